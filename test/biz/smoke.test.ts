@@ -1,0 +1,4 @@
+import { test } from 'tap'
+test('smoke', async (t) => {
+  t.equal(1, 1)
+})
