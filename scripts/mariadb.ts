@@ -1,0 +1,119 @@
+// A private MySQL or MariaDB server for one test run: its own data, port and socket, nothing installed or shared.
+import { spawn, type ChildProcess } from 'node:child_process'
+import { once } from 'node:events'
+import { mkdtempSync, openSync, readFileSync, rmSync } from 'node:fs'
+import { createServer, type AddressInfo } from 'node:net'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { setTimeout as sleep } from 'node:timers/promises'
+
+import { createConnection } from 'mysql2/promise'
+
+import { asRoot, findServer, initialize, installServer } from './mariadbd.ts'
+
+export type Database = { dsn: string; [Symbol.asyncDispose]: () => Promise<void> }
+
+const startTimeoutMs = 60_000
+
+export async function testDatabase(): Promise<Database> {
+  const given = process.env.TEST_MYSQL_DSN
+  if (given) return { dsn: given, [Symbol.asyncDispose]: async () => {} }
+  const server = findServer() ?? installServer()
+  if (server === undefined) {
+    throw new Error(
+      'no MySQL or MariaDB server found: install mariadb-server (or mysql-server), or set TEST_MYSQL_DSN=mysql://user@host:port/',
+    )
+  }
+  return startServer(server)
+}
+
+/** The port is free when it is chosen, but another run may be faster: then the next one is tried. */
+async function startServer(server: string): Promise<Database> {
+  for (let attempt = 1; ; attempt++) {
+    const dir = mkdtempSync(join(tmpdir(), 'test-db-'))
+    try {
+      return await startIn(dir, server)
+    } catch (err) {
+      rmSync(dir, { recursive: true, force: true })
+      if (attempt === 3 || !/address already in use/i.test(String(err))) throw err
+    }
+  }
+}
+
+async function startIn(dir: string, server: string): Promise<Database> {
+  const data = join(dir, 'data')
+  initialize(server, data)
+  const port = await freePort()
+  const logFile = join(dir, 'log')
+  const log = openSync(logFile, 'w')
+  // Its own process group: Ctrl-C stops the tests first, then the server.
+  const child = spawn(server, [...serverArgs(dir, data), `--port=${port}`], {
+    stdio: ['ignore', log, log],
+    detached: true,
+  })
+  const stop = async () => {
+    await kill(child)
+    rmSync(dir, { recursive: true, force: true })
+  }
+  try {
+    const dsn = `mysql://root@127.0.0.1:${port}/`
+    await acceptsLogin(dsn, child)
+    return { dsn, [Symbol.asyncDispose]: stop }
+  } catch (err) {
+    const tail = readFileSync(logFile, 'utf8').split('\n').slice(-40).join('\n')
+    await stop()
+    throw new Error(`${server} did not start: ${String(err)}\n${tail}`, { cause: err })
+  }
+}
+
+/** Nothing here outlives the run, so nothing waits for a disk. */
+function serverArgs(dir: string, data: string): string[] {
+  return [
+    '--no-defaults',
+    `--datadir=${data}`,
+    `--socket=${join(dir, 'sock')}`,
+    `--pid-file=${join(dir, 'pid')}`,
+    '--bind-address=127.0.0.1',
+    '--skip-log-bin',
+    '--innodb-flush-log-at-trx-commit=0',
+    '--innodb-doublewrite=OFF',
+    '--loose-mysqlx=OFF',
+    ...asRoot,
+  ]
+}
+
+async function freePort(): Promise<number> {
+  const server = createServer().listen(0, '127.0.0.1')
+  await once(server, 'listening')
+  const { port } = server.address() as AddressInfo
+  server.close()
+  await once(server, 'close')
+  return port
+}
+
+async function acceptsLogin(dsn: string, child: ChildProcess): Promise<void> {
+  const deadline = Date.now() + startTimeoutMs
+  let failure: unknown
+  child.once('error', (err) => (failure = err))
+  while (Date.now() < deadline) {
+    if (child.exitCode !== null || child.signalCode !== null || child.pid === undefined) {
+      throw new Error(`it ended (${child.exitCode ?? child.signalCode ?? String(failure)})`)
+    }
+    try {
+      const connection = await createConnection(dsn)
+      await connection.end()
+      return
+    } catch (err) {
+      failure = err
+      await sleep(100)
+    }
+  }
+  throw new Error(`no login within ${startTimeoutMs / 1000} s`, { cause: failure })
+}
+
+async function kill(child: ChildProcess): Promise<void> {
+  if (child.pid === undefined || child.exitCode !== null || child.signalCode !== null) return
+  const ended = once(child, 'exit')
+  child.kill('SIGKILL')
+  await ended
+}

@@ -1,0 +1,101 @@
+// Runs the tests on a database server of their own; arguments (test files) are passed on to tap.
+// The last line is `N passed, N failed`, in assertions.
+import { spawn, type ChildProcess } from 'node:child_process'
+import { once } from 'node:events'
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { createInterface } from 'node:readline'
+
+import { testDatabase } from './mariadb.ts'
+import { compact, totals } from './report.ts'
+
+const root = join(import.meta.dirname, '..')
+const graceMs = 2000
+const files = process.argv.slice(2)
+let tap: ChildProcess | undefined
+let interrupted = false
+
+for (const signal of ['SIGINT', 'SIGTERM'] as const) {
+  process.on(signal, () => {
+    interrupted = true
+    if (tap) stop(tap)
+  })
+}
+
+try {
+  process.exitCode = await main()
+} catch (err) {
+  console.error(err instanceof Error ? err.message : err)
+  process.exitCode = 1
+}
+
+async function main(): Promise<number> {
+  await using database = await testDatabase()
+  if (interrupted) return 1
+  const { code, output } = await runTap({ ...process.env, TEST_MYSQL_DSN: database.dsn })
+  const { passed, failed, skipped } = totals(output) ?? { passed: 0, failed: 0, skipped: 0 }
+  // tap also fails for what is no test, such as coverage below the limit or a run cut short.
+  const failures = code === 0 ? failed : Math.max(failed, 1)
+  console.log(`${passed} passed, ${failures} failed${skipped > 0 ? `, ${skipped} skipped` : ''}`)
+  return code === 0 && failed > 0 ? 1 : code
+}
+
+/** tap passes a signal on and then waits for its tests, however long they take. */
+function stop(child: ChildProcess): void {
+  signalGroup(child, 'SIGTERM')
+  setTimeout(() => signalGroup(child, 'SIGKILL'), graceMs).unref()
+}
+
+function signalGroup({ pid, exitCode, signalCode }: ChildProcess, signal: NodeJS.Signals): void {
+  if (pid !== undefined && exitCode === null && signalCode === null) process.kill(-pid, signal)
+}
+
+type Run = { code: number; output: string }
+
+/** In a process group of its own, so that the tests can be stopped whole. */
+async function runTap(env: NodeJS.ProcessEnv): Promise<Run> {
+  const args = [join(root, 'node_modules/.bin/tap'), ...files]
+  // Some files alone say nothing about coverage.
+  if (files.length > 0) args.push('--allow-empty-coverage')
+  return process.stdout.isTTY ? onTerminal(args, env) : asLines(args, env)
+}
+
+async function onTerminal(args: string[], env: NodeJS.ProcessEnv): Promise<Run> {
+  const dir = mkdtempSync(join(tmpdir(), 'tap-output-'))
+  try {
+    const file = join(dir, 'output.tap')
+    tap = spawn(process.execPath, [...args, `--output-file=${file}`], {
+      env,
+      stdio: 'inherit',
+      detached: true,
+    })
+    const code = await exitCode(tap)
+    return { code, output: readFileSync(file, 'utf8') }
+  } finally {
+    rmSync(dir, { recursive: true })
+  }
+}
+
+async function asLines(args: string[], env: NodeJS.ProcessEnv): Promise<Run> {
+  const child = spawn(process.execPath, [...args, '--reporter=tap', '--no-color'], {
+    env,
+    stdio: ['inherit', 'pipe', 'inherit'],
+    detached: true,
+  })
+  tap = child
+  const ended = exitCode(child)
+  const shown = compact()
+  let output = ''
+  for await (const line of createInterface({ input: child.stdout })) {
+    output += `${line}\n`
+    const text = shown(line)
+    if (text !== undefined) console.log(text)
+  }
+  return { code: await ended, output }
+}
+
+async function exitCode(child: ChildProcess): Promise<number> {
+  const [code] = await once(child, 'close')
+  return typeof code === 'number' ? code : 1
+}

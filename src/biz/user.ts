@@ -1,0 +1,117 @@
+import { DomainError } from './error.ts'
+
+export interface User {
+  id: bigint
+  name: string
+  email: string
+  phone: string
+  createdAt: Date
+}
+
+/** The fields that a user's client decides. */
+export interface UserFields {
+  name: string
+  email: string
+  phone: string
+}
+
+export type NewUser = UserFields & { createdAt: Date }
+
+/** What a list reads: the users after an id, or a window counted in rows from the start. */
+export type UserWindow = { after: bigint; limit: number } | { offset: number; limit: number }
+
+/** Storage of users. Every call fails with DATABASE_UNAVAILABLE when the database cannot be used. */
+export interface UserRepo {
+  /** Stores a user and gives its id. Fails with USER_ALREADY_EXISTS when the mail address is taken. */
+  insert(user: NewUser): Promise<bigint>
+  find(id: bigint): Promise<User | undefined>
+  /** Users by ascending id. */
+  list(window: UserWindow): Promise<User[]>
+  count(): Promise<number>
+  /** Changes the given fields and gives the user as this change left it; undefined when there is none. */
+  update(id: bigint, changes: Partial<UserFields>): Promise<User | undefined>
+  /** Gives whether there was such a user. */
+  delete(id: bigint): Promise<boolean>
+}
+
+/** What to list: the users after an id (keyset), or a page counted from 1. `size` 0 means the default. */
+export type UserQuery = { size: number } & ({ after: bigint } | { page: number })
+
+export interface UserPage {
+  users: User[]
+  total: number
+  /** The id after which the next page starts; undefined on the last page. */
+  next: bigint | undefined
+}
+
+/** What a field becomes when an update clears it; undefined where clearing is not allowed. */
+export const clearedField: Record<keyof UserFields, string | undefined> = {
+  name: undefined,
+  email: undefined,
+  phone: '',
+}
+
+const defaultPageSize = 20
+const maxPageSize = 100
+
+export type UserUsecase = ReturnType<typeof userUsecase>
+
+/** The rules of users. `now` gives the time of creation. Fields arrive valid by the rules in user.proto. */
+export function userUsecase(repo: UserRepo, now: () => Date) {
+  return {
+    /** Fails with USER_ALREADY_EXISTS. */
+    async create(fields: UserFields): Promise<User> {
+      const user = { ...fields, ...normalized(fields), createdAt: now() }
+      return { id: await repo.insert(user), ...user }
+    },
+
+    /** Fails with USER_NOT_FOUND. */
+    async get(id: bigint): Promise<User> {
+      return (await repo.find(id)) ?? notFound(id)
+    },
+
+    /** Reads one row more than the page, so that the last page is known without a second query. */
+    async list(query: UserQuery): Promise<UserPage> {
+      const size = Math.min(query.size || defaultPageSize, maxPageSize)
+      const limit = size + 1
+      const window =
+        'after' in query
+          ? { after: query.after, limit }
+          : { offset: (query.page - 1) * size, limit }
+      const [rows, total] = await Promise.all([repo.list(window), repo.count()])
+      const users = rows.slice(0, size)
+      return { users, total, next: rows.length > size ? users.at(-1)?.id : undefined }
+    },
+
+    /** Fails with USER_NOT_FOUND and USER_ALREADY_EXISTS. */
+    async update(id: bigint, changes: Partial<UserFields>): Promise<User> {
+      return (await repo.update(id, normalized(changes))) ?? notFound(id)
+    },
+
+    /** Fails with USER_NOT_FOUND. */
+    async delete(id: bigint): Promise<void> {
+      if (!(await repo.delete(id))) notFound(id)
+    },
+  }
+}
+
+// The same set as CEL's trim(), by which the name's length was checked; String.trim takes U+FEFF too.
+const outerSpace = /^\p{White_Space}+|\p{White_Space}+$/gu
+
+/** Names lose the space around them; mail addresses are compared without regard to case. */
+function normalized<T extends Partial<UserFields>>(fields: T): T {
+  return {
+    ...fields,
+    ...(fields.name !== undefined && { name: fields.name.replace(outerSpace, '') }),
+    ...(fields.email !== undefined && { email: fields.email.toLowerCase() }),
+  }
+}
+
+function notFound(id: bigint): never {
+  throw new DomainError({
+    kind: 'not_found',
+    reason: 'USER_NOT_FOUND',
+    message: `there is no user ${id}`,
+    metadata: { user_id: String(id) },
+  })
+}

@@ -1,0 +1,65 @@
+import {
+  isPair,
+  isScalar,
+  LineCounter,
+  parseDocument,
+  visit,
+  type Document,
+  type Node,
+  type Pair,
+  type Scalar,
+  type YAMLError,
+} from 'yaml'
+
+import { ConfError } from './error.ts'
+import { expand, type Env } from './placeholder.ts'
+
+export type Yaml = {
+  doc: Document.Parsed
+  /** Scalars whose text came, in whole or in part, from the environment or a default. */
+  expanded: Map<unknown, 'done' | 'refused'>
+}
+
+export type Refuse = (path: string, problem: string) => void
+
+/** Syntax is all or nothing: a file that YAML cannot read is not looked at further. */
+export function parseYaml(text: string, origin: string): Yaml {
+  const lines = new LineCounter()
+  const doc = parseDocument(text, { lineCounter: lines, prettyErrors: false })
+  const faults = [...doc.errors, ...doc.warnings]
+  if (faults.length > 0) throw new ConfError(faults.map((fault) => place(fault)))
+  if (doc.contents === null) throw new ConfError([`${origin}: the file is empty`])
+  return { doc, expanded: new Map() }
+
+  function place(fault: YAMLError): string {
+    const { line, col } = lines.linePos(fault.pos[0])
+    return `${origin}:${line}:${col}: ${reason(fault, text)}`
+  }
+}
+
+function reason({ code, message, pos }: YAMLError, text: string): string {
+  if (code === 'MULTIPLE_DOCS') return 'a second document begins, only one is allowed'
+  if (code !== 'DUPLICATE_KEY') return message
+  const [key] = /^[^\s:]*/.exec(text.slice(pos[0])) ?? []
+  return `the key ${key} is given twice`
+}
+
+export function expandAll({ doc, expanded }: Yaml, env: Env, refuse: Refuse): void {
+  visit(doc, {
+    Scalar(key, node, ancestors) {
+      if (key === 'key' || typeof node.value !== 'string' || !node.value.includes('${')) return
+      expanded.set(node, 'done')
+      node.value = expand(node.value, env, (problem) => {
+        expanded.set(node, 'refused')
+        refuse(pathOf(ancestors), problem)
+      })
+    },
+  })
+}
+
+function pathOf(ancestors: readonly (Document | Node | Pair)[]): string {
+  return ancestors
+    .filter((ancestor): ancestor is Pair<Scalar> => isPair(ancestor) && isScalar(ancestor.key))
+    .map(({ key }) => String(key.value))
+    .join('.')
+}

@@ -1,0 +1,42 @@
+import { drizzleOrm } from './drizzle.ts'
+import { DomainError } from '../biz/error.ts'
+
+/** A unique key that is taken, whatever the database calls it. */
+export class UniqueViolation extends Error {
+  override readonly name = 'UniqueViolation'
+}
+
+/** Drizzle's error has SQL and parameters in its message; the driver's own error is its cause. */
+export function driverError(err: unknown): unknown {
+  return err instanceof drizzleOrm.DrizzleQueryError ? err.cause : err
+}
+
+/** The statement that failed, without its parameters. */
+export function failedStatement(err: unknown): string | undefined {
+  return err instanceof drizzleOrm.DrizzleQueryError ? err.query : undefined
+}
+
+export function databaseUnavailable(cause: unknown): DomainError {
+  return new DomainError({
+    kind: 'unavailable',
+    reason: 'DATABASE_UNAVAILABLE',
+    message: 'the database cannot be used now',
+    cause,
+  })
+}
+
+/**
+ * A statement that the database refused for a reason that callers cannot mend. `code` and the
+ * statement go to the log; the database's own message stays here, since it can quote stored values.
+ */
+export function statementFailed(code: string, err: unknown): DomainError {
+  const statement = failedStatement(err)
+  return new DomainError({
+    kind: 'internal',
+    reason: 'INTERNAL',
+    message: 'internal error',
+    cause: new Error(
+      `the database refused a statement: ${code}${statement ? ` in ${statement}` : ''}`,
+    ),
+  })
+}

@@ -1,0 +1,24 @@
+import { drizzleOrm, mysqlCore } from '../drizzle.ts'
+
+const { sql } = drizzleOrm
+const { bigint, customType, datetime, mysqlTable, uniqueIndex } = mysqlCore
+
+// The default collations take jose@ and josé@ for equal and ignore case; bytes decide here, as on SQLite.
+const binaryVarchar = customType<{ data: string; config: { length: number } }>({
+  dataType: (config) => `varchar(${config?.length}) character set utf8mb4 collate utf8mb4_bin`,
+})
+
+export const users = mysqlTable(
+  'users',
+  {
+    id: bigint('id', { mode: 'bigint' }).autoincrement().primaryKey(),
+    name: binaryVarchar('name', { length: 100 }).notNull(),
+    email: binaryVarchar('email', { length: 254 }).notNull(),
+    phone: binaryVarchar('phone', { length: 32 }).notNull().default(''),
+    // UTC, whatever the server's time zone.
+    createdAt: datetime('created_at', { mode: 'date', fsp: 3 })
+      .notNull()
+      .default(sql`(utc_timestamp(3))`),
+  },
+  (table) => [uniqueIndex('users_email_unique').on(table.email)],
+)

@@ -1,0 +1,97 @@
+import { mkdirSync } from 'node:fs'
+import { dirname } from 'node:path'
+import { DatabaseSync, type SQLInputValue, type StatementSync } from 'node:sqlite'
+import type { AsyncRemoteCallback } from 'drizzle-orm/sqlite-proxy'
+import type { Database } from '../database.ts'
+import { type Migration, MigrationError, readMigrations } from '../migration.ts'
+import { sqliteError } from './error.ts'
+import { sqliteUserQueries } from './user-queries.ts'
+
+/**
+ * Opens the embedded database, a file that is made when it is missing. There is one connection, so
+ * work runs one piece at a time: a transaction must not take in another request's statements.
+ */
+export function sqliteDatabase(path: string): Database {
+  mkdirSync(dirname(path), { recursive: true })
+  const connection = new DatabaseSync(path, { readBigInts: true, returnArrays: true })
+  // FULL: an answered create survives a power cut. The timeout is for another process on the file.
+  connection.exec(
+    'PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA busy_timeout = 1000',
+  )
+  const users = sqliteUserQueries(remoteCallback(connection))
+  const inTurn = queue()
+  return {
+    description: `SQLite ${path}`,
+    use: (work) => inTurn(() => translated(() => work(users))),
+    tx: (work) => inTurn(() => translated(() => transaction(connection, () => work(users)))),
+    migrate: () => inTurn(async () => applyAll(connection, await readMigrations('sqlite'))),
+    close: () => inTurn(async () => connection.close()),
+  }
+}
+
+/** Runs the given pieces of work one after the other, each when those before it have ended. */
+function queue() {
+  let last: Promise<unknown> = Promise.resolve()
+  return function inTurn<T>(work: () => Promise<T>): Promise<T> {
+    const result = last.then(work)
+    last = result.catch(() => undefined)
+    return result
+  }
+}
+
+function remoteCallback(connection: DatabaseSync): AsyncRemoteCallback {
+  const statements = new Map<string, StatementSync>()
+  return async function execute(sql, params: SQLInputValue[], method) {
+    const statement = statements.get(sql) ?? connection.prepare(sql)
+    statements.set(sql, statement)
+    const rows = statement.all(...params)
+    // Drizzle's `get` takes the row itself, and undefined for none.
+    return { rows: method === 'get' ? (rows[0] as unknown as unknown[]) : rows }
+  }
+}
+
+async function translated<T>(work: () => Promise<T>): Promise<T> {
+  try {
+    return await work()
+  } catch (err) {
+    throw sqliteError(err)
+  }
+}
+
+async function transaction<T>(connection: DatabaseSync, work: () => Promise<T>): Promise<T> {
+  connection.exec('BEGIN IMMEDIATE')
+  try {
+    const result = await work()
+    connection.exec('COMMIT')
+    return result
+  } catch (err) {
+    if (connection.isTransaction) connection.exec('ROLLBACK')
+    throw err
+  }
+}
+
+/** Each migration is one transaction; a second process waits at BEGIN and then finds it applied. */
+async function applyAll(connection: DatabaseSync, migrations: Migration[]): Promise<string[]> {
+  connection.exec(
+    'CREATE TABLE IF NOT EXISTS schema_migrations (name text PRIMARY KEY, applied_at text NOT NULL)',
+  )
+  const applied: string[] = []
+  for (const migration of migrations) {
+    if (await transaction(connection, async () => apply(connection, migration)))
+      applied.push(migration.name)
+  }
+  return applied
+}
+
+function apply(connection: DatabaseSync, { name, statements }: Migration): boolean {
+  if (connection.prepare('SELECT 1 FROM schema_migrations WHERE name = ?').get(name)) return false
+  try {
+    for (const statement of statements) connection.exec(statement)
+  } catch (err) {
+    throw new MigrationError(name, err)
+  }
+  connection
+    .prepare("INSERT INTO schema_migrations VALUES (?, strftime('%Y-%m-%dT%H:%M:%fZ', 'now'))")
+    .run(name)
+  return true
+}

@@ -1,0 +1,144 @@
+import { Code, ConnectError } from '@connectrpc/connect'
+import { BadRequestSchema, ErrorInfoSchema } from '../gen/google/rpc/error_details_pb.ts'
+import { httpStatusOf } from './status.ts'
+
+interface RefusalInit {
+  /** HTTP status where it says more than the code's own. */
+  status?: number
+  metadata?: Record<string, string>
+  headers?: Record<string, string>
+  cause?: unknown
+}
+
+/**
+ * What the REST port refuses by itself: a ConnectError with ErrorInfo and, perhaps, its own status.
+ * Not a subclass, because ConnectError's instanceof takes every ConnectError for one.
+ */
+export type RestRefusal = ConnectError & { readonly httpStatus: number }
+
+export function restRefusal(
+  code: Code,
+  reason: string,
+  message: string,
+  { status = httpStatusOf[code], metadata = {}, headers, cause }: RefusalInit = {},
+): RestRefusal {
+  const details = [{ desc: ErrorInfoSchema, value: { reason, metadata } }]
+  const error = new ConnectError(message, code, headers, details, cause)
+  return Object.assign(error, { httpStatus: status })
+}
+
+/** The HTTP status of an error: its own where it has one, else its code's. */
+export function statusOf(error: ConnectError): number {
+  return 'httpStatus' in error ? Number(error.httpStatus) : httpStatusOf[error.code]
+}
+
+export const routeNotFound = (method: string, path: string): RestRefusal =>
+  restRefusal(Code.Unimplemented, 'ROUTE_NOT_FOUND', `there is no route ${method} ${path}`, {
+    status: 404,
+  })
+
+export const methodNotAllowed = (method: string, allow: string): RestRefusal =>
+  restRefusal(
+    Code.Unimplemented,
+    'METHOD_NOT_ALLOWED',
+    `${method} is not allowed here; allowed are ${allow}`,
+    { status: 405, headers: { Allow: allow } },
+  )
+
+export const malformedUrl = (): RestRefusal =>
+  restRefusal(
+    Code.InvalidArgument,
+    'MALFORMED_URL',
+    'the path or the query has a broken percent escape or is not UTF-8',
+  )
+
+export const malformedBody = (message: string, cause?: unknown): RestRefusal =>
+  restRefusal(Code.InvalidArgument, 'MALFORMED_BODY', message, { cause })
+
+export const unsupportedMediaType = (given: string, accepted: string): RestRefusal =>
+  restRefusal(
+    Code.InvalidArgument,
+    'UNSUPPORTED_MEDIA_TYPE',
+    `the body's content type is ${given || 'not given'}; accepted are ${accepted} in UTF-8`,
+    { status: 415, headers: { 'Accept-Post': accepted } },
+  )
+
+/** Names each offending parameter as it was sent, with the rule that it breaks. */
+export function invalidParameters(rules: Record<string, string>): RestRefusal {
+  const message = Object.entries(rules)
+    .map(([name, rule]) => `${name}: ${rule}`)
+    .join('; ')
+  return restRefusal(Code.InvalidArgument, 'INVALID_PARAMETER', message, { metadata: rules })
+}
+
+export const bodyTooLarge = (limit: number): RestRefusal =>
+  restRefusal(
+    Code.ResourceExhausted,
+    'BODY_TOO_LARGE',
+    `the body is larger than ${limit} bytes, the most that is accepted`,
+    { status: 413 },
+  )
+
+const malformedRequest = (message: string, cause: unknown): RestRefusal =>
+  restRefusal(Code.InvalidArgument, 'MALFORMED_REQUEST', message, { cause })
+
+/**
+ * Turns what Fastify or a handler threw into the error to answer with; unknown causes stay inside.
+ * `bodyLimit` is told to whoever passed it.
+ */
+export function restError(err: unknown, bodyLimit = 0): ConnectError {
+  if (err instanceof ConnectError) return err
+  switch (err instanceof Error && 'code' in err && err.code) {
+    case 'FST_ERR_BAD_URL':
+    case 'FST_ERR_MAX_PARAM_LENGTH':
+      return malformedUrl()
+    case 'FST_ERR_CTP_BODY_TOO_LARGE':
+      return bodyTooLarge(bodyLimit)
+    case 'FST_ERR_CTP_INVALID_MEDIA_TYPE':
+      return unsupportedMediaType('', 'application/json')
+    case 'FST_ERR_CTP_INVALID_CONTENT_LENGTH':
+      return malformedRequest('the body is not as long as its Content-Length says', err)
+    default:
+      return restRefusal(Code.Internal, 'INTERNAL', 'internal error', { cause: err })
+  }
+}
+
+/** The body of every error: Kratos' errors.Status. */
+export interface ErrorBody {
+  /** Equal to the HTTP status. */
+  code: number
+  reason: string
+  message: string
+  metadata: Record<string, string>
+}
+
+/**
+ * Writes an error as the one REST body. `sent` gives a field the name under which this client sent
+ * it. An error without ErrorInfo has its code's name as its reason.
+ */
+export function errorBody(err: ConnectError, sent: (field: string) => string): ErrorBody {
+  const [info] = err.findDetails(ErrorInfoSchema)
+  const violations = err.findDetails(BadRequestSchema).flatMap((bad) => bad.fieldViolations)
+  const rules = violations.map(({ field, description }) => [sent(field), description] as const)
+  // ErrorInfo names the fields as the message does; here they go by what the client sent.
+  const fields = new Set(violations.map(({ field }) => field))
+  const others = Object.entries(info?.metadata ?? {}).filter(([key]) => !fields.has(key))
+  return {
+    code: statusOf(err),
+    reason: info?.reason ?? codeName(err.code),
+    message: rules.length > 0 ? rules.map((rule) => rule.join(': ')).join('; ') : err.rawMessage,
+    metadata: { ...Object.fromEntries(others), ...joined(rules) },
+  }
+}
+
+/** A field that breaks several rules has them in one value. */
+function joined(rules: (readonly [field: string, rule: string])[]): Record<string, string> {
+  const byField = Object.entries(Object.groupBy(rules, ([field]) => field))
+  return Object.fromEntries(
+    byField.map(([field, broken = []]) => [field, broken.map(([, rule]) => rule).join('; ')]),
+  )
+}
+
+function codeName(code: Code): string {
+  return Code[code].replace(/(?<=[a-z])(?=[A-Z])/g, '_').toUpperCase()
+}

@@ -1,0 +1,81 @@
+import { create, type MessageInitShape, type DescMessage, type Message } from '@bufbuild/protobuf'
+import { createContextKey } from '@connectrpc/connect'
+import type { Interceptor, MethodImplSpec, UnaryRequest, UnaryResponse } from '@connectrpc/connect'
+import type { RestCall } from './context.ts'
+
+export type UnaryMethod = Extract<MethodImplSpec, { kind: 'unary' }>
+
+// Carries the call past the interceptors, which may pass on another request object.
+const callKey = createContextKey<RestCall | undefined>(undefined)
+
+/**
+ * Composes a method with its interceptors, once, the first outermost: what Connect's own handlers do
+ * for each call, by the public types alone.
+ */
+export function unaryInvoker(
+  { method, impl }: UnaryMethod,
+  interceptors: readonly Interceptor[],
+): (message: Message, call: RestCall) => Promise<Message> {
+  async function handle(req: UnaryRequest): Promise<UnaryResponse> {
+    const call = req.contextValues.get(callKey)
+    if (call === undefined) throw new Error('an interceptor dropped the context values')
+    const output = await impl(req.message, contextOf(call, req))
+    return {
+      stream: false,
+      method,
+      service: method.parent,
+      message: normalized(method.output, output),
+      get header() {
+        return call.responseHeader
+      },
+      get trailer() {
+        return call.responseTrailer
+      },
+    }
+  }
+  const chain = interceptors.reduceRight<ReturnType<Interceptor>>(
+    (next, interceptor) => interceptor(next),
+    (req) => handle(req as UnaryRequest),
+  )
+  return async function invoke(message, call) {
+    const { message: output } = await chain(unaryRequest(method, message, call))
+    return output as Message
+  }
+}
+
+function unaryRequest(
+  method: UnaryMethod['method'],
+  message: Message,
+  call: RestCall,
+): UnaryRequest {
+  return {
+    stream: false,
+    method,
+    service: method.parent,
+    requestMethod: call.requestMethod,
+    message,
+    contextValues: call.values.set(callKey, call),
+    get url() {
+      return call.url
+    },
+    get signal() {
+      return call.signal
+    },
+    get header() {
+      return call.requestHeader
+    },
+  }
+}
+
+/** The call as the interceptors left it: their signal, header and values, and the call's own rest. */
+function contextOf(call: RestCall, req: UnaryRequest): RestCall {
+  return Object.defineProperties(Object.create(call) as RestCall, {
+    values: { get: () => req.contextValues },
+    signal: { get: () => req.signal },
+    requestHeader: { get: () => req.header },
+  })
+}
+
+function normalized<Desc extends DescMessage>(desc: Desc, output: MessageInitShape<Desc>): Message {
+  return create(desc, output)
+}

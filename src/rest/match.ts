@@ -1,0 +1,206 @@
+import { isUtf8 } from 'node:buffer'
+import type { Route, RouteNode, RouteTable } from './table.ts'
+import type { PathTemplate } from './template.ts'
+
+/** What a request line leads to. `values` are decoded, in the order of the template's variables. */
+export type MatchResult<T> =
+  | { kind: 'route'; target: T; values: readonly string[] }
+  /** The path exists, not for this method (or OPTIONS, which the caller answers itself). */
+  | { kind: 'method'; allow: string }
+  | { kind: 'none' }
+  /** A broken percent escape or invalid UTF-8 where a wildcard would take it. */
+  | { kind: 'malformed' }
+
+/** Which escapes in the value of a variable of several segments are decoded. */
+export type UnescapeMode = 'all-except-slash' | 'all-except-reserved' | 'all'
+
+/** One way to read a path: with a verb split off its last segment, or without. */
+interface Reading {
+  verb: string
+  raw: readonly string[]
+  /** undefined = undecodable: equal to no literal, yet acceptable to a wildcard. */
+  decoded: readonly (string | undefined)[]
+}
+
+const KEPT: Record<UnescapeMode, string> = {
+  'all-except-slash': '/',
+  'all-except-reserved': ":/?#[]@!$&'()*+,;=",
+  all: '',
+}
+const PERCENT = 0x25
+
+/**
+ * Finds the route of a request. `rawPath` is the path as on the wire, without query.
+ *
+ * Readings with a registered verb come first, the longest verb first, then the one without. Within
+ * a reading templates compare segment by segment: literal, then `*`, then `**` (longest literal
+ * tail first); a template without a binding for the method is passed over, so the next best can
+ * answer. HEAD falls back to GET and then, as any method, to a `*` binding of the same template.
+ */
+export function matchRoute<T>(
+  table: RouteTable<T>,
+  httpMethod: string,
+  rawPath: string,
+  mode: UnescapeMode = 'all-except-slash',
+): MatchResult<T> {
+  if (!rawPath.startsWith('/')) return { kind: 'none' }
+  const allowed = new Set<string>()
+  let malformed = false
+  for (const reading of readings(table, rawPath)) {
+    const before = allowed.size
+    const route = findRoute(table.root, reading, httpMethod, allowed)
+    if (route || allowed.size > before) malformed ||= reading.decoded.includes(undefined)
+    if (route && !malformed)
+      return { kind: 'route', target: route.target, values: capture(route.template, reading, mode) }
+    if (route) break
+  }
+  if (malformed) return { kind: 'malformed' }
+  return allowed.size > 0 ? { kind: 'method', allow: allowHeader(allowed) } : { kind: 'none' }
+}
+
+function allowHeader(methods: ReadonlySet<string>): string {
+  const implied = methods.has('GET') ? ['HEAD', 'OPTIONS'] : ['OPTIONS']
+  return [...new Set([...methods, ...implied])].sort().join(', ')
+}
+
+function* readings<T>(table: RouteTable<T>, rawPath: string): Generator<Reading> {
+  const raw = rawPath === '/' ? [] : rawPath.slice(1).split('/')
+  const decoded = raw.map((segment) => unescapeSegment(segment))
+  const end = raw.length - 1
+  const last = raw[end] ?? ''
+  // No registered verb is longer, so a segment of nothing but colons costs no more than this.
+  const from = Math.max(0, last.length - table.longestVerb - 1)
+  for (let colon = last.indexOf(':', from); colon >= 0; colon = last.indexOf(':', colon + 1)) {
+    const verb = last.slice(colon + 1)
+    const rest = last.slice(0, colon)
+    if (table.verbs.has(verb))
+      yield { verb, raw: raw.with(end, rest), decoded: decoded.with(end, unescapeSegment(rest)) }
+  }
+  yield { verb: '', raw, decoded }
+}
+
+/**
+ * Walks the trie depth first, best branch first. The trie is a tree and a node at depth d is only
+ * entered after exactly d segments, so each node is visited at most once: however the path is
+ * made, backtracking costs at most the number of nodes, which the templates fix. `**` adds one
+ * backward walk over the literals of its tail and never looks at what lies between.
+ */
+function findRoute<T>(
+  root: RouteNode<T>,
+  { verb, decoded }: Reading,
+  httpMethod: string,
+  allowed: Set<string>,
+): Route<T> | undefined {
+  const pending = [{ node: root, depth: 0, deep: false }]
+  for (let visit = pending.pop(); visit; visit = pending.pop()) {
+    const { node, depth, deep } = visit
+    const ends = deep ? tailNodes(node, decoded, depth) : depth === decoded.length ? [node] : []
+    for (const end of ends) {
+      const route = pickRoute(end.bindings.get(verb), httpMethod, allowed)
+      if (route) return route
+    }
+    if (deep) continue
+    // A stack: what is to be tried first is pushed last.
+    if (node.deep) pending.push({ node: node.deep, depth, deep: true })
+    if (depth === decoded.length) continue
+    const segment = decoded[depth]
+    if (node.single && segment !== '')
+      pending.push({ node: node.single, depth: depth + 1, deep: false })
+    const literal = segment === undefined ? undefined : node.literals.get(segment)
+    if (literal) pending.push({ node: literal, depth: depth + 1, deep: false })
+  }
+  return undefined
+}
+
+/** The nodes of a reversed trie of tails that the end of the path spells, the longest tail first. */
+function tailNodes<T>(
+  tails: RouteNode<T>,
+  decoded: readonly (string | undefined)[],
+  depth: number,
+): RouteNode<T>[] {
+  const found = [tails]
+  for (let at = decoded.length - 1; at >= depth; at -= 1) {
+    const segment = decoded[at]
+    const next = segment === undefined ? undefined : found[0]?.literals.get(segment)
+    if (!next) break
+    found.unshift(next)
+  }
+  return found
+}
+
+function pickRoute<T>(
+  methods: ReadonlyMap<string, Route<T>> | undefined,
+  httpMethod: string,
+  allowed: Set<string>,
+): Route<T> | undefined {
+  if (!methods) return undefined
+  const get = httpMethod === 'HEAD' ? methods.get('GET') : undefined
+  const route = methods.get(httpMethod) ?? get ?? methods.get('*')
+  if (!route) for (const method of methods.keys()) allowed.add(method)
+  return route
+}
+
+function capture(template: PathTemplate, { raw, decoded }: Reading, mode: UnescapeMode): string[] {
+  const deepAt = template.segments.findIndex((segment) => segment.kind === 'deep')
+  // What lies after the "**" is shifted by the number of segments it takes beyond one.
+  const shift = raw.length - template.segments.length
+  const place = (index: number) => (deepAt < 0 || index <= deepAt ? index : index + shift)
+  // The fallbacks are for the types: a reading with an undecodable segment does not come here.
+  return template.variables.map(({ start, end, multi }) => {
+    if (!multi) return decoded[place(start)] ?? ''
+    return unescapeMulti(raw.slice(place(start), place(end)).join('/'), mode) ?? ''
+  })
+}
+
+/** Decodes the one segment of a variable or literal, %2F included; undefined if malformed. */
+export function unescapeSegment(raw: string): string | undefined {
+  return unescape(raw, '')
+}
+
+/**
+ * Decodes the value of a variable of several segments; undefined if malformed. The escapes that the
+ * mode keeps stand as they were written, so a "/" that was data differs from one that separates.
+ */
+export function unescapeMulti(raw: string, mode: UnescapeMode): string | undefined {
+  return unescape(raw, KEPT[mode])
+}
+
+/**
+ * Node hands over request targets as Latin-1, one char a byte. So unescaped bytes above 0x7F, which
+ * some clients send, are read as the UTF-8 they are and not as Latin-1 letters.
+ */
+function unescape(raw: string, kept: string): string | undefined {
+  if (isPlain(raw)) return raw
+  const bytes = Buffer.allocUnsafe(raw.length)
+  let length = 0
+  for (let at = 0; at < raw.length; at += 1) {
+    const code = raw.charCodeAt(at)
+    if (code > 0xff) return undefined
+    if (code !== PERCENT) {
+      bytes[length++] = code
+      continue
+    }
+    const byte = hexValue(raw.charCodeAt(at + 1)) * 16 + hexValue(raw.charCodeAt(at + 2))
+    if (Number.isNaN(byte)) return undefined
+    if (kept.includes(String.fromCharCode(byte)))
+      length += bytes.write(raw.slice(at, at + 3), length)
+    else bytes[length++] = byte
+    at += 2
+  }
+  const text = bytes.subarray(0, length)
+  return isUtf8(text) ? text.toString() : undefined
+}
+
+function isPlain(raw: string): boolean {
+  for (let at = 0; at < raw.length; at += 1) {
+    const code = raw.charCodeAt(at)
+    if (code === PERCENT || code > 0x7f) return false
+  }
+  return true
+}
+
+function hexValue(code: number): number {
+  if (code >= 0x30 && code <= 0x39) return code - 0x30
+  const lower = code | 0x20
+  return lower >= 0x61 && lower <= 0x66 ? lower - 0x57 : Number.NaN
+}

@@ -1,0 +1,188 @@
+import http from 'node:http'
+import http2 from 'node:http2'
+import type net from 'node:net'
+
+/** All above 0. */
+export interface ListenerLimits {
+  maxHeaderBytes: number
+  headersTimeoutMs: number
+  requestTimeoutMs: number
+  /** For how long a connection without an open exchange is kept, in both protocols. */
+  keepAliveTimeoutMs: number
+  maxConcurrentStreams: number
+}
+
+export type RequestHandler = (
+  req: http.IncomingMessage | http2.Http2ServerRequest,
+  res: http.ServerResponse | http2.Http2ServerResponse,
+) => void
+
+/** The connections of one protocol. */
+export interface Connections {
+  /** Takes a socket whose first bytes were put back. */
+  serve(socket: net.Socket): void
+  closeIdle(): void
+  /** Ends each connection after its last exchange and asks its client not to begin another. */
+  leave(): void
+}
+
+/**
+ * How long a connection may stay closed on one side. The client that shuts its sending side gets its
+ * answer if it takes less, and the call of a client that went away is given up so much later: TCP
+ * shows the same FIN for both.
+ */
+const HALF_CLOSED_MS = 1000
+
+/** The size of message that gRPC accepts by default. */
+const MEGABYTES_PER_STREAM = 4
+
+interface Http1Connection {
+  readonly answers: Set<http.ServerResponse>
+  /** `bytesRead` when the last answer ended: more bytes since are the beginning of a request. */
+  readAtRest: number
+}
+
+/** HTTP/1.1 by a `node:http` server that never listens itself: `owner` does. */
+export function http1(
+  owner: net.Server,
+  handler: RequestHandler,
+  limits: ListenerLimits,
+): Connections {
+  const connections = new Map<net.Socket, Http1Connection>()
+  let leaving = false
+
+  const server = http.createServer({
+    maxHeaderSize: limits.maxHeaderBytes,
+    headersTimeout: limits.headersTimeoutMs,
+    requestTimeout: limits.requestTimeoutMs,
+    keepAliveTimeout: limits.keepAliveTimeoutMs,
+    connectionsCheckingInterval: Math.ceil(Math.min(limits.headersTimeoutMs, 4000) / 4),
+  })
+  // Undocumented; without it node drops the answer to a client that has shut its sending side.
+  Object.assign(server, { httpAllowHalfOpen: true })
+
+  // node:http enforces its timeouts by an interval that it starts on 'listening' and clears in
+  // close(). Until the last socket is gone: a request that stops half-way must still time out.
+  owner.on('listening', () => server.emit('listening'))
+  owner.on('close', () => server.close())
+
+  // Only if somebody listens, since otherwise node answers by itself.
+  owner.on('newListener', (event) => {
+    if (event !== 'clientError' || server.listenerCount('clientError') > 0) return
+    server.on('clientError', (error, socket) => {
+      if (!owner.emit('clientError', error, socket)) socket.destroy(error)
+    })
+  })
+
+  server.on('connect', (req, socket: net.Socket, head) => {
+    if (owner.emit('connectRequest', req, socket, head)) return
+    socket.write(
+      'HTTP/1.1 405 Method Not Allowed\r\nConnection: close\r\nContent-Length: 0\r\n\r\n',
+    )
+    socket.destroySoon()
+  })
+
+  server.on('request', (req, res) => {
+    const { socket } = req
+    const connection = connections.get(socket)
+    // A request after the answer that announces the close is not processed (RFC 9112, 9.6).
+    if (connection === undefined || (leaving && connection.answers.size > 0)) return
+    const { answers } = connection
+    answers.add(res)
+    res.once('close', () => {
+      answers.delete(res)
+      if (answers.size > 0) return
+      connection.readAtRest = socket.bytesRead
+      if (leaving) socket.destroySoon()
+    })
+    if (leaving) res.shouldKeepAlive = false
+    handler(req, res)
+  })
+
+  // Not node's own closeIdleConnections: it destroys a socket whose answer is still being flushed.
+  function closeIdle(): void {
+    for (const [socket, { answers, readAtRest }] of connections) {
+      if (answers.size === 0 && socket.bytesRead === readAtRest) socket.destroy()
+    }
+  }
+
+  return {
+    serve(socket) {
+      connections.set(socket, { answers: new Set(), readAtRest: -1 })
+      socket.once('close', () => connections.delete(socket))
+      socket.once('end', () => socket.setTimeout(HALF_CLOSED_MS, () => socket.destroy()))
+      server.emit('connection', socket)
+    },
+    closeIdle,
+    leave() {
+      leaving = true
+      closeIdle()
+      for (const { answers } of connections.values()) {
+        // The last one of a pipeline: an earlier one would end the connection before the others.
+        const last = [...answers].at(-1)
+        if (last !== undefined) last.shouldKeepAlive = false
+      }
+    },
+  }
+}
+
+/** HTTP/2 without TLS by a `node:http2` server that never listens itself: `owner` does. */
+export function http2c(
+  owner: net.Server,
+  handler: RequestHandler,
+  limits: ListenerLimits,
+): Connections {
+  const connections = new Set<{ session: http2.Http2Session; streams: number }>()
+
+  const server = http2.createServer(
+    {
+      // Node's 10 MB are less than ten answers of 1 MB take, and then new streams are refused.
+      maxSessionMemory: limits.maxConcurrentStreams * MEGABYTES_PER_STREAM,
+      settings: {
+        maxConcurrentStreams: limits.maxConcurrentStreams,
+        maxHeaderListSize: limits.maxHeaderBytes,
+      },
+    },
+    handler,
+  )
+  server.on('sessionError', (error, session) => owner.emit('sessionError', error, session))
+
+  server.on('session', (session) => {
+    const connection = { session, streams: 0 }
+    connections.add(connection)
+    // Not session.setTimeout: pings put it off, and it fires on a stream that is only quiet.
+    const idle = setTimeout(() => {
+      if (connection.streams === 0) session.close()
+    }, limits.keepAliveTimeoutMs)
+    session.once('close', () => {
+      clearTimeout(idle)
+      connections.delete(connection)
+    })
+    session.on('stream', (stream) => {
+      // Reset before it was announced: its 'close' may be over already.
+      if (stream.destroyed) return
+      connection.streams++
+      stream.once('close', () => {
+        connection.streams--
+        if (connection.streams === 0 && !session.destroyed) idle.refresh()
+      })
+    })
+  })
+
+  return {
+    serve(socket) {
+      // As the sockets that a node:http2 server accepts itself.
+      socket.allowHalfOpen = false
+      // A session ends its side, then waits for that of its client without a limit.
+      socket.once('finish', () => {
+        const linger = setTimeout(() => socket.destroy(), HALF_CLOSED_MS)
+        socket.once('close', () => clearTimeout(linger))
+      })
+      server.emit('connection', socket)
+    },
+    closeIdle() {
+      for (const { session, streams } of connections) if (streams === 0) session.close()
+    },
+    leave: () => void server.close(),
+  }
+}

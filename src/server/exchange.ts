@@ -1,0 +1,98 @@
+import type { IncomingMessage, ServerResponse } from 'node:http'
+import type { Http2ServerRequest, Http2ServerResponse } from 'node:http2'
+import { createContextKey } from '@connectrpc/connect'
+
+export type Protocol = 'rest' | 'connect' | 'grpc' | 'grpc-web' | 'http'
+
+/** How an exchange failed. `status` is the HTTP status of its code, also where HTTP answered 200. */
+export interface Failure {
+  status: number
+  reason: string
+  /** What the log shall know and the client shall not. */
+  cause?: unknown
+}
+
+/** One HTTP exchange of either port, from the first header line to the last byte or the abort. */
+export interface Exchange {
+  readonly method: string
+  /** Without the query, which may carry personal data. */
+  readonly path: string
+  protocol: Protocol
+  /** `/package.Service/Method`; empty until a route is known. */
+  operation: string
+  /** Whether the interceptors have seen the call, so that its error already has its details. */
+  intercepted: boolean
+  failure: Failure | undefined
+  /** HTTP status of the answer; 0 when there was none. */
+  httpStatus: number
+  /** From the request's arrival to its end. */
+  durationMs: number
+}
+
+/** Watches exchanges; whatever ended them, each is ended exactly once. */
+export interface ExchangeObserver {
+  end(exchange: Exchange): void
+}
+
+type Request = IncomingMessage | Http2ServerRequest
+type Response = ServerResponse | Http2ServerResponse
+
+/** Carries the exchange to the interceptors of a call. */
+export const exchangeKey = createContextKey<Exchange | undefined>(undefined, {
+  description: 'exchange',
+})
+
+const clientGone: Failure = { status: 499, reason: 'CANCELED' }
+
+export type Exchanges = ReturnType<typeof exchangeRegistry>
+
+/** Opens an exchange for each request of one port and tells the observers of its end. */
+export function exchangeRegistry(protocol: Protocol, observers: readonly ExchangeObserver[]) {
+  const byRequest = new WeakMap<Request, Exchange>()
+
+  function begin(method: string, path: string): Exchange & { startedAt: number } {
+    return {
+      method,
+      path,
+      protocol,
+      operation: '',
+      intercepted: false,
+      failure: undefined,
+      httpStatus: 0,
+      durationMs: 0,
+      startedAt: performance.now(),
+    }
+  }
+
+  function finish(exchange: Exchange & { startedAt: number }): void {
+    exchange.durationMs = performance.now() - exchange.startedAt
+    for (const observer of observers) observer.end(exchange)
+  }
+
+  return {
+    /** To be called for each request before it is routed. */
+    open(request: Request, response: Response): void {
+      const exchange = begin(request.method ?? '', (request.url ?? '').split('?', 1)[0] ?? '')
+      byRequest.set(request, exchange)
+      let finished = false
+      response.once('finish', () => {
+        finished = true
+      })
+      response.once('close', () => {
+        if (!finished) exchange.failure ??= clientGone
+        else exchange.httpStatus = response.statusCode
+        finish(exchange)
+      })
+    },
+
+    /** The exchange of a request that `open` has seen. */
+    of(request: Request): Exchange | undefined {
+      return byRequest.get(request)
+    },
+
+    /** Counts an exchange that was refused before there was a request. */
+    refused(failure: Failure): void {
+      finish(Object.assign(begin('', ''), { failure, httpStatus: failure.status }))
+    },
+  }
+}

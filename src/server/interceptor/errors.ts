@@ -1,0 +1,30 @@
+import type { Interceptor } from '@connectrpc/connect'
+import { failureOf, toConnectError } from '../connect-error.ts'
+import { type Exchange, exchangeKey } from '../exchange.ts'
+
+/** Turns whatever a call throws into the ConnectError that it leaves with, and tells the exchange. */
+export const errors: Interceptor = (next) =>
+  async function errors(req) {
+    const exchange = req.contextValues.get(exchangeKey)
+    if (exchange !== undefined) exchange.intercepted = true
+    try {
+      const res = await next(req)
+      return res.stream ? { ...res, message: guarded(res.message, exchange) } : res
+    } catch (err) {
+      throw reported(err, exchange)
+    }
+  }
+
+async function* guarded<T>(messages: AsyncIterable<T>, exchange: Exchange | undefined) {
+  try {
+    yield* messages
+  } catch (err) {
+    throw reported(err, exchange)
+  }
+}
+
+function reported(err: unknown, exchange: Exchange | undefined) {
+  const connectError = toConnectError(err)
+  if (exchange !== undefined) exchange.failure = failureOf(connectError)
+  return connectError
+}

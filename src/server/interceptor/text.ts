@@ -1,0 +1,36 @@
+import type { DescField, DescMessage, Message } from '@bufbuild/protobuf'
+import type { FieldViolation } from '../../biz/error.ts'
+
+const rule = 'must be Unicode text without U+0000 and without lone surrogates'
+
+/**
+ * Finds string fields that no database and no other language could take unchanged. JSON can spell
+ * lone surrogates, which no proto rule can name, so this stands beside protovalidate.
+ */
+export function malformedText(desc: DescMessage, message: Message, prefix = ''): FieldViolation[] {
+  return desc.fields.flatMap((field) => {
+    const path = prefix + field.name
+    return valuesOf(field, message).flatMap((value) => {
+      if (typeof value === 'string') return wellFormed(value) ? [] : [{ field: path, rule }]
+      const nested = field.fieldKind === 'scalar' ? undefined : field.message
+      return nested ? malformedText(nested, value as Message, `${path}.`) : []
+    })
+  })
+}
+
+function wellFormed(text: string): boolean {
+  return text.isWellFormed() && !text.includes('\0')
+}
+
+function valuesOf(field: DescField, message: Message): unknown[] {
+  const record = message as unknown as Record<string, unknown>
+  if (field.oneof) {
+    const choice = record[field.oneof.localName] as { case?: string; value?: unknown }
+    return choice.case === field.localName ? [choice.value] : []
+  }
+  const value = record[field.localName]
+  if (value === undefined) return []
+  if (field.fieldKind === 'list') return value as unknown[]
+  if (field.fieldKind === 'map') return Object.entries(value as object).flat()
+  return [value]
+}

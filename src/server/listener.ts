@@ -1,0 +1,116 @@
+import net from 'node:net'
+import { http1, http2c } from './connections.ts'
+import type { ListenerLimits, RequestHandler } from './connections.ts'
+
+export type { ListenerLimits, RequestHandler } from './connections.ts'
+
+const PREFACE = Buffer.from('PRI')
+const KEEP_ALIVE_PROBE_MS = 60_000
+
+/**
+ * A server for HTTP/1.1 and HTTP/2 on one cleartext port.
+ *
+ * Events beside those of `net.Server`: `clientError` (error, socket) as `http.Server` has it,
+ * `connectRequest` (req, socket, head) for CONNECT over HTTP/1.1, `sessionError` (error, session)
+ * as `http2.Server` has it. Without listeners each has a safe default.
+ */
+export interface DualListener extends net.Server {
+  /** Ends the connections without an open exchange, those that never sent a byte too. */
+  closeIdleConnections(): void
+  /** Ends every connection now, whatever is under way on it. */
+  closeAllConnections(): void
+  /**
+   * Stops accepting, tells every client to leave (`Connection: close` on the HTTP/1.1 answers under
+   * way, GOAWAY on HTTP/2), ends what is idle now and the rest with its last exchange. Resolves when
+   * all sockets are gone; what is left after `graceMs` is destroyed.
+   */
+  closeGracefully(graceMs: number): Promise<void>
+}
+
+export function dualProtocolListener(
+  handler: RequestHandler,
+  limits: ListenerLimits,
+): DualListener {
+  const server = net.createServer(
+    {
+      // node:http decides itself when an answer to a half-closed client is complete.
+      allowHalfOpen: true,
+      noDelay: true,
+      // A peer that vanished without a word would keep its open streams for ever.
+      keepAlive: true,
+      keepAliveInitialDelay: KEEP_ALIVE_PROBE_MS,
+    },
+    accept,
+  )
+  const h1 = http1(server, handler, limits)
+  const h2 = http2c(server, handler, limits)
+  const sockets = new Set<net.Socket>()
+  const silent = new Set<net.Socket>()
+
+  function accept(socket: net.Socket): void {
+    sockets.add(socket)
+    socket.once('close', () => sockets.delete(socket))
+    // Each protocol listens for errors while it holds the socket; this is for before and after.
+    socket.on('error', () => undefined)
+    silent.add(socket)
+
+    let seen: Buffer = Buffer.alloc(0)
+    const drop = () => socket.destroy()
+    const deadline = setTimeout(drop, limits.headersTimeoutMs)
+    const settle = () => {
+      clearTimeout(deadline)
+      silent.delete(socket)
+    }
+
+    function peek(): void {
+      const chunk = socket.read() as Buffer | null
+      if (chunk === null || socket.destroyed) return
+      seen = seen.length === 0 ? chunk : Buffer.concat([seen, chunk])
+      const known = Math.min(seen.length, PREFACE.length)
+      const isHttp2 = seen.compare(PREFACE, 0, known, 0, known) === 0
+      if (isHttp2 && known < PREFACE.length) return
+
+      settle()
+      socket.off('readable', peek).off('end', drop).off('close', settle)
+      // One unshift of everything: putting bytes back while 'readable' is listened to fires it again.
+      socket.unshift(seen)
+      if (isHttp2) h2.serve(socket)
+      else h1.serve(socket)
+    }
+    socket.on('readable', peek).once('end', drop).once('close', settle)
+  }
+
+  function closeIdleConnections(): void {
+    for (const socket of silent) socket.destroy()
+    h1.closeIdle()
+    h2.closeIdle()
+  }
+
+  function closeAllConnections(): void {
+    for (const socket of sockets) socket.destroy()
+  }
+
+  const stopAccepting = server.close.bind(server)
+  function close(callback?: (error?: Error) => void): DualListener {
+    stopAccepting(callback)
+    for (const socket of silent) socket.destroy()
+    h1.leave()
+    h2.leave()
+    return listener
+  }
+
+  function closeGracefully(graceMs: number): Promise<void> {
+    const { promise, resolve } = Promise.withResolvers<void>()
+    const grace = setTimeout(closeAllConnections, graceMs)
+    // The error says that it is closed already, which is what was asked for.
+    close(() => {
+      clearTimeout(grace)
+      resolve()
+    })
+    return promise
+  }
+
+  const methods = { close, closeIdleConnections, closeAllConnections, closeGracefully }
+  const listener: DualListener = Object.assign(server, methods)
+  return listener
+}

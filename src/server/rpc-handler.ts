@@ -1,0 +1,95 @@
+import { Code, ConnectError, createContextKey, type HandlerContext } from '@connectrpc/connect'
+import type {
+  UniversalHandler,
+  UniversalServerRequest,
+  UniversalServerResponse,
+} from '@connectrpc/connect/protocol'
+import type { Reason } from '../biz/error.ts'
+import { failureOf, refusal } from './connect-error.ts'
+import { withExactIntegers } from './exact-integers.ts'
+import { type Exchange, exchangeKey, type Protocol } from './exchange.ts'
+
+const refusalKey = createContextKey<ConnectError | undefined>(undefined)
+const contexts = new WeakMap<Exchange, HandlerContext>()
+
+/**
+ * Connect calls this before it reads a body. It keeps the context, whose signal has the reason of an
+ * early failure, and throws the refusal that `observedHandler` wants to be written.
+ */
+export function requestGate(context: HandlerContext): void {
+  const refused = context.values.get(refusalKey)
+  if (refused) throw refused
+  const exchange = context.values.get(exchangeKey)
+  if (exchange) contexts.set(exchange, context)
+}
+
+/**
+ * Tells the exchange its operation and protocol, and gives early failures their details: what Connect
+ * refuses before any interceptor runs (a body that is malformed, too large, of the wrong type) comes
+ * out bare, so the handler runs once more, without a body, to write the refusal in its own protocol.
+ */
+export function observedHandler(handler: UniversalHandler, maxBodyBytes: number): UniversalHandler {
+  async function observed(request: UniversalServerRequest): Promise<UniversalServerResponse> {
+    const exchange = request.contextValues?.get(exchangeKey)
+    if (!exchange || !request.contextValues) return handler(request)
+    exchange.operation = `/${handler.service.typeName}/${handler.method.name}`
+    exchange.protocol = protocolOf(request.header.get('content-type') ?? '')
+    const response = await handler(withExactIntegers(request, maxBodyBytes))
+    if (exchange.intercepted) return response
+    if (!response.body) return refusedByHttp(handler, response, exchange)
+    const error = earlyError(contexts.get(exchange)?.signal.reason, exchange.protocol)
+    exchange.failure = failureOf(error)
+    const contextValues = request.contextValues.set(refusalKey, error)
+    return handler({ ...request, body: noBytes(), contextValues })
+  }
+  return Object.assign(observed, { ...handler })
+}
+
+/** The protocol that a request speaks by its content type; a Connect GET has none. */
+export function protocolOf(contentType: string): Protocol {
+  if (/^application\/grpc-web/i.test(contentType)) return 'grpc-web'
+  return /^application\/grpc/i.test(contentType) ? 'grpc' : 'connect'
+}
+
+const earlyReasons: Partial<Record<Code, Reason>> = {
+  [Code.InvalidArgument]: 'MALFORMED_BODY',
+  [Code.ResourceExhausted]: 'BODY_TOO_LARGE',
+  // An unknown compression, or not exactly one message.
+  [Code.Unimplemented]: 'MALFORMED_REQUEST',
+  [Code.Canceled]: 'CANCELED',
+  [Code.Aborted]: 'CANCELED',
+  // Nothing of ours has run, so bytes that cannot be decompressed are what is left.
+  [Code.Internal]: 'MALFORMED_BODY',
+}
+
+function earlyError(reason: unknown, protocol: Protocol): ConnectError {
+  const error = ConnectError.from(reason, Code.Internal)
+  // Connect answers 500 to bytes that are not gzip; gRPC's own implementations do too, and say so.
+  const badBytes = error.code === Code.Internal && protocol === 'connect'
+  const code = badBytes ? Code.InvalidArgument : error.code
+  return refusal(code, earlyReasons[error.code] ?? 'INTERNAL', error.rawMessage, { cause: error })
+}
+
+/** HTTP itself refuses: Connect answers a bare 405, 415 or 505; RFC 9110 wants Allow and Accept-Post. */
+function refusedByHttp(
+  handler: UniversalHandler,
+  response: UniversalServerResponse,
+  exchange: Exchange,
+): UniversalServerResponse {
+  const header = new Headers(response.header)
+  const { status } = response
+  if (status === 405) header.set('Allow', handler.allowedMethods.toSorted().join(', '))
+  if (status === 415) header.set('Accept-Post', acceptPost)
+  exchange.failure = { status, reason: httpReasons[status] ?? 'MALFORMED_REQUEST' }
+  return { ...response, header }
+}
+
+const httpReasons: Record<number, Reason> = {
+  405: 'METHOD_NOT_ALLOWED',
+  415: 'UNSUPPORTED_MEDIA_TYPE',
+}
+
+export const acceptPost =
+  'application/json, application/proto, application/grpc, application/grpc+proto, application/grpc+json, application/grpc-web, application/grpc-web+proto, application/grpc-web+json'
+
+async function* noBytes(): AsyncGenerator<Uint8Array> {}

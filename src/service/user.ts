@@ -1,0 +1,92 @@
+import type { ServiceImpl } from '@connectrpc/connect'
+import type {
+  GetUserReply,
+  ListUsersRequest,
+  UpdateUserRequest,
+  User,
+} from '../gen/api/user/v1/user_pb.ts'
+import { GetUserReplySchema } from '../gen/api/user/v1/user_pb.ts'
+import { create } from '@bufbuild/protobuf'
+import { invalidUserInput, type FieldViolation } from '../biz/error.ts'
+import {
+  clearedField,
+  type User as DomainUser,
+  type UserFields,
+  type UserQuery,
+  type UserUsecase,
+} from '../biz/user.ts'
+import { decodePageToken, encodePageToken } from './page-token.ts'
+
+/** Serves api.user.v1.User: wire messages to the use case and back. */
+export function userService(users: UserUsecase): ServiceImpl<typeof User> {
+  return {
+    async createUser({ name, email, phone }) {
+      return users.create({ name, email, phone })
+    },
+    async getUser({ id }) {
+      return toReply(await users.get(id))
+    },
+    async listUsers(request) {
+      const { users: page, total, next } = await users.list(toQuery(request))
+      return {
+        users: page.map(toReply),
+        total,
+        nextPageToken: next === undefined ? '' : encodePageToken(next),
+      }
+    },
+    async updateUser(request) {
+      return toReply(await users.update(request.id, toChanges(request)))
+    },
+    async deleteUser({ id }) {
+      await users.delete(id)
+      return {}
+    },
+  }
+}
+
+function toReply({ id, name, email, phone, createdAt }: DomainUser): GetUserReply {
+  const seconds = BigInt(Math.floor(createdAt.getTime() / 1000))
+  return create(GetUserReplySchema, { id, name, email, phone, createdAt: seconds })
+}
+
+function toQuery({ page, pageSize, pageToken }: ListUsersRequest): UserQuery {
+  if (pageToken === '') return { page: page || 1, size: pageSize }
+  if (page !== 0) throw invalid('page_token', 'must not be given together with page')
+  const after = decodePageToken(pageToken)
+  if (after === undefined) throw invalid('page_token', 'must be a next_page_token of this service')
+  return { after, size: pageSize }
+}
+
+const fieldNames = Object.keys(clearedField) as (keyof UserFields)[]
+
+/** Reads fields and mask as user.proto says: which fields change, and to what. */
+function toChanges({ user, updateMask }: UpdateUserRequest): Partial<UserFields> {
+  const mask = updateMask?.paths ?? []
+  const masked = mask.includes('*') ? fieldNames : fieldNames.filter((name) => mask.includes(name))
+  const given = fieldNames.filter((name) => user?.[name] !== undefined)
+  const changes: Partial<UserFields> = {}
+  const violations = unknownPaths(mask)
+  for (const name of mask.length === 0 ? given : masked) {
+    const value = user?.[name] ?? clearedField[name]
+    if (value === undefined) violations.push({ field: `user.${name}`, rule: 'cannot be cleared' })
+    else changes[name] = value
+  }
+  if (violations.length > 0) throw invalidUserInput(violations)
+  if (Object.keys(changes).length === 0)
+    throw invalid('user', `must have something to change: ${fieldNames.join(', ')}`)
+  return changes
+}
+
+function unknownPaths(mask: readonly string[]): FieldViolation[] {
+  const known: readonly string[] = ['*', ...fieldNames]
+  return mask
+    .filter((path) => !known.includes(path))
+    .map((path) => ({
+      field: 'update_mask',
+      rule: `has the unknown path "${path}"; allowed are ${known.join(', ')}`,
+    }))
+}
+
+function invalid(field: string, rule: string) {
+  return invalidUserInput([{ field, rule }])
+}

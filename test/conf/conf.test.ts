@@ -1,0 +1,193 @@
+import { readFileSync } from 'node:fs'
+
+import { getOption, type DescMessage } from '@bufbuild/protobuf'
+import { durationFromMs } from '@bufbuild/protobuf/wkt'
+import { field as fieldRules } from '@bufbuild/protovalidate/gen/buf/validate/validate_pb.js'
+import { test } from 'tap'
+
+import { loadConf } from '../../src/conf/conf.ts'
+import { decode } from '../../src/conf/decode.ts'
+import { ConfError } from '../../src/conf/error.ts'
+import { ConfSchema } from '../../src/gen/conf/v1/conf_pb.ts'
+import { ErrorInfoSchema, RetryInfoSchema } from '../../src/gen/google/rpc/error_details_pb.ts'
+
+const shipped = readFileSync(new URL('../../configs/config.yaml', import.meta.url), 'utf8')
+
+type Env = Record<string, string | undefined>
+
+/** What loading says about the shipped file with one part replaced. */
+function problems(env: Env, part = '', replacement = ''): string[] {
+  try {
+    loadConf(
+      shipped.replace(part, () => replacement),
+      env,
+      'config.yaml',
+    )
+    return []
+  } catch (err) {
+    if (err instanceof ConfError) return [...err.problems]
+    throw err
+  }
+}
+
+test('the shipped file loads without any environment', async (t) => {
+  t.match(loadConf(shipped, {}, 'config.yaml'), {
+    server: {
+      http: { addr: '0.0.0.0:8000' },
+      grpc: { addr: '0.0.0.0:9000' },
+      limits: { maxBodyBytes: 1048576, maxHeaderBytes: 16384 },
+    },
+    data: { database: { source: '', sqlitePath: 'data/user-service.db', poolSize: 10 } },
+    log: { level: 'info', format: 'auto' },
+  })
+})
+
+test('the environment replaces placeholders, as text and as a number', async (t) => {
+  const env = { DB_DSN: '12345', DB_POOL_SIZE: '7', HTTP_ADDR: '[::1]:0' }
+  t.match(loadConf(shipped, env, 'config.yaml'), {
+    server: { http: { addr: '[::1]:0' } },
+    data: { database: { source: '12345', poolSize: 7 } },
+  })
+})
+
+test('a value from the environment is neither YAML nor a placeholder', async (t) => {
+  const source = "'a: [b]\n#${DB_POOL_SIZE:1}"
+  t.equal(loadConf(shipped, { DB_DSN: source }, 'config.yaml').data.database.source, source)
+})
+
+test('a variable that is set to nothing counts as set', async (t) => {
+  t.same(problems({ SQLITE_PATH: '' }), [
+    'config.yaml: data.database.sqlite_path: found "", must be at least 1 characters',
+  ])
+})
+
+test('each variable that is not set and has no default is named', async (t) => {
+  t.same(problems({}, '${DB_DSN:}', 'mysql://${DB_USER}:${DB_PASSWORD}@db/users'), [
+    'config.yaml: data.database.source: the environment variable DB_USER is not set, and ${DB_USER} gives no default',
+    'config.yaml: data.database.source: the environment variable DB_PASSWORD is not set, and ${DB_PASSWORD} gives no default',
+  ])
+})
+
+test('a malformed placeholder is refused, not taken as it is', async (t) => {
+  for (const malformed of ['${LOG_LEVEL', '${1ST:info}', '${}']) {
+    t.same(problems({}, '${LOG_LEVEL:info}', malformed), [
+      `config.yaml: log.level: "${malformed}" is no placeholder, write \${NAME} or \${NAME:default}`,
+    ])
+  }
+})
+
+test('an unknown key is refused with its path, a suggestion and the allowed keys', async (t) => {
+  const cases: [part: string, replacement: string, problem: string][] = [
+    ['grpc:', 'grcp:', 'server.grcp: unknown key, did you mean grpc? Allowed: http, grpc, limits'],
+    [
+      'max_body_bytes',
+      'maxBodyBytes',
+      'server.limits.maxBodyBytes: unknown key, did you mean max_body_bytes? Allowed: max_body_bytes, max_header_bytes',
+    ],
+    ['log:', 'tracing: {}\nlog:', 'tracing: unknown key. Allowed: server, data, log'],
+  ]
+  for (const [part, replacement, problem] of cases) {
+    t.same(problems({}, part, replacement), [`config.yaml: ${problem}`])
+  }
+})
+
+test('a wrong type is refused with its path, what was found and what is allowed', async (t) => {
+  const whole = 'a whole number of at most 32 bits, without quotes'
+  const text = 'a text, in quotes if it looks like something else'
+  const cases: [part: string, replacement: string, problem: string][] = [
+    [
+      '1048576',
+      '"1048576"',
+      `server.limits.max_body_bytes: found the text "1048576", allowed is ${whole}`,
+    ],
+    ['1048576', '1.5', `server.limits.max_body_bytes: found 1.5, allowed is ${whole}`],
+    [
+      '1048576',
+      '99999999999',
+      `server.limits.max_body_bytes: found 99999999999, allowed is ${whole}`,
+    ],
+    ['1048576', '', `server.limits.max_body_bytes: found nothing, allowed is ${whole}`],
+    ['1048576', '[1]', `server.limits.max_body_bytes: found a list, allowed is ${whole}`],
+    ['${LOG_LEVEL:info}', 'true', `log.level: found true, allowed is ${text}`],
+    ['${LOG_LEVEL:info}', '{a: 1}', `log.level: found a mapping, allowed is ${text}`],
+  ]
+  for (const [part, replacement, problem] of cases) {
+    t.same(problems({}, part, replacement), [`config.yaml: ${problem}`])
+  }
+  t.same(problems({}, shipped, 'server: 8000\n'), [
+    'config.yaml: server: found 8000, allowed is a mapping with http, grpc, limits',
+  ])
+  t.same(problems({ DB_POOL_SIZE: 'ten' }), [
+    `config.yaml: data.database.pool_size: found the text "ten", allowed is ${whole}`,
+  ])
+})
+
+test('every broken rule is told at once, with its path and what was found', async (t) => {
+  const env = { LOG_LEVEL: 'verbose', HTTP_ADDR: ':8000', DB_POOL_SIZE: '0' }
+  t.same(problems(env, '1048576', '10'), [
+    'config.yaml: server.http.addr: found ":8000", must be host:port with a port of 0 to 65535, such as 0.0.0.0:8000 or [::]:8000',
+    'config.yaml: server.limits.max_body_bytes: found 10, must be greater than or equal to 1024 and less than or equal to 1073741824',
+    'config.yaml: data.database.pool_size: found 0, must be greater than or equal to 1 and less than or equal to 1000',
+    'config.yaml: log.level: found "verbose", must be in list [trace, debug, info, warn, error, fatal, silent]',
+  ])
+})
+
+test('what the file leaves out is told as missing, not as zero', async (t) => {
+  t.same(problems({}, 'max_body_bytes: 1048576', ''), [
+    'config.yaml: server.limits.max_body_bytes: missing, must be greater than or equal to 1024 and less than or equal to 1073741824',
+  ])
+  t.same(problems({}, shipped, 'server: {}\ndata: {database: {sqlite_path: a, pool_size: 1}}\n'), [
+    'config.yaml: server.http: missing',
+    'config.yaml: server.grpc: missing',
+    'config.yaml: server.limits: missing',
+    'config.yaml: log: missing',
+  ])
+})
+
+test('what is not YAML is refused with line, column and reason', async (t) => {
+  const cases: [text: string, problem: string][] = [
+    ['', 'config.yaml: the file is empty'],
+    ['# nothing yet\n', 'config.yaml: the file is empty'],
+    ['log:\n  level: info\n  level: warn\n', 'config.yaml:3:3: the key level is given twice'],
+    ['log:\n\tlevel: info\n', 'config.yaml:2:1: Tabs are not allowed as indentation'],
+    ['log: !secret x\n', 'config.yaml:1:6: Unresolved tag: !secret'],
+    ['log: {}\n---\nlog: {}\n', 'config.yaml:2:1: a second document begins, only one is allowed'],
+  ]
+  for (const [text, problem] of cases) t.match(problems({}, shipped, text), [problem])
+})
+
+test('anchors and aliases are followed', async (t) => {
+  const text = shipped
+    .replace('${HTTP_ADDR:0.0.0.0:8000}', '&addr localhost:0')
+    .replace('${GRPC_ADDR:0.0.0.0:9000}', '*addr')
+  t.equal(loadConf(text, {}, 'config.yaml').server.grpc.addr, 'localhost:0')
+})
+
+test('a duration is a number of seconds', async (t) => {
+  const file = { text: 'retry_delay: ${DELAY:1.5s}', env: {}, origin: 'c' }
+  t.match(decode(RetryInfoSchema, file).retryDelay, durationFromMs(1500))
+  t.throws(() => decode(RetryInfoSchema, { ...file, text: 'retry_delay: 1' }), {
+    message: 'c: retry_delay: found 1, allowed is a duration in seconds, such as 1s or 0.5s',
+  })
+})
+
+test('a type that no setting has yet is judged by protojson', async (t) => {
+  const file = { text: 'metadata: {a: "${A:b}"}', env: {}, origin: 'c' }
+  t.same(decode(ErrorInfoSchema, file).metadata, { a: 'b' })
+  t.throws(() => decode(ErrorInfoSchema, { ...file, text: 'metadata: {a: 1}' }), {
+    name: 'ConfError',
+    message: /^c: .*google.rpc.ErrorInfo.metadata/,
+  })
+})
+
+// The type Conf promises that no part is missing: this is what makes it true.
+test('each message field of the configuration is required', async (t) => {
+  const check = (message: DescMessage): void => {
+    for (const field of message.fields) {
+      if (field.fieldKind !== 'message') continue
+      t.equal(getOption(field, fieldRules).required, true, field.toString())
+      check(field.message)
+    }
+  }
+  check(ConfSchema)
+})
