@@ -1,5 +1,6 @@
 import { fromJson, fromJsonString } from '@bufbuild/protobuf'
 import type { DescMessage, JsonObject, JsonValue, Message } from '@bufbuild/protobuf'
+import { isFieldError } from '@bufbuild/protobuf/reflect'
 import { malformedBody, unsupportedMediaType } from './errors.ts'
 import { resolvePath, setField } from './field-path.ts'
 import { quoteUnsafeIntegers } from './json.ts'
@@ -25,7 +26,7 @@ export function bodyText(bytes: Uint8Array): string {
   try {
     return new TextDecoder('utf-8', { fatal: true }).decode(bytes)
   } catch (cause) {
-    throw malformedBody('the body is not UTF-8', cause)
+    throw malformedBody('the body is not UTF-8', { cause })
   }
 }
 
@@ -55,8 +56,16 @@ function reading<T>(read: () => T): T {
   try {
     return read()
   } catch (cause) {
-    throw malformedBody(cause instanceof Error ? cause.message : String(cause), cause)
+    const message = cause instanceof Error ? cause.message : String(cause)
+    throw malformedBody(message, { cause, metadata: fieldAtFault(cause) })
   }
+}
+
+/** The field whose JSON or binary form protobuf could not read, with what it found there. */
+export function fieldAtFault(err: unknown): Record<string, string> {
+  const fault = err instanceof Error ? err.cause : undefined
+  if (!isFieldError(fault)) return {}
+  return { [fault.field().name]: fault.message }
 }
 
 /** The name under which JSON gives the field at a path: its JSON name or its proto name. */

@@ -52,14 +52,16 @@ export const malformedUrl = (): RestRefusal =>
     'the path or the query has a broken percent escape or is not UTF-8',
   )
 
-export const malformedBody = (message: string, cause?: unknown): RestRefusal =>
-  restRefusal(Code.InvalidArgument, 'MALFORMED_BODY', message, { cause })
+export const malformedBody = (
+  message: string,
+  init?: Pick<RefusalInit, 'metadata' | 'cause'>,
+): RestRefusal => restRefusal(Code.InvalidArgument, 'MALFORMED_BODY', message, init)
 
 export const unsupportedMediaType = (given: string, accepted: string): RestRefusal =>
   restRefusal(
     Code.InvalidArgument,
     'UNSUPPORTED_MEDIA_TYPE',
-    `the body's content type is ${given || 'not given'}; accepted are ${accepted} in UTF-8`,
+    `the body's content type is ${given || 'not given'}; accepted are ${accepted}`,
     { status: 415, headers: { 'Accept-Post': accepted } },
   )
 

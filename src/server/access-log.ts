@@ -21,7 +21,8 @@ export function accessLog(log: Logger): ExchangeObserver {
         reason: failure?.reason ?? '',
         latency: Math.round(durationMs * 1000) / 1e6,
       }
-      if (code >= 500) log.error({ ...line, err: failure?.cause }, 'request failed')
+      // 501 is what a client gets for asking for something that does not exist.
+      if (code >= 500 && code !== 501) log.error({ ...line, err: failure?.cause }, 'request failed')
       else log.info(line, 'request')
     },
   }

@@ -5,6 +5,7 @@ import type {
   UniversalServerResponse,
 } from '@connectrpc/connect/protocol'
 import type { Reason } from '../biz/error.ts'
+import { fieldAtFault } from '../rest/body.ts'
 import { failureOf, refusal } from './connect-error.ts'
 import { withExactIntegers } from './exact-integers.ts'
 import { type Exchange, exchangeKey, type Protocol } from './exchange.ts'
@@ -67,7 +68,9 @@ function earlyError(reason: unknown, protocol: Protocol): ConnectError {
   // Connect answers 500 to bytes that are not gzip; gRPC's own implementations do too, and say so.
   const badBytes = error.code === Code.Internal && protocol === 'connect'
   const code = badBytes ? Code.InvalidArgument : error.code
-  return refusal(code, earlyReasons[error.code] ?? 'INTERNAL', error.rawMessage, { cause: error })
+  return refusal(code, earlyReasons[error.code] ?? 'INTERNAL', error.rawMessage, {
+    metadata: fieldAtFault(error.cause),
+  })
 }
 
 /** HTTP itself refuses: Connect answers a bare 405, 415 or 505; RFC 9110 wants Allow and Accept-Post. */

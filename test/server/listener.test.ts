@@ -23,6 +23,10 @@ const LIMITS: ListenerLimits = {
 }
 const PREFACE = 'PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n'
 const EMPTY_SETTINGS = Buffer.from([0, 0, 0, 4, 0, 0, 0, 0, 0])
+/** HEADERS of stream 1 with END_STREAM and END_HEADERS: GET, http, /, authority x. */
+const GET_FRAME = Buffer.from([0, 0, 6, 1, 5, 0, 0, 0, 1, 0x82, 0x86, 0x84, 0x41, 1, 0x78])
+/** RST_STREAM of stream 1 with CANCEL. */
+const RESET_FRAME = Buffer.from([0, 0, 4, 3, 0, 0, 0, 0, 1, 0, 0, 0, 8])
 const GET = 'GET / HTTP/1.1\r\nHost: x\r\n\r\n'
 
 type Request = Parameters<RequestHandler>[0]
@@ -136,8 +140,7 @@ test('a preface that comes byte by byte opens an HTTP/2 session', async (t) => {
     await sleep(2)
   }
   raw.socket.write(EMPTY_SETTINGS)
-  // HEADERS of stream 1 with END_STREAM and END_HEADERS: GET, http, /, authority x.
-  raw.socket.write(Buffer.from([0, 0, 6, 1, 5, 0, 0, 0, 1, 0x82, 0x86, 0x84, 0x41, 1, 0x78]))
+  raw.socket.write(GET_FRAME)
   await raw.until('2.0 GET / ')
 })
 
@@ -154,6 +157,15 @@ test('a connection that does not say its protocol is dropped after the header ti
   const { port } = await listen(t, echo, { headersTimeoutMs: 100 })
   const ms = await took(Promise.all([dial(t, port).ended(), dial(t, port, 'PR').ended()]))
   t.ok(ms > 90 && ms < 1000, `${ms} ms`)
+})
+
+test('a connection that ends before its protocol is known is closed at once', async (t) => {
+  const { port } = await listen(t)
+  const silent = dial(t, port)
+  const undecided = dial(t, port, 'PR')
+  silent.socket.end()
+  undecided.socket.end()
+  t.ok((await took(Promise.all([silent.ended(), undecided.ended()]))) < 500)
 })
 
 test('headers that do not come to an end are answered with 408', async (t) => {
@@ -239,6 +251,13 @@ test('a stream above the limit waits for its turn', async (t) => {
   const answers = await Promise.all(Array.from({ length: 9 }, () => h2Get(session)))
   t.equal(answers.join(''), 'xxxxxxxxx')
   t.equal(most, 3)
+})
+
+test('an HTTP/2 client that shuts its sending side is let go', async (t) => {
+  const { port } = await listen(t)
+  const raw = dial(t, port, PREFACE, EMPTY_SETTINGS)
+  raw.socket.end()
+  t.ok((await took(raw.ended())) < 500)
 })
 
 test('a client that leaves the socket open after GOAWAY is cut off', async (t) => {
@@ -388,6 +407,12 @@ test('a session whose streams were all reset is idle', async (t) => {
   await once(session, 'goaway')
 })
 
+test('a stream that is reset in the packet that opens it leaves its session idle', async (t) => {
+  const { port } = await listen(t, echo, { keepAliveTimeoutMs: 100 })
+  const frames = Buffer.concat([Buffer.from(PREFACE), EMPTY_SETTINGS, GET_FRAME, RESET_FRAME])
+  t.ok((await took(dial(t, port, frames).ended())) < 1000)
+})
+
 /** An idle connection of each kind. */
 async function idleConnections(t: Test, port: number) {
   const agent = new http.Agent({ keepAlive: true })
@@ -419,7 +444,7 @@ test('an HTTP/1.1 answer under way at closing is completed and says Connection: 
   )
   const raw = dial(t, port, GET)
   const res = await begun.promise
-  const closed = listener.closeGracefully(5000)
+  const closed = took(listener.closeGracefully(5000))
   await sleep(50)
   res.write('one ')
   await sleep(50)
@@ -427,7 +452,7 @@ test('an HTTP/1.1 answer under way at closing is completed and says Connection: 
   const answer = await raw.ended()
   t.match(answer, /\r\nConnection: close\r\n/)
   t.match(answer, /one [^]*two/)
-  t.ok((await took(closed)) < 500)
+  t.ok((await closed) < 500)
 })
 
 test('an answer whose headers are gone at closing is completed', async (t) => {
@@ -442,11 +467,11 @@ test('an answer whose headers are gone at closing is completed', async (t) => {
   const raw = dial(t, port, GET)
   const res = await begun.promise
   await raw.until('one ')
-  const closed = listener.closeGracefully(5000)
+  const closed = took(listener.closeGracefully(5000))
   await sleep(50)
   res.end('two')
   t.match(await raw.ended(), /keep-alive[^]*one [^]*two[^]*0\r\n\r\n$/)
-  t.ok((await took(closed)) < 500)
+  t.ok((await closed) < 500)
 })
 
 test('an answer that the client reads slowly at closing is not cut', async (t) => {
@@ -462,7 +487,7 @@ test('an answer that the client reads slowly at closing is not cut', async (t) =
   const req = http.get({ port, host: '127.0.0.1', agent: new http.Agent({ keepAlive: true }) })
   const [res] = (await once(req, 'response')) as [http.IncomingMessage]
   await begun.promise
-  const closed = listener.closeGracefully(5000)
+  const closed = took(listener.closeGracefully(5000))
   listener.closeIdleConnections()
   await sleep(100)
   t.equal((await text(res)).length, size)
@@ -477,7 +502,7 @@ test('pipelined requests under way at closing are all answered', async (t) => {
   )
   const raw = dial(t, port, GET + GET)
   while (begun.length < 2) await sleep(5)
-  const closed = listener.closeGracefully(5000)
+  const closed = took(listener.closeGracefully(5000))
   begun[0]?.end('first')
   await raw.until('first')
   raw.socket.write(GET)
@@ -495,13 +520,13 @@ test('a request whose headers are half-way at closing is answered', async (t) =>
   await used.until('1.1 GET')
   used.socket.write(GET.slice(0, 20))
   await sleep(50)
-  const closed = listener.closeGracefully(5000)
+  const closed = took(listener.closeGracefully(5000))
   await sleep(50)
   fresh.socket.write(GET.slice(20))
   used.socket.write(GET.slice(20))
   t.match(await fresh.ended(), /Connection: close[^]*1\.1 GET/)
   t.match(await used.ended(), /keep-alive[^]*Connection: close[^]*1\.1 GET/)
-  t.ok((await took(closed)) < 500)
+  t.ok((await closed) < 500)
 })
 
 test('headers that stay half-way at closing run into the header timeout', async (t) => {
@@ -522,13 +547,13 @@ test('an HTTP/2 stream under way at closing is completed after GOAWAY', async (t
   const answer = h2Get(session)
   const res = await begun.promise
   const goaway = once(session, 'goaway')
-  const closed = listener.closeGracefully(5000)
+  const closed = took(listener.closeGracefully(5000))
   t.match(await goaway, [0])
   res.write('one ')
   await sleep(50)
   res.end('two')
   t.equal(await answer, 'one two')
-  t.ok((await took(closed)) < 500)
+  t.ok((await closed) < 500)
 })
 
 test('what is stuck when the grace period ends is destroyed', async (t) => {
