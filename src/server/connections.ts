@@ -159,7 +159,7 @@ export function http2c(
       connections.delete(connection)
     })
     session.on('stream', (stream) => {
-      // Reset before it was announced: its 'close' may be over already.
+      // Reset before it was announced: it is over, and so may be its 'close'.
       if (stream.destroyed) return
       connection.streams++
       stream.once('close', () => {
