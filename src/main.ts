@@ -12,12 +12,10 @@ const { version } = JSON.parse(
   readFileSync(new URL('../package.json', import.meta.url), 'utf8'),
 ) as { version: string }
 
-function readConf(path: string | URL): Conf {
-  return loadConf(
-    readFileSync(path, 'utf8'),
-    process.env,
-    path instanceof URL ? 'configs/config.yaml' : path,
-  )
+function readConf(path: string | undefined): Conf {
+  const defaults = { text: readFileSync(defaultConf, 'utf8'), origin: 'configs/config.yaml' }
+  if (path === undefined) return loadConf(defaults, process.env)
+  return loadConf({ text: readFileSync(path, 'utf8'), origin: path }, process.env, defaults)
 }
 
 async function migrate(conf: Conf): Promise<void> {
@@ -62,7 +60,7 @@ async function main(): Promise<void> {
     options: { conf: { type: 'string' } },
     allowPositionals: true,
   })
-  const conf = readConf(values.conf ?? defaultConf)
+  const conf = readConf(values.conf)
   const [command = 'serve'] = positionals
   if (command === 'serve') await serve(conf)
   else if (command === 'migrate') await migrate(conf)

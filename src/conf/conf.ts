@@ -13,11 +13,17 @@ type Complete<M> = M extends Message
 
 export type Conf = Complete<ConfMessage>
 
+export interface ConfFile {
+  text: string
+  /** The file's name in messages. */
+  origin: string
+}
+
 /**
- * Reads the text of a configuration file; `origin` is the file's name in messages.
- * Throws a ConfError that names each problem.
+ * Reads a configuration file. What it leaves out has the value that `defaults` gives it, so that a
+ * file written for an older release goes on working. Throws a ConfError that names each problem.
  */
-export function loadConf(text: string, env: Env, origin: string): Conf {
+export function loadConf(file: ConfFile, env: Env, defaults?: ConfFile): Conf {
   // The rules have just refused a message with a part missing.
-  return decode(ConfSchema, { text, env, origin }) as Conf
+  return decode(ConfSchema, { file, env, defaults }) as Conf
 }

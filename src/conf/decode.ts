@@ -1,4 +1,10 @@
-import { fromJson, type DescMessage, type MessageShape } from '@bufbuild/protobuf'
+import {
+  fromJson,
+  type DescMessage,
+  type JsonObject,
+  type JsonValue,
+  type MessageShape,
+} from '@bufbuild/protobuf'
 import {
   isReflectMessage,
   pathToString,
@@ -8,36 +14,53 @@ import {
 } from '@bufbuild/protobuf/reflect'
 import { createValidator, type Violation } from '@bufbuild/protovalidate'
 
+import type { ConfFile } from './conf.ts'
 import { ConfError } from './error.ts'
 import { keysReader } from './keys.ts'
 import type { Env } from './placeholder.ts'
 import { expandAll, parseYaml } from './yaml.ts'
 
+interface Input {
+  file: ConfFile
+  env: Env
+  defaults: ConfFile | undefined
+}
+
 /** Reads a message of any type from YAML. The rules are only asked once all keys and types are right. */
 export function decode<Desc extends DescMessage>(
   schema: Desc,
-  file: { text: string; env: Env; origin: string },
+  { file, env, defaults }: Input,
 ): MessageShape<Desc> {
   const problems: string[] = []
-  const yaml = parseYaml(file.text, file.origin)
-  const { given, read } = keysReader(yaml, refuse)
-  expandAll(yaml, file.env, refuse)
-  const json = read(schema)
+  const given = new Map<string, string>()
+  const json = merge(defaults ? readFile(defaults) : {}, readFile(file))
   stopIfAny()
   const message = attempt(() => fromJson(schema, json))
   checkRules(schema, message, (violation) => {
     const path = pathToString(violation.field)
-    refuse(path, given.has(path) ? broken(violation, reflect(schema, message)) : missing(violation))
+    const origin = given.get(path)
+    const found = origin !== undefined
+    refuse(
+      origin ?? file.origin,
+      path,
+      found ? broken(violation, reflect(schema, message)) : missing(violation),
+    )
   })
   stopIfAny()
   return message
 
-  function refuse(path: string, problem: string): void {
-    problems.push([file.origin, path, problem].filter((part) => part !== '').join(': '))
+  function readFile({ text, origin }: ConfFile): JsonObject {
+    const yaml = parseYaml(text, origin)
+    const refuseHere = (path: string, problem: string) => refuse(origin, path, problem)
+    const reader = keysReader(yaml, refuseHere)
+    expandAll(yaml, env, refuseHere)
+    const read = reader.read(schema)
+    for (const path of reader.given) given.set(path, origin)
+    return read
   }
 
-  function stopIfAny(): void {
-    if (problems.length > 0) throw new ConfError(problems)
+  function refuse(origin: string, path: string, problem: string): void {
+    problems.push([origin, path, problem].filter((part) => part !== '').join(': '))
   }
 
   function attempt<T>(read: () => T): T {
@@ -47,6 +70,24 @@ export function decode<Desc extends DescMessage>(
       throw new ConfError([`${file.origin}: ${String(cause)}`])
     }
   }
+
+  function stopIfAny(): void {
+    if (problems.length > 0) throw new ConfError(problems)
+  }
+}
+
+/** The values of `over` where it has one; lists are replaced whole. */
+function merge(under: JsonObject, over: JsonObject): JsonObject {
+  const merged = { ...under }
+  for (const [key, value] of Object.entries(over)) {
+    const below = merged[key]
+    merged[key] = isObject(below) && isObject(value) ? merge(below, value) : value
+  }
+  return merged
+}
+
+function isObject(value: JsonValue | undefined): value is JsonObject {
+  return typeof value === 'object' && value !== null && !Array.isArray(value)
 }
 
 function checkRules<Desc extends DescMessage>(

@@ -18,11 +18,8 @@ type Env = Record<string, string | undefined>
 /** What loading says about the shipped file with one part replaced. */
 function problems(env: Env, part = '', replacement = ''): string[] {
   try {
-    loadConf(
-      shipped.replace(part, () => replacement),
-      env,
-      'config.yaml',
-    )
+    const text = shipped.replace(part, () => replacement)
+    loadConf({ text, origin: 'config.yaml' }, env)
     return []
   } catch (err) {
     if (err instanceof ConfError) return [...err.problems]
@@ -31,7 +28,7 @@ function problems(env: Env, part = '', replacement = ''): string[] {
 }
 
 test('the shipped file loads without any environment', async (t) => {
-  t.match(loadConf(shipped, {}, 'config.yaml'), {
+  t.match(loadConf({ text: shipped, origin: 'config.yaml' }, {}), {
     server: {
       http: { addr: '0.0.0.0:8000' },
       grpc: { addr: '0.0.0.0:9000' },
@@ -44,7 +41,7 @@ test('the shipped file loads without any environment', async (t) => {
 
 test('the environment replaces placeholders, as text and as a number', async (t) => {
   const env = { DB_DSN: '12345', DB_POOL_SIZE: '7', HTTP_ADDR: '[::1]:0' }
-  t.match(loadConf(shipped, env, 'config.yaml'), {
+  t.match(loadConf({ text: shipped, origin: 'config.yaml' }, env), {
     server: { http: { addr: '[::1]:0' } },
     data: { database: { source: '12345', poolSize: 7 } },
   })
@@ -52,7 +49,10 @@ test('the environment replaces placeholders, as text and as a number', async (t)
 
 test('a value from the environment is neither YAML nor a placeholder', async (t) => {
   const source = "'a: [b]\n#${DB_POOL_SIZE:1}"
-  t.equal(loadConf(shipped, { DB_DSN: source }, 'config.yaml').data.database.source, source)
+  t.equal(
+    loadConf({ text: shipped, origin: 'config.yaml' }, { DB_DSN: source }).data.database.source,
+    source,
+  )
 })
 
 test('a variable that is set to nothing counts as set', async (t) => {
@@ -160,23 +160,43 @@ test('anchors and aliases are followed', async (t) => {
   const text = shipped
     .replace('${HTTP_ADDR:0.0.0.0:8000}', '&addr localhost:0')
     .replace('${GRPC_ADDR:0.0.0.0:9000}', '*addr')
-  t.equal(loadConf(text, {}, 'config.yaml').server.grpc.addr, 'localhost:0')
+  t.equal(loadConf({ text, origin: 'config.yaml' }, {}).server.grpc.addr, 'localhost:0')
 })
 
+/** A message of any type from one line of YAML. */
+function decodeLine<Desc extends DescMessage>(schema: Desc, text: string) {
+  return decode(schema, { file: { text, origin: 'c' }, env: {}, defaults: undefined })
+}
+
 test('a duration is a number of seconds', async (t) => {
-  const file = { text: 'retry_delay: ${DELAY:1.5s}', env: {}, origin: 'c' }
-  t.match(decode(RetryInfoSchema, file).retryDelay, durationFromMs(1500))
-  t.throws(() => decode(RetryInfoSchema, { ...file, text: 'retry_delay: 1' }), {
+  t.match(
+    decodeLine(RetryInfoSchema, 'retry_delay: ${DELAY:1.5s}').retryDelay,
+    durationFromMs(1500),
+  )
+  t.throws(() => decodeLine(RetryInfoSchema, 'retry_delay: 1'), {
     message: 'c: retry_delay: found 1, allowed is a duration in seconds, such as 1s or 0.5s',
   })
 })
 
 test('a type that no setting has yet is judged by protojson', async (t) => {
-  const file = { text: 'metadata: {a: "${A:b}"}', env: {}, origin: 'c' }
-  t.same(decode(ErrorInfoSchema, file).metadata, { a: 'b' })
-  t.throws(() => decode(ErrorInfoSchema, { ...file, text: 'metadata: {a: 1}' }), {
+  t.same(decodeLine(ErrorInfoSchema, 'metadata: {a: "${A:b}"}').metadata, { a: 'b' })
+  t.throws(() => decodeLine(ErrorInfoSchema, 'metadata: {a: 1}'), {
     name: 'ConfError',
     message: /^c: .*google.rpc.ErrorInfo.metadata/,
+  })
+})
+
+test('what a file leaves out has its default, and a wrong value names the file that gave it', async (t) => {
+  const defaults = { text: shipped, origin: 'defaults.yaml' }
+  const file = { text: 'log: {level: warn}', origin: 'mine.yaml' }
+  const conf = loadConf(file, {}, defaults)
+  t.match(conf.log, { level: 'warn', format: 'auto' })
+  t.equal(conf.server.http.addr, '0.0.0.0:8000')
+  t.throws(() => loadConf(file, { DB_POOL_SIZE: '0' }, defaults), {
+    message: /^defaults.yaml: data.database.pool_size: found 0/,
+  })
+  t.throws(() => loadConf({ text: 'log: {level: no}', origin: 'mine.yaml' }, {}, defaults), {
+    message: /^mine.yaml: log.level: found "no"/,
   })
 })
 

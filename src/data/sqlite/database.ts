@@ -16,7 +16,7 @@ export function sqliteDatabase(path: string): Database {
   const connection = new DatabaseSync(path, { readBigInts: true, returnArrays: true })
   // FULL: an answered create survives a power cut. The timeout is for another process on the file.
   connection.exec(
-    'PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA busy_timeout = 1000',
+    'PRAGMA busy_timeout = 1000; PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL',
   )
   const users = sqliteUserQueries(remoteCallback(connection))
   const inTurn = queue()
