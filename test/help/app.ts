@@ -23,11 +23,12 @@ const confFile = new URL('../../configs/config.yaml', import.meta.url)
 
 /** The whole service on two free ports and an empty, migrated database; closed when the test ends. */
 export async function startApp(t: Test, { storage, now, ...limits }: StartOptions) {
-  const database =
-    storage === 'mysql'
-      ? { DB_DSN: await freshMysqlDatabase(t) }
-      : { SQLITE_PATH: freshSqlitePath(t) }
-  const env = { HTTP_ADDR: '127.0.0.1:0', GRPC_ADDR: '127.0.0.1:0', ...database }
+  const database = storage === 'mysql' ? await freshMysqlDatabase(t) : freshSqlitePath(t)
+  const env = {
+    HTTP_ADDR: '127.0.0.1:0',
+    GRPC_ADDR: '127.0.0.1:0',
+    [storage === 'mysql' ? 'DB_DSN' : 'SQLITE_PATH']: database,
+  }
   const file = { text: readFileSync(confFile, 'utf8'), origin: 'configs/config.yaml' }
   const conf = loadConf(file, env)
   Object.assign(conf.server.limits, limits)
@@ -47,6 +48,8 @@ export async function startApp(t: Test, { storage, now, ...limits }: StartOption
   const { http, grpc } = await app.listen()
   return {
     db: app.db,
+    /** The DSN, or the path of the SQLite file. */
+    database,
     close: () => app.close(),
     rest: { port: http.port, url: `http://127.0.0.1:${http.port}` },
     rpc: { port: grpc.port, url: `http://127.0.0.1:${grpc.port}` },

@@ -1,0 +1,195 @@
+import { isDeepStrictEqual } from 'node:util'
+import {
+  type DescMethodUnary,
+  fromJson,
+  fromJsonString,
+  type JsonObject,
+  type JsonValue,
+  toJson,
+} from '@bufbuild/protobuf'
+import { Code, ConnectError, type Transport } from '@connectrpc/connect'
+import {
+  createConnectTransport,
+  createGrpcTransport,
+  createGrpcWebTransport,
+} from '@connectrpc/connect-node'
+import { codeToString, errorFromJson } from '@connectrpc/connect/protocol-connect'
+import { User } from '../../src/gen/api/user/v1/user_pb.ts'
+import { BadRequestSchema, ErrorInfoSchema } from '../../src/gen/google/rpc/error_details_pb.ts'
+import type { RunningApp } from '../help/app.ts'
+
+export type Method = keyof typeof User.method
+export type Text = Record<string, string>
+
+/** What a call comes to, in words that all protocols share. */
+export type Outcome =
+  | { message: JsonValue }
+  | { code: string; reason: string; metadata: Text; fields: Text }
+
+/** Makes one call from the JSON form of its request message, read as `as` says it. */
+export type Call = (method: Method, request: JsonObject) => Promise<Outcome>
+
+export const protocols = ['REST', 'Connect JSON', 'Connect binary', 'gRPC', 'gRPC-Web'] as const
+export type Protocol = (typeof protocols)[number]
+
+/** A caller for each protocol. Those of JSON send the request as it is, null and all. */
+export function callers({ rest, rpc }: Pick<RunningApp, 'rest' | 'rpc'>): Record<Protocol, Call> {
+  const baseUrl = rpc.url
+  const json = byTransport(
+    createConnectTransport({ baseUrl, httpVersion: '1.1', useBinaryFormat: false }),
+  )
+  const jsonAsSent = byConnectJson(baseUrl)
+  return {
+    REST: byRest(rest.url),
+    'Connect JSON': (method, request) =>
+      onlyJsonSays(request) ? jsonAsSent(method, request) : json(method, request),
+    'Connect binary': byTransport(
+      createConnectTransport({ baseUrl, httpVersion: '1.1', useBinaryFormat: true }),
+    ),
+    gRPC: byTransport(createGrpcTransport({ baseUrl })),
+    'gRPC-Web': byTransport(createGrpcWebTransport({ baseUrl, httpVersion: '1.1' })),
+  }
+}
+
+/** Null and lone surrogates: a client library that reads a message first cannot say them. */
+function onlyJsonSays(value: JsonValue | undefined): boolean {
+  if (value === null) return true
+  if (typeof value === 'string') return !value.isWellFormed()
+  return typeof value === 'object' && Object.values(value).some(onlyJsonSays)
+}
+
+function unary(method: Method): DescMethodUnary {
+  return User.method[method]
+}
+
+function succeeded(method: Method, message: JsonValue | undefined): Outcome {
+  const { output } = unary(method)
+  return {
+    message: toJson(output, fromJson(output, message ?? {}), { alwaysEmitImplicit: true }),
+  }
+}
+
+function byTransport(transport: Transport): Call {
+  return async function call(method, request) {
+    const desc = unary(method)
+    const input = fromJson(desc.input, request)
+    try {
+      const { message } = await transport.unary(desc, undefined, undefined, undefined, input)
+      return succeeded(method, toJson(desc.output, message))
+    } catch (err) {
+      return failed(ConnectError.from(err))
+    }
+  }
+}
+
+function byConnectJson(baseUrl: string): Call {
+  return async function call(method, request) {
+    const response = await fetch(`${baseUrl}/${User.typeName}/${unary(method).name}`, {
+      method: 'POST',
+      headers: { 'Content-Type': 'application/json' },
+      body: JSON.stringify(request),
+    })
+    const body = (await response.json()) as JsonValue
+    if (response.ok) return succeeded(method, body)
+    return failed(errorFromJson(body, undefined, new ConnectError('unreadable', Code.DataLoss)))
+  }
+}
+
+function failed(err: ConnectError): Outcome {
+  const [info] = err.findDetails(ErrorInfoSchema)
+  const violations = err.findDetails(BadRequestSchema).flatMap((bad) => bad.fieldViolations)
+  const fields: Text = {}
+  for (const { field, description } of violations)
+    fields[field] = field in fields ? `${fields[field]}; ${description}` : description
+  return {
+    code: codeToString(err.code),
+    reason: info?.reason ?? '',
+    metadata: { ...info?.metadata },
+    fields,
+  }
+}
+
+interface RestRequest {
+  method: string
+  path: string
+  query?: JsonObject
+  body?: JsonValue | undefined
+}
+
+const restRequests: Record<Method, (request: JsonObject) => RestRequest> = {
+  createUser: (request) => ({ method: 'POST', path: '/v1/users', body: request }),
+  getUser: ({ id }) => ({ method: 'GET', path: `/v1/users/${inPath(id)}` }),
+  listUsers: (request) => ({ method: 'GET', path: '/v1/users', query: request }),
+  updateUser: ({ id, user, ...query }) => ({
+    method: 'PATCH',
+    path: `/v1/users/${inPath(id)}`,
+    query,
+    body: user,
+  }),
+  deleteUser: ({ id }) => ({ method: 'DELETE', path: `/v1/users/${inPath(id)}` }),
+}
+
+/** A path cannot leave its variable out. */
+function inPath(id: JsonValue = '0'): string {
+  return encodeURIComponent(inText(id))
+}
+
+function inText(value: JsonValue): string {
+  return typeof value === 'string' ? value : JSON.stringify(value)
+}
+
+const codeOfStatus: Record<number, string> = {
+  400: 'invalid_argument',
+  404: 'not_found',
+  409: 'already_exists',
+  500: 'internal',
+  503: 'unavailable',
+}
+
+function byRest(baseUrl: string): Call {
+  return async function call(method, request) {
+    const { path, query = {}, body, ...init } = restRequests[method](request)
+    const url = new URL(path, baseUrl)
+    for (const [name, value] of Object.entries(query))
+      if (value !== null) url.searchParams.append(name, inText(value))
+    const response = await fetch(url, {
+      ...init,
+      ...(body !== undefined && {
+        body: JSON.stringify(body),
+        headers: { 'Content-Type': 'application/json' },
+      }),
+    })
+    const text = await response.text()
+    if (!response.ok) return failedByRest(method, response.status, text)
+    const outcome = succeeded(method, toJson(unary(method).output, readReply(method, text)))
+    const exact = 'message' in outcome && isDeepStrictEqual(JSON.parse(text), outcome.message)
+    if (!exact) throw new Error(`not the JSON form with default values: ${text}`)
+    return outcome
+  }
+}
+
+function readReply(method: Method, text: string) {
+  return fromJsonString(unary(method).output, text)
+}
+
+/** REST names the fields as they were sent: in the JSON spelling, and without the body's own name. */
+function failedByRest(method: Method, status: number, text: string): Outcome {
+  const { code, reason, metadata } = JSON.parse(text) as {
+    code: number
+    reason: string
+    metadata: Text
+  }
+  if (code !== status) throw new Error(`the body says ${code} and the status line ${status}`)
+  const names = Object.entries(metadata).map(([name, value]) => {
+    const field = name.replace(/[A-Z]/g, (upper) => `_${upper.toLowerCase()}`)
+    const inBody = method === 'updateUser' && ['name', 'email', 'phone'].includes(field)
+    return [inBody && reason === 'INVALID_USER_INPUT' ? `user.${field}` : field, value]
+  })
+  const all: Text = Object.fromEntries(names)
+  return {
+    code: codeOfStatus[status] ?? `HTTP ${status}`,
+    reason,
+    metadata: all,
+    fields: reason === 'INVALID_USER_INPUT' ? all : {},
+  }
+}

@@ -1,0 +1,78 @@
+import net from 'node:net'
+
+export interface RawRequest {
+  method?: string
+  target: string
+  headers?: Record<string, string>
+  body?: string | Uint8Array
+}
+
+export interface RawAnswer {
+  status: number
+  headers: Headers
+  body: string
+}
+
+/** Writes a request as it stands, for what no client library would send. */
+export function requestBytes({ method = 'GET', target, headers = {}, body }: RawRequest): Buffer {
+  const payload = Buffer.from(body ?? '')
+  const length = body === undefined ? {} : { 'Content-Length': String(payload.byteLength) }
+  const lines = Object.entries({ Host: 'localhost', Connection: 'close', ...length, ...headers })
+  const head = [`${method} ${target} HTTP/1.1`, ...lines.map((line) => line.join(': ')), '', '']
+  return Buffer.concat([Buffer.from(head.join('\r\n'), 'latin1'), payload])
+}
+
+/** Sends bytes and reads the answer until the server closes the connection. */
+export function exchangeBytes(port: number, bytes: string | Uint8Array): Promise<RawAnswer> {
+  const { promise, resolve, reject } = Promise.withResolvers<RawAnswer>()
+  const socket = net.connect({ port, host: '127.0.0.1', allowHalfOpen: true })
+  const chunks: Buffer[] = []
+  const finish = () => {
+    socket.destroy()
+    try {
+      resolve(readAnswer(Buffer.concat(chunks)))
+    } catch (err) {
+      reject(err as Error)
+    }
+  }
+  socket.setTimeout(5000, () => reject(new Error('the server did not close the connection')))
+  socket.on('data', (chunk) => chunks.push(chunk))
+  // A server may refuse a body before it has read all of it.
+  socket.on('error', finish)
+  socket.on('end', finish)
+  socket.write(bytes)
+  return promise
+}
+
+export function exchange(port: number, request: RawRequest): Promise<RawAnswer> {
+  return exchangeBytes(port, requestBytes(request))
+}
+
+function readAnswer(bytes: Buffer): RawAnswer {
+  const text = bytes.toString('latin1')
+  const end = text.indexOf('\r\n\r\n')
+  const [statusLine = '', ...lines] = text.slice(0, Math.max(end, 0)).split('\r\n')
+  const status = Number(/^HTTP\/1\.1 (\d{3}) /.exec(statusLine)?.[1])
+  if (!status) throw new Error(`no answer of HTTP/1.1: ${JSON.stringify(text)}`)
+  const headers = new Headers(
+    lines.map((line): [string, string] => {
+      const colon = line.indexOf(':')
+      return [line.slice(0, colon), line.slice(colon + 1).trim()]
+    }),
+  )
+  const body = bytes.subarray(end + 4)
+  const chunked = headers.get('transfer-encoding') === 'chunked'
+  return { status, headers, body: (chunked ? joinChunks(body) : body).toString() }
+}
+
+function joinChunks(bytes: Buffer): Buffer {
+  const parts: Buffer[] = []
+  for (let at = 0; at < bytes.length;) {
+    const lineEnd = bytes.indexOf('\r\n', at)
+    const size = Number.parseInt(bytes.toString('latin1', at, lineEnd), 16)
+    if (!(size > 0)) break
+    parts.push(bytes.subarray(lineEnd + 2, lineEnd + 2 + size))
+    at = lineEnd + 2 + size + 2
+  }
+  return Buffer.concat(parts)
+}
