@@ -1,4 +1,7 @@
 import type { AddressInfo } from 'node:net'
+import { setTimeout as sleep } from 'node:timers/promises'
+import { durationMs } from '@bufbuild/protobuf/wkt'
+import type { ConnectRouter } from '@connectrpc/connect'
 import type { FastifyInstance } from 'fastify'
 import type { Logger } from 'pino'
 import { userUsecase } from './biz/user.ts'
@@ -8,10 +11,22 @@ import { mysqlDatabase } from './data/mysql/database.ts'
 import { sqliteDatabase } from './data/sqlite/database.ts'
 import { userRepo } from './data/user.ts'
 import { User } from './gen/api/user/v1/user_pb.ts'
+import { ServerReflection } from './gen/grpc/reflection/v1/reflection_pb.ts'
+import { ServerReflection as ServerReflectionV1Alpha } from './gen/grpc/reflection/v1alpha/reflection_pb.ts'
+import { file_google_rpc_error_details } from './gen/google/rpc/error_details_pb.ts'
+import { Health } from './gen/health/v1/health_pb.ts'
+import { Metadata } from './gen/kratos/api/metadata_pb.ts'
 import { accessLog } from './server/access-log.ts'
+import { admission } from './server/admission.ts'
+import { descriptors } from './server/descriptors.ts'
 import { grpcServer } from './server/grpc.ts'
+import { healthService } from './server/health.ts'
 import { httpServer, type ServerOptions } from './server/http.ts'
 import { interceptors } from './server/interceptor/list.ts'
+import { kratosMetadataService } from './server/kratos-metadata.ts'
+import type { DualListener } from './server/listener.ts'
+import { readiness } from './server/readiness.ts'
+import { reflectionService } from './server/reflection.ts'
 import { userService } from './service/user.ts'
 
 export interface AppOptions {
@@ -22,50 +37,115 @@ export interface AppOptions {
 
 export type App = ReturnType<typeof createApp>
 
-/** Makes every object of the service once. Nothing listens before `listen`. */
+/** Makes every object of the service once. Nothing is opened before `start`. */
 export function createApp({ conf, log, now = () => new Date() }: AppOptions) {
   const db = openDatabase(conf.data.database)
-  const users = userService(userUsecase(userRepo(db), now))
-  const options: ServerOptions = {
-    routes: (router) => router.service(User, users),
-    interceptors: interceptors(),
-    observers: [accessLog(log)],
-    limits: {
-      maxBodyBytes: conf.server.limits.maxBodyBytes,
-      maxHeaderBytes: conf.server.limits.maxHeaderBytes,
-      headersTimeoutMs: 10_000,
-      requestTimeoutMs: 60_000,
-      keepAliveTimeoutMs: 75_000,
-      maxConcurrentStreams: 256,
+  const users = userService(userUsecase(userRepo(db, totalOptions(conf.data.total)), now))
+  const ready = readiness({ ...db.problems(), shutdown: '' })
+  const closing = new AbortController()
+  const options = serverOptions(conf, log)
+  const userRoutes = (router: ConnectRouter) => router.service(User, users)
+  const http = httpServer({ ...options, routes: userRoutes }, ready)
+  const grpc = grpcServer({
+    ...options,
+    routes(router) {
+      userRoutes(router)
+      router.service(Health, healthService(ready, [User.typeName], closing.signal))
+      if (conf.server.reflection) reflect(router)
     },
+  })
+  let stopped: Promise<void> | undefined
+
+  /** Not ready → drain delay → stop accepting → finish what is in flight → close the database. */
+  async function stop(): Promise<void> {
+    ready.set('shutdown', 'the service is being stopped')
+    await sleep(durationMs(conf.server.shutdown.drainDelay))
+    closing.abort()
+    const graceMs = durationMs(conf.server.shutdown.timeout)
+    await Promise.all([http, grpc].map((app) => closeGracefully(app, graceMs)))
+    await db.close()
   }
-  const http = httpServer(options)
-  const grpc = grpcServer(options)
 
   return {
     db,
-    /** Opens both ports and gives their addresses. */
-    async listen() {
+    readiness: ready,
+    /**
+     * Connects to the database, or finds that it cannot yet, and opens both ports. `rejected` is told
+     * when the database rejects a migration, perhaps much later.
+     */
+    async start(rejected: (err: Error) => void) {
+      await db.start({
+        changed(problems) {
+          log.info(problems, 'the state of the database has changed')
+          for (const [check, problem] of Object.entries(problems)) ready.set(check, problem)
+        },
+        migrated: (names) => log.info({ applied: names }, 'migrated'),
+        rejected,
+      })
       return {
         http: await listenOn(http, conf.server.http.addr),
         grpc: await listenOn(grpc, conf.server.grpc.addr),
       }
     },
-    /** Stops accepting, finishes what is in flight, then closes the database. */
-    async close(): Promise<void> {
-      await Promise.all([http.close(), grpc.close()])
-      await db.close()
-    },
+    /** Stops in order, as above; a second call waits for the first. */
+    stop: () => (stopped ??= stop()),
   }
 }
 
 /** A configured DSN means MySQL, none means the embedded file. Throws DsnError. */
-export function openDatabase({ source, sqlitePath, poolSize }: Conf['data']['database']): Database {
-  return source === '' ? sqliteDatabase(sqlitePath) : mysqlDatabase({ source, poolSize })
+export function openDatabase(conf: Conf['data']['database']): Database {
+  const { source, sqlitePath, poolSize, poolWait, poolQueue } = conf
+  if (source === '') return sqliteDatabase(sqlitePath)
+  const pool = { size: poolSize, maxWaiting: poolQueue, waitMs: durationMs(poolWait) }
+  return mysqlDatabase({ source, pool })
+}
+
+function totalOptions({ exactUpTo, maxAge }: Conf['data']['total']) {
+  return { exactUpTo, maxAgeMs: durationMs(maxAge) }
+}
+
+function serverOptions({ server }: Conf, log: Logger): Omit<ServerOptions, 'routes'> {
+  const { limits, timeout, operationTimeouts } = server
+  const requestTimeoutMs = durationMs(limits.requestTimeout)
+  const byOperation = Object.entries(operationTimeouts).map(
+    ([operation, duration]) => [operation, durationMs(duration)] as const,
+  )
+  return {
+    interceptors: interceptors({
+      defaultMs: durationMs(timeout),
+      byOperation: new Map(byOperation),
+    }),
+    observers: [accessLog(log)],
+    admission: admission(limits.maxConcurrentCalls),
+    limits: {
+      maxBodyBytes: limits.maxBodyBytes,
+      maxHeaderBytes: limits.maxHeaderBytes,
+      headersTimeoutMs: Math.min(durationMs(limits.headersTimeout), requestTimeoutMs),
+      requestTimeoutMs,
+      keepAliveTimeoutMs: durationMs(limits.idleTimeout),
+      maxConcurrentStreams: limits.maxConcurrentStreams,
+    },
+  }
+}
+
+function reflect(router: ConnectRouter): void {
+  const services = [User, Health, ServerReflection, ServerReflectionV1Alpha, Metadata]
+  // The details of errors, too, so that grpcurl can read them.
+  const known = descriptors(services, [file_google_rpc_error_details])
+  const reflection = reflectionService(known)
+  router.service(ServerReflection, reflection)
+  // The messages of v1alpha are those of v1 under other names.
+  router.service(ServerReflectionV1Alpha, reflection as never)
+  router.service(Metadata, kratosMetadataService(known))
 }
 
 async function listenOn(app: FastifyInstance, addr: string): Promise<AddressInfo> {
   const [, host = '', port = ''] = /^(?:\[?(.*?)\]?):(\d+)$/.exec(addr) ?? []
   await app.listen({ host, port: Number(port) })
   return app.server.address() as AddressInfo
+}
+
+async function closeGracefully(app: FastifyInstance, graceMs: number): Promise<void> {
+  await (app.server as unknown as DualListener).closeGracefully(graceMs)
+  await app.close()
 }

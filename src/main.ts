@@ -1,12 +1,15 @@
 // Alone reads argv and the environment, and alone ends the process.
 import { readFileSync } from 'node:fs'
 import { parseArgs } from 'node:util'
+import type { Logger } from 'pino'
 import { createApp, openDatabase } from './app.ts'
 import { type Conf, loadConf } from './conf/conf.ts'
+import { seedUsers } from './data/seed.ts'
 import { createLog } from './log.ts'
 
 const usage = `usage: npm start -- [--conf PATH]
-       npm run migrate -- [--conf PATH]`
+       npm run migrate -- [--conf PATH]
+       npm run seed -- --users N [--conf PATH]`
 const defaultConf = new URL('../configs/config.yaml', import.meta.url)
 const { version } = JSON.parse(
   readFileSync(new URL('../package.json', import.meta.url), 'utf8'),
@@ -16,6 +19,14 @@ function readConf(path: string | undefined): Conf {
   const defaults = { text: readFileSync(defaultConf, 'utf8'), origin: 'configs/config.yaml' }
   if (path === undefined) return loadConf(defaults, process.env)
   return loadConf({ text: readFileSync(path, 'utf8'), origin: path }, process.env, defaults)
+}
+
+/** One clear line, for people and for what collects them. */
+function fail(err: unknown): never {
+  const because = err instanceof Error && err.cause instanceof Error ? `: ${err.cause.message}` : ''
+  const message = err instanceof Error ? err.message.split('\n', 1)[0] : String(err)
+  process.stderr.write(`user-service: ${message}${message?.endsWith(because) ? '' : because}\n`)
+  process.exit(1)
 }
 
 async function migrate(conf: Conf): Promise<void> {
@@ -29,11 +40,36 @@ async function migrate(conf: Conf): Promise<void> {
   }
 }
 
+async function seed(conf: Conf, users: number): Promise<void> {
+  if (!Number.isSafeInteger(users) || users < 1)
+    throw new Error(`--users must be a whole number above 0\n${usage}`)
+  const db = openDatabase(conf.data.database)
+  const begin = performance.now()
+  let told = 0
+  function progress(stored: number): void {
+    if (performance.now() - told < 1000 && stored < users) return
+    told = performance.now()
+    const seconds = (told - begin) / 1000
+    process.stdout.write(
+      `${stored} of ${users} users, ${Math.round(stored / seconds)} per second\n`,
+    )
+  }
+  try {
+    await db.start({ changed: () => undefined, migrated: () => undefined, rejected: fail })
+    const run = Date.now().toString(36)
+    const signal = new AbortController().signal
+    await seedUsers(db, { users, run, now: () => new Date(), progress, signal })
+  } finally {
+    await db.close()
+  }
+}
+
 async function serve(conf: Conf): Promise<void> {
   const log = createLog(conf.log, process.stdout.isTTY)
   const app = createApp({ conf, log })
-  const applied = await app.db.migrate()
-  const { http, grpc } = await app.listen()
+  stopOnSignal(app.stop, log)
+  const { http, grpc } = await app.start(fail)
+  const embedded = conf.data.database.source === ''
   log.info(
     {
       version,
@@ -41,33 +77,40 @@ async function serve(conf: Conf): Promise<void> {
       http: `${http.address}:${http.port}`,
       grpc: `${grpc.address}:${grpc.port}`,
       storage: app.db.description,
-      migrations: applied,
+      ready: app.readiness.ready(),
     },
-    conf.data.database.source === ''
+    embedded
       ? `serving; no database is configured (DB_DSN), so users are kept in the embedded ${app.db.description}`
       : 'serving',
   )
-  for (const signal of ['SIGTERM', 'SIGINT'] as const) {
-    process.once(signal, () => {
-      log.info({ signal }, 'stopping')
-      void app.close().then(() => log.info('stopped'))
-    })
+}
+
+/** The first signal stops in order, a second one at once. */
+function stopOnSignal(stop: () => Promise<void>, log: Logger): void {
+  let stopping = false
+  function onSignal(signal: NodeJS.Signals): void {
+    if (stopping) process.exit(1)
+    stopping = true
+    log.info({ signal }, 'stopping')
+    stop().then(() => {
+      log.info('stopped')
+      log.flush(() => process.exit(0))
+    }, fail)
   }
+  process.on('SIGTERM', onSignal).on('SIGINT', onSignal)
 }
 
 async function main(): Promise<void> {
   const { values, positionals } = parseArgs({
-    options: { conf: { type: 'string' } },
+    options: { conf: { type: 'string' }, users: { type: 'string' } },
     allowPositionals: true,
   })
   const conf = readConf(values.conf)
   const [command = 'serve'] = positionals
   if (command === 'serve') await serve(conf)
   else if (command === 'migrate') await migrate(conf)
+  else if (command === 'seed') await seed(conf, Number(values.users))
   else throw new Error(`there is no command ${command}\n${usage}`)
 }
 
-main().catch((err: unknown) => {
-  process.stderr.write(`user-service: ${err instanceof Error ? err.message : String(err)}\n`)
-  process.exit(1)
-})
+main().catch(fail)

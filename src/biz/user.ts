@@ -20,18 +20,22 @@ export type NewUser = UserFields & { createdAt: Date }
 /** What a list reads: the users after an id, or a window counted in rows from the start. */
 export type UserWindow = { after: bigint; limit: number } | { offset: number; limit: number }
 
-/** Storage of users. Every call fails with DATABASE_UNAVAILABLE when the database cannot be used. */
+/**
+ * Storage of users. Every call fails with DATABASE_UNAVAILABLE when the database cannot be used, and
+ * with the signal's reason when it aborts first; a write may have happened all the same.
+ */
 export interface UserRepo {
   /** Stores a user and gives its id. Fails with USER_ALREADY_EXISTS when the mail address is taken. */
-  insert(user: NewUser): Promise<bigint>
-  find(id: bigint): Promise<User | undefined>
+  insert(user: NewUser, signal: AbortSignal): Promise<bigint>
+  find(id: bigint, signal: AbortSignal): Promise<User | undefined>
   /** Users by ascending id. */
-  list(window: UserWindow): Promise<User[]>
-  count(): Promise<number>
+  list(window: UserWindow, signal: AbortSignal): Promise<User[]>
+  /** Exact while the table is small, else some seconds old at most. */
+  count(signal: AbortSignal): Promise<number>
   /** Changes the given fields and gives the user as this change left it; undefined when there is none. */
-  update(id: bigint, changes: Partial<UserFields>): Promise<User | undefined>
+  update(id: bigint, changes: Partial<UserFields>, signal: AbortSignal): Promise<User | undefined>
   /** Gives whether there was such a user. */
-  delete(id: bigint): Promise<boolean>
+  delete(id: bigint, signal: AbortSignal): Promise<boolean>
 }
 
 /** What to list: the users after an id (keyset), or a page counted from 1. `size` 0 means the default. */
@@ -60,37 +64,37 @@ export type UserUsecase = ReturnType<typeof userUsecase>
 export function userUsecase(repo: UserRepo, now: () => Date) {
   return {
     /** Fails with USER_ALREADY_EXISTS. */
-    async create(fields: UserFields): Promise<User> {
+    async create(fields: UserFields, signal: AbortSignal): Promise<User> {
       const user = { ...fields, ...normalized(fields), createdAt: now() }
-      return { id: await repo.insert(user), ...user }
+      return { id: await repo.insert(user, signal), ...user }
     },
 
     /** Fails with USER_NOT_FOUND. */
-    async get(id: bigint): Promise<User> {
-      return (await repo.find(id)) ?? notFound(id)
+    async get(id: bigint, signal: AbortSignal): Promise<User> {
+      return (await repo.find(id, signal)) ?? notFound(id)
     },
 
     /** Reads one row more than the page, so that the last page is known without a second query. */
-    async list(query: UserQuery): Promise<UserPage> {
+    async list(query: UserQuery, signal: AbortSignal): Promise<UserPage> {
       const size = Math.min(query.size || defaultPageSize, maxPageSize)
       const limit = size + 1
       const window =
         'after' in query
           ? { after: query.after, limit }
           : { offset: (query.page - 1) * size, limit }
-      const [rows, total] = await Promise.all([repo.list(window), repo.count()])
+      const [rows, total] = await Promise.all([repo.list(window, signal), repo.count(signal)])
       const users = rows.slice(0, size)
       return { users, total, next: rows.length > size ? users.at(-1)?.id : undefined }
     },
 
     /** Fails with USER_NOT_FOUND and USER_ALREADY_EXISTS. */
-    async update(id: bigint, changes: Partial<UserFields>): Promise<User> {
-      return (await repo.update(id, normalized(changes))) ?? notFound(id)
+    async update(id: bigint, changes: Partial<UserFields>, signal: AbortSignal): Promise<User> {
+      return (await repo.update(id, normalized(changes), signal)) ?? notFound(id)
     },
 
     /** Fails with USER_NOT_FOUND. */
-    async delete(id: bigint): Promise<void> {
-      if (!(await repo.delete(id))) notFound(id)
+    async delete(id: bigint, signal: AbortSignal): Promise<void> {
+      if (!(await repo.delete(id, signal))) notFound(id)
     },
   }
 }

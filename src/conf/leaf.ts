@@ -45,5 +45,5 @@ export function leafOf(field: DescField): Leaf | undefined {
 }
 
 export function isDuration(field: DescField): boolean {
-  return field.message?.typeName === 'google.protobuf.Duration'
+  return field.fieldKind === 'message' && field.message.typeName === 'google.protobuf.Duration'
 }

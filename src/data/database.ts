@@ -3,6 +3,7 @@ import type { NewUser, User, UserFields } from '../biz/user.ts'
 /** The statements of the users table on one connection; each is built once. */
 export interface UserQueries {
   insert(user: NewUser): Promise<bigint>
+  insertMany(users: NewUser[]): Promise<void>
   find(id: bigint): Promise<User | undefined>
   after(id: bigint, limit: number): Promise<User[]>
   window(offset: number, limit: number): Promise<User[]>
@@ -13,15 +14,39 @@ export interface UserQueries {
   delete(id: bigint): Promise<boolean>
 }
 
+/** Why the storage cannot be used; an empty text where nothing is wrong. */
+export interface StorageProblems {
+  database: string
+  migrations: string
+}
+
+export interface StorageEvents {
+  /** The problems have changed. */
+  changed: (problems: StorageProblems) => void
+  /** These migrations have been applied. */
+  migrated: (names: string[]) => void
+  /** The server has rejected a migration: this process can never serve. */
+  rejected: (err: Error) => void
+}
+
 /** One storage adapter. What its driver throws leaves it as UniqueViolation or DomainError. */
 export interface Database {
   /** Names the storage for the start line, without credentials. */
   readonly description: string
-  /** Runs `work` on one connection. */
-  use<T>(work: (users: UserQueries) => Promise<T>): Promise<T>
-  /** Runs `work` in one transaction; it is begun anew when the database breaks a deadlock with it. */
-  tx<T>(work: (users: UserQueries) => Promise<T>): Promise<T>
-  /** Brings the schema up to date and gives the names of the migrations that it applied. */
+  problems(): StorageProblems
+  /**
+   * Connects and migrates, and goes on trying until that is done. Resolves when the first try has
+   * ended, either way.
+   */
+  start(events: StorageEvents): Promise<void>
+  /** Brings the schema up to date at once, or fails. Gives the names of what it applied. */
   migrate(): Promise<string[]>
+  /**
+   * Runs `work` on one connection. Fails with the signal's reason when it aborts first, and with
+   * DATABASE_UNAVAILABLE while the storage cannot be used.
+   */
+  use<T>(signal: AbortSignal, work: (users: UserQueries) => Promise<T>): Promise<T>
+  /** As `use`, in one transaction, begun anew when the database breaks a deadlock with it. */
+  tx<T>(signal: AbortSignal, work: (users: UserQueries) => Promise<T>): Promise<T>
   close(): Promise<void>
 }

@@ -2,30 +2,33 @@ import { DomainError } from '../biz/error.ts'
 import type { UserRepo } from '../biz/user.ts'
 import type { Database } from './database.ts'
 import { UniqueViolation } from './error.ts'
+import { sharedTotal, type TotalOptions } from './total.ts'
 
 /** Users in either database. */
-export function userRepo(db: Database): UserRepo {
+export function userRepo(db: Database, total: TotalOptions): UserRepo {
   return {
-    insert: (user) =>
+    insert: (user, signal) =>
       uniqueEmail(
         user.email,
-        db.use((users) => users.insert(user)),
+        db.use(signal, (users) => users.insert(user)),
       ),
-    find: (id) => db.use((users) => users.find(id)),
-    list: (window) =>
-      db.use((users) =>
+    find: (id, signal) => db.use(signal, (users) => users.find(id)),
+    list: (window, signal) =>
+      db.use(signal, (users) =>
         'after' in window
           ? users.after(window.after, window.limit)
           : users.window(window.offset, window.limit),
       ),
-    count: () => db.use((users) => users.count()),
+    count: sharedTotal((signal) => db.use(signal, (users) => users.count()), total),
     // The read sees this update and no later one, because the transaction still holds the row.
-    update: (id, changes) =>
+    update: (id, changes, signal) =>
       uniqueEmail(
         changes.email ?? '',
-        db.tx(async (users) => ((await users.update(id, changes)) ? users.find(id) : undefined)),
+        db.tx(signal, async (users) =>
+          (await users.update(id, changes)) ? users.find(id) : undefined,
+        ),
       ),
-    delete: (id) => db.use((users) => users.delete(id)),
+    delete: (id, signal) => db.use(signal, (users) => users.delete(id)),
   }
 }
 

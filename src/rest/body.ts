@@ -1,11 +1,14 @@
 import { fromJson, fromJsonString } from '@bufbuild/protobuf'
 import type { DescMessage, JsonObject, JsonValue, Message } from '@bufbuild/protobuf'
 import { isFieldError } from '@bufbuild/protobuf/reflect'
-import { malformedBody, unsupportedMediaType } from './errors.ts'
+import {
+  acceptedTypes,
+  malformedBody,
+  unsupportedEncoding,
+  unsupportedMediaType,
+} from './errors.ts'
 import { resolvePath, setField } from './field-path.ts'
 import { quoteUnsafeIntegers } from './json.ts'
-
-export const acceptedTypes = 'application/json, application/protojson'
 
 const mediaType = /^\s*application\/(?:json|protojson|[^\s;/]+\+json)\s*(?:;(.*))?$/i
 const charset = /(?:^|;)\s*charset\s*=\s*"?([^";\s]+)/i
@@ -13,8 +16,13 @@ const charset = /(?:^|;)\s*charset\s*=\s*"?([^";\s]+)/i
 // As Connect: a client that knows newer fields is served.
 const readOptions = { ignoreUnknownFields: true }
 
-/** Refuses a body that is not JSON in UTF-8 by its content type. */
-export function checkContentType(contentType: string | undefined): void {
+/** Refuses a body that is not JSON in UTF-8 by its headers, or is compressed. */
+export function checkContentType(
+  contentType: string | undefined,
+  contentEncoding: string | undefined,
+): void {
+  if (contentEncoding !== undefined && contentEncoding.toLowerCase() !== 'identity')
+    throw unsupportedEncoding(contentEncoding)
   const match = mediaType.exec(contentType ?? '')
   const given = charset.exec(match?.[1] ?? '')?.[1] ?? 'utf-8'
   if (match === null || !/^utf-?8$/i.test(given))

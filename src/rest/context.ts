@@ -1,7 +1,8 @@
-import { createContextValues } from '@connectrpc/connect'
+import { Code, ConnectError, createContextValues } from '@connectrpc/connect'
 import type { ContextValues, HandlerContext } from '@connectrpc/connect'
 import type { DescMethod } from '@bufbuild/protobuf'
 import type { FastifyReply, FastifyRequest } from 'fastify'
+import { clientTimeoutMs } from './timeout.ts'
 
 /** One call over REST, as the handler and its interceptors see it. */
 export interface RestCall extends HandlerContext {
@@ -10,7 +11,7 @@ export interface RestCall extends HandlerContext {
 }
 
 /**
- * A handler context whose Headers and AbortSignal are made when they are first asked for: most
+ * A handler context with the client's deadline, whose Headers and AbortSignal are made when they are first asked for: most
  * handlers touch none of them, and they cost more than a small handler itself.
  */
 export function restCall(
@@ -19,6 +20,8 @@ export function restCall(
   reply: FastifyReply,
   values: ContextValues = createContextValues(),
 ): RestCall {
+  const timeoutMs = clientTimeoutMs(request.headers)
+  const deadline = timeoutMs === undefined ? undefined : performance.now() + timeoutMs
   let signal: AbortSignal | undefined
   let requestHeader: Headers | undefined
   let responseHeader: Headers | undefined
@@ -29,12 +32,12 @@ export function restCall(
     protocolName: 'rest',
     requestMethod: request.method,
     values,
-    timeoutMs: () => undefined,
+    timeoutMs: () => deadline && deadline - performance.now(),
     get url() {
       return `${request.protocol}://${request.host}${request.raw.url ?? '/'}`
     },
     get signal() {
-      return (signal ??= closeSignal(reply))
+      return (signal ??= callSignal(reply, deadline))
     },
     get requestHeader() {
       return (requestHeader ??= headersOf(request))
@@ -51,11 +54,24 @@ export function restCall(
   }
 }
 
-/** Aborts when the client is gone before the answer, or when the answer has been written. */
-function closeSignal(reply: FastifyReply): AbortSignal {
+/** Aborts at the deadline, when the client is gone before the answer, and when that is written. */
+function callSignal(reply: FastifyReply, deadline: number | undefined): AbortSignal {
   const controller = new AbortController()
-  if (reply.raw.destroyed) controller.abort()
-  else reply.raw.once('close', () => controller.abort())
+  if (reply.raw.destroyed) {
+    controller.abort(new ConnectError('the client has gone', Code.Canceled))
+    return controller.signal
+  }
+  const timer =
+    deadline === undefined
+      ? undefined
+      : setTimeout(
+          () => controller.abort(new ConnectError('the deadline is over', Code.DeadlineExceeded)),
+          deadline - performance.now(),
+        )
+  reply.raw.once('close', () => {
+    clearTimeout(timer)
+    controller.abort(new ConnectError('the call is over', Code.Canceled))
+  })
   return controller.signal
 }
 

@@ -73,6 +73,17 @@ export function invalidParameters(rules: Record<string, string>): RestRefusal {
   return restRefusal(Code.InvalidArgument, 'INVALID_PARAMETER', message, { metadata: rules })
 }
 
+/** The media types of request bodies. */
+export const acceptedTypes = 'application/json, application/protojson'
+
+export const unsupportedEncoding = (given: string): RestRefusal =>
+  restRefusal(
+    Code.InvalidArgument,
+    'UNSUPPORTED_MEDIA_TYPE',
+    `the body's content encoding is ${given}; only identity is accepted`,
+    { status: 415, headers: { 'Accept-Encoding': 'identity' } },
+  )
+
 export const bodyTooLarge = (limit: number): RestRefusal =>
   restRefusal(
     Code.ResourceExhausted,
@@ -97,7 +108,7 @@ export function restError(err: unknown, bodyLimit = 0): ConnectError {
     case 'FST_ERR_CTP_BODY_TOO_LARGE':
       return bodyTooLarge(bodyLimit)
     case 'FST_ERR_CTP_INVALID_MEDIA_TYPE':
-      return unsupportedMediaType('', 'application/json')
+      return unsupportedMediaType('malformed', acceptedTypes)
     case 'FST_ERR_CTP_INVALID_CONTENT_LENGTH':
       return malformedRequest('the body is not as long as its Content-Length says', err)
     default:

@@ -141,7 +141,10 @@ async function serve(request: FastifyRequest, reply: FastifyReply, options: Rest
   if (match === undefined) throw new Error('a request reached its handler unmatched')
   const { bind, invoke, binding } = match.target
   const body = request.body instanceof Uint8Array ? request.body : noBytes
-  if (body.byteLength > 0) checkContentType(request.headers['content-type'])
+  if (body.byteLength > 0) {
+    const { 'content-type': type, 'content-encoding': encoding } = request.headers
+    checkContentType(type, encoding)
+  }
   const { message, sent } = bind({ values: match.values, query: splitUrl(request)[1], body })
   const call = restCall(binding.method, request, reply, options.contextValues?.(request))
   let output: Message

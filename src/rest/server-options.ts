@@ -6,8 +6,8 @@ import { errorBody, restError, restRefusal, type RestRefusal } from './errors.ts
 import { type RestObserver, sendError } from './plugin.ts'
 
 export interface SocketObserver {
-  /** A connection is refused before there was a request. */
-  refused(error: ConnectError, status: number, reason: string): void
+  /** A connection is refused, before there was a request or in the middle of one. */
+  refused(socket: Socket, error: ConnectError, status: number, reason: string): void
 }
 
 /**
@@ -16,10 +16,14 @@ export interface SocketObserver {
  */
 export function restServerOptions(
   observer?: RestObserver & SocketObserver,
-): Pick<FastifyServerOptions, 'frameworkErrors' | 'clientErrorHandler' | 'routerOptions'> {
+): Pick<
+  FastifyServerOptions,
+  'frameworkErrors' | 'clientErrorHandler' | 'routerOptions' | 'rewriteUrl'
+> {
   return {
     // The plugin matches by itself; Fastify's router must not refuse a long path before it.
     routerOptions: { maxParamLength: 1024 * 1024 },
+    rewriteUrl: ({ url = '/' }) => originForm(url),
     frameworkErrors: (err, request, reply) => {
       sendError(reply, request, restError(err), observer)
     },
@@ -27,10 +31,17 @@ export function restServerOptions(
       const error = clientError(err.code)
       if (error === undefined || !socket.writable) return void socket.destroy()
       const body = errorBody(error, (field) => field)
-      observer?.refused(error, body.code, body.reason)
+      observer?.refused(socket, error, body.code, body.reason)
       writeRefusal(socket, body.code, jsonBytes(body))
     },
   }
+}
+
+/** A request target as proxies get it, `http://host/path`, is served as its path (RFC 9112, 3.2.2). */
+function originForm(url: string): string {
+  if (url.startsWith('/') || !/^https?:\/\//i.test(url)) return url
+  const slash = url.indexOf('/', url.indexOf('//') + 2)
+  return slash === -1 ? '/' : url.slice(slash)
 }
 
 /** What a connection is told by node:http's error code; undefined when nobody is left to tell. */
@@ -38,6 +49,8 @@ export function clientError(code: string): RestRefusal | undefined {
   switch (code) {
     case 'ECONNRESET':
     case 'EPIPE':
+    // The client has ended its side in the middle of a request.
+    case 'HPE_INVALID_EOF_STATE':
       return undefined
     case 'HPE_HEADER_OVERFLOW':
       return restRefusal(Code.ResourceExhausted, 'HEADERS_TOO_LARGE', 'the headers are too large', {

@@ -4,13 +4,12 @@ import type { ExchangeObserver } from './exchange.ts'
 /**
  * Writes one line for each exchange: what Kratos' logging middleware records (operation, code,
  * reason, latency in seconds), for early failures too. A failure of ours is an error and has its
- * cause; a client's mistake is neither.
+ * cause; what a client does wrong, or what it is refused in time, is neither.
  */
 export function accessLog(log: Logger): ExchangeObserver {
   return {
-    end(exchange) {
-      const { failure, protocol, operation, method, path, durationMs } = exchange
-      const code = failure?.status ?? exchange.httpStatus
+    end({ failure, protocol, operation, method, path, durationMs, httpStatus }) {
+      const code = failure?.status ?? httpStatus
       const line = {
         kind: 'server',
         protocol,
@@ -21,9 +20,16 @@ export function accessLog(log: Logger): ExchangeObserver {
         reason: failure?.reason ?? '',
         latency: Math.round(durationMs * 1000) / 1e6,
       }
-      // 501 is what a client gets for asking for something that does not exist.
-      if (code >= 500 && code !== 501) log.error({ ...line, err: failure?.cause }, 'request failed')
+      const failed = code >= 500 && failure?.cause !== undefined
+      if (failed) log.error({ ...line, err: described(failure.cause) }, 'request failed')
       else log.info(line, 'request')
     },
   }
+}
+
+/** What the log keeps of an error: not the properties, where drivers put statements and values. */
+function described(err: unknown): unknown {
+  if (!(err instanceof Error)) return { message: String(err) }
+  const { name, message, stack, cause } = err
+  return { type: name, message, stack, ...(cause !== undefined && { cause: described(cause) }) }
 }

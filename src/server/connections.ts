@@ -22,9 +22,15 @@ export interface Connections {
   /** Takes a socket whose first bytes were put back. */
   serve(socket: net.Socket): void
   closeIdle(): void
-  /** Ends each connection after its last exchange and asks its client not to begin another. */
+  /**
+   * Asks each client to leave, and ends its connection after its last exchange. What it has sent
+   * before it could know is still served; who stays idle is closed after LINGER_MS.
+   */
   leave(): void
 }
+
+/** For how long a client that was asked to leave may still begin an exchange: some round trips. */
+export const LINGER_MS = 500
 
 /**
  * How long a connection may stay closed on one side. The client that shuts its sending side gets its
@@ -115,8 +121,9 @@ export function http1(
     },
     closeIdle,
     leave() {
+      if (leaving) return
       leaving = true
-      closeIdle()
+      setTimeout(closeIdle, LINGER_MS).unref()
       for (const { answers } of connections.values()) {
         // The last one of a pipeline: an earlier one would end the connection before the others.
         const last = [...answers].at(-1)
@@ -126,13 +133,41 @@ export function http1(
   }
 }
 
+interface Http2Connection {
+  readonly session: http2.ServerHttp2Session
+  readonly socket: net.Socket | undefined
+  streams: number
+  /** Refuses new streams and ends the session after the last one. */
+  readonly close: () => void
+}
+
+/**
+ * Node answers a client's GOAWAY by closing the session at once, and so ignores requests that the
+ * client made before it: clients put GOAWAY in front of the HEADERS that wait to be written. So that
+ * close comes later, and ours by the function that this gives.
+ */
+function lateClose(session: http2.ServerHttp2Session): () => void {
+  const close = session.close.bind(session)
+  session.close = () => {
+    const timer = setTimeout(close, LINGER_MS)
+    session.once('close', () => clearTimeout(timer))
+  }
+  return close
+}
+
+/** GOAWAY with NO_ERROR and the greatest stream id: please go, nothing is refused yet. */
+const SHUTDOWN_NOTICE = Buffer.from('0000080700000000007fffffff00000000', 'hex')
+
 /** HTTP/2 without TLS by a `node:http2` server that never listens itself: `owner` does. */
 export function http2c(
   owner: net.Server,
   handler: RequestHandler,
   limits: ListenerLimits,
 ): Connections {
-  const connections = new Set<{ session: http2.Http2Session; streams: number }>()
+  const connections = new Set<Http2Connection>()
+  // Whose session is being made: 'session' is emitted before `serve` returns.
+  let arriving: net.Socket | undefined
+  let leaving = false
 
   const server = http2.createServer(
     {
@@ -148,11 +183,18 @@ export function http2c(
   server.on('sessionError', (error, session) => owner.emit('sessionError', error, session))
 
   server.on('session', (session) => {
-    const connection = { session, streams: 0 }
+    const connection: Http2Connection = {
+      session,
+      socket: arriving,
+      streams: 0,
+      close: lateClose(session),
+    }
     connections.add(connection)
+    // Once its SETTINGS, which must come first, are out.
+    if (leaving) setImmediate(askToLeave, connection)
     // Not session.setTimeout: pings put it off, and it fires on a stream that is only quiet.
     const idle = setTimeout(() => {
-      if (connection.streams === 0) session.close()
+      if (connection.streams === 0) connection.close()
     }, limits.keepAliveTimeoutMs)
     session.once('close', () => {
       clearTimeout(idle)
@@ -178,11 +220,30 @@ export function http2c(
         const linger = setTimeout(() => socket.destroy(), HALF_CLOSED_MS)
         socket.once('close', () => clearTimeout(linger))
       })
+      arriving = socket
       server.emit('connection', socket)
+      arriving = undefined
     },
     closeIdle() {
-      for (const { session, streams } of connections) if (streams === 0) session.close()
+      for (const { close, streams } of connections) if (streams === 0) close()
     },
-    leave: () => void server.close(),
+    leave() {
+      if (leaving) return
+      leaving = true
+      for (const connection of connections) askToLeave(connection)
+    },
   }
+}
+
+/**
+ * GOAWAY in two steps (RFC 9113, 6.8): the first refuses no stream, so that those which are under way
+ * to us are served; the second closes the session after its last stream. node:http2 can send the
+ * second only (its goaway() makes nghttp2 ignore new streams, whatever last stream id it names), so
+ * the first goes to the socket directly: node writes whole frames, between which it fits.
+ */
+function askToLeave({ session, socket, close }: Http2Connection): void {
+  if (session.closed) return
+  if (socket?.writable) socket.write(SHUTDOWN_NOTICE)
+  const timer = setTimeout(close, LINGER_MS)
+  session.once('close', () => clearTimeout(timer))
 }

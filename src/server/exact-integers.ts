@@ -1,3 +1,5 @@
+import { isUtf8 } from 'node:buffer'
+import { Code, ConnectError } from '@connectrpc/connect'
 import type { UniversalServerRequest } from '@connectrpc/connect/protocol'
 import { quoteUnsafeIntegers } from '../rest/json.ts'
 
@@ -32,6 +34,8 @@ async function* exactBody(body: AsyncIterable<Uint8Array>, maxBytes: number) {
     if (size > maxBytes) break
   }
   const bytes = Buffer.concat(chunks)
+  // Connect would put U+FFFD in the place of what it cannot read.
+  if (!isUtf8(bytes)) throw new ConnectError('the body is not UTF-8', Code.InvalidArgument)
   const json = bytes.toString('latin1')
   const exact = quoteUnsafeIntegers(json)
   yield exact === json ? bytes : Buffer.from(exact, 'latin1')

@@ -1,5 +1,5 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
-import type { Http2ServerRequest, Http2ServerResponse } from 'node:http2'
+import { constants, type Http2ServerRequest, type Http2ServerResponse } from 'node:http2'
 import { createContextKey } from '@connectrpc/connect'
 
 export type Protocol = 'rest' | 'connect' | 'grpc' | 'grpc-web' | 'http'
@@ -34,23 +34,27 @@ export interface ExchangeObserver {
   end(exchange: Exchange): void
 }
 
-type Request = IncomingMessage | Http2ServerRequest
-type Response = ServerResponse | Http2ServerResponse
+export type Request = IncomingMessage | Http2ServerRequest
+export type Response = ServerResponse | Http2ServerResponse
 
 /** Carries the exchange to the interceptors of a call. */
 export const exchangeKey = createContextKey<Exchange | undefined>(undefined, {
   description: 'exchange',
 })
 
-const clientGone: Failure = { status: 499, reason: 'CANCELED' }
+type Open = Exchange & { startedAt: number }
+
+export const clientGone: Failure = { status: 499, reason: 'CANCELED' }
 
 export type Exchanges = ReturnType<typeof exchangeRegistry>
 
 /** Opens an exchange for each request of one port and tells the observers of its end. */
 export function exchangeRegistry(protocol: Protocol, observers: readonly ExchangeObserver[]) {
   const byRequest = new WeakMap<Request, Exchange>()
+  const onSocket = new WeakMap<object, Exchange>()
+  const brokenOff = new WeakSet<Exchange>()
 
-  function begin(method: string, path: string): Exchange & { startedAt: number } {
+  function begin(method: string, path: string): Open {
     return {
       method,
       path,
@@ -64,25 +68,29 @@ export function exchangeRegistry(protocol: Protocol, observers: readonly Exchang
     }
   }
 
-  function finish(exchange: Exchange & { startedAt: number }): void {
+  function finish(exchange: Open): void {
     exchange.durationMs = performance.now() - exchange.startedAt
     for (const observer of observers) observer.end(exchange)
   }
 
   return {
     /** To be called for each request before it is routed. */
-    open(request: Request, response: Response): void {
+    open(request: Request, response: Response): Exchange {
       const exchange = begin(request.method ?? '', (request.url ?? '').split('?', 1)[0] ?? '')
       byRequest.set(request, exchange)
+      onSocket.set(request.socket, exchange)
       let finished = false
       response.once('finish', () => {
         finished = true
       })
       response.once('close', () => {
-        if (!finished) exchange.failure ??= clientGone
-        else exchange.httpStatus = response.statusCode
+        if (finished && !wasReset(request)) exchange.httpStatus = response.statusCode
+        // Whatever the answer was to be, nobody got it.
+        else if (!brokenOff.has(exchange)) exchange.failure = clientGone
+        onSocket.delete(request.socket)
         finish(exchange)
       })
+      return exchange
     },
 
     /** The exchange of a request that `open` has seen. */
@@ -90,9 +98,18 @@ export function exchangeRegistry(protocol: Protocol, observers: readonly Exchang
       return byRequest.get(request)
     },
 
-    /** Counts an exchange that was refused before there was a request. */
-    refused(failure: Failure): void {
-      finish(Object.assign(begin('', ''), { failure, httpStatus: failure.status }))
+    /** Tells of a connection that is refused: it ends the exchange on it, or is one by itself. */
+    refused(socket: object, failure: Failure): void {
+      const exchange = onSocket.get(socket)
+      if (exchange) {
+        brokenOff.add(exchange)
+        exchange.failure ??= failure
+      } else finish(Object.assign(begin('', ''), { failure, httpStatus: failure.status }))
     },
   }
+}
+
+/** Over HTTP/2, whether the client has given the stream up; what it sent of the body then just ends. */
+function wasReset(request: Request): boolean {
+  return 'stream' in request && request.stream.rstCode === constants.NGHTTP2_CANCEL
 }

@@ -3,16 +3,19 @@ import { fastifyConnectPlugin } from '@connectrpc/connect-fastify'
 import { codeToHttpStatus, errorToJsonBytes } from '@connectrpc/connect/protocol-connect'
 import { setTrailerStatus } from '@connectrpc/connect/protocol-grpc'
 import fastify, { type FastifyInstance, type FastifyReply, type FastifyRequest } from 'fastify'
-import { restError, routeNotFound, statusOf, unsupportedMediaType } from '../rest/errors.ts'
+import { restError, statusOf, unsupportedMediaType } from '../rest/errors.ts'
 import { ErrorInfoSchema } from '../gen/google/rpc/error_details_pb.ts'
 import { clientError, writeRefusal } from '../rest/server-options.ts'
 import { exchangeKey, exchangeRegistry } from './exchange.ts'
 import type { ServerOptions } from './http.ts'
 import { dualProtocolListener } from './listener.ts'
+import { overloadedRpc } from './overload.ts'
+import { refuseUnknownRoutes } from './unknown-route.ts'
 import { acceptPost, observedHandler, protocolOf, requestGate } from './rpc-handler.ts'
 
 /** The RPC port: the same services as Connect, gRPC and gRPC-Web, over HTTP/1.1 and h2c. */
-export function grpcServer({ routes, interceptors, observers, limits }: ServerOptions) {
+export function grpcServer(options: ServerOptions) {
+  const { routes, interceptors, observers, limits, admission } = options
   const exchanges = exchangeRegistry('connect', observers)
 
   function refuse(request: FastifyRequest, reply: FastifyReply, error: ConnectError): void {
@@ -28,23 +31,22 @@ export function grpcServer({ routes, interceptors, observers, limits }: ServerOp
   }
 
   const app: FastifyInstance = fastify({
+    return503OnClosing: false,
     serverFactory: (handler) =>
       dualProtocolListener((req, res) => {
-        exchanges.open(req, res)
-        handler(req as never, res as never)
+        const exchange = exchanges.open(req, res)
+        if (admission.admit(req, res)) handler(req as never, res as never)
+        else overloadedRpc(exchange, req, res)
       }, limits) as never,
     frameworkErrors: (err, request, reply) => refuse(request, reply, restError(err)),
     clientErrorHandler: (err, socket) => {
       const error = clientError(err.code)
       if (error === undefined || !socket.writable) return void socket.destroy()
-      exchanges.refused(refusalFacts(error))
+      exchanges.refused(socket, refusalFacts(error))
       writeRefusal(socket, error.httpStatus, Buffer.from(errorToJsonBytes(error, undefined)))
     },
   })
-  app.setNotFoundHandler((request, reply) => {
-    const [path = ''] = request.url.split('?', 1)
-    refuse(request, reply, routeNotFound(request.method, path))
-  })
+  app.addHook('onRequest', refuseUnknownRoutes)
   app.setErrorHandler((err, request, reply) => refuse(request, reply, rpcError(err, request)))
   void app.register(fastifyConnectPlugin, {
     routes(router) {

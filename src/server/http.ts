@@ -1,36 +1,45 @@
 import { type ConnectRouter, createContextValues, type Interceptor } from '@connectrpc/connect'
 import fastify, { type FastifyInstance } from 'fastify'
-import { restError, routeNotFound } from '../rest/errors.ts'
+import { restError } from '../rest/errors.ts'
+import type { Admission } from './admission.ts'
 import { fastifyRestPlugin, sendError } from '../rest/plugin.ts'
 import { restServerOptions } from '../rest/server-options.ts'
 import { type ExchangeObserver, exchangeKey, exchangeRegistry } from './exchange.ts'
+import { healthRoutes } from './health-routes.ts'
 import { dualProtocolListener, type ListenerLimits } from './listener.ts'
+import { overloadedRest } from './overload.ts'
+import type { Readiness } from './readiness.ts'
+import { refuseUnknownRoutes } from './unknown-route.ts'
 
 export interface ServerOptions {
   routes: (router: ConnectRouter) => unknown
   interceptors: Interceptor[]
   observers: readonly ExchangeObserver[]
   limits: ListenerLimits & { maxBodyBytes: number }
+  /** Of the process, so of both ports together. */
+  admission: Admission
 }
 
 /** The REST port: the services by their google.api.http rules, every refusal in Kratos' body. */
-export function httpServer({ routes, interceptors, observers, limits }: ServerOptions) {
+export function httpServer(options: ServerOptions, readiness: Readiness) {
+  const { routes, interceptors, observers, limits, admission } = options
   const exchanges = exchangeRegistry('rest', observers)
   const observer = restObserver(exchanges)
   const app: FastifyInstance = fastify({
     ...restServerOptions(observer),
     bodyLimit: limits.maxBodyBytes,
+    // A request on a connection that is being closed is answered as any other.
+    return503OnClosing: false,
     serverFactory: (handler) =>
       dualProtocolListener((req, res) => {
-        exchanges.open(req, res)
-        handler(req as never, res as never)
+        const exchange = exchanges.open(req, res)
+        if (admission.admit(req, res)) handler(req as never, res as never)
+        else overloadedRest(exchange, res)
       }, limits) as never,
   })
-  app.setNotFoundHandler((request, reply) => {
-    const [path = ''] = request.url.split('?', 1)
-    return sendError(reply, request, routeNotFound(request.method, path), observer)
-  })
+  app.addHook('onRequest', refuseUnknownRoutes)
   app.setErrorHandler((err, request, reply) => sendError(reply, request, restError(err), observer))
+  healthRoutes(app, readiness)
   void app.register(fastifyRestPlugin, {
     routes,
     interceptors,
@@ -52,8 +61,8 @@ function restObserver(exchanges: ReturnType<typeof exchangeRegistry>) {
       // The interceptors have told the calls that reached them.
       if (exchange) exchange.failure ??= { status, reason, cause: error.cause }
     },
-    refused(error, status, reason) {
-      exchanges.refused({ status, reason, cause: error.cause })
+    refused(socket, error, status, reason) {
+      exchanges.refused(socket, { status, reason, cause: error.cause })
     },
   } satisfies Parameters<typeof restServerOptions>[0]
 }

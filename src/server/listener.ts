@@ -1,5 +1,5 @@
 import net from 'node:net'
-import { http1, http2c } from './connections.ts'
+import { http1, http2c, LINGER_MS } from './connections.ts'
 import type { ListenerLimits, RequestHandler } from './connections.ts'
 
 export type { ListenerLimits, RequestHandler } from './connections.ts'
@@ -93,7 +93,8 @@ export function dualProtocolListener(
   const stopAccepting = server.close.bind(server)
   function close(callback?: (error?: Error) => void): DualListener {
     stopAccepting(callback)
-    for (const socket of silent) socket.destroy()
+    // The first bytes of an accepted connection may be under way, too.
+    setTimeout(() => silent.forEach((socket) => socket.destroy()), LINGER_MS).unref()
     h1.leave()
     h2.leave()
     return listener

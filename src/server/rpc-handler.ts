@@ -8,7 +8,7 @@ import type { Reason } from '../biz/error.ts'
 import { fieldAtFault } from '../rest/body.ts'
 import { failureOf, refusal } from './connect-error.ts'
 import { withExactIntegers } from './exact-integers.ts'
-import { type Exchange, exchangeKey, type Protocol } from './exchange.ts'
+import { clientGone, type Exchange, exchangeKey, type Protocol } from './exchange.ts'
 
 const refusalKey = createContextKey<ConnectError | undefined>(undefined)
 const contexts = new WeakMap<Exchange, HandlerContext>()
@@ -38,8 +38,13 @@ export function observedHandler(handler: UniversalHandler, maxBodyBytes: number)
     const response = await handler(withExactIntegers(request, maxBodyBytes))
     if (exchange.intercepted) return response
     if (!response.body) return refusedByHttp(handler, response, exchange)
+    if (request.signal.aborted) {
+      exchange.failure = clientGone
+      return response
+    }
     const error = earlyError(contexts.get(exchange)?.signal.reason, exchange.protocol)
-    exchange.failure = failureOf(error)
+    // The client's mistake, whatever its code: nothing for the log to explain.
+    exchange.failure = { ...failureOf(error), cause: undefined }
     const contextValues = request.contextValues.set(refusalKey, error)
     return handler({ ...request, body: noBytes(), contextValues })
   }

@@ -20,25 +20,25 @@ import { decodePageToken, encodePageToken } from './page-token.ts'
 /** Serves api.user.v1.User: wire messages to the use case and back. */
 export function userService(users: UserUsecase): ServiceImpl<typeof User> {
   return {
-    async createUser({ name, email, phone }) {
-      return users.create({ name, email, phone })
+    async createUser({ name, email, phone }, { signal }) {
+      return users.create({ name, email, phone }, signal)
     },
-    async getUser({ id }) {
-      return toReply(await users.get(id))
+    async getUser({ id }, { signal }) {
+      return toReply(await users.get(id, signal))
     },
-    async listUsers(request) {
-      const { users: page, total, next } = await users.list(toQuery(request))
+    async listUsers(request, { signal }) {
+      const { users: page, total, next } = await users.list(toQuery(request), signal)
       return {
         users: page.map(toReply),
         total,
         nextPageToken: next === undefined ? '' : encodePageToken(next),
       }
     },
-    async updateUser(request) {
-      return toReply(await users.update(request.id, toChanges(request)))
+    async updateUser(request, { signal }) {
+      return toReply(await users.update(request.id, toChanges(request), signal))
     },
-    async deleteUser({ id }) {
-      await users.delete(id)
+    async deleteUser({ id }, { signal }) {
+      await users.delete(id, signal)
       return {}
     },
   }

@@ -78,11 +78,15 @@ test('a malformed placeholder is refused, not taken as it is', async (t) => {
 
 test('an unknown key is refused with its path, a suggestion and the allowed keys', async (t) => {
   const cases: [part: string, replacement: string, problem: string][] = [
-    ['grpc:', 'grcp:', 'server.grcp: unknown key, did you mean grpc? Allowed: http, grpc, limits'],
+    [
+      'grpc:',
+      'grcp:',
+      'server.grcp: unknown key, did you mean grpc? Allowed: http, grpc, limits, timeout, operation_timeouts, shutdown, reflection, tls, cors',
+    ],
     [
       'max_body_bytes',
       'maxBodyBytes',
-      'server.limits.maxBodyBytes: unknown key, did you mean max_body_bytes? Allowed: max_body_bytes, max_header_bytes',
+      'server.limits.maxBodyBytes: unknown key, did you mean max_body_bytes? Allowed: max_body_bytes, max_header_bytes, headers_timeout, request_timeout, idle_timeout, max_connections, max_concurrent_streams, max_concurrent_calls',
     ],
     ['log:', 'tracing: {}\nlog:', 'tracing: unknown key. Allowed: server, data, log'],
   ]
@@ -115,7 +119,7 @@ test('a wrong type is refused with its path, what was found and what is allowed'
     t.same(problems({}, part, replacement), [`config.yaml: ${problem}`])
   }
   t.same(problems({}, shipped, 'server: 8000\n'), [
-    'config.yaml: server: found 8000, allowed is a mapping with http, grpc, limits',
+    'config.yaml: server: found 8000, allowed is a mapping with http, grpc, limits, timeout, operation_timeouts, shutdown, reflection, tls, cors',
   ])
   t.same(problems({ DB_POOL_SIZE: 'ten' }), [
     `config.yaml: data.database.pool_size: found the text "ten", allowed is ${whole}`,
@@ -140,6 +144,12 @@ test('what the file leaves out is told as missing, not as zero', async (t) => {
     'config.yaml: server.http: missing',
     'config.yaml: server.grpc: missing',
     'config.yaml: server.limits: missing',
+    'config.yaml: server.timeout: missing',
+    'config.yaml: server.shutdown: missing',
+    'config.yaml: server.tls: missing',
+    'config.yaml: server.cors: missing',
+    'config.yaml: data.database.pool_wait: missing',
+    'config.yaml: data.total: missing',
     'config.yaml: log: missing',
   ])
 })

@@ -32,7 +32,7 @@ export function exchangeBytes(port: number, bytes: string | Uint8Array): Promise
     try {
       resolve(readAnswer(Buffer.concat(chunks)))
     } catch (err) {
-      reject(err as Error)
+      reject(err)
     }
   }
   socket.setTimeout(5000, () => reject(new Error('the server did not close the connection')))

@@ -43,14 +43,13 @@ export async function startApp(t: Test, { storage, now, ...limits }: StartOption
     }),
   )
   const app = createApp({ conf, log, ...(now && { now }) })
-  t.teardown(() => app.close())
-  await app.db.migrate()
-  const { http, grpc } = await app.listen()
+  t.teardown(() => app.stop())
+  const { http, grpc } = await app.start((err) => t.fail(err))
   return {
     db: app.db,
     /** The DSN, or the path of the SQLite file. */
     database,
-    close: () => app.close(),
+    close: () => app.stop(),
     rest: { port: http.port, url: `http://127.0.0.1:${http.port}` },
     rpc: { port: grpc.port, url: `http://127.0.0.1:${grpc.port}` },
     /** Everything logged so far. */

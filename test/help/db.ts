@@ -1,10 +1,15 @@
+import { type ChildProcess, spawn } from 'node:child_process'
 import { randomUUID } from 'node:crypto'
+import { once } from 'node:events'
 import { mkdtempSync, rmSync } from 'node:fs'
+import { type AddressInfo, createServer } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { setTimeout as sleep } from 'node:timers/promises'
 
 import { createConnection } from 'mysql2/promise'
 import type { Test } from 'tap'
+import { asRoot, findServer, initialize } from '../../scripts/mariadbd.ts'
 
 /** The DSN of an empty database on the test server, dropped when the test ends. */
 export async function freshMysqlDatabase(t: Test): Promise<string> {
@@ -36,4 +41,76 @@ export function freshSqlitePath(t: Test): string {
   const dir = mkdtempSync(join(tmpdir(), 'test-sqlite-'))
   t.teardown(() => rmSync(dir, { recursive: true, force: true }))
   return join(dir, 'test.db')
+}
+
+export type PrivateServer = Awaited<ReturnType<typeof privateMysqlServer>>
+
+/** A server of the test's own, to be stopped and started at will; needs mariadbd or mysqld. */
+export async function privateMysqlServer(t: Test) {
+  const program = findServer()
+  if (program === undefined) throw new Error('no mariadbd or mysqld is installed')
+  const dir = mkdtempSync(join(tmpdir(), 'test-mysql-'))
+  const data = join(dir, 'data')
+  initialize(program, data)
+  const port = await freePort()
+  let child: ChildProcess | undefined
+
+  function start(): void {
+    child = spawn(
+      program ?? '',
+      [
+        '--no-defaults',
+        `--datadir=${data}`,
+        `--socket=${join(dir, 'socket')}`,
+        `--pid-file=${join(dir, 'pid')}`,
+        `--port=${port}`,
+        '--bind-address=127.0.0.1',
+        ...asRoot,
+      ],
+      { stdio: 'ignore' },
+    )
+  }
+
+  async function end(signal: NodeJS.Signals): Promise<void> {
+    if (child === undefined || child.exitCode !== null || child.signalCode !== null) return
+    const exit = once(child, 'exit')
+    child.kill(signal)
+    await exit
+  }
+
+  t.teardown(async () => {
+    await end('SIGKILL')
+    rmSync(dir, { recursive: true, force: true })
+  })
+  start()
+  const root = `mysql://root@127.0.0.1:${port}/`
+  await untilAnswering(root)
+  await execute(root, 'CREATE DATABASE service')
+  return {
+    dsn: `${root}service`,
+    start,
+    end,
+    freeze: () => child?.kill('SIGSTOP'),
+    thaw: () => child?.kill('SIGCONT'),
+  }
+}
+
+async function untilAnswering(dsn: string): Promise<void> {
+  for (let attempt = 0; ; attempt += 1) {
+    try {
+      return await execute(dsn, 'SELECT 1')
+    } catch (err) {
+      if (attempt === 300) throw err
+      await sleep(100)
+    }
+  }
+}
+
+async function freePort(): Promise<number> {
+  const server = createServer().listen(0, '127.0.0.1')
+  await once(server, 'listening')
+  const { port } = server.address() as AddressInfo
+  server.close()
+  await once(server, 'close')
+  return port
 }

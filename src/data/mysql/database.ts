@@ -1,70 +1,119 @@
 import { readFileSync } from 'node:fs'
-import mysql, { type Connection, type PoolOptions } from 'mysql2'
+import { setTimeout as sleep } from 'node:timers/promises'
+import type { Connection, ConnectionOptions } from 'mysql2'
 import type { PoolConnection } from 'mysql2/promise'
-import type { Database, UserQueries } from '../database.ts'
-import { readMigrations } from '../migration.ts'
+import type { Database, StorageEvents, StorageProblems, UserQueries } from '../database.ts'
+import { databaseUnavailable } from '../error.ts'
+import { MigrationError, readMigrations } from '../migration.ts'
 import { type MysqlAddress, parseMysqlDsn } from './dsn.ts'
-import { isDeadlock, mysqlError } from './error.ts'
+import { isDeadlock } from './error.ts'
 import { migrateMysql } from './migrate.ts'
+import { monitor } from './monitor.ts'
+import { connectionPool } from './pool.ts'
+import type { SlotLimits } from './slots.ts'
 import { mysqlUserQueries } from './user-queries.ts'
 
 const deadlockAttempts = 5
+const deadlockPauseMs = 20
+const migrationRetryMs = 1_000
 
-/** Opens a pool on MySQL 8+ or MariaDB 10.11+; connections are made when they are first needed. */
-export function mysqlDatabase({
-  source,
-  poolSize,
-}: {
+export interface MysqlOptions {
   source: string
-  poolSize: number
-}): Database {
-  const address = parseMysqlDsn(source)
-  const pool = mysql.createPool({ ...poolOptions(address), connectionLimit: poolSize }).promise()
-  const built = new WeakMap<Connection, UserQueries>()
+  pool: SlotLimits
+}
 
-  function queriesOn({ connection }: PoolConnection): UserQueries {
-    // PoolConnection is a promise wrapper that is new each time; what it wraps lives on.
-    const key: Connection = connection as unknown as Connection
-    const queries = built.get(key) ?? mysqlUserQueries(key)
-    built.set(key, queries)
-    return queries
+/** Uses MySQL 8+ or MariaDB 10.11+ through a pool; throws DsnError. */
+export function mysqlDatabase({ source, pool: limits }: MysqlOptions): Database {
+  const address = parseMysqlDsn(source)
+  const options = connectionOptions(address)
+  const pool = connectionPool(options, limits)
+  const queriesOn = queriesByConnection()
+  const closing = new AbortController()
+  let problems: StorageProblems = { database: 'not connected yet', migrations: 'not run yet' }
+  let watching: ReturnType<typeof monitor> | undefined
+
+  async function migrate(): Promise<string[]> {
+    const migrations = await readMigrations('mysql')
+    return pool.use(closing.signal, (connection) => migrateMysql(connection, migrations))
   }
 
-  async function withConnection<T>(work: (connection: PoolConnection) => Promise<T>): Promise<T> {
-    try {
-      const connection = await pool.getConnection()
+  /** Tries until the migrations are done, the server is gone again, or it has rejected one. */
+  async function migrateWhileUp(events: StorageEvents, set: (next: StorageProblems) => void) {
+    while (problems.database === '' && problems.migrations !== '' && !closing.signal.aborted) {
       try {
-        return await work(connection)
-      } finally {
-        connection.release()
+        events.migrated(await migrate())
+        return set({ ...problems, migrations: '' })
+      } catch (err) {
+        if (err instanceof MigrationError) return events.rejected(err)
+        set({ ...problems, migrations: err instanceof Error ? err.message : String(err) })
+        await sleep(migrationRetryMs)
       }
-    } catch (err) {
-      throw mysqlError(err)
     }
+  }
+
+  function start(events: StorageEvents): Promise<void> {
+    const firstTry = Promise.withResolvers<void>()
+    function set(next: StorageProblems): void {
+      problems = next
+      events.changed(next)
+      if (next.database !== '' || next.migrations !== 'running') firstTry.resolve()
+    }
+    watching = monitor(options, {
+      up() {
+        set({ database: '', migrations: problems.migrations === '' ? '' : 'running' })
+        if (problems.migrations !== '') void migrateWhileUp(events, set)
+      },
+      down(reason) {
+        set({ ...problems, database: reason })
+        pool.giveUp(databaseUnavailable(new Error(reason)))
+      },
+    })
+    return firstTry.promise
+  }
+
+  function checked(): void {
+    const problem =
+      problems.database || (problems.migrations && `migrations: ${problems.migrations}`)
+    if (problem !== '') throw databaseUnavailable(new Error(problem))
   }
 
   return {
     description: `MySQL ${address.socketPath ?? `${address.host}:${address.port}`}/${address.database}`,
-    use: (work) => withConnection((connection) => work(queriesOn(connection))),
-    tx: (work) =>
-      withConnection((connection) => retried(connection, () => work(queriesOn(connection)))),
-    migrate: async () => {
-      const migrations = await readMigrations('mysql')
-      return withConnection((connection) => migrateMysql(connection, migrations))
+    problems: () => problems,
+    start,
+    migrate,
+    async use(signal, work) {
+      checked()
+      return pool.use(signal, (connection) => retried(() => work(queriesOn(connection))))
     },
-    close: () => pool.end(),
+    async tx(signal, work) {
+      checked()
+      return pool.use(signal, (connection) =>
+        retried(() => transaction(connection, () => work(queriesOn(connection)))),
+      )
+    },
+    async close() {
+      problems = { ...problems, database: 'closed' }
+      closing.abort(databaseUnavailable(new Error('the service is closing')))
+      await watching?.close()
+      await pool.close()
+    },
   }
 }
 
-function poolOptions({
-  host,
-  port,
-  socketPath,
-  user,
-  password,
-  database,
-  tls,
-}: MysqlAddress): PoolOptions {
+function queriesByConnection(): (connection: PoolConnection) => UserQueries {
+  const built = new WeakMap<Connection, UserQueries>()
+  return function queriesOn({ connection }) {
+    // PoolConnection is a promise wrapper that is new each time; what it wraps lives on.
+    const key = connection as unknown as Connection
+    const queries = built.get(key) ?? mysqlUserQueries(key)
+    built.set(key, queries)
+    return queries
+  }
+}
+
+function connectionOptions(address: MysqlAddress): ConnectionOptions {
+  const { host, port, socketPath, user, password, database, tls } = address
   return {
     ...(socketPath === undefined ? { host, port } : { socketPath }),
     user,
@@ -79,18 +128,22 @@ function poolOptions({
     ...(tls && {
       ssl: {
         rejectUnauthorized: tls.rejectUnauthorized,
+        verifyIdentity: tls.rejectUnauthorized,
         ...(tls.caFile !== undefined && { ca: readFileSync(tls.caFile, 'utf8') }),
       },
     }),
   }
 }
 
-async function retried<T>(connection: PoolConnection, work: () => Promise<T>): Promise<T> {
+/** A statement or transaction that InnoDB broke off to end a deadlock has left nothing behind. */
+async function retried<T>(work: () => Promise<T>): Promise<T> {
   for (let attempt = 1; ; attempt += 1) {
     try {
-      return await transaction(connection, work)
+      return await work()
     } catch (err) {
       if (!isDeadlock(err) || attempt === deadlockAttempts) throw err
+      // Those that deadlocked together would do so again if they all came back at once.
+      await sleep(Math.random() * deadlockPauseMs * attempt)
     }
   }
 }

@@ -18,7 +18,7 @@ export class DsnError extends Error {
 
 const defaultPort = 3306
 const goForm =
-  /^(?:(?<login>.*)@)?(?:(?<net>[a-z0-9]+)(?:\((?<address>[^()]*)\))?)?\/(?<rest>[^/]*)$/s
+  /^(?:(?<login>.*)@)?(?:(?<net>[a-z0-9]+)(?:\((?<address>[^()]*)\))?)?\/(?<rest>[^/?]*(?:\?.*)?)$/s
 
 // Parameters of Go's driver that ask for what this service always does, or for what it has no use.
 const ignored = new Set(
@@ -46,6 +46,9 @@ function parseUrl(dsn: string): MysqlAddress {
   const url = new URL(dsn)
   if (url.protocol !== 'mysql:' && url.protocol !== 'mariadb:')
     throw new DsnError(`the DSN's scheme is ${url.protocol}//; allowed are mysql:// and mariadb://`)
+  // Such a password would end up in other parts, which errors and the start line name.
+  if (`${url.pathname}${url.search}${url.hash}`.includes('@'))
+    throw new DsnError('the DSN has an @ after its host: in a password, / ? and # are %2F %3F %23')
   return {
     host: url.hostname.replace(/^\[(.*)\]$/, '$1') || 'localhost',
     port: url.port === '' ? defaultPort : Number(url.port),

@@ -1,41 +1,50 @@
 import { DomainError } from '../../biz/error.ts'
 import { databaseUnavailable, driverError, statementFailed, UniqueViolation } from '../error.ts'
+import { MigrationError } from '../migration.ts'
 
 const duplicateEntry = 1062
 const deadlock = 1213
 
 // Errors of a server that is there but cannot serve: too many connections, shutting down, no such
-// database or access, lock waits, read-only.
+// database or access, lock waits, killed, read-only.
 const unavailable = new Set([
-  1040, 1044, 1045, 1049, 1053, 1129, 1130, 1203, 1205, 1213, 1290, 1836,
+  1040, 1044, 1045, 1049, 1053, 1129, 1130, 1203, 1205, 1213, 1290, 1317, 1836, 1927, 3169,
 ])
 
-function errnoOf(err: unknown): number | undefined {
-  return err instanceof Error && 'errno' in err && typeof err.errno === 'number'
-    ? err.errno
-    : undefined
+interface Refusal {
+  errno: number
+  code: string
+}
+
+/** What the server said of a statement; undefined where the connection failed or nothing did. */
+function refusalOf(err: unknown): Refusal | undefined {
+  const cause = driverError(err)
+  if (!(cause instanceof Error) || !('errno' in cause) || !('sqlState' in cause)) return undefined
+  if (cause.sqlState === undefined) return undefined
+  return { errno: Number(cause.errno), code: 'code' in cause ? String(cause.code) : '' }
 }
 
 export function isDeadlock(err: unknown): boolean {
-  return errnoOf(driverError(err)) === deadlock
+  return refusalOf(err)?.errno === deadlock
 }
 
-/** Turns what mysql2 throws into UniqueViolation or DomainError; what is neither stays as it is. */
+/** Whether the server has judged a statement and found it wrong. */
+export function isRefusal(err: unknown): boolean {
+  const refusal = refusalOf(err)
+  return refusal !== undefined && !unavailable.has(refusal.errno)
+}
+
+/** Turns what mysql2 throws into UniqueViolation or DomainError; the rest stays, without Drizzle's wrapper. */
 export function mysqlError(err: unknown): unknown {
+  if (err instanceof DomainError || err instanceof MigrationError) return err
+  const refusal = refusalOf(err)
+  if (refusal?.errno === duplicateEntry) return new UniqueViolation('duplicate entry')
+  if (refusal)
+    return unavailable.has(refusal.errno)
+      ? databaseUnavailable(new Error(refusal.code))
+      : statementFailed(`${refusal.code} (${refusal.errno})`, err)
   const cause = driverError(err)
-  if (err instanceof DomainError || !(cause instanceof Error)) return err
-  const errno = errnoOf(cause)
-  if (errno === duplicateEntry) return new UniqueViolation('duplicate entry')
-  const code = 'code' in cause ? String(cause.code) : cause.name
-  // Without an SQL state the server never judged the statement: the connection failed.
-  const refused = 'sqlState' in cause && cause.sqlState !== undefined && errno !== undefined
-  if (refused && !unavailable.has(errno)) return statementFailed(`${code} (${errno})`, err)
-  return refused || 'code' in cause
-    ? databaseUnavailable(new Error(connectionFailure(code, cause, refused)))
-    : err
-}
-
-// A refusal can quote values; a failure of the connection names only the server.
-function connectionFailure(code: string, cause: Error, refused: boolean): string {
-  return refused ? code : `${code}: ${cause.message}`
+  const failed = cause instanceof Error && ('code' in cause || 'fatal' in cause)
+  // A failure of the connection names the server at most, so it may go to the log.
+  return failed ? databaseUnavailable(new Error(cause.message)) : cause
 }

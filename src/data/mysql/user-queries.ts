@@ -17,6 +17,9 @@ export function mysqlUserQueries(connection: Connection): UserQueries {
       const [header] = await statements.insert.execute({ ...user })
       return BigInt(header.insertId)
     },
+    async insertMany(rows) {
+      await db.insert(users).values(rows)
+    },
     async find(userId) {
       const [user] = await statements.find.execute({ id: userId })
       return user

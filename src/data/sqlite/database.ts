@@ -2,7 +2,7 @@ import { mkdirSync } from 'node:fs'
 import { dirname } from 'node:path'
 import { DatabaseSync, type SQLInputValue, type StatementSync } from 'node:sqlite'
 import type { AsyncRemoteCallback } from 'drizzle-orm/sqlite-proxy'
-import type { Database } from '../database.ts'
+import type { Database, StorageProblems } from '../database.ts'
 import { type Migration, MigrationError, readMigrations } from '../migration.ts'
 import { sqliteError } from './error.ts'
 import { sqliteUserQueries } from './user-queries.ts'
@@ -20,12 +20,36 @@ export function sqliteDatabase(path: string): Database {
   )
   const users = sqliteUserQueries(remoteCallback(connection))
   const inTurn = queue()
+  const migrate = () => inTurn(async () => applyAll(connection, await readMigrations('sqlite')))
+  let problems: StorageProblems = { database: '', migrations: 'not run yet' }
   return {
     description: `SQLite ${path}`,
-    use: (work) => inTurn(() => translated(() => work(users))),
-    tx: (work) => inTurn(() => translated(() => transaction(connection, () => work(users)))),
-    migrate: () => inTurn(async () => applyAll(connection, await readMigrations('sqlite'))),
-    close: () => inTurn(async () => connection.close()),
+    problems: () => problems,
+    async start({ changed, migrated, rejected }) {
+      try {
+        migrated(await migrate())
+        problems = { database: '', migrations: '' }
+      } catch (err) {
+        problems = { database: '', migrations: String(err) }
+        rejected(err instanceof Error ? err : new Error(String(err)))
+      }
+      changed(problems)
+    },
+    migrate,
+    use: (signal, work) =>
+      inTurn(() => {
+        signal.throwIfAborted()
+        return translated(() => work(users))
+      }),
+    tx: (signal, work) =>
+      inTurn(() => {
+        signal.throwIfAborted()
+        return translated(() => transaction(connection, () => work(users)))
+      }),
+    close: () =>
+      inTurn(async () => {
+        if (connection.isOpen) connection.close()
+      }),
   }
 }
 

@@ -9,11 +9,15 @@ const limit = sql.placeholder('limit')
 
 /** Builds the statements of the users table on the one connection. */
 export function sqliteUserQueries(execute: AsyncRemoteCallback): UserQueries {
-  const statements = buildStatements(sqliteProxy.drizzle(execute))
+  const db = sqliteProxy.drizzle(execute)
+  const statements = buildStatements(db)
   return {
     async insert(user) {
       const row = await statements.insert.get({ ...user })
       return row.id
+    },
+    async insertMany(rows) {
+      await db.insert(users).values(rows.map((row) => ({ id: sql`null`, ...row })))
     },
     async find(userId) {
       return statements.find.get({ id: userId })

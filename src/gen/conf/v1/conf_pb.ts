@@ -5,13 +5,15 @@
 import type { GenFile, GenMessage } from "@bufbuild/protobuf/codegenv2";
 import { fileDesc, messageDesc } from "@bufbuild/protobuf/codegenv2";
 import { file_buf_validate_validate } from "../../buf/validate/validate_pb.ts";
+import type { Duration } from "@bufbuild/protobuf/wkt";
+import { file_google_protobuf_duration } from "@bufbuild/protobuf/wkt";
 import type { Message } from "@bufbuild/protobuf";
 
 /**
  * Describes the file conf/v1/conf.proto.
  */
 export const file_conf_v1_conf: GenFile = /*@__PURE__*/
-  fileDesc("ChJjb25mL3YxL2NvbmYucHJvdG8SB2NvbmYudjEidwoEQ29uZhInCgZzZXJ2ZXIYASABKAsyDy5jb25mLnYxLlNlcnZlckIGukgDyAEBEiMKBGRhdGEYAiABKAsyDS5jb25mLnYxLkRhdGFCBrpIA8gBARIhCgNsb2cYAyABKAsyDC5jb25mLnYxLkxvZ0IGukgDyAEBIoMBCgZTZXJ2ZXISJwoEaHR0cBgBIAEoCzIRLmNvbmYudjEuTGlzdGVuZXJCBrpIA8gBARInCgRncnBjGAIgASgLMhEuY29uZi52MS5MaXN0ZW5lckIGukgDyAEBEicKBmxpbWl0cxgDIAEoCzIPLmNvbmYudjEuTGltaXRzQga6SAPIAQEimgEKCExpc3RlbmVyEo0BCgRhZGRyGAEgASgJQn+6SHy6AXkKDWxpc3RlbmVyLmFkZHISTm11c3QgYmUgaG9zdDpwb3J0IHdpdGggYSBwb3J0IG9mIDAgdG8gNjU1MzUsIHN1Y2ggYXMgMC4wLjAuMDo4MDAwIG9yIFs6Ol06ODAwMBoYdGhpcy5pc0hvc3RBbmRQb3J0KHRydWUpIlgKBkxpbWl0cxImCg5tYXhfYm9keV9ieXRlcxgBIAEoBUIOukgLGgkYgICAgAQogAgSJgoQbWF4X2hlYWRlcl9ieXRlcxgCIAEoBUIMukgJGgcYgIBAKIAIIjMKBERhdGESKwoIZGF0YWJhc2UYASABKAsyES5jb25mLnYxLkRhdGFiYXNlQga6SAPIAQEiVwoIRGF0YWJhc2USDgoGc291cmNlGAEgASgJEhwKC3NxbGl0ZV9wYXRoGAIgASgJQge6SARyAhABEh0KCXBvb2xfc2l6ZRgDIAEoBUIKukgHGgUY6AcoASJ2CgNMb2cSRAoFbGV2ZWwYASABKAlCNbpIMnIwUgV0cmFjZVIFZGVidWdSBGluZm9SBHdhcm5SBWVycm9yUgVmYXRhbFIGc2lsZW50EikKBmZvcm1hdBgCIAEoCUIZukgWchRSBGF1dG9SBGpzb25SBnByZXR0eWIGcHJvdG8z", [file_buf_validate_validate]);
+  fileDesc("ChJjb25mL3YxL2NvbmYucHJvdG8SB2NvbmYudjEidwoEQ29uZhInCgZzZXJ2ZXIYASABKAsyDy5jb25mLnYxLlNlcnZlckIGukgDyAEBEiMKBGRhdGEYAiABKAsyDS5jb25mLnYxLkRhdGFCBrpIA8gBARIhCgNsb2cYAyABKAsyDC5jb25mLnYxLkxvZ0IGukgDyAEBIuMDCgZTZXJ2ZXISJwoEaHR0cBgBIAEoCzIRLmNvbmYudjEuTGlzdGVuZXJCBrpIA8gBARInCgRncnBjGAIgASgLMhEuY29uZi52MS5MaXN0ZW5lckIGukgDyAEBEicKBmxpbWl0cxgDIAEoCzIPLmNvbmYudjEuTGltaXRzQga6SAPIAQESPAoHdGltZW91dBgEIAEoCzIZLmdvb2dsZS5wcm90b2J1Zi5EdXJhdGlvbkIQukgNyAEBqgEHIgMIkBwqABJCChJvcGVyYXRpb25fdGltZW91dHMYBSADKAsyJi5jb25mLnYxLlNlcnZlci5PcGVyYXRpb25UaW1lb3V0c0VudHJ5EisKCHNodXRkb3duGAYgASgLMhEuY29uZi52MS5TaHV0ZG93bkIGukgDyAEBEhIKCnJlZmxlY3Rpb24YByABKAgSIQoDdGxzGAggASgLMgwuY29uZi52MS5UbHNCBrpIA8gBARIjCgRjb3JzGAkgASgLMg0uY29uZi52MS5Db3JzQga6SAPIAQEaUwoWT3BlcmF0aW9uVGltZW91dHNFbnRyeRILCgNrZXkYASABKAkSKAoFdmFsdWUYAiABKAsyGS5nb29nbGUucHJvdG9idWYuRHVyYXRpb246AjgBIooBCghTaHV0ZG93bhJACgtkcmFpbl9kZWxheRgBIAEoCzIZLmdvb2dsZS5wcm90b2J1Zi5EdXJhdGlvbkIQukgNyAEBqgEHIgMIkBwyABI8Cgd0aW1lb3V0GAIgASgLMhkuZ29vZ2xlLnByb3RvYnVmLkR1cmF0aW9uQhC6SA3IAQGqAQciAwiQHCoAInAKA1RscxIRCgljZXJ0X2ZpbGUYASABKAkSEAoIa2V5X2ZpbGUYAiABKAkSLAoLbWluX3ZlcnNpb24YAyABKAlCF7pIFHISUgdUTFN2MS4yUgdUTFN2MS4zEhYKDmNsaWVudF9jYV9maWxlGAQgASgJIhcKBENvcnMSDwoHb3JpZ2lucxgBIAEoCSKaAQoITGlzdGVuZXISjQEKBGFkZHIYASABKAlCf7pIfLoBeQoNbGlzdGVuZXIuYWRkchJObXVzdCBiZSBob3N0OnBvcnQgd2l0aCBhIHBvcnQgb2YgMCB0byA2NTUzNSwgc3VjaCBhcyAwLjAuMC4wOjgwMDAgb3IgWzo6XTo4MDAwGhh0aGlzLmlzSG9zdEFuZFBvcnQodHJ1ZSkipgMKBkxpbWl0cxImCg5tYXhfYm9keV9ieXRlcxgBIAEoBUIOukgLGgkYgICAgAQogAgSJgoQbWF4X2hlYWRlcl9ieXRlcxgCIAEoBUIMukgJGgcYgIBAKIAIEkQKD2hlYWRlcnNfdGltZW91dBgDIAEoCzIZLmdvb2dsZS5wcm90b2J1Zi5EdXJhdGlvbkIQukgNyAEBqgEHIgMIkBwqABJECg9yZXF1ZXN0X3RpbWVvdXQYBCABKAsyGS5nb29nbGUucHJvdG9idWYuRHVyYXRpb25CELpIDcgBAaoBByIDCJAcKgASQgoMaWRsZV90aW1lb3V0GAUgASgLMhkuZ29vZ2xlLnByb3RvYnVmLkR1cmF0aW9uQhG6SA7IAQGqAQgiBAiAowUqABIkCg9tYXhfY29ubmVjdGlvbnMYBiABKAVCC7pICBoGGMCEPSgBEisKFm1heF9jb25jdXJyZW50X3N0cmVhbXMYByABKAVCC7pICBoGGKCNBigBEikKFG1heF9jb25jdXJyZW50X2NhbGxzGAggASgFQgu6SAgaBhjAhD0oASJaCgREYXRhEisKCGRhdGFiYXNlGAEgASgLMhEuY29uZi52MS5EYXRhYmFzZUIGukgDyAEBEiUKBXRvdGFsGAIgASgLMg4uY29uZi52MS5Ub3RhbEIGukgDyAEBIrgBCghEYXRhYmFzZRIOCgZzb3VyY2UYASABKAkSHAoLc3FsaXRlX3BhdGgYAiABKAlCB7pIBHICEAESHQoJcG9vbF9zaXplGAMgASgFQgq6SAcaBRjoBygBEj4KCXBvb2xfd2FpdBgEIAEoCzIZLmdvb2dsZS5wcm90b2J1Zi5EdXJhdGlvbkIQukgNyAEBqgEHIgMIkBwyABIfCgpwb29sX3F1ZXVlGAUgASgFQgu6SAgaBhjAhD0oACJpCgVUb3RhbBIiCgtleGFjdF91cF90bxgBIAEoBUINukgKGggY/////wcoABI8CgdtYXhfYWdlGAIgASgLMhkuZ29vZ2xlLnByb3RvYnVmLkR1cmF0aW9uQhC6SA3IAQGqAQciAwiQHCoAInYKA0xvZxJECgVsZXZlbBgBIAEoCUI1ukgycjBSBXRyYWNlUgVkZWJ1Z1IEaW5mb1IEd2FyblIFZXJyb3JSBWZhdGFsUgZzaWxlbnQSKQoGZm9ybWF0GAIgASgJQhm6SBZyFFIEYXV0b1IEanNvblIGcHJldHR5YgZwcm90bzM", [file_buf_validate_validate, file_google_protobuf_duration]);
 
 /**
  * The shape and the limits of the configuration file.
@@ -64,6 +66,42 @@ export type Server = Message<"conf.v1.Server"> & {
    * @generated from field: conf.v1.Limits limits = 3;
    */
   limits?: Limits | undefined;
+
+  /**
+   * How long a unary call may take; a client may ask for less.
+   *
+   * @generated from field: google.protobuf.Duration timeout = 4;
+   */
+  timeout?: Duration | undefined;
+
+  /**
+   * The same for one operation, by its name: "/api.user.v1.User/ListUsers".
+   *
+   * @generated from field: map<string, google.protobuf.Duration> operation_timeouts = 5;
+   */
+  operationTimeouts: { [key: string]: Duration };
+
+  /**
+   * @generated from field: conf.v1.Shutdown shutdown = 6;
+   */
+  shutdown?: Shutdown | undefined;
+
+  /**
+   * Whether grpc.reflection and kratos.api.Metadata are served.
+   *
+   * @generated from field: bool reflection = 7;
+   */
+  reflection: boolean;
+
+  /**
+   * @generated from field: conf.v1.Tls tls = 8;
+   */
+  tls?: Tls | undefined;
+
+  /**
+   * @generated from field: conf.v1.Cors cors = 9;
+   */
+  cors?: Cors | undefined;
 };
 
 /**
@@ -72,6 +110,91 @@ export type Server = Message<"conf.v1.Server"> & {
  */
 export const ServerSchema: GenMessage<Server> = /*@__PURE__*/
   messageDesc(file_conf_v1_conf, 1);
+
+/**
+ * @generated from message conf.v1.Shutdown
+ */
+export type Shutdown = Message<"conf.v1.Shutdown"> & {
+  /**
+   * For how long the service goes on taking calls after it has said that it is not ready.
+   *
+   * @generated from field: google.protobuf.Duration drain_delay = 1;
+   */
+  drainDelay?: Duration | undefined;
+
+  /**
+   * For how long calls in flight are waited for after that.
+   *
+   * @generated from field: google.protobuf.Duration timeout = 2;
+   */
+  timeout?: Duration | undefined;
+};
+
+/**
+ * Describes the message conf.v1.Shutdown.
+ * Use `create(ShutdownSchema)` to create a new message.
+ */
+export const ShutdownSchema: GenMessage<Shutdown> = /*@__PURE__*/
+  messageDesc(file_conf_v1_conf, 2);
+
+/**
+ * TLS on both ports, when both files are named.
+ *
+ * @generated from message conf.v1.Tls
+ */
+export type Tls = Message<"conf.v1.Tls"> & {
+  /**
+   * PEM files; they are read again when they change.
+   *
+   * @generated from field: string cert_file = 1;
+   */
+  certFile: string;
+
+  /**
+   * @generated from field: string key_file = 2;
+   */
+  keyFile: string;
+
+  /**
+   * @generated from field: string min_version = 3;
+   */
+  minVersion: string;
+
+  /**
+   * PEM file of the authorities whose client certificates are demanded; empty: none is asked for.
+   *
+   * @generated from field: string client_ca_file = 4;
+   */
+  clientCaFile: string;
+};
+
+/**
+ * Describes the message conf.v1.Tls.
+ * Use `create(TlsSchema)` to create a new message.
+ */
+export const TlsSchema: GenMessage<Tls> = /*@__PURE__*/
+  messageDesc(file_conf_v1_conf, 3);
+
+/**
+ * Cross-origin calls of browsers, on both ports.
+ *
+ * @generated from message conf.v1.Cors
+ */
+export type Cors = Message<"conf.v1.Cors"> & {
+  /**
+   * Origins such as https://app.example.org, separated by commas; "*": any; empty: CORS is off.
+   *
+   * @generated from field: string origins = 1;
+   */
+  origins: string;
+};
+
+/**
+ * Describes the message conf.v1.Cors.
+ * Use `create(CorsSchema)` to create a new message.
+ */
+export const CorsSchema: GenMessage<Cors> = /*@__PURE__*/
+  messageDesc(file_conf_v1_conf, 4);
 
 /**
  * @generated from message conf.v1.Listener
@@ -90,7 +213,7 @@ export type Listener = Message<"conf.v1.Listener"> & {
  * Use `create(ListenerSchema)` to create a new message.
  */
 export const ListenerSchema: GenMessage<Listener> = /*@__PURE__*/
-  messageDesc(file_conf_v1_conf, 2);
+  messageDesc(file_conf_v1_conf, 5);
 
 /**
  * @generated from message conf.v1.Limits
@@ -109,6 +232,48 @@ export type Limits = Message<"conf.v1.Limits"> & {
    * @generated from field: int32 max_header_bytes = 2;
    */
   maxHeaderBytes: number;
+
+  /**
+   * From the first byte of a request to its last header line.
+   *
+   * @generated from field: google.protobuf.Duration headers_timeout = 3;
+   */
+  headersTimeout?: Duration | undefined;
+
+  /**
+   * From the first byte of a request to the last of its body; at least headers_timeout.
+   *
+   * @generated from field: google.protobuf.Duration request_timeout = 4;
+   */
+  requestTimeout?: Duration | undefined;
+
+  /**
+   * For how long a connection without a call is kept.
+   *
+   * @generated from field: google.protobuf.Duration idle_timeout = 5;
+   */
+  idleTimeout?: Duration | undefined;
+
+  /**
+   * Connections of one port.
+   *
+   * @generated from field: int32 max_connections = 6;
+   */
+  maxConnections: number;
+
+  /**
+   * Streams of one HTTP/2 connection.
+   *
+   * @generated from field: int32 max_concurrent_streams = 7;
+   */
+  maxConcurrentStreams: number;
+
+  /**
+   * Calls that the process works on at once, both ports together.
+   *
+   * @generated from field: int32 max_concurrent_calls = 8;
+   */
+  maxConcurrentCalls: number;
 };
 
 /**
@@ -116,7 +281,7 @@ export type Limits = Message<"conf.v1.Limits"> & {
  * Use `create(LimitsSchema)` to create a new message.
  */
 export const LimitsSchema: GenMessage<Limits> = /*@__PURE__*/
-  messageDesc(file_conf_v1_conf, 3);
+  messageDesc(file_conf_v1_conf, 6);
 
 /**
  * @generated from message conf.v1.Data
@@ -126,6 +291,11 @@ export type Data = Message<"conf.v1.Data"> & {
    * @generated from field: conf.v1.Database database = 1;
    */
   database?: Database | undefined;
+
+  /**
+   * @generated from field: conf.v1.Total total = 2;
+   */
+  total?: Total | undefined;
 };
 
 /**
@@ -133,7 +303,7 @@ export type Data = Message<"conf.v1.Data"> & {
  * Use `create(DataSchema)` to create a new message.
  */
 export const DataSchema: GenMessage<Data> = /*@__PURE__*/
-  messageDesc(file_conf_v1_conf, 4);
+  messageDesc(file_conf_v1_conf, 7);
 
 /**
  * @generated from message conf.v1.Database
@@ -159,6 +329,20 @@ export type Database = Message<"conf.v1.Database"> & {
    * @generated from field: int32 pool_size = 3;
    */
   poolSize: number;
+
+  /**
+   * For how long a call waits for a connection.
+   *
+   * @generated from field: google.protobuf.Duration pool_wait = 4;
+   */
+  poolWait?: Duration | undefined;
+
+  /**
+   * How many calls may wait for a connection.
+   *
+   * @generated from field: int32 pool_queue = 5;
+   */
+  poolQueue: number;
 };
 
 /**
@@ -166,7 +350,35 @@ export type Database = Message<"conf.v1.Database"> & {
  * Use `create(DatabaseSchema)` to create a new message.
  */
 export const DatabaseSchema: GenMessage<Database> = /*@__PURE__*/
-  messageDesc(file_conf_v1_conf, 5);
+  messageDesc(file_conf_v1_conf, 8);
+
+/**
+ * The `total` of lists.
+ *
+ * @generated from message conf.v1.Total
+ */
+export type Total = Message<"conf.v1.Total"> & {
+  /**
+   * Up to this many rows it is counted for each call.
+   *
+   * @generated from field: int32 exact_up_to = 1;
+   */
+  exactUpTo: number;
+
+  /**
+   * Above that, how old it may be.
+   *
+   * @generated from field: google.protobuf.Duration max_age = 2;
+   */
+  maxAge?: Duration | undefined;
+};
+
+/**
+ * Describes the message conf.v1.Total.
+ * Use `create(TotalSchema)` to create a new message.
+ */
+export const TotalSchema: GenMessage<Total> = /*@__PURE__*/
+  messageDesc(file_conf_v1_conf, 9);
 
 /**
  * @generated from message conf.v1.Log
@@ -192,5 +404,5 @@ export type Log = Message<"conf.v1.Log"> & {
  * Use `create(LogSchema)` to create a new message.
  */
 export const LogSchema: GenMessage<Log> = /*@__PURE__*/
-  messageDesc(file_conf_v1_conf, 6);
+  messageDesc(file_conf_v1_conf, 10);
 

@@ -1,0 +1,100 @@
+import mysql, { type ConnectionOptions } from 'mysql2'
+import type { PoolConnection } from 'mysql2/promise'
+import { mysqlError } from './error.ts'
+import { type SlotLimits, slots } from './slots.ts'
+
+export type ConnectionPool = ReturnType<typeof connectionPool>
+
+/**
+ * A pool whose calls can be given up: mysql2 leaves a statement that nobody waits for any more on
+ * its connection, so whoever gives up destroys the connection.
+ */
+export function connectionPool(options: ConnectionOptions, limits: SlotLimits) {
+  const pool = mysql.createPool({ ...options, connectionLimit: limits.size }).promise()
+  const room = slots(limits)
+  const running = new Set<(reason: unknown) => void>()
+
+  /** Runs `work` on `connection` until it ends, the signal aborts or the pool gives all up. */
+  function run<T>(
+    connection: PoolConnection,
+    signal: AbortSignal,
+    work: (connection: PoolConnection) => Promise<T>,
+  ): Promise<T> {
+    const { promise, resolve, reject } = Promise.withResolvers<T>()
+    const abort = () => giveUp(signal.reason)
+    function settle(): void {
+      running.delete(giveUp)
+      signal.removeEventListener('abort', abort)
+    }
+    function giveUp(reason: unknown): void {
+      settle()
+      connection.destroy()
+      reject(reason)
+    }
+    running.add(giveUp)
+    signal.addEventListener('abort', abort, { once: true })
+    work(connection).then(
+      (value) => {
+        if (!running.has(giveUp)) return
+        settle()
+        connection.release()
+        resolve(value)
+      },
+      (err: unknown) => {
+        if (!running.has(giveUp)) return
+        settle()
+        connection.release()
+        reject(err)
+      },
+    )
+    return promise
+  }
+
+  /** A connection that comes after its call has given up goes back. */
+  function connect(signal: AbortSignal): Promise<PoolConnection> {
+    const { promise, resolve, reject } = Promise.withResolvers<PoolConnection>()
+    let waiting = true
+    function leave(reason: unknown): void {
+      waiting = false
+      running.delete(leave)
+      signal.removeEventListener('abort', abort)
+      reject(reason)
+    }
+    const abort = () => leave(signal.reason)
+    running.add(leave)
+    signal.addEventListener('abort', abort, { once: true })
+    pool.getConnection().then((connection) => {
+      if (!waiting) return connection.release()
+      running.delete(leave)
+      signal.removeEventListener('abort', abort)
+      resolve(connection)
+    }, leave)
+    return promise
+  }
+
+  return {
+    /**
+     * Runs `work` on one connection. Fails with the signal's reason when it aborts, and with
+     * DATABASE_UNAVAILABLE when there is no connection in time.
+     */
+    async use<T>(
+      signal: AbortSignal,
+      work: (connection: PoolConnection) => Promise<T>,
+    ): Promise<T> {
+      await room.acquire(signal)
+      try {
+        return await run(await connect(signal), signal, work)
+      } catch (err) {
+        throw mysqlError(err)
+      } finally {
+        room.release()
+      }
+    },
+    /** Gives up whatever runs or waits, with this reason. */
+    giveUp(reason: unknown): void {
+      room.dismiss(reason)
+      for (const leave of running) leave(reason)
+    },
+    close: () => pool.end(),
+  }
+}

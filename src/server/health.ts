@@ -1,0 +1,66 @@
+import { Code, ConnectError, type ServiceImpl } from '@connectrpc/connect'
+import { HealthCheckResponse_ServingStatus, type Health } from '../gen/health/v1/health_pb.ts'
+
+const { SERVING, NOT_SERVING, SERVICE_UNKNOWN } = HealthCheckResponse_ServingStatus
+
+/** What this service asks about readiness. */
+export interface HealthSource {
+  ready(): boolean
+  /** Calls back after each change of `ready`. Gives the function that ends it. */
+  subscribe(changed: () => void): () => void
+}
+
+/**
+ * Serves grpc.health.v1.Health for the whole server ("") and for each service by name. All have one
+ * status, because all need the same database. Ends every Watch with UNAVAILABLE when `closing` aborts.
+ */
+export function healthService(
+  source: HealthSource,
+  services: readonly string[],
+  closing: AbortSignal,
+): ServiceImpl<typeof Health> {
+  const known = new Set(['', ...services])
+  const statusOf = (service: string) => {
+    if (!known.has(service)) return SERVICE_UNKNOWN
+    return source.ready() ? SERVING : NOT_SERVING
+  }
+  return {
+    check({ service }) {
+      if (known.has(service)) return { status: statusOf(service) }
+      throw new ConnectError(`there is no service ${service}`, Code.NotFound)
+    },
+    list() {
+      const statuses = [...known].map((service) => [service, { status: statusOf(service) }])
+      return { statuses: Object.fromEntries(statuses) }
+    },
+    async *watch({ service }, { signal }) {
+      const changes = changesOf(source, AbortSignal.any([signal, closing]))
+      let last: HealthCheckResponse_ServingStatus | undefined
+      for await (const _ of changes) {
+        const status = statusOf(service)
+        if (status !== last) yield { status }
+        last = status
+      }
+      if (closing.aborted) throw new ConnectError('the server is shutting down', Code.Unavailable)
+    },
+  }
+}
+
+/** Yields once at first, then after each change, until the signal aborts; changes may be joined. */
+async function* changesOf(source: HealthSource, signal: AbortSignal): AsyncGenerator<void> {
+  let wake = Promise.withResolvers<void>()
+  const changed = () => wake.resolve()
+  const unsubscribe = source.subscribe(changed)
+  signal.addEventListener('abort', changed, { once: true })
+  try {
+    for (;;) {
+      yield
+      await wake.promise
+      if (signal.aborted) return
+      wake = Promise.withResolvers()
+    }
+  } finally {
+    unsubscribe()
+    signal.removeEventListener('abort', changed)
+  }
+}

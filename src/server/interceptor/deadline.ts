@@ -1,0 +1,60 @@
+import { Code, ConnectError } from '@connectrpc/connect'
+import type { Interceptor, UnaryRequest } from '@connectrpc/connect'
+import { refusal } from '../connect-error.ts'
+
+export interface Deadlines {
+  defaultMs: number
+  /** By operation, such as `/api.user.v1.User/ListUsers`. */
+  byOperation: ReadonlyMap<string, number>
+}
+
+/**
+ * Ends unary calls that take longer than the server allows, or than the client does, whose own
+ * deadline is in the request's signal already. The caller is answered at once and the signal tells
+ * the layers below, so that nobody works on for an answer that nobody waits for. Streams have only
+ * their client's deadline.
+ */
+export function deadline({ defaultMs, byOperation }: Deadlines): Interceptor {
+  return (next) =>
+    async function deadline(req) {
+      if (req.stream) return next(req)
+      const limitMs = byOperation.get(`/${req.service.typeName}/${req.method.name}`) ?? defaultMs
+      const { promise, reject } = Promise.withResolvers<never>()
+      const controller = new AbortController()
+      function end(reason: ConnectError): void {
+        controller.abort(reason)
+        reject(reason)
+      }
+      const timer = setTimeout(() => end(exceeded(`${limitMs} ms`)), limitMs)
+      const abort = () => end(reasonOf(req.signal.reason))
+      if (req.signal.aborted) abort()
+      else req.signal.addEventListener('abort', abort, { once: true })
+      try {
+        return await Promise.race([promise, next(withSignal(req, controller.signal))])
+      } finally {
+        clearTimeout(timer)
+        req.signal.removeEventListener('abort', abort)
+      }
+    }
+}
+
+function exceeded(limit: string): ConnectError {
+  return refusal(Code.DeadlineExceeded, 'DEADLINE_EXCEEDED', `the call took longer than ${limit}`)
+}
+
+/** The request's own signal aborts at the client's deadline or when the client is gone. */
+function reasonOf(reason: unknown): ConnectError {
+  const { code } = ConnectError.from(reason, Code.Canceled)
+  return code === Code.DeadlineExceeded
+    ? exceeded('its client allows')
+    : refusal(Code.Canceled, 'CANCELED', 'the client has gone')
+}
+
+/** A copy with another signal that keeps the lazy parts of a REST request lazy. */
+function withSignal(req: UnaryRequest, signal: AbortSignal): UnaryRequest {
+  const own = {
+    ...Object.getOwnPropertyDescriptors(req),
+    signal: { value: signal, enumerable: true },
+  }
+  return Object.defineProperties({}, own) as UnaryRequest
+}

@@ -1,0 +1,23 @@
+import { Code, ConnectError, type ServiceImpl } from '@connectrpc/connect'
+import type { Metadata } from '../gen/kratos/api/metadata_pb.ts'
+import type { Descriptors } from './descriptors.ts'
+
+/** Serves kratos.api.Metadata as every Kratos v2 server does; v3 has dropped it. */
+export function kratosMetadataService(known: Descriptors): ServiceImpl<typeof Metadata> {
+  return {
+    listServices() {
+      const methods = known.services.flatMap(({ typeName, methods }) =>
+        methods.map(({ name }) => `/${typeName}/${name}`),
+      )
+      return {
+        services: known.services.map(({ typeName }) => typeName).sort(),
+        methods: methods.sort(),
+      }
+    },
+    getServiceDesc({ name }) {
+      const service = known.services.find(({ typeName }) => typeName === name)
+      if (!service) throw new ConnectError(`service ${name} not found`, Code.NotFound)
+      return { fileDescSet: { file: known.withImports(service.file).map(({ proto }) => proto) } }
+    },
+  }
+}

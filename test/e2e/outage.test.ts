@@ -1,0 +1,145 @@
+import { setTimeout as sleep } from 'node:timers/promises'
+import { createClient } from '@connectrpc/connect'
+import { createGrpcTransport } from '@connectrpc/connect-node'
+import { test } from 'tap'
+import { Health, HealthCheckResponse_ServingStatus } from '../../src/gen/health/v1/health_pb.ts'
+import { type PrivateServer, privateMysqlServer } from '../help/db.ts'
+import { type ServiceProcess, startProcess } from '../help/process.ts'
+
+// CI waits less than the ten seconds of `npm run verify`.
+const outageMs = Number(process.env.OUTAGE_MS ?? 3000)
+
+interface Sample {
+  at: number
+  ms: number
+  status: number
+}
+
+/** Calls in a closed loop, so that each failure and its latency is seen. */
+function load(service: ServiceProcess) {
+  const samples: Sample[] = []
+  const stop = new AbortController()
+  let made = 0
+  async function lane(index: number): Promise<void> {
+    while (!stop.signal.aborted) {
+      const at = performance.now()
+      const response = await call(service.rest, `outage-${index}-${(made += 1)}@example.org`)
+      await response.text()
+      samples.push({ at, ms: performance.now() - at, status: response.status })
+      await sleep(5)
+    }
+  }
+  const ended = Promise.all(Array.from({ length: 16 }, (_, index) => lane(index)))
+  return {
+    samples,
+    async end() {
+      stop.abort()
+      await ended
+    },
+  }
+}
+
+function call(url: string, email: string): Promise<Response> {
+  if (Math.random() < 0.5) return fetch(`${url}/v1/users?page_size=2`)
+  return fetch(`${url}/v1/users`, {
+    method: 'POST',
+    headers: { 'content-type': 'application/json' },
+    body: JSON.stringify({ name: 'Outage', email }),
+  })
+}
+
+const outages: Record<string, (server: PrivateServer) => Promise<void>> = {
+  async SIGTERM(server) {
+    await server.end('SIGTERM')
+    await sleep(outageMs)
+    server.start()
+  },
+  async SIGKILL(server) {
+    await server.end('SIGKILL')
+    await sleep(outageMs)
+    server.start()
+  },
+  async SIGSTOP(server) {
+    server.freeze()
+    await sleep(outageMs)
+    server.thaw()
+  },
+}
+
+for (const [name, outage] of Object.entries(outages))
+  test(`a database that goes away by ${name} costs 503s, quickly, and no restart`, async (t) => {
+    const server = await privateMysqlServer(t)
+    const service = await startProcess(t, { DB_DSN: server.dsn })
+    const health = watchHealth(service)
+    const running = load(service)
+    await sleep(1000)
+    const gone = performance.now()
+    await outage(server)
+    const back = performance.now()
+    t.equal(await untilReady(service), true, 'ready again within 5 s')
+    await sleep(1000)
+    await running.end()
+
+    const during = running.samples.filter(({ at }) => at > gone + 1000 && at < back)
+    const after = running.samples.filter(({ at }) => at > back + 5000)
+    const statuses = new Set(running.samples.map(({ status }) => status))
+    t.same(
+      [...statuses].sort((a, b) => a - b),
+      [200, 503],
+      'nothing else is answered',
+    )
+    t.ok(during.length > 50, 'calls went on')
+    t.ok(
+      during.every(({ status }) => status === 503),
+      'each of them 503',
+    )
+    t.ok(after.every(({ status }) => status === 200))
+    t.ok(Math.max(...running.samples.map(({ ms }) => ms)) < 1000, 'none took a second')
+    t.match(await health.seen(3), ['SERVING', 'NOT_SERVING', 'SERVING'])
+  })
+
+test('a service that starts before its database migrates and serves once it is there', async (t) => {
+  const server = await privateMysqlServer(t)
+  await server.end('SIGTERM')
+  const service = await startProcess(t, { DB_DSN: server.dsn })
+  const ready = await fetch(`${service.rest}/readyz`)
+  t.equal(ready.status, 503)
+  t.match(await ready.json(), { checks: { database: 'ECONNREFUSED', migrations: 'not run yet' } })
+  t.equal((await fetch(`${service.rest}/healthz`)).status, 200)
+  const refused = await fetch(`${service.rest}/v1/users`)
+  t.equal(refused.status, 503)
+  t.match(await refused.json(), { code: 503, reason: 'DATABASE_UNAVAILABLE' })
+  server.start()
+  t.equal(await untilReady(service), true)
+  t.equal((await fetch(`${service.rest}/v1/users`)).status, 200)
+})
+
+async function untilReady({ rest }: ServiceProcess): Promise<boolean> {
+  const until = performance.now() + 5000
+  while (performance.now() < until) {
+    if ((await fetch(`${rest}/readyz`)).status === 200) return true
+    await sleep(50)
+  }
+  return false
+}
+
+function watchHealth(service: ServiceProcess) {
+  const client = createClient(Health, createGrpcTransport({ baseUrl: service.rpc }))
+  const statuses: string[] = []
+  async function watch(): Promise<void> {
+    for await (const { status } of client.watch({})) {
+      const [name = ''] =
+        Object.entries(HealthCheckResponse_ServingStatus).find(([, value]) => value === status) ??
+        []
+      statuses.push(name)
+    }
+  }
+  const ended = watch().catch(() => undefined)
+  return {
+    async seen(count: number): Promise<string[]> {
+      for (let left = 100; statuses.length < count && left > 0; left -= 1) await sleep(50)
+      return statuses
+    },
+    ended,
+  }
+}

@@ -1,0 +1,77 @@
+import { once } from 'node:events'
+import net from 'node:net'
+import { join } from 'node:path'
+import { writeFileSync } from 'node:fs'
+import { test } from 'tap'
+import { freshSqlitePath } from '../help/db.ts'
+import { spawnService, startProcess } from '../help/process.ts'
+
+test('what keeps the service from starting is one clear line and exit code 1', async (t) => {
+  const busy = net.createServer().listen(0, '127.0.0.1')
+  await once(busy, 'listening')
+  t.teardown(() => busy.close())
+  const port = (busy.address() as net.AddressInfo).port
+  const sqlite = freshSqlitePath(t)
+  const conf = join(t.testdir(), 'conf.yaml')
+  writeFileSync(conf, 'server: {htttp: {addr: x}}')
+  const free = { HTTP_ADDR: '127.0.0.1:0', GRPC_ADDR: '127.0.0.1:0', SQLITE_PATH: sqlite }
+  const cases: [string, Record<string, string>, string[], RegExp][] = [
+    ['a port in use', { ...free, HTTP_ADDR: `127.0.0.1:${port}` }, [], /EADDRINUSE.*127\.0\.0\.1/],
+    ['a DSN that cannot be parsed', { ...free, DB_DSN: 'nonsense' }, [], /DSN/],
+    ['a missing configuration', free, ['--conf', '/nowhere.yaml'], /ENOENT.*\/nowhere\.yaml/],
+    ['an unknown key', free, ['--conf', conf], /conf\.yaml: server\.htttp: unknown key.*http/],
+    //    ['a missing certificate', { ...free, TLS_CERT_FILE: '/no.pem', TLS_KEY_FILE: '/no.key' }, [], /no\.(pem|key)/],
+    ['an unknown option', free, ['--cnf', conf], /--cnf/],
+  ]
+  for (const [name, env, args, expected] of cases) {
+    const { exit, stderr } = spawnService(t, env, args)
+    t.equal(await exit, 1, name)
+    t.match(stderr(), expected, name)
+    t.equal(stderr().trimEnd().split('\n').length, 1, `${name}: ${stderr()}`)
+  }
+})
+
+for (const signal of ['SIGTERM', 'SIGINT'] as const)
+  test(`${signal} stops an idle service in order, with exit code 0`, async (t) => {
+    const service = await startProcess(t, { SQLITE_PATH: freshSqlitePath(t) })
+    t.equal((await fetch(`${service.rest}/readyz`)).status, 200)
+    service.kill(signal)
+    t.equal(await service.exit, 0)
+    t.same(service.lines.slice(-1)[0]?.msg, 'stopped')
+  })
+
+test('while it drains the service is not ready and goes on serving', async (t) => {
+  const service = await startProcess(t, { SQLITE_PATH: freshSqlitePath(t), DRAIN_DELAY: '2s' })
+  service.kill('SIGTERM')
+  let ready: Response
+  do ready = await fetch(`${service.rest}/readyz`)
+  while (ready.status === 200)
+  t.match(await ready.json(), { status: 'not ready', checks: { shutdown: /stopped/ } })
+  t.equal((await fetch(`${service.rest}/healthz`)).status, 200)
+  t.equal((await fetch(`${service.rest}/v1/users`)).status, 200)
+  t.equal(await service.exit, 0)
+})
+
+test('a second signal ends the service at once', async (t) => {
+  const service = await startProcess(t, { SQLITE_PATH: freshSqlitePath(t), DRAIN_DELAY: '60s' })
+  service.kill('SIGTERM')
+  while (!service.lines.some(({ msg }) => msg === 'stopping'))
+    await new Promise((resolve) => setTimeout(resolve, 10))
+  service.kill('SIGTERM')
+  t.equal(await service.exit, 1)
+})
+
+test('a call that never ends is cut off at the hard limit', async (t) => {
+  const service = await startProcess(t, { SQLITE_PATH: freshSqlitePath(t), SHUTDOWN_TIMEOUT: '1s' })
+  const [host, port] = service.http.split(':')
+  const socket = net.connect(Number(port), host)
+  socket.write(
+    'POST /v1/users HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: 99\r\n\r\n{',
+  )
+  await new Promise((resolve) => setTimeout(resolve, 200))
+  service.kill('SIGTERM')
+  const begin = Date.now()
+  t.equal(await service.exit, 0)
+  t.ok(Date.now() - begin >= 900, 'waited for it')
+  socket.destroy()
+})

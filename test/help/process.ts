@@ -1,0 +1,59 @@
+import { type ChildProcess, spawn } from 'node:child_process'
+import { once } from 'node:events'
+import { createInterface } from 'node:readline'
+import type { Test } from 'tap'
+
+const main = new URL('../../src/main.ts', import.meta.url).pathname
+
+export type ServiceProcess = Awaited<ReturnType<typeof startProcess>>
+
+interface Spawned {
+  child: ChildProcess
+  /** What it has written to standard error so far. */
+  stderr: () => string
+  /** Resolves with the exit code, or the signal that ended it. */
+  exit: Promise<number | NodeJS.Signals>
+}
+
+/** Runs the service's program as users do; killed at teardown. */
+export function spawnService(t: Test, env: Record<string, string>, args: string[] = []): Spawned {
+  const child = spawn(process.execPath, [main, ...args], {
+    env: { PATH: process.env.PATH, LOG_FORMAT: 'json', ...env },
+    stdio: ['ignore', 'pipe', 'pipe'],
+  })
+  let stderr = ''
+  child.stderr.setEncoding('utf8').on('data', (text: string) => (stderr += text))
+  t.teardown(() => child.kill('SIGKILL'))
+  const exit = once(child, 'exit').then(
+    ([code, signal]) => (signal ?? code) as number | NodeJS.Signals,
+  )
+  return { child, stderr: () => stderr, exit }
+}
+
+/** Starts the program on two ports and waits until it says that it serves. */
+export async function startProcess(t: Test, env: Record<string, string>) {
+  const { child, stderr, exit } = spawnService(t, {
+    HTTP_ADDR: '127.0.0.1:0',
+    GRPC_ADDR: '127.0.0.1:0',
+    ...env,
+  })
+  const lines: Record<string, unknown>[] = []
+  const serving = Promise.withResolvers<{ http: string; grpc: string }>()
+  createInterface({ input: child.stdout ?? process.stdin }).on('line', (text) => {
+    const line = JSON.parse(text) as Record<string, unknown>
+    lines.push(line)
+    if (String(line.msg).startsWith('serving')) serving.resolve(line as never)
+  })
+  void exit.then((code) => serving.reject(new Error(`the service ended with ${code}: ${stderr()}`)))
+  const { http, grpc } = await serving.promise
+  return {
+    rest: `http://${http}`,
+    rpc: `http://${grpc}`,
+    http,
+    grpc,
+    exit,
+    lines,
+    stderr,
+    kill: (signal: NodeJS.Signals) => child.kill(signal),
+  }
+}
