@@ -42,7 +42,7 @@ async function migrate(conf: Conf): Promise<void> {
 
 async function seed(conf: Conf, users: number): Promise<void> {
   if (!Number.isSafeInteger(users) || users < 1)
-    throw new Error(`--users must be a whole number above 0\n${usage}`)
+    throw new Error('--users must be a whole number above 0')
   const db = openDatabase(conf.data.database)
   const begin = performance.now()
   let told = 0
@@ -102,15 +102,20 @@ function stopOnSignal(stop: () => Promise<void>, log: Logger): void {
 
 async function main(): Promise<void> {
   const { values, positionals } = parseArgs({
-    options: { conf: { type: 'string' }, users: { type: 'string' } },
+    options: {
+      conf: { type: 'string' },
+      users: { type: 'string' },
+      help: { type: 'boolean', short: 'h' },
+    },
     allowPositionals: true,
   })
+  if (values.help) return void process.stdout.write(`${usage}\n`)
   const conf = readConf(values.conf)
   const [command = 'serve'] = positionals
   if (command === 'serve') await serve(conf)
   else if (command === 'migrate') await migrate(conf)
   else if (command === 'seed') await seed(conf, Number(values.users))
-  else throw new Error(`there is no command ${command}\n${usage}`)
+  else throw new Error(`there is no command ${command}; see --help`)
 }
 
 main().catch(fail)

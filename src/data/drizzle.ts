@@ -1,7 +1,7 @@
 import { createRequire } from 'node:module'
 
-// Drizzle's ESM entry costs some 400 ms at start and 250 MB of memory, its CommonJS entry a fifth of
-// that; so this is the only file that loads it.
+// Drizzle's ESM entry costs several times the start-up time and memory of its CommonJS entry (figures
+// in docs/adr/0003), so this is the only file that loads it.
 const require = createRequire(import.meta.url)
 
 export const drizzleOrm: typeof import('drizzle-orm') = require('drizzle-orm')

@@ -1,3 +1,4 @@
+import type { IncomingHttpHeaders } from 'node:http'
 import { Code, type ConnectError, createContextValues } from '@connectrpc/connect'
 import { fastifyConnectPlugin } from '@connectrpc/connect-fastify'
 import { codeToHttpStatus, errorToJsonBytes } from '@connectrpc/connect/protocol-connect'
@@ -34,6 +35,7 @@ export function grpcServer(options: ServerOptions) {
     return503OnClosing: false,
     serverFactory: (handler) =>
       dualProtocolListener((req, res) => {
+        asJson(req.headers)
         const exchange = exchanges.open(req, res)
         if (admission.admit(req, res)) handler(req as never, res as never)
         else overloadedRpc(exchange, req, res)
@@ -60,6 +62,15 @@ export function grpcServer(options: ServerOptions) {
     contextValues: ({ raw }) => createContextValues().set(exchangeKey, exchanges.of(raw)),
   })
   return app
+}
+
+/**
+ * `curl -d '{}'` calls its body a form, and a form is nothing that this port could mean: it is read as
+ * JSON. A page's form cannot get in by this, because what a form sends is no JSON.
+ */
+function asJson(headers: IncomingHttpHeaders): void {
+  if (/^application\/x-www-form-urlencoded\s*(?:;|$)/i.test(headers['content-type'] ?? ''))
+    headers['content-type'] = 'application/json'
 }
 
 /** Fastify knows the content types of the protocols only, and refuses the others before Connect. */
