@@ -1,5 +1,6 @@
 import type { AddressInfo } from 'node:net'
 import { setTimeout as sleep } from 'node:timers/promises'
+import type { SecureVersion } from 'node:tls'
 import { durationMs } from '@bufbuild/protobuf/wkt'
 import type { ConnectRouter } from '@connectrpc/connect'
 import type { FastifyInstance } from 'fastify'
@@ -27,6 +28,7 @@ import { kratosMetadataService } from './server/kratos-metadata.ts'
 import type { DualListener } from './server/listener.ts'
 import { readiness } from './server/readiness.ts'
 import { reflectionService } from './server/reflection.ts'
+import { loadTls } from './server/tls.ts'
 import { userService } from './service/user.ts'
 
 export interface AppOptions {
@@ -117,6 +119,13 @@ function serverOptions({ server }: Conf, log: Logger): Omit<ServerOptions, 'rout
     }),
     observers: [accessLog(log)],
     admission: admission(limits.maxConcurrentCalls),
+    tls: loadTls({ ...server.tls, minVersion: server.tls.minVersion as SecureVersion }, (err) =>
+      log.error({ err }, 'the changed certificate cannot be used; the one before stays'),
+    ),
+    origins: server.cors.origins
+      .split(',')
+      .map((origin) => origin.trim())
+      .filter(Boolean),
     limits: {
       maxBodyBytes: limits.maxBodyBytes,
       maxHeaderBytes: limits.maxHeaderBytes,
@@ -124,6 +133,7 @@ function serverOptions({ server }: Conf, log: Logger): Omit<ServerOptions, 'rout
       requestTimeoutMs,
       keepAliveTimeoutMs: durationMs(limits.idleTimeout),
       maxConcurrentStreams: limits.maxConcurrentStreams,
+      maxConnections: limits.maxConnections,
     },
   }
 }

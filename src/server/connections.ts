@@ -10,6 +10,7 @@ export interface ListenerLimits {
   /** For how long a connection without an open exchange is kept, in both protocols. */
   keepAliveTimeoutMs: number
   maxConcurrentStreams: number
+  maxConnections: number
 }
 
 export type RequestHandler = (
@@ -135,28 +136,8 @@ export function http1(
 
 interface Http2Connection {
   readonly session: http2.ServerHttp2Session
-  readonly socket: net.Socket | undefined
   streams: number
-  /** Refuses new streams and ends the session after the last one. */
-  readonly close: () => void
 }
-
-/**
- * Node answers a client's GOAWAY by closing the session at once, and so ignores requests that the
- * client made before it: clients put GOAWAY in front of the HEADERS that wait to be written. So that
- * close comes later, and ours by the function that this gives.
- */
-function lateClose(session: http2.ServerHttp2Session): () => void {
-  const close = session.close.bind(session)
-  session.close = () => {
-    const timer = setTimeout(close, LINGER_MS)
-    session.once('close', () => clearTimeout(timer))
-  }
-  return close
-}
-
-/** GOAWAY with NO_ERROR and the greatest stream id: please go, nothing is refused yet. */
-const SHUTDOWN_NOTICE = Buffer.from('0000080700000000007fffffff00000000', 'hex')
 
 /** HTTP/2 without TLS by a `node:http2` server that never listens itself: `owner` does. */
 export function http2c(
@@ -165,8 +146,6 @@ export function http2c(
   limits: ListenerLimits,
 ): Connections {
   const connections = new Set<Http2Connection>()
-  // Whose session is being made: 'session' is emitted before `serve` returns.
-  let arriving: net.Socket | undefined
   let leaving = false
 
   const server = http2.createServer(
@@ -183,18 +162,13 @@ export function http2c(
   server.on('sessionError', (error, session) => owner.emit('sessionError', error, session))
 
   server.on('session', (session) => {
-    const connection: Http2Connection = {
-      session,
-      socket: arriving,
-      streams: 0,
-      close: lateClose(session),
-    }
+    const connection: Http2Connection = { session, streams: 0 }
     connections.add(connection)
-    // Once its SETTINGS, which must come first, are out.
-    if (leaving) setImmediate(askToLeave, connection)
+    // It was accepted before, and its first request may be under way.
+    if (leaving) setTimeout(() => session.close(), LINGER_MS).unref()
     // Not session.setTimeout: pings put it off, and it fires on a stream that is only quiet.
     const idle = setTimeout(() => {
-      if (connection.streams === 0) connection.close()
+      if (connection.streams === 0) session.close()
     }, limits.keepAliveTimeoutMs)
     session.once('close', () => {
       clearTimeout(idle)
@@ -220,30 +194,17 @@ export function http2c(
         const linger = setTimeout(() => socket.destroy(), HALF_CLOSED_MS)
         socket.once('close', () => clearTimeout(linger))
       })
-      arriving = socket
       server.emit('connection', socket)
-      arriving = undefined
     },
     closeIdle() {
-      for (const { close, streams } of connections) if (streams === 0) close()
+      for (const { session, streams } of connections) if (streams === 0) session.close()
     },
     leave() {
       if (leaving) return
       leaving = true
-      for (const connection of connections) askToLeave(connection)
+      // GOAWAY; node:http2 has no shutdown notice to send before it (RFC 9113, 6.8), so a request that
+      // crosses it is refused with REFUSED_STREAM, which says that it may be repeated.
+      for (const { session } of connections) session.close()
     },
   }
-}
-
-/**
- * GOAWAY in two steps (RFC 9113, 6.8): the first refuses no stream, so that those which are under way
- * to us are served; the second closes the session after its last stream. node:http2 can send the
- * second only (its goaway() makes nghttp2 ignore new streams, whatever last stream id it names), so
- * the first goes to the socket directly: node writes whole frames, between which it fits.
- */
-function askToLeave({ session, socket, close }: Http2Connection): void {
-  if (session.closed) return
-  if (socket?.writable) socket.write(SHUTDOWN_NOTICE)
-  const timer = setTimeout(close, LINGER_MS)
-  session.once('close', () => clearTimeout(timer))
 }

@@ -7,16 +7,17 @@ import fastify, { type FastifyInstance, type FastifyReply, type FastifyRequest }
 import { restError, statusOf, unsupportedMediaType } from '../rest/errors.ts'
 import { ErrorInfoSchema } from '../gen/google/rpc/error_details_pb.ts'
 import { clientError, writeRefusal } from '../rest/server-options.ts'
+import { allowOrigins } from './cors.ts'
 import { exchangeKey, exchangeRegistry } from './exchange.ts'
 import type { ServerOptions } from './http.ts'
 import { dualProtocolListener } from './listener.ts'
-import { overloadedRpc } from './overload.ts'
+import { overflowRpc, overloaded, overloadedRpc } from './overload.ts'
 import { refuseUnknownRoutes } from './unknown-route.ts'
 import { acceptPost, observedHandler, protocolOf, requestGate } from './rpc-handler.ts'
 
 /** The RPC port: the same services as Connect, gRPC and gRPC-Web, over HTTP/1.1 and h2c. */
 export function grpcServer(options: ServerOptions) {
-  const { routes, interceptors, observers, limits, admission } = options
+  const { routes, interceptors, observers, limits, admission, tls, origins } = options
   const exchanges = exchangeRegistry('connect', observers)
 
   function refuse(request: FastifyRequest, reply: FastifyReply, error: ConnectError): void {
@@ -34,12 +35,20 @@ export function grpcServer(options: ServerOptions) {
   const app: FastifyInstance = fastify({
     return503OnClosing: false,
     serverFactory: (handler) =>
-      dualProtocolListener((req, res) => {
-        asJson(req.headers)
-        const exchange = exchanges.open(req, res)
-        if (admission.admit(req, res)) handler(req as never, res as never)
-        else overloadedRpc(exchange, req, res)
-      }, limits) as never,
+      dualProtocolListener(
+        (req, res) => {
+          asJson(req.headers)
+          const exchange = exchanges.open(req, res)
+          if (admission.admit(req, res)) handler(req as never, res as never)
+          else overloadedRpc(exchange, req, res)
+        },
+        limits,
+        {
+          tls,
+          overflow: overflowRpc,
+          overflowed: (socket) => exchanges.refused(socket, overloaded),
+        },
+      ) as never,
     frameworkErrors: (err, request, reply) => refuse(request, reply, restError(err)),
     clientErrorHandler: (err, socket) => {
       const error = clientError(err.code)
@@ -48,7 +57,8 @@ export function grpcServer(options: ServerOptions) {
       writeRefusal(socket, error.httpStatus, Buffer.from(errorToJsonBytes(error, undefined)))
     },
   })
-  app.addHook('onRequest', refuseUnknownRoutes)
+  allowOrigins(app, origins, { preflightContinue: false })
+  app.after(() => app.addHook('onRequest', refuseUnknownRoutes))
   app.setErrorHandler((err, request, reply) => refuse(request, reply, rpcError(err, request)))
   void app.register(fastifyConnectPlugin, {
     routes(router) {

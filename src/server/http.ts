@@ -5,10 +5,12 @@ import type { Admission } from './admission.ts'
 import { fastifyRestPlugin, sendError } from '../rest/plugin.ts'
 import { restServerOptions } from '../rest/server-options.ts'
 import { type ExchangeObserver, exchangeKey, exchangeRegistry } from './exchange.ts'
+import { allowOrigins } from './cors.ts'
 import { healthRoutes } from './health-routes.ts'
 import { dualProtocolListener, type ListenerLimits } from './listener.ts'
-import { overloadedRest } from './overload.ts'
+import { overflowRest, overloaded, overloadedRest } from './overload.ts'
 import type { Readiness } from './readiness.ts'
+import type { Tls } from './tls.ts'
 import { refuseUnknownRoutes } from './unknown-route.ts'
 
 export interface ServerOptions {
@@ -18,11 +20,14 @@ export interface ServerOptions {
   limits: ListenerLimits & { maxBodyBytes: number }
   /** Of the process, so of both ports together. */
   admission: Admission
+  tls: Tls | undefined
+  /** Origins that browsers may call from. */
+  origins: readonly string[]
 }
 
 /** The REST port: the services by their google.api.http rules, every refusal in Kratos' body. */
 export function httpServer(options: ServerOptions, readiness: Readiness) {
-  const { routes, interceptors, observers, limits, admission } = options
+  const { routes, interceptors, observers, limits, admission, tls, origins } = options
   const exchanges = exchangeRegistry('rest', observers)
   const observer = restObserver(exchanges)
   const app: FastifyInstance = fastify({
@@ -31,13 +36,22 @@ export function httpServer(options: ServerOptions, readiness: Readiness) {
     // A request on a connection that is being closed is answered as any other.
     return503OnClosing: false,
     serverFactory: (handler) =>
-      dualProtocolListener((req, res) => {
-        const exchange = exchanges.open(req, res)
-        if (admission.admit(req, res)) handler(req as never, res as never)
-        else overloadedRest(exchange, res)
-      }, limits) as never,
+      dualProtocolListener(
+        (req, res) => {
+          const exchange = exchanges.open(req, res)
+          if (admission.admit(req, res)) handler(req as never, res as never)
+          else overloadedRest(exchange, res)
+        },
+        limits,
+        {
+          tls,
+          overflow: overflowRest,
+          overflowed: (socket) => exchanges.refused(socket, overloaded),
+        },
+      ) as never,
   })
-  app.addHook('onRequest', refuseUnknownRoutes)
+  allowOrigins(app, origins, { preflightContinue: true })
+  app.after(() => app.addHook('onRequest', refuseUnknownRoutes))
   app.setErrorHandler((err, request, reply) => sendError(reply, request, restError(err), observer))
   healthRoutes(app, readiness)
   void app.register(fastifyRestPlugin, {

@@ -1,6 +1,8 @@
 import net from 'node:net'
+import tls from 'node:tls'
 import { http1, http2c, LINGER_MS } from './connections.ts'
 import type { ListenerLimits, RequestHandler } from './connections.ts'
+import type { Tls } from './tls.ts'
 
 export type { ListenerLimits, RequestHandler } from './connections.ts'
 
@@ -27,11 +29,20 @@ export interface DualListener extends net.Server {
   closeGracefully(graceMs: number): Promise<void>
 }
 
+export interface ListenerOptions {
+  /** The whole answer to a connection that is one too many; over TLS it is closed without a word. */
+  overflow?: Buffer
+  /** Tells of such a connection. */
+  overflowed?: (socket: net.Socket) => void
+  tls?: Tls | undefined
+}
+
 export function dualProtocolListener(
   handler: RequestHandler,
   limits: ListenerLimits,
+  { overflow, overflowed, tls: secure }: ListenerOptions = {},
 ): DualListener {
-  const server = net.createServer(
+  const server = createServer(
     {
       // node:http decides itself when an answer to a half-closed client is complete.
       allowHalfOpen: true,
@@ -39,17 +50,32 @@ export function dualProtocolListener(
       // A peer that vanished without a word would keep its open streams for ever.
       keepAlive: true,
       keepAliveInitialDelay: KEEP_ALIVE_PROBE_MS,
+      handshakeTimeout: limits.headersTimeoutMs,
     },
-    accept,
+    secure,
   )
+  server.on('connection', arrive)
+  server.on(secure ? 'secureConnection' : 'connection', accept)
+  // A handshake that fails ends its own connection only.
+  server.on('tlsClientError', (_err: Error, socket: net.Socket) => socket.destroy())
   const h1 = http1(server, handler, limits)
   const h2 = http2c(server, handler, limits)
   const sockets = new Set<net.Socket>()
   const silent = new Set<net.Socket>()
 
-  function accept(socket: net.Socket): void {
+  function arrive(socket: net.Socket): void {
     sockets.add(socket)
     socket.once('close', () => sockets.delete(socket))
+    if (sockets.size <= limits.maxConnections) return
+    overflowed?.(socket)
+    socket.on('error', () => undefined)
+    if (secure || !overflow) socket.destroy()
+    else socket.end(overflow, () => socket.destroySoon())
+  }
+
+  function accept(socket: net.Socket): void {
+    // One too many, which has its answer.
+    if (socket.destroyed || socket.writableEnded) return
     // Each protocol listens for errors while it holds the socket; this is for before and after.
     socket.on('error', () => undefined)
     silent.add(socket)
@@ -114,4 +140,14 @@ export function dualProtocolListener(
   const methods = { close, closeIdleConnections, closeAllConnections, closeGracefully }
   const listener: DualListener = Object.assign(server, methods)
   return listener
+}
+
+function createServer(
+  options: net.ServerOpts & tls.TlsOptions,
+  secure: Tls | undefined,
+): net.Server {
+  if (secure === undefined) return net.createServer(options)
+  const server = tls.createServer({ ...options, ...secure.options })
+  secure.follow(server)
+  return server
 }

@@ -14,22 +14,40 @@ const error = restRefusal(
   'the server works on as many calls as it can take; try again later',
   { status: 503 },
 )
-const failure = { status: 503, reason: 'OVERLOADED' }
+/** What the observers are told. */
+export const overloaded = { status: 503, reason: 'OVERLOADED' }
 const restBody = jsonBytes(errorBody(error, (field) => field))
 const connectBody = Buffer.from(errorToJsonBytes(error, undefined))
 const trailers = new Headers()
 setTrailerStatus(trailers, error)
 const grpcHeaders = { ...retryAfter, ...Object.fromEntries(trailers) }
 
+/** The answers of both ports to a connection that is one too many. */
+export const overflowRest = rawAnswer(restBody)
+export const overflowRpc = rawAnswer(connectBody)
+
+function rawAnswer(body: Buffer): Buffer {
+  const head = [
+    'HTTP/1.1 503 Service Unavailable',
+    'Content-Type: application/json',
+    'Retry-After: 1',
+    `Content-Length: ${body.byteLength}`,
+    'Connection: close',
+    '',
+    '',
+  ]
+  return Buffer.concat([Buffer.from(head.join('\r\n')), body])
+}
+
 /** Refuses a call of the REST port with 503, before anything of it is read. */
 export function overloadedRest(exchange: Exchange, response: Response): void {
-  exchange.failure = failure
+  exchange.failure = overloaded
   sendJson(response, restBody)
 }
 
 /** Refuses a call of the RPC port with RESOURCE_EXHAUSTED, in its own protocol. */
 export function overloadedRpc(exchange: Exchange, request: Request, response: Response): void {
-  exchange.failure = failure
+  exchange.failure = overloaded
   const contentType = request.headers['content-type'] ?? ''
   exchange.protocol = protocolOf(contentType)
   if (exchange.protocol === 'connect') sendJson(response, connectBody)

@@ -20,7 +20,13 @@ test('what keeps the service from starting is one clear line and exit code 1', a
     ['a DSN that cannot be parsed', { ...free, DB_DSN: 'nonsense' }, [], /DSN/],
     ['a missing configuration', free, ['--conf', '/nowhere.yaml'], /ENOENT.*\/nowhere\.yaml/],
     ['an unknown key', free, ['--conf', conf], /conf\.yaml: server\.htttp: unknown key.*http/],
-    //    ['a missing certificate', { ...free, TLS_CERT_FILE: '/no.pem', TLS_KEY_FILE: '/no.key' }, [], /no\.(pem|key)/],
+    [
+      'a missing certificate',
+      { ...free, TLS_CERT_FILE: '/no.pem', TLS_KEY_FILE: '/no.key' },
+      [],
+      /no\.pem/,
+    ],
+    ['half of a certificate', { ...free, TLS_CERT_FILE: '/no.pem' }, [], /key_file/],
     ['an unknown option', free, ['--cnf', conf], /--cnf/],
   ]
   for (const [name, env, args, expected] of cases) {

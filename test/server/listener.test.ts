@@ -20,6 +20,7 @@ const LIMITS: ListenerLimits = {
   requestTimeoutMs: 10_000,
   keepAliveTimeoutMs: 5000,
   maxConcurrentStreams: 10,
+  maxConnections: 1000,
 }
 const PREFACE = 'PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n'
 const EMPTY_SETTINGS = Buffer.from([0, 0, 0, 4, 0, 0, 0, 0, 0])

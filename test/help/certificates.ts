@@ -1,0 +1,65 @@
+import { execFileSync } from 'node:child_process'
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import type { Test } from 'tap'
+
+function openssl(...args: string[]): void {
+  execFileSync('openssl', args, { stdio: 'pipe' })
+}
+
+/** Makes certificates with openssl, by an authority of the test's own. */
+export function certificates(t: Test) {
+  const dir = mkdtempSync(join(tmpdir(), 'test-tls-'))
+  t.teardown(() => rmSync(dir, { recursive: true, force: true }))
+  const at = (name: string) => join(dir, name)
+  const key = ['-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:prime256v1', '-nodes']
+  openssl(
+    'req',
+    '-x509',
+    ...key,
+    '-days',
+    '1',
+    '-subj',
+    '/CN=test authority',
+    '-keyout',
+    at('ca.key'),
+    '-out',
+    at('ca.pem'),
+  )
+
+  function issue(name: string) {
+    const files = { certFile: at(`${name}.pem`), keyFile: at(`${name}.key`) }
+    openssl(
+      'req',
+      ...key,
+      '-subj',
+      `/CN=${name}`,
+      '-addext',
+      'subjectAltName=IP:127.0.0.1',
+      '-keyout',
+      files.keyFile,
+      '-out',
+      at(`${name}.csr`),
+    )
+    openssl(
+      'x509',
+      '-req',
+      '-in',
+      at(`${name}.csr`),
+      '-CA',
+      at('ca.pem'),
+      '-CAkey',
+      at('ca.key'),
+      '-CAcreateserial',
+      '-days',
+      '1',
+      '-copy_extensions',
+      'copy',
+      '-out',
+      files.certFile,
+    )
+    return { ...files, cert: readFileSync(files.certFile), key: readFileSync(files.keyFile) }
+  }
+  return { caFile: at('ca.pem'), ca: readFileSync(at('ca.pem')), issue }
+}
