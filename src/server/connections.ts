@@ -150,6 +150,9 @@ export function http2c(
 
   const server = http2.createServer(
     {
+      // Whoever resets streams this fast is attacking (CVE-2023-44487); each one costs a call.
+      streamResetBurst: 200,
+      streamResetRate: 20,
       // Node's 10 MB are less than ten answers of 1 MB take, and then new streams are refused.
       maxSessionMemory: limits.maxConcurrentStreams * MEGABYTES_PER_STREAM,
       settings: {

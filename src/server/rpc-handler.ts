@@ -46,7 +46,11 @@ export function observedHandler(handler: UniversalHandler, maxBodyBytes: number)
     // The client's mistake, whatever its code: nothing for the log to explain.
     exchange.failure = { ...failureOf(error), cause: undefined }
     const contextValues = request.contextValues.set(refusalKey, error)
-    return handler({ ...request, body: noBytes(), contextValues })
+    const refused = await handler({ ...request, body: noBytes(), contextValues })
+    // The rest of the body would be read to its end, which may never come.
+    if (error.code === Code.ResourceExhausted && request.httpVersion.startsWith('1'))
+      refused.header?.set('connection', 'close')
+    return refused
   }
   return Object.assign(observed, { ...handler })
 }

@@ -51,6 +51,7 @@ export async function startProcess(t: Test, env: Record<string, string>) {
     rpc: `http://${grpc}`,
     http,
     grpc,
+    pid: child.pid ?? 0,
     exit,
     lines,
     stderr,

@@ -1,0 +1,122 @@
+import { once } from 'node:events'
+import http from 'node:http'
+import http2 from 'node:http2'
+import { setTimeout as sleep } from 'node:timers/promises'
+import { ConnectError, createClient } from '@connectrpc/connect'
+import { createGrpcTransport } from '@connectrpc/connect-node'
+import { test } from 'tap'
+import { Health } from '../../src/gen/health/v1/health_pb.ts'
+import { User } from '../../src/gen/api/user/v1/user_pb.ts'
+import { freshSqlitePath } from '../help/db.ts'
+import { type ServiceProcess, startProcess } from '../help/process.ts'
+
+/** How calls of one kind ended, counted; `gone` once nobody listens any more. */
+type Outcomes = Map<string, number>
+type Caller = () => Promise<string>
+
+let made = 0
+const user = () => ({ name: 'Stop', email: `shutdown-${(made += 1)}@example.org` })
+
+function keepAliveHttp1({ http: addr }: ServiceProcess): Caller {
+  const agent = new http.Agent({ keepAlive: true, maxSockets: 16 })
+  const [host, port] = addr.split(':')
+  const headers = { 'content-type': 'application/json' }
+  return () =>
+    new Promise((resolve) => {
+      const options = { host, port, agent, path: '/v1/users', method: 'POST', headers }
+      const request = http.request(options, (response) => {
+        response.resume().once('end', () => resolve(String(response.statusCode)))
+        response.once('error', (err) => resolve(err.message))
+      })
+      request.once('error', (err: NodeJS.ErrnoException) => resolve(err.code ?? err.message))
+      request.end(JSON.stringify(user()))
+    })
+}
+
+function h2c({ rpc }: ServiceProcess): Caller {
+  let session: http2.ClientHttp2Session | undefined
+  const headers = {
+    ':method': 'POST',
+    ':path': '/api.user.v1.User/CreateUser',
+    'content-type': 'application/json',
+  }
+  return async () => {
+    if (!session || session.closed) {
+      session = http2.connect(rpc)
+      session.on('error', () => undefined)
+      try {
+        await once(session, 'connect')
+      } catch (err) {
+        return (err as NodeJS.ErrnoException).code ?? 'error'
+      }
+      if (session.closed) return 'left'
+    }
+    const stream = session.request(headers)
+    return new Promise((resolve) => {
+      let status = 'none'
+      stream.once('response', (response) => (status = String(response[':status'])))
+      stream.once('error', (err) => resolve(err.message))
+      stream.resume().once('close', () => resolve(status))
+      stream.end(JSON.stringify(user()))
+    })
+  }
+}
+
+function grpc({ rpc }: ServiceProcess): Caller {
+  const users = createClient(User, createGrpcTransport({ baseUrl: rpc }))
+  return async () => {
+    try {
+      await users.createUser(user())
+      return '200'
+    } catch (err) {
+      return ConnectError.from(err).rawMessage
+    }
+  }
+}
+
+const refusedByNobody = /ECONNREFUSED/
+// Not processed, and said to be so: RFC 9113, 8.7.
+const notProcessed = /REFUSED_STREAM|left/
+
+async function callUntilGone(call: Caller, outcomes: Outcomes): Promise<void> {
+  for (;;) {
+    const outcome = await call()
+    if (refusedByNobody.test(outcome)) return
+    if (!notProcessed.test(outcome)) outcomes.set(outcome, (outcomes.get(outcome) ?? 0) + 1)
+  }
+}
+
+test('SIGTERM under load fails no request that was accepted, and ends with 0', async (t) => {
+  const service = await startProcess(t, { SQLITE_PATH: freshSqlitePath(t) })
+  const kinds = { http1: keepAliveHttp1(service), grpc: grpc(service) }
+  const outcomes = { http1: new Map(), h2c: new Map(), grpc: new Map() }
+  const running = [
+    ...Array.from({ length: 16 }, () => callUntilGone(kinds.http1, outcomes.http1)),
+    ...Array.from({ length: 8 }, () => callUntilGone(h2c(service), outcomes.h2c)),
+    ...Array.from({ length: 8 }, () => callUntilGone(kinds.grpc, outcomes.grpc)),
+  ]
+  await sleep(1500)
+  service.kill('SIGTERM')
+  await Promise.all(running)
+  t.equal(await service.exit, 0, service.stderr())
+  for (const [kind, counts] of Object.entries(outcomes)) {
+    t.strictSame([...counts.keys()], ['200'], kind)
+    t.ok(counts.get('200') > 50, `${kind}: ${counts.get('200')}`)
+  }
+})
+
+test('a health watch is told of the stop and then ended as unavailable', async (t) => {
+  const service = await startProcess(t, { SQLITE_PATH: freshSqlitePath(t), DRAIN_DELAY: '0.5s' })
+  const health = createClient(Health, createGrpcTransport({ baseUrl: service.rpc }))
+  const statuses: number[] = []
+  async function watch(): Promise<void> {
+    for await (const { status } of health.watch({ service: User.typeName })) {
+      statuses.push(status)
+      if (statuses.length === 1) service.kill('SIGTERM')
+    }
+  }
+  const err = await t.rejects(watch())
+  t.match(err, { rawMessage: /shutting down/ })
+  t.strictSame(statuses, [1, 2])
+  t.equal(await service.exit, 0)
+})
