@@ -120,7 +120,10 @@ function serverOptions({ server }: Conf, log: Logger): Omit<ServerOptions, 'rout
     observers: [accessLog(log)],
     admission: admission(limits.maxConcurrentCalls),
     tls: loadTls({ ...server.tls, minVersion: server.tls.minVersion as SecureVersion }, (err) =>
-      log.error({ err }, 'the changed certificate cannot be used; the one before stays'),
+      log.error(
+        { err: err.message },
+        'the changed certificate cannot be used; the one before stays',
+      ),
     ),
     origins: server.cors.origins
       .split(',')

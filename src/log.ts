@@ -8,6 +8,8 @@ export function createLog({ level, format }: Conf['log'], isTerminal: boolean): 
     level,
     base: { service: 'user-service' },
     timestamp: pino.stdTimeFunctions.isoTime,
+    // Errors come described already; pino would look into their properties.
+    serializers: { err: (described: unknown) => described },
     formatters: { level: (label) => ({ level: label }) },
     ...(pretty && {
       transport: { target: 'pino-pretty', options: { ignore: 'service,pid,hostname' } },

@@ -109,6 +109,12 @@ function sendConnectError(reply: FastifyReply, error: ConnectError, status: numb
 function sendGrpcError(reply: FastifyReply, request: FastifyRequest, error: ConnectError): void {
   const status = new Headers()
   setTrailerStatus(status, error)
-  status.forEach((value, name) => void reply.header(name, value))
-  void reply.code(200).header('content-type', request.headers['content-type']).send()
+  reply.hijack()
+  const { raw } = reply
+  const headers = { ...reply.getHeaders(), ...Object.fromEntries(status) }
+  for (const [name, value] of Object.entries(headers))
+    if (value !== undefined) raw.setHeader(name, value)
+  raw.setHeader('content-type', request.headers['content-type'] ?? '')
+  // Fastify would send an empty body, after which gRPC expects trailers.
+  raw.end()
 }

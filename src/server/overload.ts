@@ -67,9 +67,11 @@ function send(
   response: Response,
   status: number,
   headers: Record<string, string>,
-  body: Uint8Array | '' = '',
+  body?: Uint8Array,
 ): void {
   response.statusCode = status
   for (const [name, value] of Object.entries(headers)) response.setHeader(name, value)
-  response.end(body)
+  // Without a body the headers end the stream, as gRPC's Trailers-Only must.
+  if (body) response.end(body)
+  else response.end()
 }
