@@ -2,6 +2,7 @@ import { readFileSync } from 'node:fs'
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { Connection, ConnectionOptions } from 'mysql2'
 import type { PoolConnection } from 'mysql2/promise'
+import { DomainError } from '../../biz/error.ts'
 import type { Database, StorageEvents, StorageProblems, UserQueries } from '../database.ts'
 import { databaseUnavailable } from '../error.ts'
 import { MigrationError, readMigrations } from '../migration.ts'
@@ -44,7 +45,9 @@ export function mysqlDatabase({ source, pool: limits }: MysqlOptions): Database 
         events.migrated(await migrate())
         return set({ ...problems, migrations: '' })
       } catch (err) {
-        if (err instanceof MigrationError) return events.rejected(err)
+        // A refusal around the migrations will not pass by waiting, either.
+        const refused = err instanceof DomainError && err.kind === 'internal'
+        if (err instanceof MigrationError || refused) return events.rejected(err)
         set({ ...problems, migrations: err instanceof Error ? err.message : String(err) })
         await sleep(migrationRetryMs)
       }

@@ -5,6 +5,8 @@ import { databaseUnavailable } from '../error.ts'
 import { isRefusal } from './error.ts'
 
 const lockSeconds = 60
+// At most 64 characters, whatever the database is called. MySQL 9.6 has no MD5 any more.
+const lockName = "CONCAT('user-service.migrate.', LEFT(SHA2(DATABASE(), 256), 32))"
 const bookkeeping = {
   name: 'schema_migrations',
   statements: [
@@ -22,7 +24,7 @@ export async function migrateMysql(
   migrations: Migration[],
 ): Promise<string[]> {
   const [[lock]] = await connection.query<RowDataPacket[]>(
-    "SELECT GET_LOCK(CONCAT('user-service.migrate.', MD5(DATABASE())), ?) AS taken",
+    `SELECT GET_LOCK(${lockName}, ?) AS taken`,
     [lockSeconds],
   )
   if (Number(lock?.taken) !== 1)
@@ -31,9 +33,7 @@ export async function migrateMysql(
     return await applyMissing(connection, migrations)
   } finally {
     // A connection that is gone has given up its lock.
-    await connection
-      .query("SELECT RELEASE_LOCK(CONCAT('user-service.migrate.', MD5(DATABASE())))")
-      .catch(() => connection.destroy())
+    await connection.query(`SELECT RELEASE_LOCK(${lockName})`).catch(() => connection.destroy())
   }
 }
 
