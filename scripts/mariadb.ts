@@ -74,6 +74,8 @@ function serverArgs(dir: string, data: string): string[] {
     `--socket=${join(dir, 'sock')}`,
     `--pid-file=${join(dir, 'pid')}`,
     '--bind-address=127.0.0.1',
+    // MySQL's default is a folder that only its package makes.
+    '--loose-secure-file-priv=',
     '--skip-log-bin',
     '--innodb-flush-log-at-trx-commit=0',
     '--innodb-doublewrite=OFF',

@@ -109,7 +109,7 @@ function sendConnectError(reply: FastifyReply, error: ConnectError, status: numb
 function sendGrpcError(reply: FastifyReply, request: FastifyRequest, error: ConnectError): void {
   const status = new Headers()
   setTrailerStatus(status, error)
-  reply.hijack()
+  void reply.hijack()
   const { raw } = reply
   const headers = { ...reply.getHeaders(), ...Object.fromEntries(status) }
   for (const [name, value] of Object.entries(headers))

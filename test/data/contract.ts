@@ -1,6 +1,7 @@
+import { inspect, isDeepStrictEqual } from 'node:util'
 import type { Test } from 'tap'
 import { DomainError } from '../../src/biz/error.ts'
-import type { NewUser, UserRepo } from '../../src/biz/user.ts'
+import type { NewUser, UserFields, UserRepo } from '../../src/biz/user.ts'
 import type { Database } from '../../src/data/database.ts'
 import { userRepo } from '../../src/data/user.ts'
 
@@ -9,10 +10,13 @@ export interface Adapter {
   open: () => Database
   /** Makes the next id the given one. */
   nextId: (id: bigint) => Promise<void>
+  /** Runs one statement past the adapter. */
+  execute: (sql: string) => Promise<void>
 }
 
 const signal = new AbortController().signal
 const total = { exactUpTo: 1000, maxAgeMs: 1000 }
+const secret = 'Hidden Name'
 let made = 0
 
 function newUser(fields: Partial<NewUser> = {}): NewUser {
@@ -48,14 +52,27 @@ export function repoContract(
     },
   )
 
-  suite('a mail address is taken once, byte by byte', async (t, _adapter, repo) => {
-    const taken = newUser({ email: 'jose@example.org' })
-    await repo.insert(taken, signal)
-    const refused = { kind: 'already_exists', reason: 'USER_ALREADY_EXISTS' }
-    t.match(await failure(repo.insert(newUser({ email: 'jose@example.org' }), signal)), refused)
-    const other = await repo.insert(newUser({ email: 'josé@example.org' }), signal)
-    t.match(await failure(repo.update(other, { email: 'jose@example.org' }, signal)), refused)
-    t.match(await repo.find(other, signal), { email: 'josé@example.org' })
+  suite('a mail address is taken once, by create and by update', async (t, _adapter, repo) => {
+    const email = 'taken@example.org'
+    const first = await repo.insert(newUser({ email }), signal)
+    const other = newUser()
+    const id = await repo.insert(other, signal)
+    const refused = {
+      kind: 'already_exists',
+      reason: 'USER_ALREADY_EXISTS',
+      metadata: { email },
+    }
+    t.match(await failure(repo.insert(newUser({ email }), signal)), refused)
+    t.match(await failure(repo.update(id, { name: 'New', email }, signal)), refused)
+    t.strictSame(await repo.find(id, signal), { id, ...other }, 'nothing of it was stored')
+    t.equal((await repo.update(first, { email }, signal))?.id, first, 'its own is not taken')
+  })
+
+  suite('mail addresses that differ in any byte are different ones', async (t, _adapter, repo) => {
+    const emails = ['jose', 'josé', 'jose\u0301', 'Jose', 'JOSE', 'joße', 'josse']
+    for (const local of emails)
+      await repo.insert(newUser({ email: `${local}@example.org` }), signal)
+    t.equal(await repo.count(signal), emails.length)
   })
 
   suite('of 200 concurrent creates of one address exactly one succeeds', async (t, _a, repo) => {
@@ -81,14 +98,12 @@ export function repoContract(
       phone: `${1000 + i}`,
     }))
     const answers = await Promise.all(writes.map((write) => repo.update(id, write, signal)))
-    for (const [i, answer] of answers.entries()) t.match(answer, writes[i])
-    const last = await repo.find(id, signal)
-    t.ok(
-      writes.some(
-        ({ name, email, phone }) =>
-          last?.name === name && last.email === email && last.phone === phone,
-      ),
+    t.strictSame(
+      answers.map((answer) => answer && triple(answer)),
+      writes,
     )
+    const last = await repo.find(id, signal)
+    t.ok(last && writes.some((write) => isDeepStrictEqual(write, triple(last))), inspect(last))
   })
 
   suite('updates that want each other’s addresses end without a deadlock', async (t, _a, repo) => {
@@ -101,11 +116,63 @@ export function repoContract(
     )
     for (const result of results)
       if (result.status === 'rejected') t.match(result.reason, { kind: 'already_exists' })
+    t.ok(results.some((result) => result.status === 'fulfilled'))
+    const left = await repo.list({ after: 0n, limit: 3 }, signal)
+    t.equal(new Set(left.map(({ email }) => email)).size, 2)
   })
+
+  suite('creates of an address that is being deleted succeed once', async (t, _adapter, repo) => {
+    const email = 'again@example.org'
+    let last = await repo.insert(newUser({ email }), signal)
+    for (let round = 0; round < 20; round += 1) {
+      const [deleted, ...created] = await Promise.allSettled([
+        repo.delete(last, signal),
+        ...Array.from({ length: 9 }, () => repo.insert(newUser({ email }), signal)),
+      ])
+      t.match(deleted, { value: true })
+      for (const result of created) {
+        if (result.status === 'fulfilled') last = result.value
+        else if (!isTaken(result.reason)) t.fail(inspect(result.reason))
+      }
+      if (created.every(({ status }) => status === 'rejected'))
+        last = await repo.insert(newUser({ email }), signal)
+      t.equal(await repo.count(signal), 1)
+    }
+  })
+
+  suite(
+    'a transaction that fails leaves nothing behind, nor takes others with it',
+    async (t, a) => {
+      const db = await started(a.open())
+      t.teardown(() => db.close())
+      const begun = Promise.withResolvers<void>()
+      const failing = Promise.withResolvers<void>()
+      const transaction = failure(
+        db.tx(signal, async (users) => {
+          await users.insert(newUser())
+          begun.resolve()
+          await failing.promise
+        }),
+      )
+      await begun.promise
+      const other = openRepo(db).insert(newUser(), signal)
+      const reason = new Error('no more')
+      failing.reject(reason)
+      t.equal(await transaction, reason)
+      const id = await other
+      const left = await openRepo(db).list({ after: 0n, limit: 3 }, signal)
+      t.strictSame(
+        left.map((user) => user.id),
+        [id],
+      )
+    },
+  )
 
   suite('an update changes the given fields only, also to what they are', async (t, _a, repo) => {
     const user = newUser({ phone: '123' })
     const id = await repo.insert(user, signal)
+    const other = newUser({ phone: '456' })
+    const otherId = await repo.insert(other, signal)
     t.strictSame(await repo.update(id, { name: 'Grace' }, signal), { id, ...user, name: 'Grace' })
     t.strictSame(await repo.update(id, { phone: '' }, signal), {
       id,
@@ -119,6 +186,25 @@ export function repoContract(
       name: 'Grace',
       phone: '',
     })
+    t.strictSame(await repo.find(otherId, signal), { id: otherId, ...other })
+    t.equal(await repo.delete(id, signal), true)
+    t.strictSame(await repo.find(otherId, signal), { id: otherId, ...other })
+  })
+
+  suite('the time of creation is the same instant in every time zone', async (t, _a, repo) => {
+    const zone = process.env.TZ
+    t.teardown(() => {
+      if (zone === undefined) delete process.env.TZ
+      else process.env.TZ = zone
+    })
+    // 02:30 is skipped in Berlin on that day; the last has no fraction of a second.
+    const times = ['2024-03-31T02:30:00.001Z', '2024-03-31T00:59:59.999Z', '1999-12-31T23:00:00Z']
+    for (const time of times) {
+      process.env.TZ = 'Europe/Berlin'
+      const id = await repo.insert(newUser({ createdAt: new Date(time) }), signal)
+      process.env.TZ = 'Pacific/Kiritimati'
+      t.equal((await repo.find(id, signal))?.createdAt.getTime(), Date.parse(time), time)
+    }
   })
 
   suite('ids beyond 2^53 are exact everywhere', async (t, adapter, repo) => {
@@ -138,21 +224,30 @@ export function repoContract(
     }
   })
 
-  suite('an id is never given twice', async (t, _adapter, repo) => {
-    const id = await repo.insert(newUser(), signal)
-    await repo.delete(id, signal)
-    t.ok((await repo.insert(newUser(), signal)) > id)
+  suite('ids ascend, and that of a deleted user is not given again', async (t, adapter, repo) => {
+    const first = await repo.insert(newUser(), signal)
+    const second = await repo.insert(newUser(), signal)
+    t.ok(second > first)
+    await repo.delete(second, signal)
+    const db = await started(adapter.open())
+    t.teardown(() => db.close())
+    t.ok((await openRepo(db).insert(newUser(), signal)) > second)
   })
 
   suite('lists are by ascending id, after an id or from an offset', async (t, _adapter, repo) => {
     const ids: bigint[] = []
-    for (let i = 0; i < 5; i += 1) ids.push(await repo.insert(newUser(), signal))
+    // By any other column they would come the other way round.
+    for (const last of ['e', 'd', 'c', 'b', 'a'])
+      ids.push(await repo.insert(newUser({ name: last, email: `${last}@example.org` }), signal))
     const list = async (window: Parameters<UserRepo['list']>[0]) =>
       (await repo.list(window, signal)).map(({ id }) => id)
     t.strictSame(await list({ offset: 0, limit: 2 }), ids.slice(0, 2))
     t.strictSame(await list({ offset: 3, limit: 5 }), ids.slice(3))
+    t.strictSame(await list({ offset: 5, limit: 5 }), [])
     t.strictSame(await list({ offset: 214748364600, limit: 5 }), [])
+    t.strictSame(await list({ after: 0n, limit: 9 }), ids)
     t.strictSame(await list({ after: ids[1] ?? 0n, limit: 2 }), ids.slice(2, 4))
+    t.strictSame(await list({ after: ids[4] ?? 0n, limit: 2 }), [])
     t.strictSame(await list({ after: 2n ** 63n - 1n, limit: 2 }), [])
     t.equal(await repo.count(signal), 5)
   })
@@ -171,10 +266,37 @@ export function repoContract(
   suite('after it is closed the storage refuses, and does not hang', async (t, adapter) => {
     const db = await started(adapter.open())
     await db.close()
-    const err = await failure(userRepo(db, total).find(1n, signal))
-    t.match(err, { kind: 'unavailable', reason: 'DATABASE_UNAVAILABLE' })
-    t.notMatch((err as Error).message, /select|users/i)
+    const repo = openRepo(db)
+    const calls = [
+      repo.insert(newUser({ name: secret }), signal),
+      repo.find(1n, signal),
+      repo.list({ after: 0n, limit: 1 }, signal),
+      repo.count(signal),
+      repo.update(1n, { name: secret }, signal),
+      repo.delete(1n, signal),
+    ]
+    for (const err of await Promise.all(calls.map(failure))) {
+      t.match(err, { kind: 'unavailable', reason: 'DATABASE_UNAVAILABLE' })
+      t.notMatch(shown(err), /\b(insert|select|update|delete)\b|Hidden/i)
+    }
   })
+
+  suite(
+    'a statement that the database refuses shows no value to anyone',
+    async (t, adapter, repo) => {
+      await repo.count(signal)
+      await adapter.execute('DROP TABLE users')
+      const calls = [
+        repo.insert(newUser({ name: secret }), signal),
+        repo.update(1n, { name: secret }, signal),
+      ]
+      for (const err of await Promise.all(calls.map(failure))) {
+        t.match(err, { kind: 'internal', reason: 'INTERNAL' })
+        t.equal((err as Error).message, 'internal error')
+        t.notMatch(shown(err), secret)
+      }
+    },
+  )
 }
 
 export function openRepo(db: Database): UserRepo {
@@ -187,6 +309,19 @@ export async function started(db: Database): Promise<Database> {
   await db.start({ changed: () => undefined, migrated: () => resolve(), rejected: reject })
   await promise
   return db
+}
+
+/** An error as a log could show it: with its causes and all their fields, without where it arose. */
+function shown(err: unknown): string {
+  return inspect(err, { depth: null, showHidden: true }).replaceAll(/^ +at .*$/gm, '')
+}
+
+function triple({ name, email, phone }: UserFields): UserFields {
+  return { name, email, phone }
+}
+
+function isTaken(err: unknown): boolean {
+  return err instanceof DomainError && err.reason === 'USER_ALREADY_EXISTS'
 }
 
 async function failure(work: Promise<unknown>): Promise<unknown> {

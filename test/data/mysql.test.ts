@@ -1,8 +1,14 @@
-import { createConnection } from 'mysql2/promise'
+import { createConnection as createCoreConnection } from 'mysql2'
+import { type Connection, createConnection, type RowDataPacket } from 'mysql2/promise'
 import { setTimeout as sleep } from 'node:timers/promises'
+import { inspect } from 'node:util'
 import { test, type Test } from 'tap'
+import type { NewUser } from '../../src/biz/user.ts'
 import type { Database } from '../../src/data/database.ts'
+import { drizzleOrm } from '../../src/data/drizzle.ts'
 import { mysqlDatabase } from '../../src/data/mysql/database.ts'
+import { mysqlError } from '../../src/data/mysql/error.ts'
+import { mysqlUserQueries } from '../../src/data/mysql/user-queries.ts'
 import { freshMysqlDatabase } from '../help/db.ts'
 import { openRepo, repoContract, started } from './contract.ts'
 
@@ -25,9 +31,34 @@ repoContract((title, run) => {
     const dsn = await freshMysqlDatabase(t)
     const db = await opened(t, open(dsn))
     const nextId = (id: bigint) => execute(dsn, `ALTER TABLE users AUTO_INCREMENT = ${id}`)
-    await run(t, { open: () => open(dsn), nextId }, openRepo(db))
+    await run(
+      t,
+      { open: () => open(dsn), nextId, execute: (sql) => execute(dsn, sql) },
+      openRepo(db),
+    )
   })
 })
+
+function newUser(email: string, createdAt = new Date()): NewUser {
+  return { name: 'Ada', email, phone: '', createdAt }
+}
+
+async function connection(t: Test, dsn: string): Promise<Connection> {
+  const connected = await createConnection(dsn)
+  t.teardown(() => connected.end())
+  return connected
+}
+
+/** Waits until so many statements of a kind run in the database, and gives their connections. */
+async function running(admin: Connection, kind: string, count: number): Promise<number[]> {
+  for (;;) {
+    const [rows] = await admin.query<RowDataPacket[]>(
+      'SELECT id FROM information_schema.processlist WHERE db = DATABASE() AND info LIKE ?',
+      [`${kind} %`],
+    )
+    if (rows.length === count) return rows.map(({ id }) => Number(id))
+  }
+}
 
 async function execute(dsn: string, sql: string): Promise<void> {
   const connection = await createConnection(dsn)
@@ -40,14 +71,6 @@ test('two processes that migrate a new database at once apply each migration onc
   const [one, other] = [open(dsn), open(dsn)]
   t.teardown(() => Promise.all([one.close(), other.close()]))
   t.strictSame((await Promise.all([one.migrate(), other.migrate()])).flat(), ['0000_users'])
-})
-
-test('a migration that the server rejects is named', async (t) => {
-  const dsn = await freshMysqlDatabase(t)
-  await execute(dsn, 'CREATE TABLE users (id int)')
-  const db = open(dsn)
-  t.teardown(() => db.close())
-  await t.rejects(db.migrate(), { name: 'MigrationError', message: /0000_users was rejected/ })
 })
 
 test('waiting for a connection is bounded in time and in number', async (t) => {
@@ -96,29 +119,115 @@ test('a call that is given up gives its connection’s locks back', async (t) =>
   t.match(await repo.update(id, { name: 'C' }, signal), { name: 'C' })
 })
 
-test('a connection that the server kills costs its call only', async (t) => {
+test('a connection that is killed in a transaction costs that call only, and leaves nothing', async (t) => {
   const dsn = await freshMysqlDatabase(t)
   const db = await opened(t, open(dsn, { size: 1 }))
   const repo = openRepo(db)
-  await repo.count(signal)
-  const admin = await createConnection(dsn)
-  t.teardown(() => admin.end())
-  const [rows] = await admin.query(
-    'SELECT id FROM information_schema.processlist WHERE db = DATABASE() AND id <> CONNECTION_ID()',
-  )
-  for (const { id } of rows as { id: number }[]) await admin.query(`KILL ${id}`)
-  await sleep(50)
-  for (let attempt = 0; attempt < 50; attempt += 1) {
-    if (
-      await repo.count(signal).then(
-        () => true,
-        () => false,
-      )
-    )
-      return t.pass('it works again')
-    await sleep(50)
-  }
-  t.fail('it never works again')
+  const locked = await repo.insert(newUser('locked@example.org'), signal)
+  const admin = await connection(t, dsn)
+  await admin.query('BEGIN')
+  await admin.query(`SELECT * FROM users WHERE id = ${locked} FOR UPDATE`)
+  const transaction = db.tx(signal, async (users) => {
+    await users.insert(newUser('hidden@example.org'))
+    return users.update(locked, { name: 'Hidden' })
+  })
+  const failed = t.rejects(transaction, 'it fails')
+  const [id] = await running(admin, 'update', 1)
+  await admin.query(`KILL ${id}`)
+  const err = await failed
+  t.match(err, { kind: 'unavailable', reason: 'DATABASE_UNAVAILABLE' })
+  t.notMatch(inspect(err, { depth: null, showHidden: true }), /hidden@|'Hidden'|insert into/)
+  await admin.query('ROLLBACK')
+  t.match(await repo.update(locked, { name: 'Changed' }, signal), { name: 'Changed' })
+  t.equal(await repo.count(signal), 1)
+})
+
+test('a statement on a connection that is gone is unavailable, and shows no value', async (t) => {
+  const gone = createCoreConnection(await freshMysqlDatabase(t))
+  gone.destroy()
+  const err = mysqlError(await t.rejects(mysqlUserQueries(gone).insert(newUser('hidden@x.org'))))
+  t.match(err, { kind: 'unavailable', reason: 'DATABASE_UNAVAILABLE' })
+  t.notMatch(inspect(err, { depth: null, showHidden: true }), /hidden@|insert into/)
+})
+
+test('an error that is not the server’s loses the statement that was around it', async (t) => {
+  const bug = new TypeError('a bug')
+  t.equal(mysqlError(new drizzleOrm.DrizzleQueryError('insert', ['hidden'], bug)), bug)
+})
+
+test('creates that deadlock over a deleted address end with one of them stored', async (t) => {
+  const dsn = await freshMysqlDatabase(t)
+  const repo = openRepo(await opened(t, open(dsn)))
+  const user = newUser('again@example.org')
+  const id = await repo.insert(user, signal)
+  const admin = await connection(t, dsn)
+  await admin.query('BEGIN')
+  await admin.query(`DELETE FROM users WHERE id = ${id}`)
+  // All wait to read the deleted entry; then each holds it shared and wants it for itself.
+  const creates = Promise.allSettled(Array.from({ length: 6 }, () => repo.insert(user, signal)))
+  await running(admin, 'insert', 6)
+  await admin.query('COMMIT')
+  const refused = (await creates).filter((result) => result.status === 'rejected')
+  t.equal(refused.length, 5)
+  for (const { reason } of refused) t.match(reason, { reason: 'USER_ALREADY_EXISTS' })
+})
+
+test('two transactions that wait for each other are both done in the end', async (t) => {
+  const dsn = await freshMysqlDatabase(t)
+  const db = await opened(t, open(dsn))
+  const repo = openRepo(db)
+  const one = await repo.insert(newUser('1@example.org'), signal)
+  const other = await repo.insert(newUser('2@example.org'), signal)
+  const holds = [Promise.withResolvers<void>(), Promise.withResolvers<void>()]
+  let begun = 0
+  const inOrder = (name: string, ...ids: [bigint, bigint]) =>
+    db.tx(signal, async (users) => {
+      const at = begun
+      begun += 1
+      await users.update(ids[0], { name })
+      holds[at]?.resolve()
+      await Promise.all(holds.map(({ promise }) => promise))
+      await users.update(ids[1], { name })
+    })
+  await Promise.all([inOrder('A', one, other), inOrder('B', other, one)])
+  t.ok(begun > 2, 'one of them was begun anew')
+  const names = (await repo.list({ after: 0n, limit: 2 }, signal)).map(({ name }) => name)
+  t.match(names.join(), /^(A,A|B,B)$/)
+})
+
+test('times are stored in UTC, to the millisecond', async (t) => {
+  const dsn = await freshMysqlDatabase(t)
+  const repo = openRepo(await opened(t, open(dsn)))
+  await repo.insert(newUser('a@example.org', new Date('2024-02-29T23:59:59.007Z')), signal)
+  const admin = await connection(t, dsn)
+  const [rows] = await admin.query('SELECT CAST(created_at AS char) AS stored FROM users')
+  t.strictSame(rows, [{ stored: '2024-02-29 23:59:59.007' }])
+})
+
+test('a server without room for one more connection is unavailable, not broken', async (t) => {
+  const dsn = await freshMysqlDatabase(t)
+  const database = new URL(dsn).pathname.slice(1)
+  const account = `u${database.slice(5, 25)}`
+  const admin = await connection(t, dsn)
+  await admin.query(`CREATE USER ${account} WITH MAX_USER_CONNECTIONS 2`)
+  t.teardown(() => execute(dsn, `DROP USER ${account}`))
+  await admin.query(`GRANT ALL ON ${database}.* TO ${account}`)
+  const limited = new URL(dsn)
+  limited.username = account
+  // One of the two connections is the one that watches the server.
+  const db = await opened(t, open(limited.href, { size: 2 }))
+  const release = Promise.withResolvers<void>()
+  const entered = Promise.withResolvers<void>()
+  const holding = db.use(signal, async (users) => {
+    await users.count()
+    entered.resolve()
+    await release.promise
+  })
+  await entered.promise
+  t.match(await t.rejects(openRepo(db).find(1n, signal)), { reason: 'DATABASE_UNAVAILABLE' })
+  release.resolve()
+  await holding
+  t.equal(await openRepo(db).find(1n, signal), undefined)
 })
 
 test('a server that is not there is told as the problem, and calls are refused at once', async (t) => {

@@ -1,6 +1,7 @@
 import http from 'node:http'
 import http2 from 'node:http2'
 import net from 'node:net'
+import { DatabaseSync } from 'node:sqlite'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { test } from 'tap'
 import type { Test } from 'tap'
@@ -141,12 +142,18 @@ async function leaveHttp1(port: number, path: string): Promise<void> {
   socket.resetAndDestroy()
 }
 
-async function leaveHttp2(url: string, path: string, type: string): Promise<void> {
+async function leaveHttp2(
+  url: string,
+  path: string,
+  type: string,
+  { body = '\0', headers = {} } = {},
+): Promise<void> {
   const session = http2.connect(url)
   session.on('error', () => undefined)
-  const stream = session.request({ ':path': path, ':method': 'POST', 'content-type': type })
+  const own = { ':path': path, ':method': 'POST', 'content-type': type }
+  const stream = session.request({ ...own, ...headers })
   stream.on('error', () => undefined)
-  stream.write('\0')
+  stream.write(body)
   await sleep(50)
   stream.close(http2.constants.NGHTTP2_CANCEL)
   session.close()
@@ -171,6 +178,21 @@ test('a client that leaves in the middle of its request has one line with 499', 
   }
 })
 
+test('a client that leaves short of its Content-Length has one line with 499', async (t) => {
+  const app = await startApp(t, { storage: 'sqlite' })
+  for (const [url, path] of [
+    [app.rest.url, '/v1/users'],
+    [app.rpc.url, operation('CreateUser')],
+  ] as const) {
+    const lines = await linesOf(app, 1, () =>
+      leaveHttp2(url, path, 'application/json', { headers: { 'content-length': '100' } }),
+    )
+    t.equal(lines.length, 1)
+    const todo = 'over HTTP/2 it is logged as 200'
+    t.match(lines[0], { code: 499, reason: 'CANCELED' }, path, { todo })
+  }
+})
+
 test('a client that leaves before its answer has one line', async (t) => {
   const app = await startApp(t, { storage: 'sqlite' })
   for (const { port } of [app.rest, app.rpc]) {
@@ -183,6 +205,22 @@ test('a client that leaves before its answer has one line', async (t) => {
     })
     t.ok(lines.length <= 1, 'not more than one line; none if nothing had been sent')
   }
+})
+
+test('a request that is cancelled before its end is not carried out', async (t) => {
+  const app = await startApp(t, { storage: 'sqlite' })
+  for (const [url, path] of [
+    [app.rest.url, '/v1/users'],
+    [app.rpc.url, operation('CreateUser')],
+  ] as const)
+    await linesOf(app, 1, () =>
+      leaveHttp2(url, path, 'application/json', {
+        body: `{"name":"A","email":"a${path.length}@b.c"}`,
+      }),
+    )
+  const { body } = await exchange(app.rest.port, { target: '/v1/users' })
+  const todo = 'what has arrived is taken for the whole body, and the user is created'
+  t.match(JSON.parse(body), { users: [], total: 0 }, 'nobody is created', { todo })
 })
 
 test('a connection that says nothing has no line', async (t) => {
@@ -208,10 +246,15 @@ test('each of many exchanges on one connection has its line', async (t) => {
   t.equal(lines.length, 100)
 })
 
+function breakDatabase({ database }: RunningApp): void {
+  using db = new DatabaseSync(database)
+  db.exec('DROP TABLE users')
+}
+
 test('a failure of ours is logged once, as an error with its cause', async (t) => {
   const app = await startApp(t, { storage: 'sqlite' })
   const calls = callers(app)
-  await app.db.close()
+  breakDatabase(app)
   for (const protocol of protocols) {
     let outcome: unknown
     const lines = await linesOf(app, 1, async () => {
@@ -265,7 +308,7 @@ test('no line has the mail address, the name or the phone of anybody', async (t)
         await fetch(url + path, { method: 'POST', headers: json, body })
       await fetch(url + path + query)
     }
-  await app.db.close()
+  breakDatabase(app)
   for (const call of Object.values(callers(app))) {
     await call('createUser', secret)
     await call('updateUser', { id: '1', user: secret })
@@ -273,5 +316,13 @@ test('no line has the mail address, the name or the phone of anybody', async (t)
   await sleep(50)
   const lines = JSON.stringify(app.log())
   t.ok(app.log().length > 50)
+  t.ok(app.log().some(({ level }) => level === 'error'))
   t.notMatch(lines, /hedwig|kiesler|998877/i)
+})
+
+test('a mail address in the path of a request is not logged', async (t) => {
+  const app = await startApp(t, { storage: 'sqlite' })
+  const request = { target: '/v1/users/hedwig@example.com' }
+  const lines = await linesOf(app, 1, () => exchange(app.rest.port, request))
+  t.notMatch(JSON.stringify(lines), /hedwig/, { todo: 'the path is logged as it was sent' })
 })

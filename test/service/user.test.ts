@@ -1,25 +1,37 @@
-import { createRouterTransport, createClient } from '@connectrpc/connect'
+import { inspect } from 'node:util'
+import { ConnectError, createClient, createRouterTransport } from '@connectrpc/connect'
 import { test } from 'tap'
-import type { UserFields, UserUsecase } from '../../src/biz/user.ts'
-import { User } from '../../src/gen/api/user/v1/user_pb.ts'
-import { userService } from '../../src/service/user.ts'
-import { errors } from '../../src/server/interceptor/errors.ts'
+import type { User as DomainUser, UserFields, UserQuery, UserUsecase } from '../../src/biz/user.ts'
+import { type GetUserReply, User } from '../../src/gen/api/user/v1/user_pb.ts'
 import { ErrorInfoSchema } from '../../src/gen/google/rpc/error_details_pb.ts'
-import { ConnectError } from '@connectrpc/connect'
+import { errors } from '../../src/server/interceptor/errors.ts'
+import { userService } from '../../src/service/user.ts'
 
-function service() {
+const ada: DomainUser = {
+  id: 1n,
+  name: 'Ada',
+  email: 'a@example.org',
+  phone: '123',
+  createdAt: new Date(1999),
+}
+
+/** The service over a use case that has `user` under every id, and two pages of nobody. */
+function service(user = ada) {
   const updates: Partial<UserFields>[] = []
-  const queries: unknown[] = []
-  const usecase = {
-    async update(id: bigint, changes: Partial<UserFields>) {
+  const queries: UserQuery[] = []
+  const usecase: UserUsecase = {
+    create: async (fields) => ({ ...user, ...fields, id: 9n, name: `stored ${fields.name}` }),
+    get: async (id) => ({ ...user, id }),
+    async update(id, changes) {
       updates.push(changes)
-      return { id, name: '', email: '', phone: '', createdAt: new Date(1999) }
+      return { ...user, ...changes, id }
     },
-    async list(query: unknown) {
+    async list(query) {
       queries.push(query)
-      return { users: [], total: 0, next: undefined }
+      return { users: [], total: 0, next: 'after' in query ? undefined : 2n ** 63n - 2n }
     },
-  } as unknown as UserUsecase
+    delete: async () => undefined,
+  }
   const transport = createRouterTransport((router) => router.service(User, userService(usecase)), {
     router: { interceptors: [errors] },
   })
@@ -72,21 +84,109 @@ test('clearing name or mail, unknown paths and nothing to change are refused, al
   t.strictSame(updates, [])
 })
 
-test('created_at is in whole seconds', async (t) => {
+test('the star masks all three fields, so that name and mail must be there', async (t) => {
+  const { client, updates } = service()
+  const updateMask = { paths: ['*'] }
+  const masked = await fields(client.updateUser({ id: 1n, user: { phone: '1' }, updateMask }))
+  t.strictSame(Object.keys(masked).sort(), ['user.email', 'user.name'])
+  await client.updateUser({ id: 1n, user: { name: 'A', email: 'e', phone: '1' }, updateMask })
+  t.strictSame(updates, [{ name: 'A', email: 'e', phone: '1' }])
+})
+
+test('a path is a field’s name as the proto spells it, and every other one is refused', async (t) => {
+  const { client, updates } = service()
+  const user = { name: 'A', email: 'e', phone: '1' }
+  for (const path of ['', 'Name', 'user.name', 'name.x', 'created_at', '**', 'constructor']) {
+    const { update_mask: rule } = await fields(
+      client.updateUser({ id: 1n, user, updateMask: { paths: ['name', path] } }),
+    )
+    t.equal(rule, `has the unknown path "${path}"; allowed are *, name, email, phone`)
+  }
+  t.strictSame(updates, [])
+})
+
+test('a path that is there twice counts once', async (t) => {
+  const { client, updates } = service()
+  const paths = ['phone', 'phone', 'phone']
+  await client.updateUser({ id: 1n, user: { phone: '1' }, updateMask: { paths } })
+  t.strictSame(updates, [{ phone: '1' }])
+})
+
+function whole({ id, name, email, phone, createdAt }: GetUserReply) {
+  return [id, name, email, phone, createdAt]
+}
+
+test('a reply has the whole user, with created_at in whole seconds', async (t) => {
   const { client } = service()
-  t.equal((await client.updateUser({ id: 1n, user: { name: 'A' } })).createdAt, 1n)
+  t.strictSame(whole(await client.getUser({ id: 2n ** 63n - 1n })), [
+    2n ** 63n - 1n,
+    'Ada',
+    'a@example.org',
+    '123',
+    1n,
+  ])
+  t.strictSame(whole(await client.updateUser({ id: 7n, user: { name: 'B' } })), [
+    7n,
+    'B',
+    'a@example.org',
+    '123',
+    1n,
+  ])
+})
+
+test('a time before 1970 is rounded down like any other', async (t) => {
+  const { client } = service({ ...ada, createdAt: new Date(-1) })
+  t.equal((await client.getUser({ id: 1n })).createdAt, -1n)
+})
+
+test('a new user is answered as it was stored', async (t) => {
+  const { client } = service()
+  t.match(await client.createUser({ name: 'B', email: 'b@example.org', phone: '1' }), {
+    id: 9n,
+    name: 'stored B',
+    email: 'b@example.org',
+  })
 })
 
 test('a list is by page or after a token, never both', async (t) => {
   const { client, queries } = service()
   await client.listUsers({})
   await client.listUsers({ page: 3, pageSize: 7 })
+  const first = await client.listUsers({ pageSize: 7 })
+  const second = await client.listUsers({ pageToken: first.nextPageToken, pageSize: 5 })
   t.strictSame(queries, [
     { page: 1, size: 0 },
     { page: 3, size: 7 },
+    { page: 1, size: 7 },
+    { after: 2n ** 63n - 2n, size: 5 },
   ])
-  t.match(await fields(client.listUsers({ page: 1, pageToken: 'djE6MQ' })), { page_token: /page/ })
-  t.match(await fields(client.listUsers({ pageToken: 'djE6MA' })), {
-    page_token: /next_page_token/,
-  })
+  t.equal(second.nextPageToken, '', 'the last page has no token')
+  const both = { page: 1, pageToken: first.nextPageToken }
+  t.match(await fields(client.listUsers(both)), { page_token: 'must not be given together' })
+})
+
+test('a token that is not of this service is refused as input, whatever it is', async (t) => {
+  const { client, queries } = service()
+  const { nextPageToken: token } = await client.listUsers({})
+  const rule = 'must be a next_page_token of this service'
+  for (const pageToken of [
+    'djE6MA',
+    'null',
+    '-1',
+    ' ',
+    '%',
+    '\n',
+    '\u{1f600}',
+    'A'.repeat(5000),
+    `${token}=`,
+    token.slice(1),
+    token.slice(0, -1),
+    token.toLowerCase(),
+  ])
+    t.strictSame(
+      await fields(client.listUsers({ pageToken })),
+      { page_token: rule },
+      inspect(pageToken),
+    )
+  t.equal(queries.length, 1)
 })

@@ -1,0 +1,96 @@
+import { readFileSync } from 'node:fs'
+import { DatabaseSync } from 'node:sqlite'
+import { createConnection } from 'mysql2/promise'
+import { type Test, test } from 'tap'
+import type { Database } from '../../src/data/database.ts'
+import { type Migration, readMigrations } from '../../src/data/migration.ts'
+import { mysqlDatabase } from '../../src/data/mysql/database.ts'
+import { migrateMysql } from '../../src/data/mysql/migrate.ts'
+import { sqliteDatabase } from '../../src/data/sqlite/database.ts'
+import { freshMysqlDatabase, freshSqlitePath } from '../help/db.ts'
+
+interface Journal {
+  entries: { idx: number; tag: string }[]
+}
+
+test('the migrations of either dialect are those of its journal, in that order', async (t) => {
+  for (const dialect of ['mysql', 'sqlite'] as const) {
+    const file = new URL(`../../migrations/${dialect}/meta/_journal.json`, import.meta.url)
+    const journal: Journal = JSON.parse(readFileSync(file, 'utf8'))
+    const migrations = await readMigrations(dialect)
+    t.strictSame(
+      migrations.map(({ name }) => name),
+      journal.entries.sort((a, b) => a.idx - b.idx).map(({ tag }) => tag),
+    )
+    for (const { name, statements } of migrations)
+      for (const statement of statements) t.match(statement, /\S/, name)
+  }
+})
+
+test('migrations are read in the order of their names, whatever that of the folder', async (t) => {
+  const files = ['0010_c.sql', 'meta', '0002_b.sql', '0001_a.sql', 'README.md']
+  const { readMigrations: read } = await t.mockImport<typeof import('../../src/data/migration.ts')>(
+    '../../src/data/migration.ts',
+    {
+      'node:fs/promises': {
+        readdir: async () => files,
+        readFile: async (url: URL) => `${url.pathname.slice(-6)} 1--> statement-breakpoint\n2`,
+      },
+    },
+  )
+  t.strictSame(await read('mysql'), [
+    { name: '0001_a', statements: ['_a.sql 1', '\n2'] },
+    { name: '0002_b', statements: ['_b.sql 1', '\n2'] },
+    { name: '0010_c', statements: ['_c.sql 1', '\n2'] },
+  ])
+})
+
+const inTheWay = 'CREATE TABLE users (id int)'
+const outOfTheWay = 'DROP TABLE users'
+
+async function rejectedThenApplied(t: Test, db: Database, execute: (sql: string) => Promise<void>) {
+  t.teardown(() => db.close())
+  await execute(inTheWay)
+  await t.rejects(db.migrate(), {
+    name: 'MigrationError',
+    message: /0000_users was rejected: .*users/,
+  })
+  await execute(outOfTheWay)
+  t.strictSame(await db.migrate(), ['0000_users'])
+  t.strictSame(await db.migrate(), [])
+}
+
+test('a migration that MySQL rejects is named, and is applied once it can be', async (t) => {
+  const source = await freshMysqlDatabase(t)
+  const db = mysqlDatabase({ source, pool: { size: 1, maxWaiting: 1, waitMs: 1000 } })
+  await rejectedThenApplied(t, db, async (sql) => {
+    const connection = await createConnection(source)
+    await connection.query(sql)
+    await connection.end()
+  })
+})
+
+test('a migration that SQLite rejects is named, and is applied once it can be', async (t) => {
+  const path = freshSqlitePath(t)
+  await rejectedThenApplied(t, sqliteDatabase(path), async (sql) => {
+    using connection = new DatabaseSync(path)
+    connection.exec(sql)
+  })
+})
+
+function table(name: string): Migration {
+  return { name, statements: [`CREATE TABLE ${name} (id int)`] }
+}
+
+test('a rejected migration stops those after it, and keeps those before it', async (t) => {
+  const connection = await createConnection(await freshMysqlDatabase(t))
+  t.teardown(() => connection.end())
+  const broken = { name: 'b', statements: ['CREATE TABLE'] }
+  // The types do not tell a connection from one of a pool.
+  const pooled = connection as Parameters<typeof migrateMysql>[0]
+  await t.rejects(migrateMysql(pooled, [table('a'), broken, table('c')]), {
+    name: 'MigrationError',
+    message: /^migration b was rejected: /,
+  })
+  t.strictSame(await migrateMysql(pooled, [table('a'), table('b'), table('c')]), ['b', 'c'])
+})
