@@ -17,7 +17,7 @@ import { acceptPost, observedHandler, protocolOf, requestGate } from './rpc-hand
 
 /** The RPC port: the same services as Connect, gRPC and gRPC-Web, over HTTP/1.1 and h2c. */
 export function grpcServer(options: ServerOptions) {
-  const { routes, interceptors, observers, limits, admission, tls, origins } = options
+  const { routes, interceptors, observers, limits, admission, tls, origins, types } = options
   const exchanges = exchangeRegistry('connect', observers)
 
   function refuse(request: FastifyRequest, reply: FastifyReply, error: ConnectError): void {
@@ -69,6 +69,7 @@ export function grpcServer(options: ServerOptions) {
     interceptors,
     requestGate,
     readMaxBytes: limits.maxBodyBytes,
+    ...(types && { jsonOptions: { registry: types } }),
     contextValues: ({ raw }) => createContextValues().set(exchangeKey, exchanges.of(raw)),
   })
   return app

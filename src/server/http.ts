@@ -1,3 +1,4 @@
+import type { Registry } from '@bufbuild/protobuf'
 import { type ConnectRouter, createContextValues, type Interceptor } from '@connectrpc/connect'
 import fastify, { type FastifyInstance } from 'fastify'
 import { restError } from '../rest/errors.ts'
@@ -21,6 +22,8 @@ export interface ServerOptions {
   /** Of the process, so of both ports together. */
   admission: Admission
   tls: Tls | undefined
+  /** Messages that google.protobuf.Any may hold in JSON. */
+  types?: Registry
   /** Origins that browsers may call from. */
   origins: readonly string[]
 }

@@ -1,5 +1,6 @@
 import { createConnection as createCoreConnection } from 'mysql2'
 import { type Connection, createConnection, type RowDataPacket } from 'mysql2/promise'
+import { once } from 'node:events'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { inspect } from 'node:util'
 import { test, type Test } from 'tap'
@@ -144,6 +145,7 @@ test('a connection that is killed in a transaction costs that call only, and lea
 
 test('a statement on a connection that is gone is unavailable, and shows no value', async (t) => {
   const gone = createCoreConnection(await freshMysqlDatabase(t))
+  await once(gone, 'connect')
   gone.destroy()
   const err = mysqlError(await t.rejects(mysqlUserQueries(gone).insert(newUser('hidden@x.org'))))
   t.match(err, { kind: 'unavailable', reason: 'DATABASE_UNAVAILABLE' })

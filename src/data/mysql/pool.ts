@@ -1,4 +1,4 @@
-import mysql, { type ConnectionOptions } from 'mysql2'
+import mysql, { type Connection, type ConnectionOptions } from 'mysql2'
 import type { PoolConnection } from 'mysql2/promise'
 import { mysqlError } from './error.ts'
 import { type SlotLimits, slots } from './slots.ts'
@@ -11,6 +11,14 @@ export type ConnectionPool = ReturnType<typeof connectionPool>
  */
 export function connectionPool(options: ConnectionOptions, limits: SlotLimits) {
   const pool = mysql.createPool({ ...options, connectionLimit: limits.size }).promise()
+  pool.on('connection', (connection) => {
+    // mysql2 writes values with backslash escapes; a server that takes those for text would be open to
+    // injection. Queued before anything else on this connection.
+    ;(connection as unknown as Connection).query(
+      "SET SESSION sql_mode = REPLACE(@@sql_mode, 'NO_BACKSLASH_ESCAPES', '')",
+      (err) => err && connection.destroy(),
+    )
+  })
   const room = slots(limits)
   const running = new Set<(reason: unknown) => void>()
 
