@@ -43,7 +43,31 @@ const HALF_CLOSED_MS = 1000
 /** The size of message that gRPC accepts by default. */
 const MEGABYTES_PER_STREAM = 4
 
+/**
+ * For how long what a refused request still sends is read and dropped, as nginx's lingering close
+ * does. Closing at once with bytes unread resets the connection, and the client loses the answer.
+ */
+const UNREAD_MS = 500
+
+/** Lets the client read the answer that came before the end of its request. */
+function closeLingering(socket: net.Socket, current: () => http.IncomingMessage | undefined): void {
+  const destroySoon = socket.destroySoon.bind(socket)
+  socket.destroySoon = () => {
+    const req = current()
+    if (req === undefined || req.complete) {
+      destroySoon()
+      return
+    }
+    socket.end()
+    req.resume()
+    const lingering = setTimeout(() => socket.destroy(), UNREAD_MS)
+    socket.once('close', () => clearTimeout(lingering))
+  }
+}
+
 interface Http1Connection {
+  /** The last one that began. */
+  request?: http.IncomingMessage
   readonly answers: Set<http.ServerResponse>
   /** `bytesRead` when the last answer ended: more bytes since are the beginning of a request. */
   readAtRest: number
@@ -95,6 +119,7 @@ export function http1(
     // A request after the answer that announces the close is not processed (RFC 9112, 9.6).
     if (connection === undefined || (leaving && connection.answers.size > 0)) return
     const { answers } = connection
+    connection.request = req
     answers.add(res)
     res.once('close', () => {
       answers.delete(res)
@@ -115,7 +140,9 @@ export function http1(
 
   return {
     serve(socket) {
-      connections.set(socket, { answers: new Set(), readAtRest: -1 })
+      const connection: Http1Connection = { answers: new Set(), readAtRest: -1 }
+      connections.set(socket, connection)
+      closeLingering(socket, () => connection.request)
       socket.once('close', () => connections.delete(socket))
       socket.once('end', () => socket.setTimeout(HALF_CLOSED_MS, () => socket.destroy()))
       server.emit('connection', socket)

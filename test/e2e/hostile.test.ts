@@ -65,8 +65,13 @@ async function withOthersServed(
   const service = await startProcess(t, { SQLITE_PATH: freshSqlitePath(t) })
   const before = residentMiB(service.pid)
   const stop = ordinaryClient(service)
-  await attack(service).finally(() => sleep(500))
+  const attacked = await attack(service).then(
+    () => undefined,
+    (err: unknown) => err ?? new Error('the attack failed'),
+  )
+  await sleep(500)
   const { calls, failures, slowestMs } = await stop()
+  t.equal(attacked, undefined, 'the attack went as planned')
   t.strictSame(failures, [], 'others are served')
   t.ok(calls > 0)
   const grown = residentMiB(service.pid) - before
