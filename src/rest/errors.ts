@@ -41,7 +41,9 @@ export const methodNotAllowed = (method: string, allow: string): RestRefusal =>
   restRefusal(
     Code.Unimplemented,
     'METHOD_NOT_ALLOWED',
-    `${method} is not allowed here; allowed are ${allow}`,
+    allow === ''
+      ? `${method} is not allowed`
+      : `${method} is not allowed here; allowed are ${allow}`,
     { status: 405, headers: { Allow: allow } },
   )
 

@@ -174,6 +174,8 @@ export function sendError(
 ): void {
   const body = errorBody(error, sent)
   observer?.error(request, error, body.code, body.reason)
+  // Fastify closes the connection after a body that is too large, which HTTP/2 has no header for.
+  if (request.raw.httpVersionMajor > 1) void reply.removeHeader('connection')
   error.metadata.forEach((value, name) => void reply.header(name, value))
   void reply.code(body.code).header('content-type', 'application/json').send(jsonBytes(body))
 }

@@ -87,6 +87,8 @@ export function http1(
     headersTimeout: limits.headersTimeoutMs,
     requestTimeout: limits.requestTimeoutMs,
     keepAliveTimeout: limits.keepAliveTimeoutMs,
+    // The ports refuse it, with a body and a line in the log.
+    requireHostHeader: false,
     connectionsCheckingInterval: Math.ceil(Math.min(limits.headersTimeoutMs, 4000) / 4),
   })
   // Undocumented; without it node drops the answer to a client that has shut its sending side.
@@ -105,15 +107,19 @@ export function http1(
     })
   })
 
-  server.on('connect', (req, socket: net.Socket, head) => {
-    if (owner.emit('connectRequest', req, socket, head)) return
-    socket.write(
-      'HTTP/1.1 405 Method Not Allowed\r\nConnection: close\r\nContent-Length: 0\r\n\r\n',
-    )
-    socket.destroySoon()
+  // Node would end the connection without a listener; the ports refuse it as any other request.
+  server.on('connect', (req, socket: net.Socket) => {
+    const res = new http.ServerResponse(req)
+    res.shouldKeepAlive = false
+    res.assignSocket(socket)
+    res.once('finish', () => socket.destroySoon())
+    begin(req, res)
   })
+  // Of what nobody knows; 100-continue is node's own.
+  server.on('checkExpectation', begin)
+  server.on('request', begin)
 
-  server.on('request', (req, res) => {
+  function begin(req: http.IncomingMessage, res: http.ServerResponse): void {
     const { socket } = req
     const connection = connections.get(socket)
     // A request after the answer that announces the close is not processed (RFC 9112, 9.6).
@@ -129,7 +135,7 @@ export function http1(
     })
     if (leaving) res.shouldKeepAlive = false
     handler(req, res)
-  })
+  }
 
   // Not node's own closeIdleConnections: it destroys a socket whose answer is still being flushed.
   function closeIdle(): void {
@@ -189,6 +195,8 @@ export function http2c(
     },
     handler,
   )
+  server.on('connect', handler)
+  server.on('checkExpectation', handler)
   server.on('sessionError', (error, session) => owner.emit('sessionError', error, session))
 
   server.on('session', (session) => {

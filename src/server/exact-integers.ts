@@ -1,11 +1,24 @@
 import { isUtf8 } from 'node:buffer'
 import { Code, ConnectError } from '@connectrpc/connect'
-import type { UniversalServerRequest } from '@connectrpc/connect/protocol'
+import { compressionBrotli, compressionGzip } from '@connectrpc/connect-node'
+import {
+  type Compression,
+  type EnvelopedMessage,
+  pipe,
+  transformDecompressEnvelope,
+  transformJoinEnvelopes,
+  transformSplitEnvelope,
+  type UniversalServerRequest,
+} from '@connectrpc/connect/protocol'
 import { quoteUnsafeIntegers } from '../rest/json.ts'
+
+const unaryJson = /^application\/json(?:;|$)/i
+const envelopedJson = /^application\/(?:grpc|grpc-web|connect)\+json(?:;|$)/i
 
 /**
  * Connect's JSON codec reads a bare 9007199254740993 as …992. This hands it the same JSON with such
- * numbers in quotes, for unary JSON in a POST body (not compressed) and in a Connect GET.
+ * numbers in quotes, decompressed, for every protocol and for Connect GET. What it cannot read it
+ * leaves for Connect to refuse, or refuses as Connect does. `maxBodyBytes` bounds each message.
  */
 export function withExactIntegers(
   request: UniversalServerRequest,
@@ -13,32 +26,83 @@ export function withExactIntegers(
 ): UniversalServerRequest {
   if (request.method === 'GET') return { ...request, url: exactUrl(request.url) }
   const { body, header } = request
-  const isJson = /^application\/json(?:;|$)/i.test(header.get('content-type') ?? '')
-  if (!isJson || header.has('content-encoding') || !isByteStream(body)) return request
-  // Connect compares it with what it reads, which may now be longer.
-  header.delete('content-length')
-  return { ...request, body: exactBody(body, maxBodyBytes) }
+  if (!isByteStream(body)) return request
+  const type = header.get('content-type') ?? ''
+  if (unaryJson.test(type)) return withExactBody(request, body, maxBodyBytes)
+  return envelopedJson.test(type) ? withExactEnvelopes(request, body, maxBodyBytes) : request
 }
 
 function isByteStream(body: UniversalServerRequest['body']): body is AsyncIterable<Uint8Array> {
   return typeof body === 'object' && body !== null && Symbol.asyncIterator in body
 }
 
-async function* exactBody(body: AsyncIterable<Uint8Array>, maxBytes: number) {
+/** The compression that a request names; null for none, undefined for one that is not known. */
+function compressionOf(name: string | null): Compression | null | undefined {
+  if (name === null || name === 'identity') return null
+  return [compressionGzip, compressionBrotli].find((each) => each.name === name)
+}
+
+function withExactBody(
+  request: UniversalServerRequest,
+  body: AsyncIterable<Uint8Array>,
+  maxBytes: number,
+): UniversalServerRequest {
+  const { header } = request
+  const compression = compressionOf(header.get('content-encoding'))
+  if (compression === undefined) return request
+  header.delete('content-encoding')
+  // Connect compares it with what it reads, which may now be longer.
+  header.delete('content-length')
+  return { ...request, body: exactBody(body, compression, maxBytes) }
+}
+
+async function* exactBody(
+  body: AsyncIterable<Uint8Array>,
+  compression: Compression | null,
+  maxBytes: number,
+) {
   const chunks: Uint8Array[] = []
   let size = 0
   for await (const chunk of body) {
     chunks.push(chunk)
     size += chunk.byteLength
     // Past the limit Connect refuses what it has seen, so nothing more is to be kept.
-    if (size > maxBytes) break
+    if (size > maxBytes) return yield* chunks
   }
   const bytes = Buffer.concat(chunks)
+  yield exactJson(compression ? await compression.decompress(bytes, maxBytes) : bytes)
+}
+
+function withExactEnvelopes(
+  request: UniversalServerRequest,
+  body: AsyncIterable<Uint8Array>,
+  maxBytes: number,
+): UniversalServerRequest {
+  const { header } = request
+  const compression = compressionOf(
+    header.get('grpc-encoding') ?? header.get('connect-content-encoding'),
+  )
+  if (compression === undefined) return request
+  const exact = pipe(
+    body,
+    transformSplitEnvelope(maxBytes),
+    transformDecompressEnvelope(compression, maxBytes),
+    exactEnvelopes,
+    transformJoinEnvelopes(),
+    { propagateDownStreamError: true },
+  )
+  return { ...request, body: exact }
+}
+
+async function* exactEnvelopes(envelopes: AsyncIterable<EnvelopedMessage>) {
+  for await (const { flags, data } of envelopes) yield { flags, data: exactJson(data) }
+}
+
+function exactJson(bytes: Uint8Array): Uint8Array<ArrayBuffer> {
   // Connect would put U+FFFD in the place of what it cannot read.
   if (!isUtf8(bytes)) throw new ConnectError('the body is not UTF-8', Code.InvalidArgument)
-  const json = bytes.toString('latin1')
-  const exact = quoteUnsafeIntegers(json)
-  yield exact === json ? bytes : Buffer.from(exact, 'latin1')
+  const json = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).toString('latin1')
+  return Buffer.from(quoteUnsafeIntegers(json), 'latin1')
 }
 
 function exactUrl(url: string): string {

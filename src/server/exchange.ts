@@ -1,5 +1,5 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
-import { constants, type Http2ServerRequest, type Http2ServerResponse } from 'node:http2'
+import type { Http2ServerRequest, Http2ServerResponse } from 'node:http2'
 import { createContextKey } from '@connectrpc/connect'
 
 export type Protocol = 'rest' | 'connect' | 'grpc' | 'grpc-web' | 'http'
@@ -15,7 +15,7 @@ export interface Failure {
 /** One HTTP exchange of either port, from the first header line to the last byte or the abort. */
 export interface Exchange {
   readonly method: string
-  /** Without the query, which may carry personal data. */
+  /** Without the query and with `*` for what may be personal. */
   readonly path: string
   protocol: Protocol
   /** `/package.Service/Method`; empty until a route is known. */
@@ -27,6 +27,8 @@ export interface Exchange {
   httpStatus: number
   /** From the request's arrival to its end. */
   durationMs: number
+  /** Whether the client has given it up; what it sent of its body over HTTP/2 then just ends. */
+  abandoned(): boolean
 }
 
 /** Watches exchanges; whatever ended them, each is ended exactly once. */
@@ -45,6 +47,8 @@ export const exchangeKey = createContextKey<Exchange | undefined>(undefined, {
 type Open = Exchange & { startedAt: number }
 
 export const clientGone: Failure = { status: 499, reason: 'CANCELED' }
+/** Bytes that are no HTTP/2, whose connection ends with GOAWAY. */
+export const malformedFrames: Failure = { status: 400, reason: 'MALFORMED_REQUEST' }
 
 export type Exchanges = ReturnType<typeof exchangeRegistry>
 
@@ -54,16 +58,17 @@ export function exchangeRegistry(protocol: Protocol, observers: readonly Exchang
   const onSocket = new WeakMap<object, Exchange>()
   const brokenOff = new WeakSet<Exchange>()
 
-  function begin(method: string, path: string): Open {
+  function begin(method: string, url: string, abandoned: () => boolean): Open {
     return {
       method,
-      path,
+      path: loggablePath(url),
       protocol,
       operation: '',
       intercepted: false,
       failure: undefined,
       httpStatus: 0,
       durationMs: 0,
+      abandoned,
       startedAt: performance.now(),
     }
   }
@@ -76,7 +81,7 @@ export function exchangeRegistry(protocol: Protocol, observers: readonly Exchang
   return {
     /** To be called for each request before it is routed. */
     open(request: Request, response: Response): Exchange {
-      const exchange = begin(request.method ?? '', (request.url ?? '').split('?', 1)[0] ?? '')
+      const exchange = begin(request.method ?? '', request.url ?? '', () => isAborted(request))
       byRequest.set(request, exchange)
       onSocket.set(request.socket, exchange)
       let finished = false
@@ -84,7 +89,7 @@ export function exchangeRegistry(protocol: Protocol, observers: readonly Exchang
         finished = true
       })
       response.once('close', () => {
-        if (finished && !wasReset(request)) exchange.httpStatus = response.statusCode
+        if (finished && !isAborted(request)) exchange.httpStatus = response.statusCode
         // Whatever the answer was to be, nobody got it.
         else if (!brokenOff.has(exchange)) exchange.failure = clientGone
         onSocket.delete(request.socket)
@@ -104,12 +109,36 @@ export function exchangeRegistry(protocol: Protocol, observers: readonly Exchang
       if (exchange) {
         brokenOff.add(exchange)
         exchange.failure ??= failure
-      } else finish(Object.assign(begin('', ''), { failure, httpStatus: failure.status }))
+      } else
+        finish(
+          Object.assign(
+            begin('', '', () => true),
+            { failure, httpStatus: failure.status },
+          ),
+        )
     },
   }
 }
 
-/** Over HTTP/2, whether the client has given the stream up; what it sent of the body then just ends. */
-function wasReset(request: Request): boolean {
-  return 'stream' in request && request.stream.rstCode === constants.NGHTTP2_CANCEL
+/** Whether an HTTP/2 stream ended before its answer did; HTTP/1.1 fails the reading instead. */
+function isAborted(request: Request): boolean {
+  return 'stream' in request && request.stream.aborted
+}
+
+const longestPath = 256
+const longestSegment = 64
+const plain = /^[\w.:/-]*$/
+
+/**
+ * The path for logs, traces and metrics. What does not look like a name or a number of an API is `*`,
+ * because people put mail addresses and names there; so is what is too long to be read.
+ */
+export function loggablePath(url: string): string {
+  const query = url.indexOf('?')
+  const path = (query === -1 ? url : url.slice(0, query)).slice(0, longestPath)
+  if (path.length <= longestSegment && plain.test(path)) return path
+  return path
+    .split('/')
+    .map((segment) => (segment.length <= longestSegment && plain.test(segment) ? segment : '*'))
+    .join('/')
 }

@@ -8,11 +8,11 @@ import { restError, statusOf, unsupportedMediaType } from '../rest/errors.ts'
 import { ErrorInfoSchema } from '../gen/google/rpc/error_details_pb.ts'
 import { clientError, writeRefusal } from '../rest/server-options.ts'
 import { allowOrigins } from './cors.ts'
-import { exchangeKey, exchangeRegistry } from './exchange.ts'
+import { exchangeKey, exchangeRegistry, malformedFrames } from './exchange.ts'
 import type { ServerOptions } from './http.ts'
 import { dualProtocolListener } from './listener.ts'
 import { overflowRpc, overloaded, overloadedRpc } from './overload.ts'
-import { refuseUnknownRoutes } from './unknown-route.ts'
+import { refuseByHead } from './request-head.ts'
 import { acceptPost, observedHandler, protocolOf, requestGate } from './rpc-handler.ts'
 
 /** The RPC port: the same services as Connect, gRPC and gRPC-Web, over HTTP/1.1 and h2c. */
@@ -24,6 +24,8 @@ export function grpcServer(options: ServerOptions) {
     const { status, reason } = refusalFacts(error)
     const exchange = exchanges.of(request.raw)
     const protocol = protocolOf(request.headers['content-type'] ?? '')
+    // Fastify closes the connection after a body that is too large, which HTTP/2 has no header for.
+    if (request.raw.httpVersionMajor > 1) void reply.removeHeader('connection')
     if (exchange) {
       exchange.protocol = protocol
       exchange.failure ??= { status, reason, cause: error.cause }
@@ -47,6 +49,7 @@ export function grpcServer(options: ServerOptions) {
           tls,
           overflow: overflowRpc,
           overflowed: (socket) => exchanges.refused(socket, overloaded),
+          broken: (socket) => exchanges.refused(socket, malformedFrames),
         },
       ) as never,
     frameworkErrors: (err, request, reply) => refuse(request, reply, restError(err)),
@@ -58,7 +61,7 @@ export function grpcServer(options: ServerOptions) {
     },
   })
   allowOrigins(app, origins, { preflightContinue: false })
-  app.after(() => app.addHook('onRequest', refuseUnknownRoutes))
+  app.after(() => app.addHook('onRequest', refuseByHead))
   app.setErrorHandler((err, request, reply) => refuse(request, reply, rpcError(err, request)))
   void app.register(fastifyConnectPlugin, {
     routes(router) {

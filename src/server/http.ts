@@ -5,14 +5,19 @@ import { restError } from '../rest/errors.ts'
 import type { Admission } from './admission.ts'
 import { fastifyRestPlugin, sendError } from '../rest/plugin.ts'
 import { restServerOptions } from '../rest/server-options.ts'
-import { type ExchangeObserver, exchangeKey, exchangeRegistry } from './exchange.ts'
+import {
+  type ExchangeObserver,
+  exchangeKey,
+  exchangeRegistry,
+  malformedFrames,
+} from './exchange.ts'
 import { allowOrigins } from './cors.ts'
 import { healthRoutes } from './health-routes.ts'
 import { dualProtocolListener, type ListenerLimits } from './listener.ts'
 import { overflowRest, overloaded, overloadedRest } from './overload.ts'
 import type { Readiness } from './readiness.ts'
 import type { Tls } from './tls.ts'
-import { refuseUnknownRoutes } from './unknown-route.ts'
+import { refuseByHead } from './request-head.ts'
 
 export interface ServerOptions {
   routes: (router: ConnectRouter) => unknown
@@ -50,11 +55,12 @@ export function httpServer(options: ServerOptions, readiness: Readiness) {
           tls,
           overflow: overflowRest,
           overflowed: (socket) => exchanges.refused(socket, overloaded),
+          broken: (socket) => exchanges.refused(socket, malformedFrames),
         },
       ) as never,
   })
   allowOrigins(app, origins, { preflightContinue: true })
-  app.after(() => app.addHook('onRequest', refuseUnknownRoutes))
+  app.after(() => app.addHook('onRequest', refuseByHead))
   app.setErrorHandler((err, request, reply) => sendError(reply, request, restError(err), observer))
   healthRoutes(app, readiness)
   void app.register(fastifyRestPlugin, {

@@ -13,8 +13,8 @@ const KEEP_ALIVE_PROBE_MS = 60_000
  * A server for HTTP/1.1 and HTTP/2 on one cleartext port.
  *
  * Events beside those of `net.Server`: `clientError` (error, socket) as `http.Server` has it,
- * `connectRequest` (req, socket, head) for CONNECT over HTTP/1.1, `sessionError` (error, session)
- * as `http2.Server` has it. Without listeners each has a safe default.
+ * `sessionError` (error, session) as `http2.Server` has it. Without listeners each has a safe
+ * default. The handler gets CONNECT, unknown expectations and requests without Host like all others.
  */
 export interface DualListener extends net.Server {
   /** Ends the connections without an open exchange, those that never sent a byte too. */
@@ -34,13 +34,15 @@ export interface ListenerOptions {
   overflow?: Buffer
   /** Tells of such a connection. */
   overflowed?: (socket: net.Socket) => void
+  /** Tells of an HTTP/2 connection that ends because its client breaks the protocol. */
+  broken?: (socket: net.Socket) => void
   tls?: Tls | undefined
 }
 
 export function dualProtocolListener(
   handler: RequestHandler,
   limits: ListenerLimits,
-  { overflow, overflowed, tls: secure }: ListenerOptions = {},
+  { overflow, overflowed, broken, tls: secure }: ListenerOptions = {},
 ): DualListener {
   const server = createServer(
     {
@@ -60,6 +62,9 @@ export function dualProtocolListener(
   server.on('tlsClientError', (_err: Error, socket: net.Socket) => socket.destroy())
   const h1 = http1(server, handler, limits)
   const h2 = http2c(server, handler, limits)
+  server.on('sessionError', (error: Error, { socket }: { socket: net.Socket }) => {
+    if ('code' in error && error.code === 'ERR_HTTP2_ERROR') broken?.(socket)
+  })
   const sockets = new Set<net.Socket>()
   const silent = new Set<net.Socket>()
 

@@ -38,11 +38,15 @@ export function observedHandler(handler: UniversalHandler, maxBodyBytes: number)
     const response = await handler(withExactIntegers(request, maxBodyBytes))
     if (exchange.intercepted) return response
     if (!response.body) return refusedByHttp(handler, response, exchange)
-    if (request.signal.aborted) {
+    if (request.signal.aborted || exchange.abandoned()) {
       exchange.failure = clientGone
       return response
     }
-    const error = earlyError(contexts.get(exchange)?.signal.reason, exchange.protocol)
+    const error = earlyError(
+      contexts.get(exchange)?.signal.reason,
+      exchange.protocol,
+      request.header,
+    )
     // The client's mistake, whatever its code: nothing for the log to explain.
     exchange.failure = { ...failureOf(error), cause: undefined }
     const contextValues = request.contextValues.set(refusalKey, error)
@@ -72,14 +76,25 @@ const earlyReasons: Partial<Record<Code, Reason>> = {
   [Code.Internal]: 'MALFORMED_BODY',
 }
 
-function earlyError(reason: unknown, protocol: Protocol): ConnectError {
+function earlyError(reason: unknown, protocol: Protocol, header: Headers): ConnectError {
   const error = ConnectError.from(reason, Code.Internal)
+  if (hasBadTimeout(header)) return refusal(error.code, 'MALFORMED_REQUEST', error.rawMessage)
   // Connect answers 500 to bytes that are not gzip; gRPC's own implementations do too, and say so.
   const badBytes = error.code === Code.Internal && protocol === 'connect'
   const code = badBytes ? Code.InvalidArgument : error.code
   return refusal(code, earlyReasons[error.code] ?? 'INTERNAL', error.rawMessage, {
     metadata: fieldAtFault(error.cause),
   })
+}
+
+/** By the grammars of both protocols; Connect looks at the timeout before it reads a body. */
+function hasBadTimeout(header: Headers): boolean {
+  const connect = header.get('connect-timeout-ms')
+  const grpc = header.get('grpc-timeout')
+  return (
+    (connect !== null && !/^\d{1,10}$/.test(connect)) ||
+    (grpc !== null && !/^\d{1,8}[HMSmun]$/.test(grpc))
+  )
 }
 
 /** HTTP itself refuses: Connect answers a bare 405, 415 or 505; RFC 9110 wants Allow and Accept-Post. */

@@ -105,6 +105,21 @@ test('garbage has one line', async (t) => {
   }
 })
 
+test('garbage after the preface of HTTP/2 has one line', async (t) => {
+  const app = await startApp(t, { storage: 'sqlite' })
+  for (const { port } of [app.rest, app.rpc]) {
+    const bytes = 'PRI * HTTP/2.0\r\n\r\nSM\r\n\r\nno frame at all, but long enough for one'
+    const lines = await linesOf(app, 1, async () => {
+      const socket = net.connect({ port, host: '127.0.0.1' })
+      socket.on('error', () => undefined).resume()
+      socket.write(bytes)
+      await new Promise((resolve) => socket.once('close', resolve))
+    })
+    t.match(lines, [{ level: 'info', code: 400, reason: 'MALFORMED_REQUEST' }])
+    t.equal(lines.length, 1)
+  }
+})
+
 test('a body that turns out to be garbage has one line', async (t) => {
   const app = await startApp(t, { storage: 'sqlite' })
   const head = `Host: x\r\nContent-Type: application/json\r\nTransfer-Encoding: chunked\r\n\r\nZZ\r\n`
@@ -120,16 +135,15 @@ test('a body that turns out to be garbage has one line', async (t) => {
   }
 })
 
-test('what node:http answers by itself has one line', async (t) => {
+test('what node:http would answer by itself has one line', async (t) => {
   const app = await startApp(t, { storage: 'sqlite' })
-  const todo = 'it has none'
   for (const bytes of [
     'GET /v1/users HTTP/1.1\r\nConnection: close\r\n\r\n',
     'GET /v1/users HTTP/1.1\r\nHost: x\r\nConnection: close\r\nExpect: tea\r\n\r\n',
     'CONNECT x:1 HTTP/1.1\r\nHost: x\r\n\r\n',
   ]) {
-    const lines = await linesOf(app, 0, () => exchangeBytes(app.rest.port, bytes))
-    t.equal(lines.length, 1, bytes.split('\r\n', 1)[0] ?? '', { todo })
+    const lines = await linesOf(app, 1, () => exchangeBytes(app.rest.port, bytes))
+    t.equal(lines.length, 1, bytes.split('\r\n', 1)[0] ?? '')
   }
 })
 
@@ -155,7 +169,8 @@ async function leaveHttp2(
   stream.on('error', () => undefined)
   stream.write(body)
   await sleep(50)
-  stream.close(http2.constants.NGHTTP2_CANCEL)
+  // Not close(): node's client ends its side of the stream first, and the request would be whole.
+  stream.destroy()
   session.close()
 }
 
@@ -172,8 +187,7 @@ test('a client that leaves in the middle of its request has one line with 499', 
   ] as const
   for (const [protocol, leave] of cases) {
     const lines = await linesOf(app, 1, leave)
-    // Connect reads what has arrived as the whole body, so on its port such a body may be malformed.
-    const known = protocol === 'rest' ? { code: 499, reason: 'CANCELED' } : { reason: /./ }
+    const known = { code: 499, reason: 'CANCELED' }
     onlyLine(t, lines, { level: 'info', protocol, operation: create, ...known })
   }
 })
@@ -188,8 +202,7 @@ test('a client that leaves short of its Content-Length has one line with 499', a
       leaveHttp2(url, path, 'application/json', { headers: { 'content-length': '100' } }),
     )
     t.equal(lines.length, 1)
-    const todo = 'over HTTP/2 it is logged as 200'
-    t.match(lines[0], { code: 499, reason: 'CANCELED' }, path, { todo })
+    t.match(lines[0], { code: 499, reason: 'CANCELED' }, path)
   }
 })
 
@@ -219,8 +232,7 @@ test('a request that is cancelled before its end is not carried out', async (t) 
       }),
     )
   const { body } = await exchange(app.rest.port, { target: '/v1/users' })
-  const todo = 'what has arrived is taken for the whole body, and the user is created'
-  t.match(JSON.parse(body), { users: [], total: 0 }, 'nobody is created', { todo })
+  t.match(JSON.parse(body), { users: [], total: 0 }, 'nobody is created')
 })
 
 test('a connection that says nothing has no line', async (t) => {
@@ -324,5 +336,6 @@ test('a mail address in the path of a request is not logged', async (t) => {
   const app = await startApp(t, { storage: 'sqlite' })
   const request = { target: '/v1/users/hedwig@example.com' }
   const lines = await linesOf(app, 1, () => exchange(app.rest.port, request))
-  t.notMatch(JSON.stringify(lines), /hedwig/, { todo: 'the path is logged as it was sent' })
+  t.match(lines, [{ path: '/v1/users/*' }])
+  t.notMatch(JSON.stringify(lines), /hedwig/)
 })

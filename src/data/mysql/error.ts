@@ -6,9 +6,10 @@ const duplicateEntry = 1062
 const deadlock = 1213
 
 // Errors of a server that is there but cannot serve: too many connections, shutting down, no such
-// database or access, lock waits, killed, read-only.
+// database or access, lock waits, killed, idle too long, read-only, disk or table full.
 const unavailable = new Set([
-  1040, 1044, 1045, 1049, 1053, 1129, 1130, 1203, 1205, 1213, 1226, 1290, 1317, 1836, 1927, 3169,
+  1021, 1040, 1044, 1045, 1049, 1053, 1114, 1129, 1130, 1203, 1205, 1213, 1226, 1290, 1317, 1836,
+  1927, 3169, 4031,
 ])
 
 interface Refusal {

@@ -30,6 +30,7 @@ export function deadline({ defaultMs, byOperation }: Deadlines): Interceptor {
       if (req.signal.aborted) abort()
       else req.signal.addEventListener('abort', abort, { once: true })
       try {
+        controller.signal.throwIfAborted()
         return await Promise.race([promise, next(withSignal(req, controller.signal))])
       } finally {
         clearTimeout(timer)

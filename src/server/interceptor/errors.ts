@@ -1,13 +1,18 @@
-import type { Interceptor } from '@connectrpc/connect'
-import { failureOf, toConnectError } from '../connect-error.ts'
+import { Code, type Interceptor } from '@connectrpc/connect'
+import { failureOf, refusal, toConnectError } from '../connect-error.ts'
 import { type Exchange, exchangeKey } from '../exchange.ts'
 
-/** Turns whatever a call throws into the ConnectError that it leaves with, and tells the exchange. */
+/**
+ * Turns whatever a call throws into the ConnectError that it leaves with, and tells the exchange. A
+ * call that its client gave up in the middle of its body over HTTP/2 is not carried out: what had
+ * arrived looks like a whole body.
+ */
 export const errors: Interceptor = (next) =>
   async function errors(req) {
     const exchange = req.contextValues.get(exchangeKey)
     if (exchange !== undefined) exchange.intercepted = true
     try {
+      if (exchange?.abandoned()) throw refusal(Code.Canceled, 'CANCELED', 'the client has gone')
       const res = await next(req)
       return res.stream ? { ...res, message: guarded(res.message, exchange) } : res
     } catch (err) {
