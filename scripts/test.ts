@@ -16,12 +16,14 @@ const files = process.argv.slice(2)
 let tap: ChildProcess | undefined
 let interrupted = false
 
-for (const signal of ['SIGINT', 'SIGTERM'] as const) {
-  process.on(signal, () => {
-    interrupted = true
-    if (tap) stop(tap)
-  })
+function interrupt(): void {
+  interrupted = true
+  if (tap) stop(tap)
 }
+
+process.on('SIGINT', interrupt).on('SIGTERM', interrupt)
+// Nobody reads any more, as after `| head`: the database must not outlive that.
+process.stdout.on('error', interrupt)
 
 try {
   process.exitCode = await main()
