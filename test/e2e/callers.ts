@@ -17,6 +17,7 @@ import { codeToString, errorFromJson } from '@connectrpc/connect/protocol-connec
 import { User } from '../../src/gen/api/user/v1/user_pb.ts'
 import { BadRequestSchema, ErrorInfoSchema } from '../../src/gen/google/rpc/error_details_pb.ts'
 import type { RunningApp } from '../help/app.ts'
+import { http1Wire, type Send, type Wire } from './wire.ts'
 
 export type Method = keyof typeof User.method
 export type Text = Record<string, string>
@@ -32,23 +33,45 @@ export type Call = (method: Method, request: JsonObject) => Promise<Outcome>
 export const protocols = ['REST', 'Connect JSON', 'Connect binary', 'gRPC', 'gRPC-Web'] as const
 export type Protocol = (typeof protocols)[number]
 
-/** A caller for each protocol. Those of JSON send the request as it is, null and all. */
-export function callers({ rest, rpc }: Pick<RunningApp, 'rest' | 'rpc'>): Record<Protocol, Call> {
-  const baseUrl = rpc.url
-  const json = byTransport(
-    createConnectTransport({ baseUrl, httpVersion: '1.1', useBinaryFormat: false }),
-  )
-  const jsonAsSent = byConnectJson(baseUrl)
+/** A caller for each protocol; gRPC is over HTTP/2 in any case. Those of JSON send the request as it is, null and all. */
+export function callers(
+  { rest, rpc }: Pick<RunningApp, 'rest' | 'rpc'>,
+  { httpVersion, credentials, sender }: Wire = http1Wire(),
+): Record<Protocol, Call> {
+  const options = { baseUrl: rpc.url, httpVersion, nodeOptions: credentials }
+  const json = byTransport(createConnectTransport({ ...options, useBinaryFormat: false }))
+  const jsonAsSent = byConnectJson(sender(rpc.url))
   return {
-    REST: byRest(rest.url),
+    REST: byRest(sender(rest.url)),
     'Connect JSON': (method, request) =>
       onlyJsonSays(request) ? jsonAsSent(method, request) : json(method, request),
-    'Connect binary': byTransport(
-      createConnectTransport({ baseUrl, httpVersion: '1.1', useBinaryFormat: true }),
-    ),
-    gRPC: byTransport(createGrpcTransport({ baseUrl })),
-    'gRPC-Web': byTransport(createGrpcWebTransport({ baseUrl, httpVersion: '1.1' })),
+    'Connect binary': byTransport(createConnectTransport({ ...options, useBinaryFormat: true })),
+    gRPC: byTransport(createGrpcTransport({ baseUrl: rpc.url, nodeOptions: credentials })),
+    'gRPC-Web': byTransport(createGrpcWebTransport(options)),
   }
+}
+
+export interface NamedCaller {
+  name: string
+  protocol: Protocol
+  call: Call
+}
+
+/** The callers over one wire after the other; gRPC's, which is the same over each, once. */
+export function namedCallers(
+  app: Pick<RunningApp, 'rest' | 'rpc'>,
+  wires: readonly Wire[],
+): NamedCaller[] {
+  return wires.flatMap((wire, index) => {
+    const calls = callers(app, wire)
+    return protocols
+      .filter((protocol) => protocol !== 'gRPC' || index === wires.length - 1)
+      .map((protocol) => ({
+        name: protocol === 'gRPC' ? protocol : `${protocol} over HTTP/${wire.httpVersion}`,
+        protocol,
+        call: calls[protocol],
+      }))
+  })
 }
 
 /** Null and lone surrogates: a client library that reads a message first cannot say them. */
@@ -82,16 +105,13 @@ function byTransport(transport: Transport): Call {
   }
 }
 
-function byConnectJson(baseUrl: string): Call {
+function byConnectJson(send: Send): Call {
   return async function call(method, request) {
-    const response = await fetch(`${baseUrl}/${User.typeName}/${unary(method).name}`, {
-      method: 'POST',
-      headers: { 'Content-Type': 'application/json' },
-      body: JSON.stringify(request),
-    })
-    const body = (await response.json()) as JsonValue
-    if (response.ok) return succeeded(method, body)
-    return failed(errorFromJson(body, undefined, new ConnectError('unreadable', Code.DataLoss)))
+    const path = `/${User.typeName}/${unary(method).name}`
+    const { status, body } = await send('POST', path, JSON.stringify(request))
+    const json = JSON.parse(body) as JsonValue
+    if (status === 200) return succeeded(method, json)
+    return failed(errorFromJson(json, undefined, new ConnectError('unreadable', Code.DataLoss)))
   }
 }
 
@@ -146,21 +166,16 @@ const codeOfStatus: Record<number, string> = {
   503: 'unavailable',
 }
 
-function byRest(baseUrl: string): Call {
+function byRest(send: Send): Call {
   return async function call(method, request) {
-    const { path, query = {}, body, ...init } = restRequests[method](request)
-    const url = new URL(path, baseUrl)
+    const { method: verb, path, query = {}, body } = restRequests[method](request)
+    const params = new URLSearchParams()
     for (const [name, value] of Object.entries(query))
-      if (value !== null) url.searchParams.append(name, inText(value))
-    const response = await fetch(url, {
-      ...init,
-      ...(body !== undefined && {
-        body: JSON.stringify(body),
-        headers: { 'Content-Type': 'application/json' },
-      }),
-    })
-    const text = await response.text()
-    if (!response.ok) return failedByRest(method, response.status, text)
+      if (value !== null) params.append(name, inText(value))
+    const target = params.size > 0 ? `${path}?${params.toString()}` : path
+    const sent = body === undefined ? undefined : JSON.stringify(body)
+    const { status, body: text } = await send(verb, target, sent)
+    if (status !== 200) return failedByRest(method, status, text)
     const outcome = succeeded(method, toJson(unary(method).output, readReply(method, text)))
     const exact = 'message' in outcome && isDeepStrictEqual(JSON.parse(text), outcome.message)
     if (!exact) throw new Error(`not the JSON form with default values: ${text}`)

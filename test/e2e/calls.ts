@@ -4,8 +4,18 @@ import { isDeepStrictEqual } from 'node:util'
 import type { JsonObject, JsonValue } from '@bufbuild/protobuf'
 import type { Test } from 'tap'
 import { startApp, type Storage } from '../help/app.ts'
-import { type Call, callers, type Outcome, type Protocol, protocols, type Text } from './callers.ts'
+import type { MutualTls } from '../help/certificates.ts'
+import {
+  type Call,
+  callers,
+  namedCallers,
+  type Outcome,
+  type Protocol,
+  protocols,
+  type Text,
+} from './callers.ts'
 import { startIdsAt } from './ids.ts'
+import { bothWires, http1Wire } from './wire.ts'
 
 /** What a row is run with: a caller of one protocol, and a mail address that nobody has. */
 interface At {
@@ -754,19 +764,21 @@ function at(call: Call): At {
   return { call, mail: `e${randomUUID()}@example.com` }
 }
 
-/** Runs each row over each protocol that can say it. */
-export async function runCalls(t: Test, storage: Storage): Promise<void> {
-  const app = await startApp(t, { storage, now })
+/** Runs each row over each protocol that can say it; over both versions of HTTP, too, if secured. */
+export async function runCalls(t: Test, storage: Storage, tls?: MutualTls): Promise<void> {
+  const app = await startApp(t, { storage, now, ...(tls && { env: tls.env }) })
   await startIdsAt(firstId, storage, app.database)
-  const calls = callers(app)
-  for (let user = 0; user < seeded; user += 1) await newUser(at(calls.REST))
+  const wires = tls ? bothWires(t, tls.client) : [http1Wire()]
+  const { REST: seeder } = callers(app, wires[0])
+  for (let user = 0; user < seeded; user += 1) await newUser(at(seeder))
+  const all = namedCallers(app, wires)
   for (const { title, run, only = protocols } of rows) {
     await t.test(title, async (t) => {
-      for (const protocol of only) {
-        const { got, want } = await run(at(calls[protocol]))
+      for (const { name, call } of all.filter((each) => only.includes(each.protocol))) {
+        const { got, want } = await run(at(call))
         // A diff only where it is needed: tap formats both sides of each strictSame.
-        if (isDeepStrictEqual(got, want)) t.pass(protocol)
-        else t.strictSame(got, want, protocol)
+        if (isDeepStrictEqual(got, want)) t.pass(name)
+        else t.strictSame(got, want, name)
       }
     })
   }

@@ -1,8 +1,8 @@
-import { once } from 'node:events'
 import http2 from 'node:http2'
 import { buffer } from 'node:stream/consumers'
 import type { Test } from 'tap'
 import type { RawAnswer } from './raw.ts'
+import type { Credentials } from './wire.ts'
 
 export type H2Answer = RawAnswer & { trailers: Headers; bytes: Buffer }
 export type H2Request = (
@@ -10,9 +10,9 @@ export type H2Request = (
   body?: string | Uint8Array,
 ) => Promise<H2Answer>
 
-/** A session of HTTP/2 without TLS that sends requests as they stand. */
-export function h2Client(t: Test, url: string): H2Request {
-  const session = http2.connect(url)
+/** A session of HTTP/2 that sends requests as they stand; over TLS when the URL says so. */
+export function h2Client(t: Test, url: string, credentials: Credentials = {}): H2Request {
+  const session = http2.connect(url, credentials)
   session.on('error', () => undefined)
   t.teardown(() => session.destroy())
   return async function request(headers, body) {
@@ -20,8 +20,7 @@ export function h2Client(t: Test, url: string): H2Request {
     const trailers = new Headers()
     stream.once('trailers', (fields) => readFields(fields, trailers))
     if (body !== undefined) stream.end(body)
-    const head = once(stream, 'response') as Promise<[http2.IncomingHttpHeaders]>
-    const [bytes, [fields]] = await Promise.all([buffer(stream), head])
+    const [bytes, fields] = await Promise.all([buffer(stream), head(stream)])
     return {
       status: Number(fields[':status']),
       headers: readFields(fields, new Headers()),
@@ -30,6 +29,13 @@ export function h2Client(t: Test, url: string): H2Request {
       trailers,
     }
   }
+}
+
+function head(stream: http2.ClientHttp2Stream): Promise<http2.IncomingHttpHeaders> {
+  const { promise, resolve, reject } = Promise.withResolvers<http2.IncomingHttpHeaders>()
+  stream.once('response', resolve).once('error', reject)
+  stream.once('close', () => reject(new Error('the stream was closed without an answer')))
+  return promise
 }
 
 function readFields(fields: http2.IncomingHttpHeaders, into: Headers): Headers {

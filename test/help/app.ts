@@ -10,6 +10,8 @@ export type Storage = 'sqlite' | 'mysql'
 
 export interface StartOptions extends Pick<AppOptions, 'now'> {
   storage: Storage
+  /** Settings by their variables, beside addresses and database. */
+  env?: Record<string, string>
   maxBodyBytes?: number
   maxHeaderBytes?: number
 }
@@ -22,13 +24,15 @@ export type RunningApp = Awaited<ReturnType<typeof startApp>>
 const confFile = new URL('../../configs/config.yaml', import.meta.url)
 
 /** The whole service on two free ports and an empty, migrated database; closed when the test ends. */
-export async function startApp(t: Test, { storage, now, ...limits }: StartOptions) {
+export async function startApp(t: Test, { storage, now, env: given, ...limits }: StartOptions) {
   const database = storage === 'mysql' ? await freshMysqlDatabase(t) : freshSqlitePath(t)
   const env = {
     HTTP_ADDR: '127.0.0.1:0',
     GRPC_ADDR: '127.0.0.1:0',
     [storage === 'mysql' ? 'DB_DSN' : 'SQLITE_PATH']: database,
+    ...given,
   }
+  const scheme = given?.TLS_CERT_FILE === undefined ? 'http' : 'https'
   const file = { text: readFileSync(confFile, 'utf8'), origin: 'configs/config.yaml' }
   const conf = loadConf(file, env)
   Object.assign(conf.server.limits, limits)
@@ -50,8 +54,8 @@ export async function startApp(t: Test, { storage, now, ...limits }: StartOption
     /** The DSN, or the path of the SQLite file. */
     database,
     close: () => app.stop(),
-    rest: { port: http.port, url: `http://127.0.0.1:${http.port}` },
-    rpc: { port: grpc.port, url: `http://127.0.0.1:${grpc.port}` },
+    rest: { port: http.port, url: `${scheme}://127.0.0.1:${http.port}` },
+    rpc: { port: grpc.port, url: `${scheme}://127.0.0.1:${grpc.port}` },
     /** Everything logged so far. */
     log: (): LogLine[] => lines.map((line) => JSON.parse(line) as LogLine),
   }

@@ -63,3 +63,24 @@ export function certificates(t: Test) {
   }
   return { caFile: at('ca.pem'), ca: readFileSync(at('ca.pem')), issue }
 }
+
+export type MutualTls = ReturnType<typeof mutualTls>
+
+/** Settings for TLS with client certificates demanded, and the credentials of three clients. */
+export function mutualTls(t: Test) {
+  const authority = certificates(t)
+  const server = authority.issue('server')
+  const { ca } = authority
+  const shown = ({ cert, key }: ReturnType<typeof authority.issue>) => ({ ca, cert, key })
+  return {
+    env: {
+      TLS_CERT_FILE: server.certFile,
+      TLS_KEY_FILE: server.keyFile,
+      TLS_CLIENT_CA_FILE: authority.caFile,
+    },
+    client: shown(authority.issue('client')),
+    /** Has a certificate, of an authority that the server does not know. */
+    stranger: shown(certificates(t).issue('stranger')),
+    nobody: { ca },
+  }
+}
