@@ -19,6 +19,7 @@ import { Health } from './gen/health/v1/health_pb.ts'
 import { Metadata } from './gen/kratos/api/metadata_pb.ts'
 import { accessLog } from './server/access-log.ts'
 import { admission } from './server/admission.ts'
+import { parseOrigins } from './server/cors.ts'
 import { descriptors } from './server/descriptors.ts'
 import { grpcServer } from './server/grpc.ts'
 import { healthService } from './server/health.ts'
@@ -125,10 +126,7 @@ function serverOptions({ server }: Conf, log: Logger): Omit<ServerOptions, 'rout
         'the changed certificate cannot be used; the one before stays',
       ),
     ),
-    origins: server.cors.origins
-      .split(',')
-      .map((origin) => origin.trim())
-      .filter(Boolean),
+    origins: parseOrigins(server.cors.origins),
     limits: {
       maxBodyBytes: limits.maxBodyBytes,
       maxHeaderBytes: limits.maxHeaderBytes,

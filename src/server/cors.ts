@@ -1,27 +1,88 @@
-import cors from '@fastify/cors'
 import { cors as connectCors } from '@connectrpc/connect'
-import type { FastifyInstance } from 'fastify'
+import type { Request, Response } from './exchange.ts'
 
-const restHeaders = ['Content-Type', 'X-Server-Timeout', 'Connect-Timeout-Ms', 'Grpc-Timeout']
+const methods = ['GET', 'HEAD', 'POST', 'PUT', 'PATCH', 'DELETE'].join(', ')
+const requestHeaders = [
+  ...connectCors.allowedHeaders,
+  // Those of REST beside them.
+  'X-Server-Timeout',
+  'Grpc-Timeout',
+]
+const allowedHeaders = [...new Set(requestHeaders)].join(', ')
+const exposedHeaders = [
+  ...connectCors.exposedHeaders,
+  // What refusals say beside their body.
+  'Accept-Encoding',
+  'Accept-Post',
+  'Allow',
+  'Retry-After',
+].join(', ')
+/** Chromium keeps the answer to a preflight for no longer. */
+const maxAgeSeconds = '7200'
 
 /**
- * Lets pages of these origins call a port; does nothing when there are none. Registered before the
- * hooks that refuse, so that a page can read refusals too. `preflightContinue` leaves the answer to
- * OPTIONS to the port's own routes, which say Allow.
+ * Sets the headers by which a page of another origin may read an answer, as the CORS protocol of the
+ * Fetch standard has them. True when that was all there was to do: it has answered a preflight.
  */
-export function allowOrigins(
-  app: FastifyInstance,
-  origins: readonly string[],
-  { preflightContinue }: { preflightContinue: boolean },
-): void {
-  if (origins.length === 0) return
-  void app.register(cors, {
-    origin: origins.includes('*') ? '*' : [...origins],
-    methods: ['GET', 'HEAD', 'POST', 'PUT', 'PATCH', 'DELETE'],
-    allowedHeaders: [...new Set([...connectCors.allowedHeaders, ...restHeaders])],
-    exposedHeaders: [...connectCors.exposedHeaders, 'Allow', 'Accept-Post', 'Retry-After'],
-    maxAge: 7200,
-    strictPreflight: false,
-    preflightContinue,
-  })
+export type Cors = (request: Request, response: Response) => boolean
+
+/**
+ * Lets pages of these origins call a port, `*` those of any. To be asked before whatever may refuse a
+ * request: a page can read no refusal without these headers, nor one that hits the preflight.
+ */
+export function cors(origins: readonly string[]): Cors {
+  if (origins.length === 0) return () => false
+  const any = origins.includes('*')
+  const allowed = new Set(origins)
+  return function allow(request, response) {
+    // Also without an Origin: a cache must not give that answer to a page.
+    if (!any) response.setHeader('Vary', 'Origin')
+    const { origin } = request.headers
+    if (origin === undefined || !(any || allowed.has(origin))) return false
+    response.setHeader('Access-Control-Allow-Origin', any ? '*' : origin)
+    if (isPreflight(request)) {
+      answerPreflight(response)
+      return true
+    }
+    response.setHeader('Access-Control-Expose-Headers', exposedHeaders)
+    return false
+  }
+}
+
+/** Whether it asks for itself: an OPTIONS of a page's own has no such header. */
+function isPreflight({ method, headers }: Request): boolean {
+  return method === 'OPTIONS' && headers['access-control-request-method'] !== undefined
+}
+
+/** One answer for all paths: whether the call itself is served, its own answer says. */
+function answerPreflight(response: Response): void {
+  response.setHeader('Access-Control-Allow-Methods', methods)
+  response.setHeader('Access-Control-Allow-Headers', allowedHeaders)
+  response.setHeader('Access-Control-Max-Age', maxAgeSeconds)
+  response.statusCode = 204
+  response.end()
+}
+
+/**
+ * Reads a list of origins, separated by commas. Throws an error that names what no browser sends as
+ * its Origin, such as one with a path: it would never match.
+ */
+export function parseOrigins(list: string): string[] {
+  const origins = list.split(',').map((origin) => origin.trim())
+  for (const origin of origins) {
+    const sent = sentByBrowsers(origin)
+    if (origin !== sent && origin !== '')
+      throw new Error(
+        `server.cors.origins: ${JSON.stringify(origin)} is no origin${sent && `; a browser sends ${sent}`}`,
+      )
+  }
+  return origins.filter(Boolean)
+}
+
+/** The Origin of a page at this URL; empty where a browser would have none. */
+function sentByBrowsers(url: string): string {
+  if (url === '*') return url
+  if (!URL.canParse(url)) return ''
+  const { protocol, host } = new URL(url)
+  return host === '' || host.includes('*') ? '' : `${protocol}//${host}`
 }

@@ -7,7 +7,7 @@ import fastify, { type FastifyInstance, type FastifyReply, type FastifyRequest }
 import { restError, statusOf, unsupportedMediaType } from '../rest/errors.ts'
 import { ErrorInfoSchema } from '../gen/google/rpc/error_details_pb.ts'
 import { clientError, writeRefusal } from '../rest/server-options.ts'
-import { allowOrigins } from './cors.ts'
+import { cors } from './cors.ts'
 import { exchangeKey, exchangeRegistry, malformedFrames } from './exchange.ts'
 import type { ServerOptions } from './http.ts'
 import { dualProtocolListener } from './listener.ts'
@@ -19,6 +19,7 @@ import { acceptPost, observedHandler, protocolOf, requestGate } from './rpc-hand
 export function grpcServer(options: ServerOptions) {
   const { routes, interceptors, observers, limits, admission, tls, origins, types } = options
   const exchanges = exchangeRegistry('connect', observers)
+  const allowOrigin = cors(origins)
 
   function refuse(request: FastifyRequest, reply: FastifyReply, error: ConnectError): void {
     const { status, reason } = refusalFacts(error)
@@ -41,6 +42,7 @@ export function grpcServer(options: ServerOptions) {
         (req, res) => {
           asJson(req.headers)
           const exchange = exchanges.open(req, res)
+          if (allowOrigin(req, res)) return
           if (admission.admit(req, res)) handler(req as never, res as never)
           else overloadedRpc(exchange, req, res)
         },
@@ -60,8 +62,7 @@ export function grpcServer(options: ServerOptions) {
       writeRefusal(socket, error.httpStatus, Buffer.from(errorToJsonBytes(error, undefined)))
     },
   })
-  allowOrigins(app, origins, { preflightContinue: false })
-  app.after(() => app.addHook('onRequest', refuseByHead))
+  app.addHook('onRequest', refuseByHead)
   app.setErrorHandler((err, request, reply) => refuse(request, reply, rpcError(err, request)))
   void app.register(fastifyConnectPlugin, {
     routes(router) {
@@ -80,9 +81,11 @@ export function grpcServer(options: ServerOptions) {
 
 /**
  * `curl -d '{}'` calls its body a form, and a form is nothing that this port could mean: it is read as
- * JSON. A page's form cannot get in by this, because what a form sends is no JSON.
+ * JSON. Not from a browser: any page may send a form without asking first by a preflight, and the body
+ * of what calls itself a form may well be JSON. Browsers give Origin with every POST to elsewhere.
  */
 function asJson(headers: IncomingHttpHeaders): void {
+  if (headers.origin !== undefined || headers['sec-fetch-site'] !== undefined) return
   if (/^application\/x-www-form-urlencoded\s*(?:;|$)/i.test(headers['content-type'] ?? ''))
     headers['content-type'] = 'application/json'
 }

@@ -11,7 +11,7 @@ import {
   exchangeRegistry,
   malformedFrames,
 } from './exchange.ts'
-import { allowOrigins } from './cors.ts'
+import { cors } from './cors.ts'
 import { healthRoutes } from './health-routes.ts'
 import { dualProtocolListener, type ListenerLimits } from './listener.ts'
 import { overflowRest, overloaded, overloadedRest } from './overload.ts'
@@ -38,6 +38,7 @@ export function httpServer(options: ServerOptions, readiness: Readiness) {
   const { routes, interceptors, observers, limits, admission, tls, origins } = options
   const exchanges = exchangeRegistry('rest', observers)
   const observer = restObserver(exchanges)
+  const allowOrigin = cors(origins)
   const app: FastifyInstance = fastify({
     ...restServerOptions(observer),
     bodyLimit: limits.maxBodyBytes,
@@ -47,6 +48,7 @@ export function httpServer(options: ServerOptions, readiness: Readiness) {
       dualProtocolListener(
         (req, res) => {
           const exchange = exchanges.open(req, res)
+          if (allowOrigin(req, res)) return
           if (admission.admit(req, res)) handler(req as never, res as never)
           else overloadedRest(exchange, res)
         },
@@ -59,8 +61,7 @@ export function httpServer(options: ServerOptions, readiness: Readiness) {
         },
       ) as never,
   })
-  allowOrigins(app, origins, { preflightContinue: true })
-  app.after(() => app.addHook('onRequest', refuseByHead))
+  app.addHook('onRequest', refuseByHead)
   app.setErrorHandler((err, request, reply) => sendError(reply, request, restError(err), observer))
   healthRoutes(app, readiness)
   void app.register(fastifyRestPlugin, {

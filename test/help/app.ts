@@ -14,6 +14,8 @@ export interface StartOptions extends Pick<AppOptions, 'now'> {
   env?: Record<string, string>
   maxBodyBytes?: number
   maxHeaderBytes?: number
+  /** 0, too: every call is one too many. */
+  maxConcurrentCalls?: number
 }
 
 /** A log line as a reader of the log finds it. */
