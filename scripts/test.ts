@@ -7,6 +7,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { createInterface } from 'node:readline'
 
+import { testBrowser } from './chromium.ts'
 import { testDatabase } from './mariadb.ts'
 import { compact, totals } from './report.ts'
 
@@ -35,12 +36,22 @@ try {
 async function main(): Promise<number> {
   await using database = await testDatabase()
   if (interrupted) return 1
-  const { code, output } = await runTap({ ...process.env, TEST_MYSQL_DSN: database.dsn })
+  const browser = files.length === 0 || files.some(needsBrowser) ? testBrowser() : undefined
+  const { code, output } = await runTap({
+    ...process.env,
+    TEST_MYSQL_DSN: database.dsn,
+    ...(browser !== undefined && { TEST_BROWSER: browser }),
+  })
   const { passed, failed, skipped } = totals(output) ?? { passed: 0, failed: 0, skipped: 0 }
   // tap also fails for what is no test, such as coverage below the limit or a run cut short.
   const failures = code === 0 ? failed : Math.max(failed, 1)
   console.log(`${passed} passed, ${failures} failed${skipped > 0 ? `, ${skipped} skipped` : ''}`)
   return code === 0 && failed > 0 ? 1 : code
+}
+
+/** A browser is not installed for other tests alone; a folder may have those that need it. */
+function needsBrowser(file: string): boolean {
+  return file.includes('browser') || !file.endsWith('.test.ts')
 }
 
 /** tap passes a signal on and then waits for its tests, however long they take. */

@@ -1,0 +1,37 @@
+// Programs of the machine that a test run needs: where they are, and how they are installed.
+import { spawnSync } from 'node:child_process'
+import { accessSync, constants } from 'node:fs'
+import { delimiter, join } from 'node:path'
+
+export const isRoot = process.getuid?.() === 0
+
+/** The path of the first of these programs that is there, in PATH or where servers are. */
+export function findProgram(...names: string[]): string | undefined {
+  const dirs = [...(process.env.PATH ?? '').split(delimiter), '/usr/sbin', '/usr/local/sbin']
+  return names
+    .flatMap((name) => [...dirs, '/usr/libexec'].map((dir) => join(dir, name)))
+    .find(isExecutable)
+}
+
+export function isExecutable(file: string): boolean {
+  try {
+    accessSync(file, constants.X_OK)
+    return true
+  } catch {
+    return false
+  }
+}
+
+/** Installs a package with apt-get, and says so; false where that cannot be done. */
+export function aptInstall(packageName: string, because: string): boolean {
+  const apt = findProgram('apt-get')
+  if (apt === undefined || !isRoot) return false
+  console.log(`${because}: installing ${packageName} with apt-get.`)
+  const env = { ...process.env, DEBIAN_FRONTEND: 'noninteractive' }
+  return [
+    ['update', '-qq'],
+    ['install', '-qq', '-y', '-o=Dpkg::Use-Pty=0', '--no-install-recommends', packageName],
+  ].every(
+    (args) => spawnSync(apt, args, { env, stdio: ['ignore', 'inherit', 'inherit'] }).status === 0,
+  )
+}
