@@ -28,7 +28,8 @@ export function certificates(t: Test) {
     at('ca.pem'),
   )
 
-  function issue(name: string) {
+  /** For the address 127.0.0.1, unless another subject is given as openssl writes it. */
+  function issue(name: string, subjectAltName = 'IP:127.0.0.1') {
     const files = { certFile: at(`${name}.pem`), keyFile: at(`${name}.key`) }
     openssl(
       'req',
@@ -36,7 +37,7 @@ export function certificates(t: Test) {
       '-subj',
       `/CN=${name}`,
       '-addext',
-      'subjectAltName=IP:127.0.0.1',
+      `subjectAltName=${subjectAltName}`,
       '-keyout',
       files.keyFile,
       '-out',

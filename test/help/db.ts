@@ -45,8 +45,11 @@ export function freshSqlitePath(t: Test): string {
 
 export type PrivateServer = Awaited<ReturnType<typeof privateMysqlServer>>
 
-/** A server of the test's own, to be stopped and started at will; needs mariadbd or mysqld. */
-export async function privateMysqlServer(t: Test) {
+/**
+ * A server of the test's own, with further arguments, to be stopped and started at will; needs
+ * mariadbd or mysqld.
+ */
+export async function privateMysqlServer(t: Test, args: string[] = []) {
   const program = findServer()
   if (program === undefined) throw new Error('no mariadbd or mysqld is installed')
   const dir = mkdtempSync(join(tmpdir(), 'test-mysql-'))
@@ -66,6 +69,7 @@ export async function privateMysqlServer(t: Test) {
         `--port=${port}`,
         '--bind-address=127.0.0.1',
         ...asRoot,
+        ...args,
       ],
       { stdio: 'ignore' },
     )

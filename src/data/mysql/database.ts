@@ -1,12 +1,12 @@
-import { readFileSync } from 'node:fs'
 import { setTimeout as sleep } from 'node:timers/promises'
-import type { Connection, ConnectionOptions } from 'mysql2'
+import type { Connection } from 'mysql2'
 import type { PoolConnection } from 'mysql2/promise'
 import { DomainError } from '../../biz/error.ts'
 import type { Database, StorageEvents, StorageProblems, UserQueries } from '../database.ts'
 import { databaseUnavailable } from '../error.ts'
 import { MigrationError, readMigrations } from '../migration.ts'
-import { type MysqlAddress, parseMysqlDsn } from './dsn.ts'
+import { connectionOptions } from './connection-options.ts'
+import { parseMysqlDsn } from './dsn.ts'
 import { isDeadlock } from './error.ts'
 import { migrateMysql } from './migrate.ts'
 import { monitor } from './monitor.ts'
@@ -112,29 +112,6 @@ function queriesByConnection(): (connection: PoolConnection) => UserQueries {
     const queries = built.get(key) ?? mysqlUserQueries(key)
     built.set(key, queries)
     return queries
-  }
-}
-
-function connectionOptions(address: MysqlAddress): ConnectionOptions {
-  const { host, port, socketPath, user, password, database, tls } = address
-  return {
-    ...(socketPath === undefined ? { host, port } : { socketPath }),
-    user,
-    password,
-    database,
-    charset: 'utf8mb4',
-    timezone: 'Z',
-    // 64-bit integers come as text: as numbers they would be rounded.
-    supportBigNumbers: true,
-    bigNumberStrings: true,
-    connectTimeout: 5_000,
-    ...(tls && {
-      ssl: {
-        rejectUnauthorized: tls.rejectUnauthorized,
-        verifyIdentity: tls.rejectUnauthorized,
-        ...(tls.caFile !== undefined && { ca: readFileSync(tls.caFile, 'utf8') }),
-      },
-    }),
   }
 }
 

@@ -63,8 +63,14 @@ function answer(connection: Connection): Promise<string> {
   // One turn later: an answer that has arrived while this process was busy counts.
   const late = () => setImmediate(() => resolve(`no answer within ${answerMs} ms`))
   const timer = setTimeout(late, answerMs)
-  connection.ping((err: (Error & { code?: string }) | null) =>
-    resolve(err ? (err.code ?? err.message) : ''),
-  )
+  connection.ping((err: DriverError | null) => resolve(err ? reason(err) : ''))
   return promise.finally(() => clearTimeout(timer))
+}
+
+type DriverError = Error & { code?: string }
+
+/** The code says enough, except for TLS, where mysql2 gives one code to all that may be wrong. */
+function reason({ code, message }: DriverError): string {
+  if (code === undefined) return message
+  return code === 'HANDSHAKE_SSL_ERROR' ? `${code}: ${message}` : code
 }
