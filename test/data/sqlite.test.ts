@@ -1,5 +1,7 @@
-import { DatabaseSync } from 'node:sqlite'
+import { spawn } from 'node:child_process'
 import { once } from 'node:events'
+import { createInterface } from 'node:readline'
+import { DatabaseSync } from 'node:sqlite'
 import { Worker } from 'node:worker_threads'
 import { type Test, test } from 'tap'
 import { readMigrations } from '../../src/data/migration.ts'
@@ -25,6 +27,7 @@ repoContract((title, run) => {
   })
 })
 
+const moduleUrl = new URL('../../src/data/sqlite/database.ts', import.meta.url).href
 const signal = new AbortController().signal
 const newUser = { name: 'Ada', email: 'ada@example.org', phone: '', createdAt: new Date() }
 
@@ -35,50 +38,76 @@ function inThread(t: Test, code: string, data: object): Worker {
   return worker
 }
 
-test('four processes that migrate one file at once apply each migration once', async (t) => {
-  const path = freshSqlitePath(t)
-  await sqliteDatabase(path).close()
-  const gate = new Int32Array(new SharedArrayBuffer(4))
-  const code = `
-    const { parentPort, workerData: { module, path, gate } } = require('node:worker_threads')
-    import(module).then(async ({ sqliteDatabase }) => {
-      parentPort.postMessage('ready')
-      Atomics.wait(gate, 0, 0)
+/** Opens and migrates each file whose path it is sent, and sends what it has applied. */
+const openerCode = `
+  import { createInterface } from 'node:readline'
+  const { sqliteDatabase } = await import(process.argv[1])
+  console.log('ready')
+  for await (const path of createInterface({ input: process.stdin })) {
+    try {
       const db = sqliteDatabase(path)
       const applied = await db.migrate()
       await db.close()
-      parentPort.postMessage(applied)
-    })`
-  const module = new URL('../../src/data/sqlite/database.ts', import.meta.url).href
-  const workers = Array.from({ length: 4 }, () => inThread(t, code, { module, path, gate }))
-  await Promise.all(workers.map((worker) => once(worker, 'message')))
-  const applied = Promise.all(workers.map((worker) => once(worker, 'message')))
-  Atomics.store(gate, 0, 1)
-  Atomics.notify(gate, 0)
-  t.strictSame((await applied).flat(2), ['0000_users'])
+      console.log(JSON.stringify(applied))
+    } catch (err) {
+      console.log(JSON.stringify(String(err)))
+    }
+  }`
+
+function startOpener(t: Test) {
+  const args = ['--input-type=module', '--eval', openerCode, moduleUrl]
+  const child = spawn(process.execPath, args, { stdio: ['pipe', 'pipe', 'inherit'] })
+  t.teardown(() => child.kill('SIGKILL'))
+  const lines = createInterface({ input: child.stdout })[Symbol.asyncIterator]()
+  return {
+    send: (path: string) => child.stdin.write(`${path}\n`),
+    async next(): Promise<string> {
+      const line = await lines.next()
+      return line.done ? '"it has ended"' : line.value
+    },
+  }
+}
+
+test('eight processes that open one new file at once make and migrate it once', async (t) => {
+  const migrations = await readMigrations('sqlite')
+  const openers = Array.from({ length: 8 }, () => startOpener(t))
+  for (const opener of openers) t.equal(await opener.next(), 'ready')
+  // One file alone would not show every order.
+  for (let round = 0; round < 5; round += 1) {
+    const path = freshSqlitePath(t)
+    for (const opener of openers) opener.send(path)
+    const answers = await Promise.all(openers.map((opener) => opener.next()))
+    const applied = answers.flatMap((answer) => JSON.parse(answer) as string | string[])
+    t.strictSame(
+      applied.toSorted((a, b) => a.localeCompare(b)),
+      migrations.map(({ name }) => name),
+    )
+  }
 })
 
-test('opening a file waits for the process that holds it', async (t) => {
-  const path = freshSqlitePath(t)
-  const gate = new Int32Array(new SharedArrayBuffer(4))
-  const code = `
+// IMMEDIATE lets others read: SQLite then does not wait by itself, as it holds a read lock already.
+for (const lock of ['EXCLUSIVE', 'IMMEDIATE'])
+  test(`opening a file waits for the process that holds it by BEGIN ${lock}`, async (t) => {
+    const path = freshSqlitePath(t)
+    const gate = new Int32Array(new SharedArrayBuffer(4))
+    const code = `
     const { parentPort, workerData: { path, gate } } = require('node:worker_threads')
     const connection = new (require('node:sqlite').DatabaseSync)(path)
-    connection.exec('BEGIN EXCLUSIVE')
+    connection.exec('BEGIN ${lock}')
     parentPort.postMessage('held')
     Atomics.wait(gate, 0, 0)
     // Opening blocks the other thread: nothing but time can tell that it has come to the lock.
     Atomics.wait(gate, 0, 1, 50)
     connection.exec('COMMIT')
     connection.close()`
-  const [held] = await once(inThread(t, code, { path, gate }), 'message')
-  t.equal(held, 'held')
-  Atomics.store(gate, 0, 1)
-  Atomics.notify(gate, 0)
-  const db = sqliteDatabase(path)
-  t.strictSame(await db.migrate(), ['0000_users'])
-  await db.close()
-})
+    const [held] = await once(inThread(t, code, { path, gate }), 'message')
+    t.equal(held, 'held')
+    Atomics.store(gate, 0, 1)
+    Atomics.notify(gate, 0)
+    const db = sqliteDatabase(path)
+    t.strictSame(await db.migrate(), ['0000_users'])
+    await db.close()
+  })
 
 test('a migration that another process is applying is waited for, and not applied again', async (t) => {
   const path = freshSqlitePath(t)

@@ -4,8 +4,12 @@ import { DatabaseSync, type SQLInputValue, type StatementSync } from 'node:sqlit
 import type { AsyncRemoteCallback } from 'drizzle-orm/sqlite-proxy'
 import type { Database, StorageProblems } from '../database.ts'
 import { type Migration, MigrationError, readMigrations } from '../migration.ts'
-import { sqliteError } from './error.ts'
+import { isBusy, sqliteError } from './error.ts'
 import { sqliteUserQueries } from './user-queries.ts'
+
+/** For how long another process on the file is waited for. */
+const busyTimeoutMs = 1_000
+const busyPauseMs = 5
 
 /**
  * Opens the embedded database, a file that is made when it is missing. There is one connection, so
@@ -13,11 +17,14 @@ import { sqliteUserQueries } from './user-queries.ts'
  */
 export function sqliteDatabase(path: string): Database {
   mkdirSync(dirname(path), { recursive: true })
-  const connection = new DatabaseSync(path, { readBigInts: true, returnArrays: true })
-  // FULL: an answered create survives a power cut. The timeout is for another process on the file.
-  connection.exec(
-    'PRAGMA busy_timeout = 1000; PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL',
-  )
+  const connection = new DatabaseSync(path, {
+    readBigInts: true,
+    returnArrays: true,
+    timeout: busyTimeoutMs,
+  })
+  useWal(connection)
+  // An answered create survives a power cut.
+  connection.exec('PRAGMA synchronous = FULL')
   const users = sqliteUserQueries(remoteCallback(connection))
   const inTurn = queue()
   const migrate = () => inTurn(async () => applyAll(connection, await readMigrations('sqlite')))
@@ -50,6 +57,23 @@ export function sqliteDatabase(path: string): Database {
       inTurn(async () => {
         if (connection.isOpen) connection.close()
       }),
+  }
+}
+
+/**
+ * Switches the file to WAL, which it then stays in. SQLite does not wait for another process here,
+ * because it has a read lock already, with which two could wait for each other.
+ */
+function useWal(connection: DatabaseSync): void {
+  const deadline = performance.now() + busyTimeoutMs
+  const pause = new Int32Array(new SharedArrayBuffer(4))
+  for (;;) {
+    try {
+      return connection.exec('PRAGMA journal_mode = WAL')
+    } catch (err) {
+      if (!isBusy(err) || performance.now() > deadline) throw err
+      Atomics.wait(pause, 0, 0, busyPauseMs)
+    }
   }
 }
 

@@ -1,9 +1,15 @@
 import { DomainError } from '../../biz/error.ts'
 import { databaseUnavailable, driverError, statementFailed, UniqueViolation } from '../error.ts'
 
+const busy = 5
 const constraintUnique = 2067
 // Primary result codes (the low byte): busy, locked, read-only, I/O error, full, cannot open.
-const unavailable = new Set([5, 6, 8, 10, 13, 14])
+const unavailable = new Set([busy, 6, 8, 10, 13, 14])
+
+/** Whether another process holds the file; the upper bits of the code only say how. */
+export function isBusy(err: unknown): boolean {
+  return err instanceof Error && 'errcode' in err && (Number(err.errcode) & 0xff) === busy
+}
 
 /** Turns what node:sqlite throws into UniqueViolation or DomainError; the rest stays, without Drizzle's wrapper. */
 export function sqliteError(err: unknown): unknown {
