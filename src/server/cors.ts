@@ -2,13 +2,7 @@ import { cors as connectCors } from '@connectrpc/connect'
 import type { Request, Response } from './exchange.ts'
 
 const methods = ['GET', 'HEAD', 'POST', 'PUT', 'PATCH', 'DELETE'].join(', ')
-const requestHeaders = [
-  ...connectCors.allowedHeaders,
-  // Those of REST beside them.
-  'X-Server-Timeout',
-  'Grpc-Timeout',
-]
-const allowedHeaders = [...new Set(requestHeaders)].join(', ')
+const allowedHeaders = [...connectCors.allowedHeaders, 'X-Server-Timeout'].join(', ')
 const exposedHeaders = [
   ...connectCors.exposedHeaders,
   // What refusals say beside their body.
@@ -35,11 +29,11 @@ export function cors(origins: readonly string[]): Cors {
   const any = origins.includes('*')
   const allowed = new Set(origins)
   return function allow(request, response) {
-    // Also without an Origin: a cache must not give that answer to a page.
+    const origin = any ? '*' : request.headers.origin
+    // On answers to all, since a cache may give them to a page; that is why `*` stands on all, too.
     if (!any) response.setHeader('Vary', 'Origin')
-    const { origin } = request.headers
-    if (origin === undefined || !(any || allowed.has(origin))) return false
-    response.setHeader('Access-Control-Allow-Origin', any ? '*' : origin)
+    if (origin === undefined || !allowed.has(origin)) return false
+    response.setHeader('Access-Control-Allow-Origin', origin)
     if (isPreflight(request)) {
       answerPreflight(response)
       return true
@@ -49,9 +43,10 @@ export function cors(origins: readonly string[]): Cors {
   }
 }
 
-/** Whether it asks for itself: an OPTIONS of a page's own has no such header. */
+/** Asks whether a method may be used; an OPTIONS of a page's own does not. */
 function isPreflight({ method, headers }: Request): boolean {
-  return method === 'OPTIONS' && headers['access-control-request-method'] !== undefined
+  const asked = headers['access-control-request-method']
+  return method === 'OPTIONS' && headers.origin !== undefined && asked !== undefined
 }
 
 /** One answer for all paths: whether the call itself is served, its own answer says. */
