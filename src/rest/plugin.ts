@@ -54,6 +54,16 @@ export function fastifyRestPlugin(
   options: RestPluginOptions,
   done: (err?: Error) => void,
 ): void {
+  try {
+    mount(app, options)
+    done()
+  } catch (err) {
+    // A plugin that throws is an uncaught exception of its host.
+    done(err instanceof Error ? err : new Error(String(err)))
+  }
+}
+
+function mount(app: FastifyInstance, options: RestPluginOptions): void {
   const table = compileRoutes(options)
   const { bodyLimit = 1024 * 1024 } = options
   // Fastify answers 404 to the methods that it does not know; here they are 405.
@@ -89,7 +99,6 @@ export function fastifyRestPlugin(
         handler: (request, reply) => serve(request, reply, options),
       })
   }
-  done()
 }
 
 /** The routes that a plugin with these options serves, for printing and for tests. */

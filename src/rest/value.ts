@@ -6,6 +6,7 @@ import {
   isWrapperDesc,
   TimestampSchema,
 } from '@bufbuild/protobuf/wkt'
+import { parseGoDuration } from './go-duration.ts'
 
 /** Says what is allowed where a text was not. */
 export class InvalidText extends Error {
@@ -106,7 +107,8 @@ const textMessages: Record<string, (text: string) => unknown> = {
   [TimestampSchema.typeName]: (text) =>
     jsonText(TimestampSchema, text, 'must be an RFC 3339 time such as 2026-01-31T12:00:00Z'),
   [DurationSchema.typeName]: (text) =>
-    jsonText(DurationSchema, text, 'must be seconds with the unit s, such as 1.5s'),
+    parseGoDuration(text) ??
+    jsonText(DurationSchema, text, 'must be a duration such as 1.5s or 1m30s'),
   [FieldMaskSchema.typeName]: parseFieldMask,
 }
 
