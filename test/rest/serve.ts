@@ -15,7 +15,7 @@ export type Ask = (request: RawRequest) => Promise<RawAnswer>
 
 export type RestService = Awaited<ReturnType<typeof serveRest>>
 
-const limits = {
+export const limits = {
   maxHeaderBytes: 256 * 1024,
   headersTimeoutMs: 10_000,
   requestTimeoutMs: 30_000,

@@ -29,7 +29,7 @@ const bindingUri = createContextKey('')
 async function serveCompliance(t: Test) {
   const templates = new WeakMap<object, string>()
   const repeat = (request: Message, { values }: HandlerContext) =>
-    create(repeatResponse, { request, bindingUri: values.get(bindingUri) } as never)
+    create(repeatResponse, { request, bindingUri: values.get(bindingUri) })
   const rpcs = compliance.methods.map(({ localName }) => localName)
   const repeats = rpcs.filter((name) => name.startsWith('repeat')).map((name) => [name, repeat])
   return serveRest(t, {
@@ -51,7 +51,7 @@ const UNKNOWN = 2147483647
 
 function getEnum(request: EnumRequest) {
   const continent = request.unknownEnum ? UNKNOWN : AUSTRALIA
-  return create(enumResponse, { request, continent } as never)
+  return create(enumResponse, { request, continent })
 }
 
 function verifyEnum(response: EnumResponse) {
@@ -101,7 +101,7 @@ async function gaxClient(ask: Ask, options: GaxOptions = {}) {
     servicePath: '127.0.0.1',
     port: 80,
     protocol: 'http',
-  } as never)
+  })
   const calls = Object.fromEntries(
     compliance.methods.map(({ name, localName }) => [name, promised(stub[localName] as never)]),
   )
@@ -152,7 +152,10 @@ for (const protocol of protocols)
             await t.test(`${group}: ${rpc}: ${given.name}`, async (t) => {
               const { request, bindingUri } = await repeat(rpc, withPathFields(rpc, given))
               const echoed = fromJson(repeatRequest, request)
-              t.ok(equals(repeatRequest, echoed, fromJson(repeatRequest, given)), `${request}`)
+              t.ok(
+                equals(repeatRequest, echoed, fromJson(repeatRequest, given)),
+                JSON.stringify(request),
+              )
               t.equal(bindingUri, given.intendedBindingUri ?? firstTemplate(rpc))
             })
           }
