@@ -1,48 +1,50 @@
-import { create } from '@bufbuild/protobuf'
-import { type Duration, DurationSchema } from '@bufbuild/protobuf/wkt'
+import { endOfDigits } from './number-text.ts'
 
-const nanosOf: Record<string, bigint> = {
+const second = 1_000_000_000n
+const units: Record<string, bigint> = {
   ns: 1n,
   us: 1000n,
-  // Go writes U+00B5 and reads U+03BC too.
+  // Both spellings of micro that Unicode has, as Go takes them.
   '\u00b5s': 1000n,
   '\u03bcs': 1000n,
   ms: 1_000_000n,
-  s: 1_000_000_000n,
-  m: 60_000_000_000n,
-  h: 3_600_000_000_000n,
-}
-const second = 1_000_000_000n
-// As the JSON mapping allows: about 10,000 years.
-const mostSeconds = 315_576_000_000n
-const longest = 100
-const part = /(\d*)(?:\.(\d*))?(ns|us|\u00b5s|\u03bcs|ms|s|m|h)/y
-
-/**
- * Reads a duration as Go prints it, such as `1m30s` or `-1.5h`, which Kratos' clients put into
- * queries (encoding/form). undefined for any other text, for what is finer than a nanosecond, and
- * for what a Duration cannot hold.
- */
-export function parseGoDuration(text: string): Duration | undefined {
-  const negative = text.startsWith('-')
-  const nanos = text.length > longest ? undefined : sumOf(text, /^[+-]/.test(text) ? 1 : 0)
-  if (nanos === undefined || nanos > mostSeconds * second) return undefined
-  const signed = negative ? -nanos : nanos
-  return create(DurationSchema, { seconds: signed / second, nanos: Number(signed % second) })
+  s: second,
+  m: 60n * second,
+  h: 3600n * second,
 }
 
-function sumOf(text: string, start: number): bigint | undefined {
-  if (text.slice(start) === '0') return 0n
-  let sum = 0n
-  let at = start
-  do {
-    part.lastIndex = at
-    const [all = '', whole = '', fraction = '', unit = ''] = part.exec(text) ?? []
-    const scale = 10n ** BigInt(fraction.length)
-    const scaled = BigInt(whole + fraction) * (nanosOf[unit] ?? 0n)
-    if (whole + fraction === '' || scaled % scale !== 0n) return undefined
-    sum += scaled / scale
-    at += all.length
-  } while (at < text.length)
-  return sum
+// Beyond what any duration needs; BigInt's cost grows with the square of the digits.
+const longest = 64
+
+/** Reads Go's time.Duration, such as `1h30m` or `-1.5s`, as nanoseconds; undefined if it is none. */
+export function goDuration(text: string): bigint | undefined {
+  if (text.length > longest) return undefined
+  const signed = text[0] === '-' || text[0] === '+'
+  let rest = signed ? text.slice(1) : text
+  if (rest === '0') return 0n
+  if (rest === '') return undefined
+  let total = 0n
+  while (rest !== '') {
+    const part = firstPart(rest)
+    if (part === undefined) return undefined
+    total += part.nanos
+    rest = rest.slice(part.length)
+  }
+  return text[0] === '-' ? -total : total
+}
+
+/** A number and its unit. */
+function firstPart(text: string): { nanos: bigint; length: number } | undefined {
+  const whole = text.slice(0, endOfDigits(text, 0))
+  const dot = text[whole.length] === '.' ? 1 : 0
+  const numberEnd = dot ? endOfDigits(text, whole.length + 1) : whole.length
+  const fraction = text.slice(whole.length + dot, numberEnd)
+  if (whole === '' && fraction === '') return undefined
+  const name = [text.slice(numberEnd, numberEnd + 2), text[numberEnd] ?? ''].find((each) =>
+    Object.hasOwn(units, each),
+  )
+  const unit = units[name ?? '']
+  if (name === undefined || unit === undefined) return undefined
+  const part = (BigInt(fraction || '0') * unit) / 10n ** BigInt(fraction.length)
+  return { nanos: BigInt(whole || '0') * unit + part, length: numberEnd + name.length }
 }

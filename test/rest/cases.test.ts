@@ -3,7 +3,7 @@ import { type DescService, type JsonValue, type Message, toJson } from '@bufbuil
 import { test, type Test } from 'tap'
 import { unescapeMulti, unescapeSegment, type UnescapeMode } from '../../src/rest/match.ts'
 import { describe, type FieldShape, type MethodShape, type Shapes } from './descriptors.ts'
-import { protocols, serveRest } from './serve.ts'
+import { protocols, serveRest } from './listen.ts'
 
 /** A recorded case; each kind has some of these. */
 interface Case {

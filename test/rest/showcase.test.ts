@@ -7,7 +7,7 @@ import { fallback, protobuf } from 'google-gax'
 import { test, type Test } from 'tap'
 import { httpBindings } from '../../src/rest/rules.ts'
 import { messageIn, serviceIn, testProtos } from './descriptors.ts'
-import { type Ask, protocols, serveRest } from './serve.ts'
+import { type Ask, protocols, serveRest } from './listen.ts'
 
 interface Suite {
   groups: { name: string; rpcs: string[]; requests: (JsonObject & { name: string })[] }[]

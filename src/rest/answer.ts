@@ -1,0 +1,122 @@
+import type { Message } from '@bufbuild/protobuf'
+import type { ConnectError } from '@connectrpc/connect'
+import type { FastifyReply, FastifyRequest } from 'fastify'
+import { compressed } from './compress.ts'
+import { httpStatusKey, type RestCall } from './context.ts'
+import { jsonBytes } from './encode.ts'
+import { errorBody, retryAfterSeconds } from './errors.ts'
+import { computedTag, namesTag, quotedTag, weakTag } from './etag.ts'
+import { mayLeave, mergedVary } from './headers.ts'
+import {
+  answerType,
+  type AnswerType,
+  type Coding,
+  type CodingChoice,
+  listsToken,
+} from './negotiate.ts'
+import type { RestObserver } from './options.ts'
+
+/** What the client accepts, decided before its call is made. */
+export interface Acceptance {
+  type: AnswerType
+  coding: CodingChoice
+}
+
+/** An answer that is no error. */
+export interface Answer {
+  message: Message
+  bytes: Buffer
+  /** Answers of fewer bytes are not compressed. */
+  compressFrom: number
+}
+
+/** Sends an answer: conditional on GET and HEAD, and in the coding that the client likes best. */
+export async function sendAnswer(
+  request: FastifyRequest,
+  reply: FastifyReply,
+  call: RestCall,
+  { type, coding: choice }: Acceptance,
+  { message, bytes, compressFrom }: Answer,
+): Promise<FastifyReply> {
+  const status = call.values.get(httpStatusKey) ?? 200
+  copyMetadata(request, reply, call)
+  vary(reply, 'Accept, Accept-Encoding')
+  const worth = bytes.byteLength >= compressFrom || !choice.identity
+  const coding = worth ? choice.coding : undefined
+  if (status === 200 && (request.method === 'GET' || request.method === 'HEAD')) {
+    const tag = givenTag(reply, message, coding) ?? computedTag(bytes, type, coding)
+    void reply.header('etag', tag)
+    const held = request.headers['if-none-match']
+    if (held !== undefined && namesTag(held, tag)) return reply.code(304).send()
+  }
+  void reply.code(status).header('content-type', type)
+  if (coding === undefined) return reply.send(bytes)
+  const smaller = await compressed(bytes, coding)
+  return reply.header('content-encoding', coding).send(smaller)
+}
+
+/** The validator by the handler's own header or by the reply's field `etag` (AIP-154). */
+function givenTag(
+  reply: FastifyReply,
+  message: Message,
+  coding: Coding | undefined,
+): string | undefined {
+  const header = reply.getHeader('etag')
+  const field = 'etag' in message ? message.etag : undefined
+  const given = header ?? field
+  const tag = typeof given === 'string' ? quotedTag(given) : undefined
+  return tag && coding ? weakTag(tag) : tag
+}
+
+/**
+ * Sends an error in the one body; its metadata become headers, RetryInfo becomes Retry-After.
+ * `sent` gives a field the name under which this client sent it, `call` has what its handler set.
+ */
+export function sendError(
+  reply: FastifyReply,
+  request: FastifyRequest,
+  error: ConnectError,
+  observer: RestObserver | undefined,
+  sent: (field: string) => string = (field) => field,
+  call?: RestCall,
+): void {
+  const body = errorBody(error, sent)
+  observer?.error(request, error, body.code, body.reason)
+  if (call) copyMetadata(request, reply, call)
+  const retryAfter = retryAfterSeconds(error)
+  if (retryAfter !== undefined) void reply.header('retry-after', `${retryAfter}`)
+  error.metadata.forEach((value, name) => {
+    if (mayLeave(name)) void reply.header(name, value)
+  })
+  vary(reply, 'Accept')
+  const type = answerType(request.headers.accept) ?? 'application/json'
+  void reply.code(body.code).header('content-type', type).send(jsonBytes(body))
+}
+
+function vary(reply: FastifyReply, names: string): void {
+  void reply.header('vary', mergedVary(reply.getHeader('vary'), names))
+}
+
+function copyMetadata(
+  request: FastifyRequest,
+  reply: FastifyReply,
+  { answerHeaders, answerTrailers }: RestCall,
+): void {
+  answerHeaders?.forEach((value, name) => {
+    if (!mayLeave(name)) return
+    void reply.header(name, name === 'vary' ? mergedVary(reply.getHeader('vary'), value) : value)
+  })
+  const real = answerTrailers !== undefined && takesTrailers(request)
+  answerTrailers?.forEach((value, name) => {
+    if (!mayLeave(name)) return
+    if (real) void reply.trailer(name, (_reply, _payload, done) => done(null, value))
+    else void reply.header(`trailer-${name}`, value)
+  })
+}
+
+/** Without TE, or with nothing for them to trail, trailers go before, as Connect's do. */
+function takesTrailers({ headers, method, raw }: FastifyRequest): boolean {
+  return (
+    method !== 'HEAD' && raw.httpVersion !== '1.0' && listsToken(headers.te?.toString(), 'trailers')
+  )
+}
