@@ -14,9 +14,9 @@ export interface PipelineOptions {
 
 /**
  * Sends requests down one connection of HTTP/1.1 at a time without waiting for each answer, and tells
- * of each answer in their order. After an answer that says `Connection: close`, the requests behind it
- * go down a new connection. Rejects when an answer takes longer than `patienceMs`, or a connection
- * ends otherwise.
+ * of each answer in their order. The requests behind one after which the server closes go down a new
+ * connection. Rejects when an answer takes longer than `patienceMs`, or a request got none though it
+ * was the first of its connection.
  */
 export async function pipeline(
   port: number,
@@ -39,11 +39,12 @@ export async function pipeline(
     return sent.slice(before)
   }
 
-  function connection(): Promise<void> {
-    const { promise, resolve, reject } = Promise.withResolvers<void>()
+  /** Ends with its connection; true if any answer came. */
+  function connection(): Promise<boolean> {
+    const { promise, resolve, reject } = Promise.withResolvers<boolean>()
     const socket = net.connect({ port, host: '127.0.0.1', noDelay: true })
     let rest: Buffer = Buffer.alloc(0)
-    let closing = false
+    let answers = 0
 
     function send(again: readonly Buffer[]): void {
       const parts = [...again, ...next()]
@@ -51,34 +52,36 @@ export async function pipeline(
       if (sent.length === 0) socket.end()
     }
 
-    socket.setTimeout(patienceMs, () => socket.destroy(new Error('no answer in time')))
+    function take(chunk: Buffer): void {
+      rest = rest.length === 0 ? chunk : Buffer.concat([rest, chunk])
+      for (let read = readAnswer(rest); read; read = readAnswer(rest)) {
+        rest = rest.subarray(read.length)
+        sent.shift()
+        answers += 1
+        answered(read.answer)
+        if (/\r\nconnection: close/i.test(read.answer.head)) return void socket.destroy()
+      }
+      send([])
+    }
+
+    socket.setTimeout(patienceMs, () => reject(new Error('no answer in time')))
     socket.on('connect', () => send([...sent]))
     socket.on('data', (chunk) => {
-      if (closing) return
       try {
-        rest = rest.length === 0 ? chunk : Buffer.concat([rest, chunk])
-        for (let read = readAnswer(rest); read && !closing; read = readAnswer(rest)) {
-          rest = rest.subarray(read.length)
-          sent.shift()
-          closing = /\r\nconnection: close/i.test(read.answer.head)
-          answered(read.answer)
-        }
-        if (closing) socket.destroy()
-        else send([])
+        take(chunk)
       } catch (err) {
-        socket.destroy(err as Error)
+        reject(err)
+        socket.destroy()
       }
     })
-    socket.on('error', (err) => void (closing || reject(err)))
-    socket.on('close', () =>
-      closing || sent.length === 0
-        ? resolve()
-        : reject(new Error(`closed before ${sent.length} answers`)),
-    )
-    return promise
+    // A server that closes while requests are on their way resets the connection.
+    socket.on('error', () => undefined)
+    socket.on('close', () => resolve(answers > 0))
+    return promise.finally(() => socket.destroy())
   }
 
-  while (!from.done || sent.length > 0) await connection()
+  while (!from.done || sent.length > 0)
+    if (!(await connection()) && sent.length > 0) throw new Error('closed without an answer')
 }
 
 function readAnswer(bytes: Buffer): { answer: Answer; length: number } | undefined {
