@@ -34,7 +34,16 @@ export function fastifyRestPlugin(
   options: RestPluginOptions,
   done: (err?: Error) => void,
 ): void {
-  const settings = withDefaults(options)
+  try {
+    mount(app, withDefaults(options))
+    done()
+  } catch (err) {
+    // Thrown, it would be nobody's to catch.
+    done(err instanceof Error ? err : new Error(String(err)))
+  }
+}
+
+function mount(app: FastifyInstance, settings: RestSettings): void {
   const { bodyLimit, observer, mergeSlashes } = settings
   const table = compileTargets(settings)
   for (const line of advice(table.routes.map(({ target }) => target.binding))) app.log.warn(line)
@@ -68,7 +77,6 @@ export function fastifyRestPlugin(
       },
       handler: (request, reply) => serve(request, reply, settings),
     })
-  done()
 }
 
 function mountPoints(table: RouteTable<Target>): string[] {
