@@ -89,6 +89,8 @@ export function sendError(
     if (mayLeave(name)) void reply.header(name, value)
   })
   vary(reply, 'Accept')
+  // Fastify's own after a body that was not read to its end; HTTP/2 has no such header.
+  if (request.raw.httpVersionMajor > 1) void reply.removeHeader('connection')
   const type = answerType(request.headers.accept) ?? 'application/json'
   void reply.code(body.code).header('content-type', type).send(jsonBytes(body))
 }

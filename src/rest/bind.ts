@@ -107,6 +107,9 @@ function answerMessage({ method, responseBody }: HttpBinding): DescMessage | und
   return responseBody === '' ? method.output : fieldNamed(method.output, responseBody)?.message
 }
 
+// What google-gax sends with a POST that has nothing for its body.
+const emptyString = '""'
+
 function compileBody(input: DescMessage, body: string, options: BindOptions) {
   const field = fieldNamed(input, body)
   const about = body === '*' ? input : field?.fieldKind === 'message' ? field.message : undefined
@@ -123,7 +126,8 @@ function compileBody(input: DescMessage, body: string, options: BindOptions) {
   }
 
   return function readBody(text: string, format: BodyFormat, rules: BrokenRules): ReadBody {
-    if (text === '') return { message: create(input), formKeys: undefined }
+    if (text === '' || (text === emptyString && (body === '' || about)))
+      return { message: create(input), formKeys: undefined }
     if (body === '') throw malformedBody('this method takes no body')
     if (format === 'form') return readForm(text, rules)
     const read = body === '*' ? readMessage(input, text, options.json) : undefined

@@ -38,7 +38,7 @@ export function fastifyRestPlugin(
     mount(app, withDefaults(options))
     done()
   } catch (err) {
-    // A plugin that throws is an uncaught exception of its host.
+    // Thrown, it would be nobody's to catch.
     done(err instanceof Error ? err : new Error(String(err)))
   }
 }

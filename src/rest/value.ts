@@ -1,7 +1,8 @@
-import { create, fromJson } from '@bufbuild/protobuf'
+import { create, fromJson, toJson } from '@bufbuild/protobuf'
 import type { DescEnum, DescField, DescMessage } from '@bufbuild/protobuf'
 import {
   DurationSchema,
+  type FieldMask,
   FieldMaskSchema,
   isWrapperDesc,
   TimestampSchema,
@@ -26,6 +27,11 @@ export function isTextField(field: DescField): boolean {
 /** Whether a text can stand for what the field, its elements or its map's values are. */
 export function isTextType({ message }: DescField): boolean {
   return message === undefined || isWrapperDesc(message) || textMessages.has(message.typeName)
+}
+
+/** Whether JSON has the message as one value or in another form than its fields. */
+export function hasOwnJson(desc: DescMessage): boolean {
+  return isWrapperDesc(desc) || ownJson.has(desc.typeName)
 }
 
 /**
@@ -68,6 +74,14 @@ const textMessages = new Map<string, ParseMessage>([
   ],
   [DurationSchema.typeName, parseDuration],
   [FieldMaskSchema.typeName, parseFieldMask],
+])
+
+const ownJson = new Set([
+  ...textMessages.keys(),
+  'google.protobuf.Any',
+  'google.protobuf.Struct',
+  'google.protobuf.Value',
+  'google.protobuf.ListValue',
 ])
 
 function parseMessage(
@@ -129,7 +143,18 @@ function parseFieldMask(text: string): unknown {
     .split(',')
     .map((path) => snakeCase(path.trim()))
     .filter((path) => path !== '')
-  return create(FieldMaskSchema, { paths })
+  const mask = create(FieldMaskSchema, { paths })
+  // Such as `line_1`, whose JSON would read as `line1`: no JSON body can say it, and no answer.
+  return hasJson(mask) ? mask : refuse('must be field paths such as name,address.city')
+}
+
+function hasJson(mask: FieldMask): boolean {
+  try {
+    toJson(FieldMaskSchema, mask)
+    return true
+  } catch {
+    return false
+  }
 }
 
 function snakeCase(path: string): string {

@@ -31,7 +31,7 @@ export interface ServerOptions {
 
 /** The REST port: the services by their google.api.http rules, every refusal in Kratos' body. */
 export function httpServer(options: ServerOptions, readiness: Readiness) {
-  const { routes, interceptors, observers, limits, admission, tls, origins } = options
+  const { routes, interceptors, observers, limits, admission, tls, origins, types } = options
   const exchanges = exchangeRegistry('rest', observers)
   const observer = restObserver(exchanges)
   const app: FastifyInstance = fastify({
@@ -62,6 +62,7 @@ export function httpServer(options: ServerOptions, readiness: Readiness) {
     routes,
     interceptors,
     bodyLimit: limits.maxBodyBytes,
+    ...(types && { types }),
     contextValues: ({ raw }) => createContextValues().set(exchangeKey, exchanges.of(raw)),
     observer,
   })

@@ -51,7 +51,7 @@ type Init = Record<string, unknown>
 function serve(reply: Init, options: Partial<RestPluginOptions> = {}) {
   return serveSchema(
     schema,
-    { get: () => create(schema.message('Thing'), reply as never), nothing: () => ({}) },
+    { get: () => create(schema.message('Thing'), reply), nothing: () => ({}) },
     options,
   )
 }
@@ -90,7 +90,7 @@ test('an answer has default values, and null for unset messages, as protojson wi
 })
 
 test('nested messages have their default values and nulls too', async (t) => {
-  const nested = create(schema.message('Thing'), { name: 'n' } as never) as Message
+  const nested = create(schema.message('Thing'), { name: 'n' }) as Message
   const full = { ...unset, name: 'n' }
   const got = await get('/v1/thing', {
     children: [nested],
@@ -119,7 +119,7 @@ test('google.protobuf.Any is written with the types that the plugin knows', asyn
 })
 
 test('response_body makes one field of any kind the whole answer', async (t) => {
-  const nested = create(schema.message('Thing'), { name: 'n' } as never)
+  const nested = create(schema.message('Thing'), { name: 'n' })
   const reply = {
     name: 'x',
     size: 9007199254740993n,
@@ -218,7 +218,7 @@ test('$prettyPrint indents', async (t) => {
 })
 
 test('$fields gives the part of an answer that it names', async (t) => {
-  const leaf = create(schema.message('Thing'), { name: 'leaf', size: 1n } as never)
+  const leaf = create(schema.message('Thing'), { name: 'leaf', size: 1n })
   const reply = {
     name: 'x',
     children: [leaf, leaf],
