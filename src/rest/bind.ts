@@ -16,7 +16,7 @@ import type { HttpBinding } from './rules.ts'
 import { InvalidText } from './scalar-text.ts'
 import { noSystemParameters, type SystemParameters } from './system-parameters.ts'
 import { derivedMask, deriveMask, jsonPaths } from './update-mask.ts'
-import { parseText } from './value.ts'
+import { hasOwnJson, parseText } from './value.ts'
 
 export interface BindOptions extends ParameterOptions {
   json: ReadOptions
@@ -107,8 +107,15 @@ function answerMessage({ method, responseBody }: HttpBinding): DescMessage | und
   return responseBody === '' ? method.output : fieldNamed(method.output, responseBody)?.message
 }
 
-// What google-gax sends with a POST that has nothing for its body.
-const emptyString = '""'
+/**
+ * Whether a body says nothing. google-gax sends `""` where it has nothing for the body, which is no
+ * JSON of a message but of one that JSON has as a text.
+ */
+function isNothing(text: string, body: string, field: DescField | undefined): boolean {
+  if (text === '') return true
+  if (text !== '""' || body === '*') return false
+  return body === '' || (field?.fieldKind === 'message' && !hasOwnJson(field.message))
+}
 
 function compileBody(input: DescMessage, body: string, options: BindOptions) {
   const field = fieldNamed(input, body)
@@ -126,8 +133,7 @@ function compileBody(input: DescMessage, body: string, options: BindOptions) {
   }
 
   return function readBody(text: string, format: BodyFormat, rules: BrokenRules): ReadBody {
-    if (text === '' || (text === emptyString && (body === '' || about)))
-      return { message: create(input), formKeys: undefined }
+    if (isNothing(text, body, field)) return { message: create(input), formKeys: undefined }
     if (body === '') throw malformedBody('this method takes no body')
     if (format === 'form') return readForm(text, rules)
     const read = body === '*' ? readMessage(input, text, options.json) : undefined
