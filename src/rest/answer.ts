@@ -1,8 +1,9 @@
+import { validateHeaderValue } from 'node:http'
 import type { Message } from '@bufbuild/protobuf'
 import type { ConnectError } from '@connectrpc/connect'
 import type { FastifyReply, FastifyRequest } from 'fastify'
 import { compressed } from './compress.ts'
-import { httpStatusKey, type RestCall } from './context.ts'
+import type { RestCall } from './context.ts'
 import { jsonBytes } from './encode.ts'
 import { errorBody, retryAfterSeconds } from './errors.ts'
 import { computedTag, namesTag, quotedTag, weakTag } from './etag.ts'
@@ -25,34 +26,46 @@ export interface Acceptance {
 /** An answer that is no error. */
 export interface Answer {
   message: Message
-  bytes: Buffer
+  /** A string, since node:http writes it in one piece with the headers. */
+  json: string
   /** Answers of fewer bytes are not compressed. */
   compressFrom: number
 }
 
 /** Sends an answer: conditional on GET and HEAD, and in the coding that the client likes best. */
-export async function sendAnswer(
+export function sendAnswer(
   request: FastifyRequest,
   reply: FastifyReply,
   call: RestCall,
   { type, coding: choice }: Acceptance,
-  { message, bytes, compressFrom }: Answer,
-): Promise<FastifyReply> {
-  const status = call.values.get(httpStatusKey) ?? 200
+  { message, json, compressFrom }: Answer,
+): void {
+  const status = call.answerStatus ?? 200
   copyMetadata(request, reply, call)
   vary(reply, 'Accept, Accept-Encoding')
-  const worth = bytes.byteLength >= compressFrom || !choice.identity
-  const coding = worth ? choice.coding : undefined
+  const coding = isWorth(choice, json, compressFrom) ? choice.coding : undefined
   if (status === 200 && (request.method === 'GET' || request.method === 'HEAD')) {
-    const tag = givenTag(reply, message, coding) ?? computedTag(bytes, type, coding)
+    const tag = givenTag(reply, message, coding) ?? computedTag(json, type, coding)
     void reply.header('etag', tag)
     const held = request.headers['if-none-match']
-    if (held !== undefined && namesTag(held, tag)) return reply.code(304).send()
+    if (held !== undefined && namesTag(held, tag)) return void reply.code(304).send()
   }
   void reply.code(status).header('content-type', type)
-  if (coding === undefined) return reply.send(bytes)
-  const smaller = await compressed(bytes, coding)
-  return reply.header('content-encoding', coding).send(smaller)
+  if (coding === undefined) return void reply.serializer(asItIs).send(json)
+  compressed(json, coding).then(
+    (smaller) => void reply.header('content-encoding', coding).send(smaller),
+    (err: unknown) => void reply.send(err),
+  )
+}
+
+/** Without a serializer of its own, Fastify would add a charset to the type of a string. */
+function asItIs(payload: string): string {
+  return payload
+}
+
+function isWorth(choice: CodingChoice, json: string, compressFrom: number): boolean {
+  if (choice.coding === undefined) return false
+  return !choice.identity || Buffer.byteLength(json) >= compressFrom
 }
 
 /** The validator by the handler's own header or by the reply's field `etag` (AIP-154). */
@@ -86,7 +99,7 @@ export function sendError(
   const retryAfter = retryAfterSeconds(error)
   if (retryAfter !== undefined) void reply.header('retry-after', `${retryAfter}`)
   error.metadata.forEach((value, name) => {
-    if (mayLeave(name)) void reply.header(name, value)
+    if (leaves(name, value)) void reply.header(name, value)
   })
   vary(reply, 'Accept')
   // Fastify's own after a body that was not read to its end; HTTP/2 has no such header.
@@ -105,15 +118,24 @@ function copyMetadata(
   { answerHeaders, answerTrailers }: RestCall,
 ): void {
   answerHeaders?.forEach((value, name) => {
-    if (!mayLeave(name)) return
-    void reply.header(name, name === 'vary' ? mergedVary(reply.getHeader('vary'), value) : value)
+    if (leaves(name, value))
+      void reply.header(name, name === 'vary' ? mergedVary(reply.getHeader('vary'), value) : value)
   })
   const real = answerTrailers !== undefined && takesTrailers(request)
   answerTrailers?.forEach((value, name) => {
-    if (!mayLeave(name)) return
+    if (!leaves(name, value)) return
     if (real) void reply.trailer(name, (_reply, _payload, done) => done(null, value))
     else void reply.header(`trailer-${name}`, value)
   })
+}
+
+/**
+ * Whether a header or trailer may leave. Throws for a value that node:http would refuse only when
+ * it writes the answer, and then the error's answer too.
+ */
+function leaves(name: string, value: string): boolean {
+  validateHeaderValue(name, value)
+  return mayLeave(name)
 }
 
 /** Without TE, or with nothing for them to trail, trailers go before, as Connect's do. */

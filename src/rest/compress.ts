@@ -3,17 +3,17 @@ import zlib from 'node:zlib'
 import { bodyTooLarge, malformedBody, unsupportedEncoding } from './errors.ts'
 import { type Coding, codings } from './negotiate.ts'
 
-type Compress = (bytes: Uint8Array) => Promise<Buffer>
+type Compress = (text: string) => Promise<Buffer>
 type Decompress = (bytes: Uint8Array, options: { maxOutputLength: number }) => Promise<Buffer>
 
-const brotli = promisify<Uint8Array, zlib.BrotliOptions, Buffer>(zlib.brotliCompress)
+const brotli = promisify<string, zlib.BrotliOptions, Buffer>(zlib.brotliCompress)
 // The default of 11 is for files that are compressed once and served for ever.
 const brotliOptions = { params: { [zlib.constants.BROTLI_PARAM_QUALITY]: 4 } }
 
 const compressors: Record<Coding, Compress> = {
-  zstd: promisify<Uint8Array, Buffer>(zlib.zstdCompress),
-  br: (bytes) => brotli(bytes, brotliOptions),
-  gzip: promisify<Uint8Array, Buffer>(zlib.gzip),
+  zstd: promisify<string, Buffer>(zlib.zstdCompress),
+  br: (text) => brotli(text, brotliOptions),
+  gzip: promisify<string, Buffer>(zlib.gzip),
 }
 
 const decompressors: Record<Coding, Decompress> = {
@@ -23,8 +23,8 @@ const decompressors: Record<Coding, Decompress> = {
 }
 
 /** Compresses an answer, on the thread pool. */
-export function compressed(bytes: Uint8Array, coding: Coding): Promise<Buffer> {
-  return compressors[coding](bytes)
+export function compressed(text: string, coding: Coding): Promise<Buffer> {
+  return compressors[coding](text)
 }
 
 /**

@@ -1,6 +1,6 @@
 import { Code, ConnectError, createContextKey, createContextValues } from '@connectrpc/connect'
 import type { ContextValues, HandlerContext } from '@connectrpc/connect'
-import type { DescMethod } from '@bufbuild/protobuf'
+import type { DescMethod, DescService } from '@bufbuild/protobuf'
 import type { FastifyReply, FastifyRequest } from 'fastify'
 import { requestHeaders } from './headers.ts'
 import { clientTimeoutMs } from './timeout.ts'
@@ -13,9 +13,12 @@ export interface CallOptions {
 
 /** One call over REST, as the handler and its interceptors see it. */
 export interface RestCall extends HandlerContext {
-  /** Whether a handler or an interceptor has touched the headers of the answer. */
+  /** When the client's time is over, on the clock of performance.now(). */
+  readonly deadline: number | undefined
+  /** What handler and interceptors have set for the answer; undefined where they touched nothing. */
   readonly answerHeaders: Headers | undefined
   readonly answerTrailers: Headers | undefined
+  readonly answerStatus: number | undefined
 }
 
 /**
@@ -34,48 +37,89 @@ export function restCall(
   method: DescMethod,
   request: FastifyRequest,
   reply: FastifyReply,
-  { maxTimeoutMs, grpcMetadataAlias, contextValues }: CallOptions,
+  options: CallOptions,
 ): RestCall {
-  const timeoutMs = clientTimeoutMs(request.headers, maxTimeoutMs)
-  const values = contextValues?.(request) ?? createContextValues()
-  const deadline = timeoutMs === undefined ? undefined : performance.now() + timeoutMs
-  let signal: AbortSignal | undefined
-  let requestHeader: Headers | undefined
-  let responseHeader: Headers | undefined
-  let responseTrailer: Headers | undefined
-  return {
-    method,
-    service: method.parent,
-    protocolName: 'rest',
-    requestMethod: request.method,
-    values,
-    timeoutMs: () => deadline && deadline - performance.now(),
-    get url() {
-      return `${request.protocol}://${request.host}${request.raw.url ?? '/'}`
-    },
-    get signal() {
-      return (signal ??= callSignal(reply, deadline))
-    },
-    get requestHeader() {
-      return (requestHeader ??= requestHeaders(request.headers, grpcMetadataAlias))
-    },
-    get responseHeader() {
-      return (responseHeader ??= new Headers())
-    },
-    get responseTrailer() {
-      return (responseTrailer ??= new Headers())
-    },
-    get answerHeaders() {
-      return responseHeader
-    },
-    get answerTrailers() {
-      return responseTrailer
-    },
+  return new LazyCall(method, request, reply, options)
+}
+
+/** A class, against the habit: ten getters are made once for all calls instead of for each. */
+class LazyCall implements RestCall {
+  readonly method: DescMethod
+  readonly service: DescService
+  readonly protocolName = 'rest'
+  readonly requestMethod: string
+  readonly deadline: number | undefined
+  readonly timeoutMs: () => number | undefined
+  readonly #request: FastifyRequest
+  readonly #reply: FastifyReply
+  readonly #options: CallOptions
+  #values: ContextValues | undefined
+  #signal: AbortSignal | undefined
+  #requestHeader: Headers | undefined
+  #responseHeader: Headers | undefined
+  #responseTrailer: Headers | undefined
+
+  constructor(
+    method: DescMethod,
+    request: FastifyRequest,
+    reply: FastifyReply,
+    options: CallOptions,
+  ) {
+    this.method = method
+    this.service = method.parent
+    this.requestMethod = request.method
+    this.#request = request
+    this.#reply = reply
+    this.#options = options
+    const timeoutMs = clientTimeoutMs(request.headers, options.maxTimeoutMs)
+    const deadline = timeoutMs === undefined ? undefined : performance.now() + timeoutMs
+    this.deadline = deadline
+    // Handlers take it out of the context, so it must not depend on it.
+    this.timeoutMs = deadline === undefined ? noTimeout : () => deadline - performance.now()
   }
+
+  get values() {
+    return (this.#values ??= this.#options.contextValues?.(this.#request) ?? createContextValues())
+  }
+  get url() {
+    const { protocol, host, raw } = this.#request
+    return `${protocol}://${host}${raw.url ?? '/'}`
+  }
+  get signal() {
+    return (this.#signal ??= callSignal(this.#reply, this.deadline))
+  }
+  get requestHeader() {
+    return (this.#requestHeader ??= requestHeaders(
+      this.#request.headers,
+      this.#options.grpcMetadataAlias,
+    ))
+  }
+  get responseHeader() {
+    return (this.#responseHeader ??= new Headers())
+  }
+  get responseTrailer() {
+    return (this.#responseTrailer ??= new Headers())
+  }
+  get answerHeaders() {
+    return this.#responseHeader
+  }
+  get answerTrailers() {
+    return this.#responseTrailer
+  }
+  get answerStatus() {
+    return this.#values?.get(httpStatusKey)
+  }
+}
+
+function noTimeout(): undefined {
+  return undefined
 }
 
 // A timer of more fires at once.
 const longestTimerMs = 2 ** 31 - 1
+
+// Made once: an error with its stack costs more than the rest of a small call.
+const callIsOver = new ConnectError('the call is over', Code.Canceled)
 
 /** Aborts at the deadline, when the client is gone before the answer, and when that is written. */
 function callSignal(reply: FastifyReply, deadline: number | undefined): AbortSignal {
@@ -93,7 +137,7 @@ function callSignal(reply: FastifyReply, deadline: number | undefined): AbortSig
         )
   reply.raw.once('close', () => {
     clearTimeout(timer)
-    controller.abort(new ConnectError('the call is over', Code.Canceled))
+    controller.abort(callIsOver)
   })
   return controller.signal
 }

@@ -13,8 +13,8 @@ export interface EncodeOptions {
   types?: Registry | undefined
 }
 
-/** Writes a reply as the client wants it: the bytes of the answer's body. */
-export type Encoder = (message: Message, system: SystemParameters) => Buffer
+/** Writes a reply as the client wants it. */
+export type Encoder = (message: Message, system: SystemParameters) => string
 
 /** Prepares the writing of a method's reply, or of the field that response_body names. */
 export function compileEncoder(
@@ -44,7 +44,7 @@ export function compileEncoder(
       ? fieldJson(message, field, enumsAsNumbers)
       : messageJson(message, enumsAsNumbers)
     const part = fields ? selected(json, fields) : json
-    return pretty ? Buffer.from(JSON.stringify(part, null, 2)) : jsonBytes(part)
+    return pretty ? JSON.stringify(part, null, 2) : JSON.stringify(part)
   }
 }
 

@@ -2,16 +2,12 @@ import { hash } from 'node:crypto'
 import type { AnswerType, Coding } from './negotiate.ts'
 
 /**
- * A weak validator of one representation: of these bytes, under this type, in this coding. Weak,
- * since compressing the same bytes again may give others.
+ * A weak validator of one representation: of this text, under this type, in this coding. Weak,
+ * since compressing the same text again may give others.
  */
-export function computedTag(
-  bytes: Uint8Array,
-  type: AnswerType,
-  coding: Coding | undefined,
-): string {
+export function computedTag(text: string, type: AnswerType, coding: Coding | undefined): string {
   const variant = `${type === 'application/protojson' ? '-protojson' : ''}${coding ? `-${coding}` : ''}`
-  return `W/"${hash('sha1', bytes, 'base64url')}${variant}"`
+  return `W/"${hash('sha1', text, 'base64url')}${variant}"`
 }
 
 /** The validator that a service gave, in the form of the header (AIP-154 has it quoted or not). */

@@ -1,5 +1,4 @@
 import { METHODS } from 'node:http'
-import type { Message } from '@bufbuild/protobuf'
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
 import { type Acceptance, sendAnswer, sendError } from './answer.ts'
 import { restCall, type RestCall } from './context.ts'
@@ -14,7 +13,7 @@ import { applyIfMatch } from './if-match.ts'
 import { matchRoute, type MatchResult } from './match.ts'
 import { answerCoding, answerType, codings } from './negotiate.ts'
 import { type RestPluginOptions, type RestSettings, withDefaults } from './options.ts'
-import { mayHaveBody, receivedBody } from './received.ts'
+import { mayHaveBody, receivedBody, type ReceivedBody } from './received.ts'
 import type { SystemParameters } from './system-parameters.ts'
 import { literalPrefixes, type RouteTable } from './table.ts'
 import { compileTargets, type Target } from './target.ts'
@@ -122,33 +121,45 @@ function merged(path: string): string {
     .join('/')}`
 }
 
-const noBody = { bytes: new Uint8Array(), format: 'json' } as const
+const noBody: ReceivedBody = { bytes: new Uint8Array(), format: 'json' }
 
-async function serve(request: FastifyRequest, reply: FastifyReply, settings: RestSettings) {
+/** Not async, and no more promises than are needed: each costs a good part of a small call. */
+function serve(request: FastifyRequest, reply: FastifyReply, settings: RestSettings): void {
   const match = matches.get(request)
   if (match === undefined) throw new Error('a request reached its handler unmatched')
-  const { bind, invoke, encode, binding, etag } = match.target
+  const { body } = match.target.binding
   // A GET's body means nothing (RFC 9110, 9.3.1) unless its rule says so.
-  const ignored = binding.body === '' && (request.method === 'GET' || request.method === 'HEAD')
-  const { bytes: body, format } =
-    !ignored && mayHaveBody(request)
-      ? await receivedBody(request, reply, settings.bodyLimit)
-      : noBody
+  const ignored = body === '' && (request.method === 'GET' || request.method === 'HEAD')
+  if (ignored || !mayHaveBody(request)) return call(request, reply, match, noBody, settings)
+  receivedBody(request, reply, settings.bodyLimit)
+    .then((received) => call(request, reply, match, received, settings))
+    .catch((err: unknown) => void reply.send(err))
+}
+
+/** Binds, calls the method and answers. Throws what is refused before the call. */
+function call(
+  request: FastifyRequest,
+  reply: FastifyReply,
+  match: RouteMatch,
+  { bytes: body, format }: ReceivedBody,
+  settings: RestSettings,
+): void {
+  const { bind, invoke, encode, binding, etag } = match.target
   const query = splitUrl(request)[1]
   const { message, system, sent } = bind({ values: match.values, query, body, format })
   if (etag) applyIfMatch(etag, message, request.headers['if-match'])
   const acceptance = accepted(request, system, settings)
-  const call = restCall(binding.method, request, reply, settings)
-  let output: Message
-  try {
-    output = await withinDeadline(invoke(message, call), call)
-  } catch (err) {
-    sendError(reply, request, restError(err), settings.observer, sent, call)
-    return reply
-  }
-  const { compressFrom } = settings
-  const bytes = encode(output, system)
-  return sendAnswer(request, reply, call, acceptance, { message: output, bytes, compressFrom })
+  const context = restCall(binding.method, request, reply, settings)
+  const { compressFrom, observer } = settings
+  withinDeadline(invoke(message, context), context)
+    .then(
+      (output) => {
+        const json = encode(output, system)
+        sendAnswer(request, reply, context, acceptance, { message: output, json, compressFrom })
+      },
+      (err: unknown) => sendError(reply, request, restError(err), observer, sent, context),
+    )
+    .catch((err: unknown) => void reply.send(err))
 }
 
 /** What the client accepts; refused before the method is called, which may have effects. */
@@ -173,7 +184,7 @@ function accepted(
  * does the same comes first: it may know more.
  */
 function withinDeadline<T>(output: Promise<T>, call: RestCall): Promise<T> {
-  if (call.timeoutMs() === undefined) return output
+  if (call.deadline === undefined) return output
   const { signal } = call
   const { promise, reject } = Promise.withResolvers<never>()
   const abort = () => setImmediate(() => reject(signal.reason as Error))

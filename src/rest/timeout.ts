@@ -37,6 +37,7 @@ export function clientTimeoutMs(
   mostMs = Number.POSITIVE_INFINITY,
 ): number | undefined {
   let least: number | undefined
+  if (!spellings.some(([header]) => header in headers)) return undefined
   for (const [header, pattern, allowed, read] of spellings) {
     const text = headers[header]
     if (text === undefined) continue

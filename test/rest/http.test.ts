@@ -125,6 +125,32 @@ test('what a handler has set goes with its error too', async (t) => {
   t.match(answer.json(), { code: 404, message: 'no' })
 })
 
+test('a header that cannot be written is a fault of the service, and of that answer only', async (t) => {
+  const bad = 'a\u0001b'
+  for (const users of [
+    { getUser: (_request, { responseHeader }) => (responseHeader.set('x-bad', bad), ada) },
+    { getUser: (_request, { responseTrailer }) => (responseTrailer.set('x-bad', bad), ada) },
+    {
+      getUser(_request, { responseHeader }) {
+        responseHeader.set('x-bad', bad)
+        throw new ConnectError('no', Code.NotFound)
+      },
+    },
+    {
+      getUser() {
+        throw new ConnectError('no', Code.NotFound, { 'x-bad': bad })
+      },
+    },
+  ] satisfies Users[]) {
+    const port = await listen(t, serve(users))
+    for (let times = 0; times < 2; times += 1) {
+      const { status, body } = await request(port, { path })
+      t.equal(status, 500)
+      t.match(JSON.parse(body), { code: 500, reason: 'INTERNAL', message: 'internal error' })
+    }
+  }
+})
+
 test('a handler sees the headers of the request, except those of the connection', async (t) => {
   const seen: Headers[] = []
   const app = serve(
