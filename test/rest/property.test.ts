@@ -17,7 +17,7 @@ import { protocols, serveRest } from './listen.ts'
 import { httpBindings } from '../../src/rest/rules.ts'
 
 /** Messages a method, and the seed that a failure printed: REST_RUNS=10000 REST_SEED=42. */
-const runs = Number(process.env.REST_RUNS ?? 150)
+const runs = Number(process.env.REST_RUNS ?? 60)
 const seed = Number(process.env.REST_SEED ?? Date.now() % 2 ** 31)
 
 const echo = serviceIn(testProtos(), 'test.rest.v1.Echo')
