@@ -1,12 +1,26 @@
 import { create } from '@bufbuild/protobuf'
 import type { DescField, DescMessage, Message } from '@bufbuild/protobuf'
-import { bodyText, readField, readMessage, sentInJson } from './body.ts'
-import { invalidParameters, malformedBody } from './errors.ts'
-import { getField, protoPath, resolvePath, rivalOf, setField } from './field-path.ts'
-import { nearest } from './nearest.ts'
-import { parseQuery, type QueryParameter } from './query.ts'
+import { bodyText, readField, readMessage, type ReadOptions, sentInJson } from './body.ts'
+import { invalidParameters, malformedBody, unsupportedMediaType } from './errors.ts'
+import { fieldNamed, getField, protoPath, resolvePath, rivalOf, setField } from './field-path.ts'
+import { acceptedTypes, type BodyFormat } from './media-type.ts'
+import {
+  bindParameters,
+  type BrokenRules,
+  type ParameterOptions,
+  refuse,
+  same,
+} from './parameters.ts'
+import { parseQuery } from './query.ts'
 import type { HttpBinding } from './rules.ts'
-import { InvalidText, isTextField, parseText } from './value.ts'
+import { InvalidText } from './scalar-text.ts'
+import { noSystemParameters, type SystemParameters } from './system-parameters.ts'
+import { derivedMask, deriveMask, jsonPaths } from './update-mask.ts'
+import { hasOwnJson, parseText } from './value.ts'
+
+export interface BindOptions extends ParameterOptions {
+  json: ReadOptions
+}
 
 /** What a request carries besides its method. */
 export interface RequestParts {
@@ -15,136 +29,137 @@ export interface RequestParts {
   /** The raw query string, without the question mark. */
   query: string
   body: Uint8Array
+  format: BodyFormat
 }
 
 /** A request message, and the names under which the client sent its fields. */
 export interface BoundRequest {
   message: Message
+  system: SystemParameters
   /** Gives a field path of the message (proto names) as this client spelled it. */
   readonly sent: (path: string) => string
 }
 
 export type Binder = (parts: RequestParts) => BoundRequest
 
-/** Prepares the filling of a method's request message from body, path and query, in that order. */
-export function compileBinder({ method, template, body }: HttpBinding): Binder {
-  const { input } = method
-  const variables = template.variables.map(({ name }) => ({
-    name,
-    path: resolvePath(input, name) ?? [],
-  }))
+/** What the body gave. */
+interface ReadBody {
+  message: Message
+  /** The key of each field of the body that came in a form, by proto path in the body. */
+  formKeys: Map<string, string> | undefined
+}
 
-  return function bind(parts) {
-    const text = bodyText(parts.body)
-    const message = readBody(input, body, text)
-    const rules = new Map<string, string>()
-    for (const [index, { name, path }] of variables.entries()) {
-      const value = parse(path, parts.values[index] ?? '', name, rules)
-      if (value === undefined) continue
-      if (conflicts(getField(message, path), value))
-        refuse(rules, name, 'has another value in the body than in the path')
-      setField(message, path, value)
+/** Prepares the filling of a method's request message from body, path and query, in that order. */
+export function compileBinder(binding: HttpBinding, options: BindOptions): Binder {
+  const { method, template, body } = binding
+  const { input } = method
+  const variables = template.variables.map(({ name }) => {
+    const path = resolvePath(input, name) ?? []
+    return { name, path, field: path.at(-1) as DescField }
+  })
+  const bound = new Set(variables.map(({ path }) => protoPath(path)))
+  const mask = derivedMask(binding)
+  const answer = answerMessage(binding)
+  const readBody = compileBody(input, body, options)
+
+  function bindPath(message: Message, values: readonly string[], rules: BrokenRules): void {
+    for (const [index, { name, path, field }] of variables.entries()) {
+      const rival = body === '' ? undefined : rivalOf(message, path)
+      if (rival !== undefined) refuse(rules, name, `cannot be given together with ${rival}`)
+      try {
+        const value = parseText(field, values[index] ?? '', options)
+        if (body !== '' && options.conflicts === 'refuse' && rival === undefined)
+          if (conflicts(field, getField(message, path), value))
+            refuse(rules, name, 'has another value in the body than in the path')
+        setField(message, path, value)
+      } catch (err) {
+        if (!(err instanceof InvalidText)) throw err
+        refuse(rules, name, err.message)
+      }
     }
-    const bound = new Set(variables.map(({ path }) => protoPath(path)))
-    const sentKeys = bindQuery(input, body, message, parseQuery(parts.query), bound, rules)
+  }
+
+  return function bind({ values, query, body: bytes, format }) {
+    const text = bytes.byteLength === 0 ? '' : bodyText(bytes)
+    const rules: BrokenRules = new Map()
+    const { message, formKeys } = readBody(text, format, rules)
+    bindPath(message, values, rules)
+    const into = query === '' ? noSystemParameters : { ...noSystemParameters }
+    const target = { desc: input, message, closed: body, bound, system: { into, answer } }
+    const queryKeys = bindParameters(target, parseQuery(query), options, rules)
     if (rules.size > 0) throw invalidParameters(Object.fromEntries(rules))
+    if (mask)
+      deriveMask(mask, message, () =>
+        formKeys ? [...formKeys.keys()] : jsonPaths(mask.about, text),
+      )
     return {
       message,
+      system: into,
       sent: (path) =>
-        sentKeys.get(path) ?? (bound.has(path) ? path : sentInBody(input, body, text, path)),
+        queryKeys.get(path) ??
+        (bound.has(path) ? path : sentInBody(input, body, text, formKeys, path)),
     }
   }
 }
 
-/** Rules by parameter; the first that a parameter breaks is the one to tell. */
-type BrokenRules = Map<string, string>
-
-function refuse(rules: BrokenRules, name: string, rule: string): void {
-  if (!rules.has(name)) rules.set(name, rule)
+/** What the answer's body is made of: the reply or the message of its response_body. */
+function answerMessage({ method, responseBody }: HttpBinding): DescMessage | undefined {
+  return responseBody === '' ? method.output : fieldNamed(method.output, responseBody)?.message
 }
 
-function readBody(input: DescMessage, body: string, text: string): Message {
-  if (body === '*') return readMessage(input, text)
-  if (body !== '') return readField(input, body, text)
-  if (text !== '') throw malformedBody('this method takes no body')
-  return create(input)
+/**
+ * Whether a body says nothing. google-gax sends `""` where it has nothing for the body, which is no
+ * JSON of a message but of one that JSON has as a text.
+ */
+function isNothing(text: string, body: string, field: DescField | undefined): boolean {
+  if (text === '') return true
+  if (text !== '""' || body === '*') return false
+  return body === '' || (field?.fieldKind === 'message' && !hasOwnJson(field.message))
 }
 
-function parse(path: DescField[], text: string, name: string, rules: BrokenRules): unknown {
-  const field = path.at(-1)
-  try {
-    return field && parseText(field, text)
-  } catch (err) {
-    if (!(err instanceof InvalidText)) throw err
-    refuse(rules, name, err.message)
-    return undefined
+function compileBody(input: DescMessage, body: string, options: BindOptions) {
+  const field = fieldNamed(input, body)
+  const about = body === '*' ? input : field?.fieldKind === 'message' ? field.message : undefined
+
+  function readForm(text: string, rules: BrokenRules): ReadBody {
+    if (about === undefined) throw unsupportedMediaType('a form', acceptedTypes)
+    const nested = create(about)
+    const target = { desc: about, message: nested, closed: '', bound: new Set<string>() }
+    const formKeys = bindParameters(target, parseQuery(text), options, rules)
+    if (body === '*') return { message: nested, formKeys }
+    const message = create(input)
+    if (field) setField(message, [field], nested)
+    return { message, formKeys }
   }
-}
 
-/** Binds the query and gives the key under which each field was sent, by proto path. */
-function bindQuery(
-  input: DescMessage,
-  body: string,
-  message: Message,
-  parameters: readonly QueryParameter[],
-  inPath: ReadonlySet<string>,
-  rules: BrokenRules,
-): Map<string, string> {
-  const sentKeys = new Map<string, string>()
-  for (const { key, value: text } of parameters) {
-    const path = queryPath(input, body, key)
-    if (path === undefined) {
-      refuse(rules, key, unknownParameter(input, body, key))
-      continue
-    }
-    const name = protoPath(path)
-    if (sentKeys.has(name) && path.at(-1)?.fieldKind !== 'list')
-      refuse(rules, key, 'is given more than once')
-    sentKeys.set(name, key)
-    const rival = rivalOf(message, path)
-    if (rival !== undefined) refuse(rules, key, `cannot be given together with ${rival}`)
-    const value = parse(path, text, key, rules)
-    if (value === undefined) continue
-    if (inPath.has(name) && !same(getField(message, path), value))
-      refuse(rules, key, 'has another value in the query than in the path')
-    else setField(message, path, value)
+  return function readBody(text: string, format: BodyFormat, rules: BrokenRules): ReadBody {
+    if (isNothing(text, body, field)) return { message: create(input), formKeys: undefined }
+    if (body === '') throw malformedBody('this method takes no body')
+    if (format === 'form') return readForm(text, rules)
+    const read = body === '*' ? readMessage(input, text, options.json) : undefined
+    const message = read ?? readField(input, body, text, options.json)
+    return { message, formKeys: undefined }
   }
-  return sentKeys
-}
-
-/** The field that a query key names: one that a text can fill and that the body does not own. */
-function queryPath(input: DescMessage, body: string, key: string): DescField[] | undefined {
-  const path = body === '*' ? undefined : resolvePath(input, key)
-  const field = path?.at(-1)
-  if (!path || !field || !isTextField(field)) return undefined
-  return body !== '' && path[0]?.name === body ? undefined : path
-}
-
-function unknownParameter(input: DescMessage, body: string, key: string): string {
-  if (body === '*') return 'is not known: this method takes its fields from the body'
-  const names = input.fields
-    .filter((field) => isTextField(field) && field.name !== body)
-    .map(({ name }) => name)
-  const meant = nearest(key, names)
-  return `is not known${meant ? `; did you mean ${meant}?` : ''}; allowed are ${names.join(', ')}`
 }
 
 /** The path wins over a body that says the same or nothing. */
-function conflicts(inBody: unknown, inPath: unknown): boolean {
-  const silent =
-    inBody === undefined || inBody === '' || inBody === 0 || inBody === 0n || inBody === false
-  return !silent && !same(inBody, inPath)
+function conflicts(field: DescField, inBody: unknown, inPath: unknown): boolean {
+  const empty = inBody instanceof Uint8Array && inBody.byteLength === 0
+  const silent = [undefined, '', 0, 0n, false].includes(inBody as undefined) || empty
+  return !silent && !same(field, inBody, inPath)
 }
 
-function same(one: unknown, other: unknown): boolean {
-  if (one instanceof Uint8Array && other instanceof Uint8Array)
-    return Buffer.compare(one, other) === 0
-  return Object.is(one, other)
-}
-
-function sentInBody(input: DescMessage, body: string, text: string, path: string): string {
-  if (body === '*') return sentInJson(input, text, path)
-  const field = input.fields.find(({ name }) => name === body)
-  if (!field?.message || !path.startsWith(`${body}.`)) return path
-  return sentInJson(field.message, text, path.slice(body.length + 1))
+function sentInBody(
+  input: DescMessage,
+  body: string,
+  text: string,
+  formKeys: ReadonlyMap<string, string> | undefined,
+  path: string,
+): string {
+  const prefix = body === '*' ? '' : `${body}.`
+  if (text === '' || !path.startsWith(prefix)) return path
+  const inner = path.slice(prefix.length)
+  if (formKeys) return formKeys.get(inner) ?? inner
+  const about = body === '*' ? input : fieldNamed(input, body)?.message
+  return about ? sentInJson(about, text, inner) : path
 }

@@ -1,33 +1,19 @@
 import { fromJson, fromJsonString } from '@bufbuild/protobuf'
-import type { DescMessage, JsonObject, JsonValue, Message } from '@bufbuild/protobuf'
+import type {
+  DescField,
+  DescMessage,
+  JsonReadOptions,
+  JsonValue,
+  Message,
+} from '@bufbuild/protobuf'
 import { isFieldError } from '@bufbuild/protobuf/reflect'
-import {
-  acceptedTypes,
-  malformedBody,
-  unsupportedEncoding,
-  unsupportedMediaType,
-} from './errors.ts'
-import { resolvePath, setField } from './field-path.ts'
+import { malformedBody } from './errors.ts'
+import { fieldNamed, resolvePath, setField } from './field-path.ts'
+import { holdsFreeJson, parseFreeJson } from './free-json.ts'
 import { quoteUnsafeIntegers } from './json.ts'
 
-const mediaType = /^\s*application\/(?:json|protojson|[^\s;/]+\+json)\s*(?:;(.*))?$/i
-const charset = /(?:^|;)\s*charset\s*=\s*"?([^";\s]+)/i
-
-// As Connect: a client that knows newer fields is served.
-const readOptions = { ignoreUnknownFields: true }
-
-/** Refuses a body that is not JSON in UTF-8 by its headers, or is compressed. */
-export function checkContentType(
-  contentType: string | undefined,
-  contentEncoding: string | undefined,
-): void {
-  if (contentEncoding !== undefined && contentEncoding.toLowerCase() !== 'identity')
-    throw unsupportedEncoding(contentEncoding)
-  const match = mediaType.exec(contentType ?? '')
-  const given = charset.exec(match?.[1] ?? '')?.[1] ?? 'utf-8'
-  if (match === null || !/^utf-?8$/i.test(given))
-    throw unsupportedMediaType(contentType ?? '', acceptedTypes)
-}
+/** How the JSON of bodies is read: protobuf's own options. */
+export type ReadOptions = Partial<JsonReadOptions>
 
 /** Decodes UTF-8, which RFC 8259 requires. */
 export function bodyText(bytes: Uint8Array): string {
@@ -39,25 +25,42 @@ export function bodyText(bytes: Uint8Array): string {
 }
 
 /** Reads the JSON of a whole message; an empty text is the empty message. */
-export function readMessage(desc: DescMessage, text: string): Message {
-  return reading(() => fromJsonString(desc, quoteUnsafeIntegers(text) || '{}', readOptions))
+export function readMessage(desc: DescMessage, text: string, options: ReadOptions): Message {
+  return reading(() => parsed(desc, text || '{}', options))
 }
 
 /** Reads JSON as one top-level field of a message, of whatever type that field is. */
-export function readField(desc: DescMessage, name: string, text: string): Message {
-  const path = resolvePath(desc, name)
-  const [field] = path ?? []
-  if (path === undefined || field === undefined || text === '' || text.trim() === 'null')
-    return fromJson(desc, {})
-  if (field.fieldKind === 'message') {
+export function readField(
+  desc: DescMessage,
+  name: string,
+  text: string,
+  options: ReadOptions,
+): Message {
+  const field = fieldNamed(desc, name)
+  if (field === undefined || text === '') return fromJson(desc, {})
+  if (isPlainMessage(field)) {
     const message = fromJson(desc, {})
-    setField(message, path, readMessage(field.message, text))
+    if (text.trim() !== 'null')
+      setField(message, [field], readMessage(field.message, text, options))
     return message
   }
   return reading(() => {
-    const value: JsonValue = JSON.parse(quoteUnsafeIntegers(text))
-    return fromJson(desc, { [field.jsonName]: value } satisfies JsonObject, readOptions)
+    // Alone first: a text that is no JSON value could otherwise name other fields.
+    JSON.parse(text)
+    return parsed(desc, `{${JSON.stringify(field.jsonName)}:${text}}`, options)
   })
+}
+
+/** A message whose JSON is an object of its fields, and whose errors can name them. */
+function isPlainMessage(field: DescField): field is DescField & { message: DescMessage } {
+  return field.fieldKind === 'message' && !field.message.typeName.startsWith('google.protobuf.')
+}
+
+function parsed(desc: DescMessage, text: string, options: ReadOptions): Message {
+  const exact = quoteUnsafeIntegers(text)
+  const message = fromJsonString(desc, exact, options)
+  if (exact === text || !holdsFreeJson(desc)) return message
+  return fromJson(desc, parseFreeJson(desc, text), options)
 }
 
 function reading<T>(read: () => T): T {
@@ -80,15 +83,15 @@ export function fieldAtFault(err: unknown): Record<string, string> {
 export function sentInJson(desc: DescMessage, text: string, path: string): string {
   const fields = resolvePath(desc, path)
   if (fields === undefined) return path
-  let value: unknown = JSON.parse(text || '{}')
+  let value: JsonValue | undefined = JSON.parse(text || '{}')
   const names = fields.map(({ name, jsonName }) => {
-    const given = isObject(value) && jsonName in value ? jsonName : name
+    const given = isObject(value) && Object.hasOwn(value, jsonName) ? jsonName : name
     value = isObject(value) ? value[given] : undefined
     return given
   })
   return names.join('.')
 }
 
-function isObject(value: unknown): value is Record<string, unknown> {
-  return typeof value === 'object' && value !== null
+export function isObject(value: unknown): value is Record<string, JsonValue> {
+  return typeof value === 'object' && value !== null && !Array.isArray(value)
 }

@@ -1,58 +1,125 @@
-import { Code, ConnectError, createContextValues } from '@connectrpc/connect'
+import { Code, ConnectError, createContextKey, createContextValues } from '@connectrpc/connect'
 import type { ContextValues, HandlerContext } from '@connectrpc/connect'
-import type { DescMethod } from '@bufbuild/protobuf'
+import type { DescMethod, DescService } from '@bufbuild/protobuf'
 import type { FastifyReply, FastifyRequest } from 'fastify'
+import { requestHeaders } from './headers.ts'
 import { clientTimeoutMs } from './timeout.ts'
+
+export interface CallOptions {
+  maxTimeoutMs?: number
+  grpcMetadataAlias: boolean
+  contextValues?: (request: FastifyRequest) => ContextValues
+}
 
 /** One call over REST, as the handler and its interceptors see it. */
 export interface RestCall extends HandlerContext {
-  /** Whether a handler or an interceptor has touched the headers of the answer. */
+  /** When the client's time is over, on the clock of performance.now(). */
+  readonly deadline: number | undefined
+  /** What handler and interceptors have set for the answer; undefined where they touched nothing. */
   readonly answerHeaders: Headers | undefined
+  readonly answerTrailers: Headers | undefined
+  readonly answerStatus: number | undefined
 }
 
 /**
- * A handler context with the client's deadline, whose Headers and AbortSignal are made when they are first asked for: most
- * handlers touch none of them, and they cost more than a small handler itself.
+ * The HTTP status of an answer that is no error, for a handler to set in the context's values: 201, say.
+ * Over the other protocols it has no effect.
+ */
+export const httpStatusKey = createContextKey<number | undefined>(undefined, {
+  description: 'HTTP status of the answer',
+})
+
+/**
+ * A handler context with the client's deadline, whose Headers and AbortSignal are made when they are
+ * first asked for: most handlers touch none of them, and they cost more than a small handler itself.
  */
 export function restCall(
   method: DescMethod,
   request: FastifyRequest,
   reply: FastifyReply,
-  values: ContextValues = createContextValues(),
+  options: CallOptions,
 ): RestCall {
-  const timeoutMs = clientTimeoutMs(request.headers)
-  const deadline = timeoutMs === undefined ? undefined : performance.now() + timeoutMs
-  let signal: AbortSignal | undefined
-  let requestHeader: Headers | undefined
-  let responseHeader: Headers | undefined
-  let responseTrailer: Headers | undefined
-  return {
-    method,
-    service: method.parent,
-    protocolName: 'rest',
-    requestMethod: request.method,
-    values,
-    timeoutMs: () => deadline && deadline - performance.now(),
-    get url() {
-      return `${request.protocol}://${request.host}${request.raw.url ?? '/'}`
-    },
-    get signal() {
-      return (signal ??= callSignal(reply, deadline))
-    },
-    get requestHeader() {
-      return (requestHeader ??= headersOf(request))
-    },
-    get responseHeader() {
-      return (responseHeader ??= new Headers())
-    },
-    get responseTrailer() {
-      return (responseTrailer ??= new Headers())
-    },
-    get answerHeaders() {
-      return responseHeader
-    },
+  return new LazyCall(method, request, reply, options)
+}
+
+/** A class, against the habit: ten getters are made once for all calls instead of for each. */
+class LazyCall implements RestCall {
+  readonly method: DescMethod
+  readonly service: DescService
+  readonly protocolName = 'rest'
+  readonly requestMethod: string
+  readonly deadline: number | undefined
+  readonly timeoutMs: () => number | undefined
+  readonly #request: FastifyRequest
+  readonly #reply: FastifyReply
+  readonly #options: CallOptions
+  #values: ContextValues | undefined
+  #signal: AbortSignal | undefined
+  #requestHeader: Headers | undefined
+  #responseHeader: Headers | undefined
+  #responseTrailer: Headers | undefined
+
+  constructor(
+    method: DescMethod,
+    request: FastifyRequest,
+    reply: FastifyReply,
+    options: CallOptions,
+  ) {
+    this.method = method
+    this.service = method.parent
+    this.requestMethod = request.method
+    this.#request = request
+    this.#reply = reply
+    this.#options = options
+    const timeoutMs = clientTimeoutMs(request.headers, options.maxTimeoutMs)
+    const deadline = timeoutMs === undefined ? undefined : performance.now() + timeoutMs
+    this.deadline = deadline
+    // Handlers take it out of the context, so it must not depend on it.
+    this.timeoutMs = deadline === undefined ? noTimeout : () => deadline - performance.now()
+  }
+
+  get values() {
+    return (this.#values ??= this.#options.contextValues?.(this.#request) ?? createContextValues())
+  }
+  get url() {
+    const { protocol, host, raw } = this.#request
+    return `${protocol}://${host}${raw.url ?? '/'}`
+  }
+  get signal() {
+    return (this.#signal ??= callSignal(this.#reply, this.deadline))
+  }
+  get requestHeader() {
+    return (this.#requestHeader ??= requestHeaders(
+      this.#request.headers,
+      this.#options.grpcMetadataAlias,
+    ))
+  }
+  get responseHeader() {
+    return (this.#responseHeader ??= new Headers())
+  }
+  get responseTrailer() {
+    return (this.#responseTrailer ??= new Headers())
+  }
+  get answerHeaders() {
+    return this.#responseHeader
+  }
+  get answerTrailers() {
+    return this.#responseTrailer
+  }
+  get answerStatus() {
+    return this.#values?.get(httpStatusKey)
   }
 }
+
+function noTimeout(): undefined {
+  return undefined
+}
+
+// A timer of more fires at once.
+const longestTimerMs = 2 ** 31 - 1
+
+// Made once: an error with its stack costs more than the rest of a small call.
+const callIsOver = new ConnectError('the call is over', Code.Canceled)
 
 /** Aborts at the deadline, when the client is gone before the answer, and when that is written. */
 function callSignal(reply: FastifyReply, deadline: number | undefined): AbortSignal {
@@ -66,21 +133,11 @@ function callSignal(reply: FastifyReply, deadline: number | undefined): AbortSig
       ? undefined
       : setTimeout(
           () => controller.abort(new ConnectError('the deadline is over', Code.DeadlineExceeded)),
-          deadline - performance.now(),
+          Math.min(deadline - performance.now(), longestTimerMs),
         )
   reply.raw.once('close', () => {
     clearTimeout(timer)
-    controller.abort(new ConnectError('the call is over', Code.Canceled))
+    controller.abort(callIsOver)
   })
   return controller.signal
-}
-
-function headersOf(request: FastifyRequest): Headers {
-  const headers = new Headers()
-  for (const [name, value] of Object.entries(request.headers)) {
-    // HTTP/2's pseudo-headers are not header fields.
-    if (name.startsWith(':') || value === undefined) continue
-    for (const each of Array.isArray(value) ? value : [value]) headers.append(name, each)
-  }
-  return headers
 }

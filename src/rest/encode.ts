@@ -1,11 +1,100 @@
-import { toJson } from '@bufbuild/protobuf'
-import type { DescMessage, Message } from '@bufbuild/protobuf'
+import { create, ScalarType, toJson } from '@bufbuild/protobuf'
+import type { DescField, DescMessage, JsonValue, Message, Registry } from '@bufbuild/protobuf'
+import { fieldNamed, getField, setField } from './field-path.ts'
+import { selected } from './fields.ts'
+import { addNulls, mayLackNulls } from './nulls.ts'
+import type { HttpBinding } from './rules.ts'
+import type { SystemParameters } from './system-parameters.ts'
 
-/** Writes a message as Kratos v2 does: protojson with the default values written out. */
-export function messageBytes(desc: DescMessage, message: Message): Buffer {
-  return jsonBytes(toJson(desc, message, { alwaysEmitImplicit: true }))
+export interface EncodeOptions {
+  /** Default values are written out, and null for what is not set, as Kratos does. */
+  emitDefaults: boolean
+  /** Messages that google.protobuf.Any may hold. */
+  types?: Registry | undefined
+}
+
+/** Writes a reply as the client wants it. */
+export type Encoder = (message: Message, system: SystemParameters) => string
+
+/** Prepares the writing of a method's reply, or of the field that response_body names. */
+export function compileEncoder(
+  { method, responseBody }: HttpBinding,
+  { emitDefaults, types }: EncodeOptions,
+): Encoder {
+  const { output } = method
+  const field = fieldNamed(output, responseBody)
+  const nulls = emitDefaults && mayLackNulls(output)
+  const options = { alwaysEmitImplicit: emitDefaults, ...(types && { registry: types }) }
+  const withNumbers = { ...options, enumAsInteger: true }
+
+  function messageJson(message: Message, enumsAsNumbers: boolean): JsonValue {
+    const json = toJson(output, message, enumsAsNumbers ? withNumbers : options)
+    if (nulls) addNulls(output, message, json)
+    return json
+  }
+
+  function fieldJson(reply: Message, named: DescField, enumsAsNumbers: boolean): JsonValue {
+    const only = onlyField(output, named, reply)
+    const json = messageJson(only, enumsAsNumbers) as Record<string, JsonValue>
+    return json[named.jsonName] ?? unsetJson(named, enumsAsNumbers)
+  }
+
+  return function encode(message, { enumsAsNumbers, pretty, fields }) {
+    const json = field
+      ? fieldJson(message, field, enumsAsNumbers)
+      : messageJson(message, enumsAsNumbers)
+    const part = fields ? selected(json, fields) : json
+    return pretty ? JSON.stringify(part, null, 2) : JSON.stringify(part)
+  }
 }
 
 export function jsonBytes(value: unknown): Buffer {
   return Buffer.from(JSON.stringify(value))
+}
+
+/** A message with nothing but one field of another, so that the others need not be written. */
+function onlyField(desc: DescMessage, field: DescField, message: Message): Message {
+  const only = create(desc)
+  const value = getField(message, [field])
+  const many = field.fieldKind === 'list' || field.fieldKind === 'map'
+  if (many) Object.assign(only, { [field.localName]: value })
+  else if (value !== undefined) setField(only, [field], value)
+  return only
+}
+
+const objects = ['google.protobuf.Struct', 'google.protobuf.Any', 'google.protobuf.Empty']
+
+/** The JSON of a field that is not set and so not in the JSON of its message. */
+function unsetJson(field: DescField, enumsAsNumbers: boolean): JsonValue {
+  if (field.fieldKind === 'list') return []
+  if (field.fieldKind === 'map') return {}
+  if (field.message) {
+    const { typeName } = field.message
+    // Of the well-known types most have no empty value in JSON.
+    const plain = !typeName.startsWith('google.protobuf.') || objects.includes(typeName)
+    return plain ? {} : null
+  }
+  if (field.enum) {
+    const [first] = field.enum.values
+    return (enumsAsNumbers ? first?.number : first?.name) ?? 0
+  }
+  return zero(field.scalar)
+}
+
+function zero(type: ScalarType | undefined): JsonValue {
+  switch (type) {
+    case ScalarType.STRING:
+    case ScalarType.BYTES:
+      return ''
+    case ScalarType.BOOL:
+      return false
+    case ScalarType.INT64:
+    case ScalarType.SINT64:
+    case ScalarType.SFIXED64:
+    case ScalarType.UINT64:
+    case ScalarType.FIXED64:
+      return '0'
+    default:
+      return 0
+  }
 }

@@ -1,5 +1,10 @@
 import { Code, ConnectError } from '@connectrpc/connect'
-import { BadRequestSchema, ErrorInfoSchema } from '../gen/google/rpc/error_details_pb.ts'
+import {
+  BadRequestSchema,
+  ErrorInfoSchema,
+  RetryInfoSchema,
+} from '../gen/google/rpc/error_details_pb.ts'
+import { acceptedTypes } from './media-type.ts'
 import { httpStatusOf } from './status.ts'
 
 interface RefusalInit {
@@ -75,15 +80,21 @@ export function invalidParameters(rules: Record<string, string>): RestRefusal {
   return restRefusal(Code.InvalidArgument, 'INVALID_PARAMETER', message, { metadata: rules })
 }
 
-/** The media types of request bodies. */
-export const acceptedTypes = 'application/json, application/protojson'
-
-export const unsupportedEncoding = (given: string): RestRefusal =>
+export const unsupportedEncoding = (given: string, accepted: readonly string[]): RestRefusal =>
   restRefusal(
     Code.InvalidArgument,
     'UNSUPPORTED_MEDIA_TYPE',
-    `the body's content encoding is ${given}; only identity is accepted`,
-    { status: 415, headers: { 'Accept-Encoding': 'identity' } },
+    `the body's content encoding is ${given}; accepted are identity, ${accepted.join(', ')}`,
+    { status: 415, headers: { 'Accept-Encoding': accepted.join(', ') } },
+  )
+
+/** Nothing that the client accepts can be given. */
+export const notAcceptable = (header: string, given: string, offered: string): RestRefusal =>
+  restRefusal(
+    Code.InvalidArgument,
+    'NOT_ACCEPTABLE',
+    `${header} is ${given}; what can be given is ${offered}`,
+    { status: 406 },
   )
 
 export const bodyTooLarge = (limit: number): RestRefusal =>
@@ -109,6 +120,8 @@ export function restError(err: unknown, bodyLimit = 0): ConnectError {
       return malformedUrl()
     case 'FST_ERR_CTP_BODY_TOO_LARGE':
       return bodyTooLarge(bodyLimit)
+    case 'FST_ERR_ROUTE_MISSING_CONTENT_TYPE':
+      return unsupportedMediaType('', acceptedTypes)
     case 'FST_ERR_CTP_INVALID_MEDIA_TYPE':
       return unsupportedMediaType('malformed', acceptedTypes)
     case 'FST_ERR_CTP_INVALID_CONTENT_LENGTH':
@@ -116,6 +129,14 @@ export function restError(err: unknown, bodyLimit = 0): ConnectError {
     default:
       return restRefusal(Code.Internal, 'INTERNAL', 'internal error', { cause: err })
   }
+}
+
+/** Whole seconds after which to try again, by the RetryInfo of an error. */
+export function retryAfterSeconds(error: ConnectError): number | undefined {
+  const [info] = error.findDetails(RetryInfoSchema)
+  if (info?.retryDelay === undefined) return undefined
+  const { seconds, nanos } = info.retryDelay
+  return Math.max(0, Number(seconds) + (nanos > 0 ? 1 : 0))
 }
 
 /** The body of every error: Kratos' errors.Status. */

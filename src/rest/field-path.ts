@@ -1,15 +1,29 @@
 import { create } from '@bufbuild/protobuf'
 import type { DescField, DescMessage, Message } from '@bufbuild/protobuf'
 
+// Recursive messages make paths of any length; as deep as JSON may be.
+const maxDepth = 100
+
+const fieldIndex = new WeakMap<DescMessage, Map<string, DescField>>()
+
+/** The field of that proto or JSON name. */
+export function fieldNamed(desc: DescMessage, name: string): DescField | undefined {
+  let index = fieldIndex.get(desc)
+  if (index === undefined) {
+    const jsonNames = desc.fields.map((field) => [field.jsonName, field] as const)
+    index = new Map([...jsonNames, ...desc.fields.map((field) => [field.name, field] as const)])
+    fieldIndex.set(desc, index)
+  }
+  return index.get(name)
+}
+
 /** The fields that a path such as `book.name` walks, by proto or JSON names; undefined if none. */
 export function resolvePath(desc: DescMessage, path: string): DescField[] | undefined {
   const fields: DescField[] = []
   let message: DescMessage | undefined = desc
-  for (const name of path.split('.')) {
-    const field: DescField | undefined = message?.fields.find(
-      (each) => each.name === name || each.jsonName === name,
-    )
-    if (field === undefined) return undefined
+  for (const name of path.split('.', maxDepth + 1)) {
+    const field: DescField | undefined = message && fieldNamed(message, name)
+    if (field === undefined || fields.length === maxDepth) return undefined
     fields.push(field)
     message = field.fieldKind === 'message' ? field.message : undefined
   }
@@ -39,25 +53,56 @@ export function getField(message: Message, path: readonly DescField[]): unknown 
 
 /** Sets a field, or appends to it if it is a list, and makes the messages above it. */
 export function setField(message: Message, path: readonly DescField[], value: unknown): void {
-  let owner = message as unknown as Properties
-  for (const field of path.slice(0, -1)) {
-    if (field.message === undefined) return
-    const nested = getOwn(owner, field) ?? create(field.message)
-    setOwn(owner, field, nested)
-    owner = nested as Properties
-  }
+  const owner = ownerOf(message, path)
   const field = path.at(-1)
   if (field?.fieldKind === 'list') (owner[field.localName] as unknown[]).push(value)
   else if (field) setOwn(owner, field, value)
 }
 
-/** The member of the field's oneof that is set instead of it, if any. */
+/** The message that has the last field of a path; those on the way are made. */
+function ownerOf(message: Message, path: readonly DescField[]): Properties {
+  let owner = message as unknown as Properties
+  for (const field of path.slice(0, -1)) {
+    if (field.message === undefined) throw new Error(`${field.name} has no fields`)
+    const nested = getOwn(owner, field) ?? create(field.message)
+    setOwn(owner, field, nested)
+    owner = nested as Properties
+  }
+  return owner
+}
+
+/** The member of a oneof that is set instead of the field or of a message above it, if any. */
 export function rivalOf(message: Message, path: readonly DescField[]): string | undefined {
-  const field = path.at(-1)
-  if (!field?.oneof) return undefined
-  const owner = getField(message, path.slice(0, -1)) as Properties | undefined
-  const set = (owner?.[field.oneof.localName] as OneofValue | undefined)?.case
-  return set === undefined || set === field.localName ? undefined : set
+  let owner: unknown = message
+  for (const field of path) {
+    if (owner === undefined) return undefined
+    if (field.oneof) {
+      const { case: set } = (owner as Properties)[field.oneof.localName] as OneofValue
+      if (set !== undefined && set !== field.localName)
+        return field.oneof.fields.find(({ localName }) => localName === set)?.name
+    }
+    owner = getOwn(owner as Properties, field)
+  }
+  return undefined
+}
+
+/** Adds an entry to a map field, and makes the messages above it; false if the key is there already. */
+export function setEntry(
+  message: Message,
+  path: readonly DescField[],
+  key: string,
+  value: unknown,
+): boolean {
+  const map = ownerOf(message, path)[path.at(-1)?.localName ?? ''] as Properties
+  if (Object.hasOwn(map, key)) return false
+  // A key may be `__proto__`.
+  Object.defineProperty(map, key, {
+    value,
+    enumerable: true,
+    writable: true,
+    configurable: true,
+  })
+  return true
 }
 
 function getOwn(owner: Properties, field: DescField): unknown {

@@ -1,6 +1,12 @@
 import { create, type MessageInitShape, type DescMessage, type Message } from '@bufbuild/protobuf'
 import { createContextKey } from '@connectrpc/connect'
-import type { Interceptor, MethodImplSpec, UnaryRequest, UnaryResponse } from '@connectrpc/connect'
+import type {
+  HandlerContext,
+  Interceptor,
+  MethodImplSpec,
+  UnaryRequest,
+  UnaryResponse,
+} from '@connectrpc/connect'
 import type { RestCall } from './context.ts'
 
 export type UnaryMethod = Extract<MethodImplSpec, { kind: 'unary' }>
@@ -16,10 +22,15 @@ export function unaryInvoker(
   { method, impl }: UnaryMethod,
   interceptors: readonly Interceptor[],
 ): (message: Message, call: RestCall) => Promise<Message> {
+  if (interceptors.length === 0)
+    return async function invoke(message, call) {
+      return normalized(method.output, await impl(message, call))
+    }
+
   async function handle(req: UnaryRequest): Promise<UnaryResponse> {
     const call = req.contextValues.get(callKey)
     if (call === undefined) throw new Error('an interceptor dropped the context values')
-    const output = await impl(req.message, contextOf(call, req))
+    const output = await impl(req.message, new InterceptedCall(call, req))
     return {
       stream: false,
       method,
@@ -68,12 +79,47 @@ function unaryRequest(
 }
 
 /** The call as the interceptors left it: their signal, header and values, and the call's own rest. */
-function contextOf(call: RestCall, req: UnaryRequest): RestCall {
-  return Object.defineProperties(Object.create(call) as RestCall, {
-    values: { get: () => req.contextValues },
-    signal: { get: () => req.signal },
-    requestHeader: { get: () => req.header },
-  })
+class InterceptedCall implements HandlerContext {
+  readonly #call: RestCall
+  readonly #req: UnaryRequest
+  readonly timeoutMs: () => number | undefined
+
+  constructor(call: RestCall, req: UnaryRequest) {
+    this.#call = call
+    this.#req = req
+    this.timeoutMs = call.timeoutMs
+  }
+
+  get values() {
+    return this.#req.contextValues
+  }
+  get signal() {
+    return this.#req.signal
+  }
+  get requestHeader() {
+    return this.#req.header
+  }
+  get method() {
+    return this.#call.method
+  }
+  get service() {
+    return this.#call.service
+  }
+  get protocolName() {
+    return this.#call.protocolName
+  }
+  get requestMethod() {
+    return this.#call.requestMethod
+  }
+  get url() {
+    return this.#call.url
+  }
+  get responseHeader() {
+    return this.#call.responseHeader
+  }
+  get responseTrailer() {
+    return this.#call.responseTrailer
+  }
 }
 
 function normalized<Desc extends DescMessage>(desc: Desc, output: MessageInitShape<Desc>): Message {

@@ -2,15 +2,16 @@ const quote = 0x22
 const backslash = 0x5c
 const minus = 0x2d
 
-// A shorter number cannot pass 2^53, and most bodies have none this long.
-const longNumber = /\d{16}/
+// Shorter numbers without an exponent cannot pass 2^53, and most bodies have none of these.
+const longNumber = /\d[\d.]{15}|\d[eE]\+?\d/
 
 /**
  * Puts quotes around integers beyond ±(2^53 - 1), which JSON.parse would round. The JSON mapping of
- * protobuf reads a quoted 64-bit integer exactly, and Go's peers may send one bare. Text that is not
- * JSON passes through for the parser to refuse.
+ * protobuf reads a quoted 64-bit integer exactly (and refuses one with an exponent or a fraction),
+ * and Go's peers may send one bare. Text that is not JSON passes through for the parser to refuse.
+ * `mark` is put in front, for whoever has to tell these strings from others.
  */
-export function quoteUnsafeIntegers(json: string): string {
+export function quoteUnsafeIntegers(json: string, mark = ''): string {
   if (!longNumber.test(json)) return json
   let out = ''
   let copied = 0
@@ -21,14 +22,30 @@ export function quoteUnsafeIntegers(json: string): string {
     else {
       const end = endOfNumber(json, at)
       const literal = json.slice(at, end)
-      if (/^-?\d+$/.test(literal) && !Number.isSafeInteger(Number(literal))) {
-        out += `${json.slice(copied, at)}"${literal}"`
+      if (isUnsafe(literal) && !isKey(json, end)) {
+        out += `${json.slice(copied, at)}"${mark}${literal}"`
         copied = end
       }
       at = end
     }
   }
   return out + json.slice(copied)
+}
+
+/** A whole number that a double does not hold for certain; not what is no JSON number at all. */
+function isUnsafe(literal: string): boolean {
+  const value = Number(literal)
+  const leadingZero = literal.startsWith('0') || literal.startsWith('-0')
+  const bareDot = literal.includes('.') && !isDigit(literal.charCodeAt(literal.indexOf('.') + 1))
+  if (!Number.isFinite(value) || leadingZero || bareDot) return false
+  return Number.isInteger(value) && !Number.isSafeInteger(value)
+}
+
+/** Whether a colon comes next: a number is no key, and quotes would make it one. */
+function isKey(json: string, end: number): boolean {
+  let at = end
+  while (' \t\r\n'.includes(json[at] ?? '-')) at += 1
+  return json[at] === ':'
 }
 
 function endOfString(json: string, start: number): number {
@@ -41,8 +58,13 @@ function endOfString(json: string, start: number): number {
 
 function endOfNumber(json: string, start: number): number {
   let at = start + 1
-  while (at < json.length && /[\d.eE+-]/.test(json.charAt(at))) at += 1
+  while (at < json.length && isNumberPart(json.charCodeAt(at))) at += 1
   return at
+}
+
+/** Digits, and `.`, `e`, `E`, `+`, `-`. */
+function isNumberPart(unit: number): boolean {
+  return isDigit(unit) || unit === 0x2e || (unit | 0x20) === 0x65 || unit === 0x2b || unit === minus
 }
 
 function isDigit(unit: number): boolean {

@@ -1,44 +1,23 @@
 import { METHODS } from 'node:http'
-import type { Message } from '@bufbuild/protobuf'
-import type { ConnectError, ConnectRouter, ContextValues, Interceptor } from '@connectrpc/connect'
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
-import { type Binder, compileBinder } from './bind.ts'
-import { checkContentType } from './body.ts'
+import { type Acceptance, sendAnswer, sendError } from './answer.ts'
 import { restCall, type RestCall } from './context.ts'
-import { jsonBytes, messageBytes } from './encode.ts'
-import { errorBody, malformedUrl, methodNotAllowed, restError, routeNotFound } from './errors.ts'
-import { unaryInvoker } from './invoke.ts'
+import {
+  malformedUrl,
+  methodNotAllowed,
+  notAcceptable,
+  restError,
+  routeNotFound,
+} from './errors.ts'
+import { applyIfMatch } from './if-match.ts'
 import { matchRoute, type MatchResult } from './match.ts'
-import { recordMethods } from './router.ts'
-import { type HttpBinding, httpBindings } from './rules.ts'
-import { compileTable, literalPrefixes, type RouteTable } from './table.ts'
-
-/** Told about each request, for logs and metrics. */
-export interface RestObserver {
-  /** A request has found its method. */
-  route(request: FastifyRequest, binding: HttpBinding): void
-  /** A request is answered with an error, whoever raised it. */
-  error(request: FastifyRequest, error: ConnectError, status: number, reason: string): void
-}
-
-export interface RestPluginOptions {
-  /** Registers the services, as for connect-fastify's plugin. Methods without a rule are left out. */
-  routes: (router: ConnectRouter) => unknown
-  /** Standard Connect interceptors, the first outermost. */
-  interceptors?: Interceptor[]
-  /** Most bytes of a request body; 1 MiB unless given. */
-  bodyLimit?: number
-  /** Values for the handler context of a request. */
-  contextValues?: (request: FastifyRequest) => ContextValues
-  observer?: RestObserver
-}
-
-/** What serves one binding: everything that can be made ready before the first request. */
-interface Target {
-  binding: HttpBinding
-  bind: Binder
-  invoke: ReturnType<typeof unaryInvoker>
-}
+import { answerCoding, answerType, codings } from './negotiate.ts'
+import { type RestPluginOptions, type RestSettings, withDefaults } from './options.ts'
+import { mayHaveBody, receivedBody, type ReceivedBody } from './received.ts'
+import type { SystemParameters } from './system-parameters.ts'
+import { literalPrefixes, type RouteTable } from './table.ts'
+import { compileTargets, type Target } from './target.ts'
+import { advice } from './lint.ts'
 
 type RouteMatch = Extract<MatchResult<Target>, { kind: 'route' }>
 
@@ -54,8 +33,19 @@ export function fastifyRestPlugin(
   options: RestPluginOptions,
   done: (err?: Error) => void,
 ): void {
-  const table = compileRoutes(options)
-  const { bodyLimit = 1024 * 1024 } = options
+  try {
+    mount(app, withDefaults(options))
+    done()
+  } catch (err) {
+    // Thrown, it would be nobody's to catch.
+    done(err instanceof Error ? err : new Error(String(err)))
+  }
+}
+
+function mount(app: FastifyInstance, settings: RestSettings): void {
+  const { bodyLimit, observer, mergeSlashes } = settings
+  const table = compileTargets(settings)
+  for (const line of advice(table.routes.map(({ target }) => target.binding))) app.log.warn(line)
   // Fastify answers 404 to the methods that it does not know; here they are 405.
   for (const method of METHODS.filter((each) => !app.supportedMethods.includes(each)))
     if (method !== 'CONNECT') app.addHttpMethod(method)
@@ -64,56 +54,45 @@ export function fastifyRestPlugin(
     parsed(null, body),
   )
   app.setErrorHandler((err, request, reply) =>
-    sendError(reply, request, restError(err, bodyLimit), options.observer),
+    sendError(reply, request, restError(err, bodyLimit), observer),
   )
-  for (const prefix of literalPrefixes(table)) {
-    const urls = prefix === '/' ? ['/*'] : [prefix, `${prefix}/*`]
-    for (const url of urls)
-      app.route({
-        method: [...app.supportedMethods],
-        url,
-        exposeHeadRoute: false,
-        bodyLimit,
-        // Before the body is read: what is refused by its path needs no body.
-        onRequest: (request, reply, next) => {
-          try {
-            const match = matchRequest(table, request, reply)
-            if (match === undefined) return void reply.code(204).send()
-            options.observer?.route(request, match.target.binding)
-            matches.set(request, match)
-            next()
-          } catch (err) {
-            next(err as Error)
-          }
-        },
-        handler: (request, reply) => serve(request, reply, options),
-      })
-  }
-  done()
+  for (const url of mergeSlashes ? ['/*'] : mountPoints(table))
+    app.route({
+      method: [...app.supportedMethods],
+      url,
+      exposeHeadRoute: false,
+      bodyLimit,
+      // Before the body is read: what is refused by its path needs no body.
+      onRequest: (request, reply, next) => {
+        try {
+          const match = matchRequest(table, request, reply, settings)
+          if (match === undefined) return void reply.code(204).send()
+          observer?.route(request, match.target.binding)
+          matches.set(request, match)
+          next()
+        } catch (err) {
+          next(err as Error)
+        }
+      },
+      handler: (request, reply) => serve(request, reply, settings),
+    })
 }
 
-/** The routes that a plugin with these options serves, for printing and for tests. */
-export function compileRoutes({
-  routes,
-  interceptors = [],
-}: Pick<RestPluginOptions, 'routes' | 'interceptors'>): RouteTable<Target> {
-  const all = recordMethods(routes).flatMap((spec) => {
-    if (spec.kind !== 'unary') return []
-    const invoke = unaryInvoker(spec, interceptors)
-    return httpBindings(spec.method).map((binding) => ({
-      httpMethod: binding.httpMethod,
-      template: binding.template,
-      label: `${spec.method.parent.typeName}.${spec.method.name}`,
-      target: { binding, bind: compileBinder(binding), invoke },
-    }))
-  })
-  return compileTable(all)
+function mountPoints(table: RouteTable<Target>): string[] {
+  return literalPrefixes(table).flatMap((prefix) =>
+    prefix === '/' ? ['/*'] : [prefix, `${prefix}/*`],
+  )
 }
 
 /** Finds the target; undefined where OPTIONS has only been answered. Throws what the path refuses. */
-function matchRequest(table: RouteTable<Target>, request: FastifyRequest, reply: FastifyReply) {
+function matchRequest(
+  table: RouteTable<Target>,
+  request: FastifyRequest,
+  reply: FastifyReply,
+  { mergeSlashes, unescape }: RestSettings,
+) {
   const [path] = splitUrl(request)
-  const match = matchRoute(table, request.method, path)
+  const match = matchRoute(table, request.method, mergeSlashes ? merged(path) : path, unescape)
   switch (match.kind) {
     case 'route':
       return match
@@ -134,48 +113,82 @@ function splitUrl(request: FastifyRequest): [path: string, query: string] {
   return mark === -1 ? [url, ''] : [url.slice(0, mark), url.slice(mark + 1)]
 }
 
-const noBytes = new Uint8Array()
+function merged(path: string): string {
+  if (!path.includes('//')) return path
+  return `/${path
+    .split('/')
+    .filter((segment) => segment !== '')
+    .join('/')}`
+}
 
-async function serve(request: FastifyRequest, reply: FastifyReply, options: RestPluginOptions) {
+const noBody: ReceivedBody = { bytes: new Uint8Array(), format: 'json' }
+
+/** Not async, and no more promises than are needed: each costs a good part of a small call. */
+function serve(request: FastifyRequest, reply: FastifyReply, settings: RestSettings): void {
   const match = matches.get(request)
   if (match === undefined) throw new Error('a request reached its handler unmatched')
-  const { bind, invoke, binding } = match.target
-  const body = request.body instanceof Uint8Array ? request.body : noBytes
-  if (body.byteLength > 0) {
-    const { 'content-type': type, 'content-encoding': encoding } = request.headers
-    checkContentType(type, encoding)
-  }
-  const { message, sent } = bind({ values: match.values, query: splitUrl(request)[1], body })
-  const call = restCall(binding.method, request, reply, options.contextValues?.(request))
-  let output: Message
-  try {
-    output = await invoke(message, call)
-  } catch (err) {
-    sendError(reply, request, restError(err), options.observer, sent)
-    return reply
-  }
-  copyHeaders(call, reply)
-  return reply
-    .header('content-type', 'application/json')
-    .send(messageBytes(binding.method.output, output))
+  const { body } = match.target.binding
+  // A GET's body means nothing (RFC 9110, 9.3.1) unless its rule says so.
+  const ignored = body === '' && (request.method === 'GET' || request.method === 'HEAD')
+  if (ignored || !mayHaveBody(request)) return call(request, reply, match, noBody, settings)
+  receivedBody(request, reply, settings.bodyLimit)
+    .then((received) => call(request, reply, match, received, settings))
+    .catch((err: unknown) => void reply.send(err))
 }
 
-function copyHeaders({ answerHeaders }: RestCall, reply: FastifyReply): void {
-  answerHeaders?.forEach((value, name) => void reply.header(name, value))
-}
-
-/** Answers with the one error body; the error's metadata become headers. */
-export function sendError(
-  reply: FastifyReply,
+/** Binds, calls the method and answers. Throws what is refused before the call. */
+function call(
   request: FastifyRequest,
-  error: ConnectError,
-  observer: RestObserver | undefined,
-  sent: (field: string) => string = (field) => field,
+  reply: FastifyReply,
+  match: RouteMatch,
+  { bytes: body, format }: ReceivedBody,
+  settings: RestSettings,
 ): void {
-  const body = errorBody(error, sent)
-  observer?.error(request, error, body.code, body.reason)
-  // Fastify closes the connection after a body that is too large, which HTTP/2 has no header for.
-  if (request.raw.httpVersionMajor > 1) void reply.removeHeader('connection')
-  error.metadata.forEach((value, name) => void reply.header(name, value))
-  void reply.code(body.code).header('content-type', 'application/json').send(jsonBytes(body))
+  const { bind, invoke, encode, binding, etag } = match.target
+  const query = splitUrl(request)[1]
+  const { message, system, sent } = bind({ values: match.values, query, body, format })
+  if (etag) applyIfMatch(etag, message, request.headers['if-match'])
+  const acceptance = accepted(request, system, settings)
+  const context = restCall(binding.method, request, reply, settings)
+  const { compressFrom, observer } = settings
+  withinDeadline(invoke(message, context), context)
+    .then(
+      (output) => {
+        const json = encode(output, system)
+        sendAnswer(request, reply, context, acceptance, { message: output, json, compressFrom })
+      },
+      (err: unknown) => sendError(reply, request, restError(err), observer, sent, context),
+    )
+    .catch((err: unknown) => void reply.send(err))
+}
+
+/** What the client accepts; refused before the method is called, which may have effects. */
+function accepted(
+  { headers }: FastifyRequest,
+  { json }: SystemParameters,
+  { strictAccept }: RestSettings,
+): Acceptance {
+  const { accept, 'accept-encoding': acceptEncoding } = headers
+  const other = json || !strictAccept ? 'application/json' : undefined
+  const type = answerType(accept) ?? other
+  if (type === undefined)
+    throw notAcceptable('Accept', accept ?? '', 'application/json, application/protojson')
+  const coding = answerCoding(acceptEncoding)
+  if (coding === undefined)
+    throw notAcceptable('Accept-Encoding', acceptEncoding ?? '', `identity, ${codings.join(', ')}`)
+  return { type, coding }
+}
+
+/**
+ * Answers at the client's deadline even if the method does not heed its signal. An interceptor that
+ * does the same comes first: it may know more.
+ */
+function withinDeadline<T>(output: Promise<T>, call: RestCall): Promise<T> {
+  if (call.deadline === undefined) return output
+  const { signal } = call
+  const { promise, reject } = Promise.withResolvers<never>()
+  const abort = () => setImmediate(() => reject(signal.reason as Error))
+  if (signal.aborted) abort()
+  else signal.addEventListener('abort', abort, { once: true })
+  return Promise.race([promise, output]).finally(() => signal.removeEventListener('abort', abort))
 }

@@ -4,6 +4,7 @@ import type { DescField, DescMessage, DescMethod } from '@bufbuild/protobuf'
 import { isWrapperDesc } from '@bufbuild/protobuf/wkt'
 import { http } from '../gen/google/api/annotations_pb.ts'
 import type { HttpRule } from '../gen/google/api/http_pb.ts'
+import type { ConfiguredRules } from './service-config.ts'
 import { TemplateError, parseTemplate } from './template.ts'
 import type { PathTemplate, PathVariable } from './template.ts'
 
@@ -32,19 +33,36 @@ const TEXT_MESSAGES = new Set([
  * method, template and column, since at run time it would only be a 404 or a field never filled.
  */
 export function httpBindings(method: DescMethod): HttpBinding[] {
-  if (!hasOption(method, http)) return []
+  return configuredBindings(method, undefined)
+}
+
+/** The same with the rules of a service configuration, after the method's own or instead of them. */
+export function configuredBindings(
+  method: DescMethod,
+  configured: ConfiguredRules | undefined,
+): HttpBinding[] {
   try {
-    const rule = getOption(method, http)
-    for (const { additionalBindings } of rule.additionalBindings)
-      if (additionalBindings.length > 0)
-        throw new Error('additional_bindings nest one level only: list them all in the outer rule')
-    return [rule, ...rule.additionalBindings].map((each) => readRule(method, each))
+    return rulesOf(method, configured).flatMap((rule) => {
+      for (const { additionalBindings } of rule.additionalBindings)
+        if (additionalBindings.length > 0)
+          throw new Error(
+            'additional_bindings nest one level only: list them all in the outer rule',
+          )
+      return [rule, ...rule.additionalBindings].map((each) => readRule(method, each))
+    })
   } catch (cause) {
     const where = `${method.parent.file.proto.name}: ${method.parent.typeName}.${method.name}`
     throw new Error(`${where}: ${cause instanceof Error ? cause.message : String(cause)}`, {
       cause,
     })
   }
+}
+
+function rulesOf(method: DescMethod, configured: ConfiguredRules | undefined): HttpRule[] {
+  const own = hasOption(method, http) ? [getOption(method, http)] : []
+  const other = configured?.ruleFor(method)
+  if (other === undefined) return own
+  return configured?.mode === 'override' ? [other] : [...own, other]
 }
 
 function readRule(method: DescMethod, rule: HttpRule): HttpBinding {

@@ -3,7 +3,8 @@ import { Code, type ConnectError } from '@connectrpc/connect'
 import type { FastifyServerOptions } from 'fastify'
 import { jsonBytes } from './encode.ts'
 import { errorBody, restError, restRefusal, type RestRefusal } from './errors.ts'
-import { type RestObserver, sendError } from './plugin.ts'
+import { sendError } from './answer.ts'
+import type { RestObserver } from './options.ts'
 
 export interface SocketObserver {
   /** A connection is refused, before there was a request or in the middle of one. */

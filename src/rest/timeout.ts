@@ -29,13 +29,15 @@ const spellings: Spelling[] = [
 ]
 
 /**
- * The time that a client gives a call, in milliseconds: the least of its timeout headers, undefined
- * if it sent none. Throws INVALID_PARAMETER for a header that is not of its form.
+ * The time that a client gives a call, in milliseconds: the least of its timeout headers and of
+ * `mostMs`, undefined if it sent none. Throws INVALID_PARAMETER for a header that is not of its form.
  */
 export function clientTimeoutMs(
   headers: Record<string, string | string[] | undefined>,
+  mostMs = Number.POSITIVE_INFINITY,
 ): number | undefined {
   let least: number | undefined
+  if (!spellings.some(([header]) => header in headers)) return undefined
   for (const [header, pattern, allowed, read] of spellings) {
     const text = headers[header]
     if (text === undefined) continue
@@ -45,7 +47,7 @@ export function clientTimeoutMs(
         metadata: { [header]: `must be ${allowed}` },
       })
     const ms = read(match.slice(1))
-    least = least === undefined ? ms : Math.min(least, ms)
+    least = Math.min(least ?? mostMs, ms)
   }
   return least
 }

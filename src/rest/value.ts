@@ -1,139 +1,164 @@
-import { create, fromJson, ScalarType } from '@bufbuild/protobuf'
+import { create, fromJson, toJson } from '@bufbuild/protobuf'
 import type { DescEnum, DescField, DescMessage } from '@bufbuild/protobuf'
 import {
   DurationSchema,
+  type FieldMask,
   FieldMaskSchema,
   isWrapperDesc,
   TimestampSchema,
 } from '@bufbuild/protobuf/wkt'
+import { goDuration } from './go-duration.ts'
+import { isInteger } from './number-text.ts'
+import { InvalidText, parseScalar } from './scalar-text.ts'
 
-/** Says what is allowed where a text was not. */
-export class InvalidText extends Error {
-  override readonly name = 'InvalidText'
+/** What texts of path, query and forms may be besides what the JSON mapping says. */
+export interface TextOptions {
+  /** Durations in Go's syntax, such as `1m30s`, which Kratos clients send. */
+  goDurations: boolean
+  /** Enum names in any case. */
+  caseInsensitiveEnums: boolean
 }
-
-const integer = /^-?(?:0|[1-9]\d*)$/
-const number = /^-?(?:0|[1-9]\d*)(?:\.\d+)?(?:[eE][+-]?\d+)?$/
-
-const ranges = {
-  [ScalarType.INT32]: [-(2n ** 31n), 2n ** 31n - 1n],
-  [ScalarType.SINT32]: [-(2n ** 31n), 2n ** 31n - 1n],
-  [ScalarType.SFIXED32]: [-(2n ** 31n), 2n ** 31n - 1n],
-  [ScalarType.UINT32]: [0n, 2n ** 32n - 1n],
-  [ScalarType.FIXED32]: [0n, 2n ** 32n - 1n],
-  [ScalarType.INT64]: [-(2n ** 63n), 2n ** 63n - 1n],
-  [ScalarType.SINT64]: [-(2n ** 63n), 2n ** 63n - 1n],
-  [ScalarType.SFIXED64]: [-(2n ** 63n), 2n ** 63n - 1n],
-  [ScalarType.UINT64]: [0n, 2n ** 64n - 1n],
-  [ScalarType.FIXED64]: [0n, 2n ** 64n - 1n],
-} as const
-
-const is64Bit = new Set<ScalarType>([
-  ScalarType.INT64,
-  ScalarType.SINT64,
-  ScalarType.SFIXED64,
-  ScalarType.UINT64,
-  ScalarType.FIXED64,
-])
 
 /** What a path or query value may fill: one value, or one element of a list. */
 export function isTextField(field: DescField): boolean {
-  if (field.fieldKind === 'map') return false
-  const { message } = field
-  return message === undefined || isWrapperDesc(message) || message.typeName in textMessages
+  return field.fieldKind !== 'map' && isTextType(field)
+}
+
+/** Whether a text can stand for what the field, its elements or its map's values are. */
+export function isTextType({ message }: DescField): boolean {
+  return message === undefined || isWrapperDesc(message) || textMessages.has(message.typeName)
+}
+
+/** Whether JSON has the message as one value or in another form than its fields. */
+export function hasOwnJson(desc: DescMessage): boolean {
+  return isWrapperDesc(desc) || ownJson.has(desc.typeName)
 }
 
 /**
- * Reads a path or query text as a value of the field, or of one element of a list, by the JSON
- * mapping of protobuf. Throws InvalidText.
+ * Reads a path or query text as a value of the field, or of one element of a list or map, by the
+ * JSON mapping of protobuf. Throws InvalidText.
  */
-export function parseText(field: DescField, text: string): unknown {
-  if (field.enum) return parseEnum(field.enum, text)
-  if (field.message) return parseMessage(field.message, text, field.fieldKind === 'list')
+export function parseText(field: DescField, text: string, options: TextOptions): unknown {
+  if (field.enum) return parseEnum(field.enum, text, options)
+  if (field.message) {
+    const singular = field.fieldKind === 'message'
+    return parseMessage(field.message, text, options, singular && field.oneof === undefined)
+  }
   if (field.scalar !== undefined) return parseScalar(field.scalar, text)
   throw new InvalidText('cannot be given here')
 }
 
-function parseScalar(type: ScalarType, text: string): unknown {
-  switch (type) {
-    case ScalarType.STRING:
-      return text
-    case ScalarType.BOOL:
-      if (text === 'true' || text === 'false') return text === 'true'
-      throw new InvalidText('must be true or false')
-    case ScalarType.BYTES:
-      return parseBytes(text)
-    case ScalarType.DOUBLE:
-    case ScalarType.FLOAT:
-      return parseFloating(type, text)
-    default:
-      return parseInteger(type, text)
-  }
-}
-
-function parseInteger(type: keyof typeof ranges, text: string): number | bigint {
-  const [least, most] = ranges[type]
-  const value = integer.test(text) && text.length <= 20 ? BigInt(text) : undefined
-  if (value === undefined || value < least || value > most)
-    throw new InvalidText(`must be an integer from ${least} to ${most}`)
-  return is64Bit.has(type) ? value : Number(value)
-}
-
-function parseFloating(type: ScalarType, text: string): number {
-  if (['NaN', 'Infinity', '-Infinity'].includes(text)) return Number(text)
-  const value = number.test(text) ? Number(text) : Number.NaN
-  const finite = Number.isFinite(type === ScalarType.FLOAT ? Math.fround(value) : value)
-  if (!finite) throw new InvalidText('must be a number in range, NaN, Infinity or -Infinity')
-  return value
-}
-
-function parseBytes(text: string): Uint8Array {
-  if (!/^[A-Za-z0-9+/_-]*={0,2}$/.test(text) || text.replace(/=+$/, '').length % 4 === 1)
-    throw new InvalidText('must be base64, standard or URL-safe')
-  return new Uint8Array(Buffer.from(text, 'base64'))
-}
-
-function parseEnum(desc: DescEnum, text: string): number {
+function parseEnum(desc: DescEnum, text: string, { caseInsensitiveEnums }: TextOptions): number {
   const named = desc.values.find(({ name }) => name === text)
   if (named) return named.number
-  const value = integer.test(text) ? Number(text) : Number.NaN
+  const folded = text.toUpperCase()
+  const alike = caseInsensitiveEnums
+    ? desc.values.find(({ name }) => name.toUpperCase() === folded)
+    : undefined
+  if (alike) return alike.number
+  if (desc.typeName === 'google.protobuf.NullValue' && text === 'null') return 0
+  const value = text.length <= 11 && isInteger(text) ? Number(text) : Number.NaN
   const fits = value >= -(2 ** 31) && value < 2 ** 31
   if (fits && (desc.open || desc.value[value])) return value
   throw new InvalidText(`must be one of ${desc.values.map(({ name }) => name).join(', ')}`)
 }
 
-const textMessages: Record<string, (text: string) => unknown> = {
-  [TimestampSchema.typeName]: (text) =>
-    jsonText(TimestampSchema, text, 'must be an RFC 3339 time such as 2026-01-31T12:00:00Z'),
-  [DurationSchema.typeName]: (text) =>
-    jsonText(DurationSchema, text, 'must be seconds with the unit s, such as 1.5s'),
-  [FieldMaskSchema.typeName]: parseFieldMask,
-}
+type ParseMessage = (text: string, options: TextOptions) => unknown
 
-function parseMessage(desc: DescMessage, text: string, inList: boolean): unknown {
+const textMessages = new Map<string, ParseMessage>([
+  [
+    TimestampSchema.typeName,
+    (text) =>
+      readJson(TimestampSchema, text) ??
+      refuse('must be an RFC 3339 time such as 2026-01-31T12:00:00Z'),
+  ],
+  [DurationSchema.typeName, parseDuration],
+  [FieldMaskSchema.typeName, parseFieldMask],
+])
+
+const ownJson = new Set([
+  ...textMessages.keys(),
+  'google.protobuf.Any',
+  'google.protobuf.Struct',
+  'google.protobuf.Value',
+  'google.protobuf.ListValue',
+])
+
+function parseMessage(
+  desc: DescMessage,
+  text: string,
+  options: TextOptions,
+  unwrapped: boolean,
+): unknown {
   if (isWrapperDesc(desc)) {
-    const value = parseText(desc.fields[0], text)
-    // Generated code holds a singular wrapper unwrapped.
-    return inList ? create(desc, { value }) : value
+    const [{ scalar }] = desc.fields
+    const ofText = desc.typeName.endsWith('.StringValue') || desc.typeName.endsWith('.BytesValue')
+    const value = parseScalar(scalar, ofText ? text : unquoted(text))
+    // Generated code holds a singular wrapper unwrapped, except in a oneof.
+    return unwrapped ? value : create(desc, { value })
   }
-  const parse = textMessages[desc.typeName]
+  const parse = textMessages.get(desc.typeName)
   if (parse === undefined) throw new InvalidText('cannot be given here; name a field of it')
-  return parse(text)
+  return parse(unquoted(text), options)
 }
 
-function jsonText(desc: DescMessage, text: string, rule: string): unknown {
+/** Some clients send the JSON of these types with its quotes. */
+function unquoted(text: string): string {
+  const quoted = text.length > 1 && text.startsWith('"') && text.endsWith('"')
+  return quoted ? text.slice(1, -1) : text
+}
+
+function refuse(rule: string): never {
+  throw new InvalidText(rule)
+}
+
+function readJson(desc: DescMessage, text: string): unknown {
   try {
     return fromJson(desc, text)
   } catch {
-    throw new InvalidText(rule)
+    return undefined
   }
+}
+
+function parseDuration(text: string, { goDurations }: TextOptions): unknown {
+  const duration = readJson(DurationSchema, text) ?? (goDurations ? readGo(text) : undefined)
+  return duration ?? refuse('must be seconds with the unit s, such as 1.5s')
+}
+
+const nanosPerSecond = 1_000_000_000n
+// As protobuf's own: ten thousand years.
+const mostSeconds = 315_576_000_000n
+
+function readGo(text: string): unknown {
+  const nanos = goDuration(text)
+  const seconds = nanos === undefined ? undefined : nanos / nanosPerSecond
+  if (nanos === undefined || seconds === undefined) return undefined
+  if (seconds > mostSeconds || seconds < -mostSeconds) return undefined
+  return create(DurationSchema, { seconds, nanos: Number(nanos % nanosPerSecond) })
 }
 
 /** Paths split by commas, in snake_case or, as the JSON mapping writes them, in lowerCamelCase. */
 function parseFieldMask(text: string): unknown {
   const paths = text
     .split(',')
-    .map((path) => path.trim().replace(/[A-Z]/g, (upper) => `_${upper.toLowerCase()}`))
+    .map((path) => snakeCase(path.trim()))
     .filter((path) => path !== '')
-  return create(FieldMaskSchema, { paths })
+  const mask = create(FieldMaskSchema, { paths })
+  // Such as `line_1`, whose JSON would read as `line1`: no JSON body can say it, and no answer.
+  return hasJson(mask) ? mask : refuse('must be field paths such as name,address.city')
+}
+
+function hasJson(mask: FieldMask): boolean {
+  try {
+    toJson(FieldMaskSchema, mask)
+    return true
+  } catch {
+    return false
+  }
+}
+
+function snakeCase(path: string): string {
+  const lower = path.toLowerCase()
+  if (lower === path) return path
+  return Array.from(path, (char, at) => (char === lower[at] ? char : `_${lower[at]}`)).join('')
 }

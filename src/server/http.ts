@@ -3,7 +3,8 @@ import { type ConnectRouter, createContextValues, type Interceptor } from '@conn
 import fastify, { type FastifyInstance } from 'fastify'
 import { restError } from '../rest/errors.ts'
 import type { Admission } from './admission.ts'
-import { fastifyRestPlugin, sendError } from '../rest/plugin.ts'
+import { sendError } from '../rest/answer.ts'
+import { fastifyRestPlugin } from '../rest/plugin.ts'
 import { restServerOptions } from '../rest/server-options.ts'
 import {
   type ExchangeObserver,
@@ -35,7 +36,7 @@ export interface ServerOptions {
 
 /** The REST port: the services by their google.api.http rules, every refusal in Kratos' body. */
 export function httpServer(options: ServerOptions, readiness: Readiness) {
-  const { routes, interceptors, observers, limits, admission, tls, origins } = options
+  const { routes, interceptors, observers, limits, admission, tls, origins, types } = options
   const exchanges = exchangeRegistry('rest', observers)
   const observer = restObserver(exchanges)
   const allowOrigin = cors(origins)
@@ -68,6 +69,7 @@ export function httpServer(options: ServerOptions, readiness: Readiness) {
     routes,
     interceptors,
     bodyLimit: limits.maxBodyBytes,
+    ...(types && { types }),
     contextValues: ({ raw }) => createContextValues().set(exchangeKey, exchanges.of(raw)),
     observer,
   })

@@ -35,7 +35,7 @@ test('without origins no answer allows any', async (t) => {
   for (const { headers, status } of await lists(await start(t, ''), { origin })) {
     t.equal(status, 200)
     t.equal(headers.get('access-control-allow-origin'), null)
-    t.equal(headers.get('vary'), null)
+    t.notMatch(headers.get('vary') ?? '', /origin/i)
   }
 })
 
@@ -61,7 +61,7 @@ test('a page of an allowed origin may call both ports and read refusals', async 
     const { headers, status: got, url } = await answer
     t.equal(got, status, url)
     t.equal(headers.get('access-control-allow-origin'), origin, url)
-    t.equal(headers.get('vary'), 'Origin', url)
+    t.match(headers.get('vary'), /^Origin\b/, url)
     t.match(headers.get('access-control-expose-headers'), /grpc-status.*Allow.*Retry-After/i, url)
   }
 })
@@ -115,7 +115,7 @@ test('a page of another origin is allowed nothing, and no cache may give it the 
   ]
   for (const { headers, url } of answers) {
     t.notMatch([...headers.keys()].join(), /access-control/, url)
-    t.equal(headers.get('vary'), 'Origin', url)
+    t.match(headers.get('vary'), /^Origin\b/, url)
   }
 })
 
@@ -124,7 +124,7 @@ test('with * any page may call, and answers are the same for all', async (t) => 
   const answers = [...(await lists(app, { origin: stranger })), ...(await lists(app, {}))]
   for (const { headers } of answers) {
     t.equal(headers.get('access-control-allow-origin'), '*')
-    t.equal(headers.get('vary'), null)
+    t.notMatch(headers.get('vary') ?? '', /origin/i)
   }
   const { status, headers } = await preflight(`${app.rest.url}/v1/users`, 'POST', stranger)
   t.equal(status, 204)

@@ -17,7 +17,7 @@ const limits = { maxBodyBytes: 2048, maxHeaderBytes: 4096 }
 const json = { 'Content-Type': 'application/json' }
 const idRule = 'must be an integer from -9223372036854775808 to 9223372036854775807'
 const pageRule = 'must be an integer from -2147483648 to 2147483647'
-const restTypes = 'application/json, application/protojson'
+const restTypes = 'application/json, application/protojson, application/x-www-form-urlencoded'
 
 /** What no client may read: SQL, names of the implementation, stack frames, other people's text. */
 const inside =
@@ -108,9 +108,17 @@ const restCases: Record<string, RestCase> = {
   },
   'no content type': { request: post('{}', {}), ...mediaType },
   'another content type': { request: post('{}', { 'Content-Type': 'text/plain' }), ...mediaType },
-  'a form': {
-    request: post('name=Ada', { 'Content-Type': 'application/x-www-form-urlencoded' }),
-    ...mediaType,
+  'a form with a key that is no field': {
+    request: post('nmae=Ada', { 'Content-Type': 'application/x-www-form-urlencoded' }),
+    ...parameters({
+      nmae: 'is not known; did you mean name?; allowed are name, email, phone',
+    }),
+  },
+  'a type that cannot be given': {
+    request: { target: '/v1/users', headers: { Accept: 'text/html' } },
+    status: 406,
+    reason: 'NOT_ACCEPTABLE',
+    metadata: {},
   },
   'a content type that is none': {
     request: post('{}', { 'Content-Type': ';;' }),
@@ -120,8 +128,8 @@ const restCases: Record<string, RestCase> = {
     request: post('{}', { 'Content-Type': 'application/json; charset=iso-8859-1' }),
     ...mediaType,
   },
-  'a content encoding': {
-    request: post(gzipSync('{}'), { ...json, 'Content-Encoding': 'gzip' }),
+  'an unknown content encoding': {
+    request: post('{}', { ...json, 'Content-Encoding': 'zippy' }),
     status: 415,
     reason: 'UNSUPPORTED_MEDIA_TYPE',
     metadata: {},

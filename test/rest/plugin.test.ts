@@ -14,7 +14,8 @@ import fastify from 'fastify'
 import { test } from 'tap'
 import { User } from '../../src/gen/api/user/v1/user_pb.ts'
 import { ErrorInfoSchema } from '../../src/gen/google/rpc/error_details_pb.ts'
-import { fastifyRestPlugin, type RestPluginOptions } from '../../src/rest/plugin.ts'
+import type { RestPluginOptions } from '../../src/rest/options.ts'
+import { fastifyRestPlugin } from '../../src/rest/plugin.ts'
 import { restServerOptions } from '../../src/rest/server-options.ts'
 
 type Users = Partial<ServiceImpl<typeof User>>

@@ -1,0 +1,123 @@
+import type { DescMessage, JsonObject, JsonValue } from '@bufbuild/protobuf'
+import { fieldNamed } from './field-path.ts'
+import { nearest } from './nearest.ts'
+import { InvalidText } from './scalar-text.ts'
+
+/** The part of an answer that `$fields` asks for. */
+export interface Selection {
+  /** Everything below, whatever else is named. */
+  whole: boolean
+  /** By JSON name, or by key in a map. */
+  readonly members: Map<string, Selection>
+}
+
+/** What can be named below a place: fields of a message, any key (map, Struct, Any), or nothing. */
+type Below = DescMessage | 'any' | undefined
+
+interface Place {
+  selection: Selection
+  below: Below
+}
+
+// As deep as JSON may be.
+const maxDepth = 100
+
+/**
+ * Reads `$fields`: `id,user.name`, `user/name`, `users(id,name)`, `user/*`, by proto or JSON names.
+ * Lists are walked through. Throws InvalidText.
+ */
+export function parseFields(desc: DescMessage, text: string): Selection {
+  const groups: Place[] = [placeOf(desc)]
+  let place = groups[0] as Place
+  let depth = 0
+  // What came last: a name, a group that has closed, or neither, so that a name has to come.
+  let last: 'name' | 'group' | undefined
+  for (const token of tokens(text)) {
+    if (token === '(' || token === '.' || token === '/') {
+      if (last === undefined) throw misplaced(token)
+      if ((depth += 1) > maxDepth) throw new InvalidText('is nested too deeply')
+      if (token === '(') groups.push(place)
+      last = undefined
+    } else if (token === ')' || token === ',') {
+      if (last === undefined || (token === ')' && groups.length === 1)) throw misplaced(token)
+      if (last === 'name') place.selection.whole = true
+      place = (token === ')' ? groups.pop() : groups.at(-1)) as Place
+      depth = groups.length - 1
+      last = token === ')' ? 'group' : undefined
+    } else {
+      if (last !== undefined) throw misplaced(token)
+      place = enter(place, token)
+      last = 'name'
+    }
+  }
+  if (last === undefined || groups.length > 1) throw new InvalidText('ends too early')
+  if (last === 'name') place.selection.whole = true
+  return (groups[0] as Place).selection
+}
+
+/** The part of a JSON value that is selected. */
+export function selected(json: JsonValue, { whole, members }: Selection): JsonValue {
+  if (whole || typeof json !== 'object' || json === null) return json
+  if (Array.isArray(json)) return json.map((each) => selected(each, { whole, members }))
+  const kept: JsonObject = {}
+  for (const [name, member] of members) {
+    if (!Object.hasOwn(json, name)) continue
+    const value = selected(json[name] ?? null, member)
+    Object.defineProperty(kept, name, { value, enumerable: true })
+  }
+  return kept
+}
+
+function placeOf(desc: Below): Place {
+  return { selection: { whole: false, members: new Map() }, below: desc }
+}
+
+function misplaced(token: string): InvalidText {
+  return new InvalidText(`has an unexpected ${JSON.stringify(token.slice(0, 64))}`)
+}
+
+function* tokens(text: string): Generator<string> {
+  let start = 0
+  for (let at = 0; at <= text.length; at += 1) {
+    const char = text[at]
+    if (char !== undefined && !',()./'.includes(char)) continue
+    const name = text.slice(start, at).trim()
+    if (name !== '') yield name
+    if (char !== undefined) yield char
+    start = at + 1
+  }
+}
+
+const objectTypes = ['google.protobuf.Struct', 'google.protobuf.Value', 'google.protobuf.Any']
+
+function enter({ selection, below }: Place, name: string): Place {
+  if (name === '*') {
+    selection.whole = true
+    return { selection, below: undefined }
+  }
+  if (below === undefined) throw new InvalidText(`has "${name}" below what has no fields`)
+  if (below === 'any') return member(selection, name, 'any')
+  const field = fieldNamed(below, name)
+  if (field === undefined) throw unknownField(below, name)
+  const { message } = field
+  if (field.fieldKind === 'map') return member(selection, field.jsonName, 'any')
+  const free = message !== undefined && objectTypes.includes(message.typeName)
+  return member(selection, field.jsonName, free ? 'any' : message)
+}
+
+function member(selection: Selection, name: string, below: Below): Place {
+  const existing = selection.members.get(name)
+  if (existing) return { selection: existing, below }
+  const place = placeOf(below)
+  selection.members.set(name, place.selection)
+  return place
+}
+
+function unknownField(desc: DescMessage, name: string): InvalidText {
+  const names = desc.fields.map((field) => field.name)
+  const meant = nearest(name, names)
+  const hint = meant ? `; did you mean ${meant}?` : ''
+  return new InvalidText(
+    `has the unknown field "${name.slice(0, 64)}"${hint}; ${desc.name} has ${names.join(', ')}`,
+  )
+}

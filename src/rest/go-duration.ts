@@ -1,0 +1,50 @@
+import { endOfDigits } from './number-text.ts'
+
+const second = 1_000_000_000n
+const units: Record<string, bigint> = {
+  ns: 1n,
+  us: 1000n,
+  // Both spellings of micro that Unicode has, as Go takes them.
+  '\u00b5s': 1000n,
+  '\u03bcs': 1000n,
+  ms: 1_000_000n,
+  s: second,
+  m: 60n * second,
+  h: 3600n * second,
+}
+
+// Beyond what any duration needs; BigInt's cost grows with the square of the digits.
+const longest = 64
+
+/** Reads Go's time.Duration, such as `1h30m` or `-1.5s`, as nanoseconds; undefined if it is none. */
+export function goDuration(text: string): bigint | undefined {
+  if (text.length > longest) return undefined
+  const signed = text[0] === '-' || text[0] === '+'
+  let rest = signed ? text.slice(1) : text
+  if (rest === '0') return 0n
+  if (rest === '') return undefined
+  let total = 0n
+  while (rest !== '') {
+    const part = firstPart(rest)
+    if (part === undefined) return undefined
+    total += part.nanos
+    rest = rest.slice(part.length)
+  }
+  return text[0] === '-' ? -total : total
+}
+
+/** A number and its unit. */
+function firstPart(text: string): { nanos: bigint; length: number } | undefined {
+  const whole = text.slice(0, endOfDigits(text, 0))
+  const dot = text[whole.length] === '.' ? 1 : 0
+  const numberEnd = dot ? endOfDigits(text, whole.length + 1) : whole.length
+  const fraction = text.slice(whole.length + dot, numberEnd)
+  if (whole === '' && fraction === '') return undefined
+  const name = [text.slice(numberEnd, numberEnd + 2), text[numberEnd] ?? ''].find((each) =>
+    Object.hasOwn(units, each),
+  )
+  const unit = units[name ?? '']
+  if (name === undefined || unit === undefined) return undefined
+  const part = (BigInt(fraction || '0') * unit) / 10n ** BigInt(fraction.length)
+  return { nanos: BigInt(whole || '0') * unit + part, length: numberEnd + name.length }
+}

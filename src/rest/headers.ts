@@ -1,0 +1,65 @@
+import type { IncomingHttpHeaders } from 'node:http'
+
+/** Of one connection and not of the message (RFC 9110, 7.6.1). */
+const hopByHop = [
+  'connection',
+  'keep-alive',
+  'proxy-authenticate',
+  'proxy-authorization',
+  'proxy-connection',
+  'te',
+  'trailer',
+  'transfer-encoding',
+  'upgrade',
+]
+
+const notForHandlers = new Set([...hopByHop, 'http2-settings'])
+
+/** What describes the body as it is written here, which no handler can know. */
+const notFromHandlers = new Set([
+  ...hopByHop,
+  'content-encoding',
+  'content-length',
+  'content-type',
+  'date',
+])
+
+/** The header fields of a request, as its handler may see them. */
+export function requestHeaders(received: IncomingHttpHeaders, alias: boolean): Headers {
+  const headers = new Headers()
+  const dropped = connectionOptions(received.connection)
+  for (const [name, value] of Object.entries(received)) {
+    // HTTP/2's pseudo-headers are not header fields.
+    if (name.startsWith(':') || value === undefined) continue
+    if (notForHandlers.has(name) || dropped.includes(name)) continue
+    for (const each of Array.isArray(value) ? value : [value]) {
+      headers.append(name, each)
+      if (alias && name.startsWith(aliasPrefix))
+        headers.append(name.slice(aliasPrefix.length), each)
+    }
+  }
+  return headers
+}
+
+/** As grpc-gateway's clients name the metadata of gRPC. */
+const aliasPrefix = 'grpc-metadata-'
+
+/** Whether a header or trailer that a handler or an error sets may leave with the answer. */
+export function mayLeave(name: string): boolean {
+  return !notFromHandlers.has(name)
+}
+
+/** The fields that a sender calls hop-by-hop by itself. */
+function connectionOptions(connection: string | undefined): string[] {
+  if (connection === undefined || connection === 'keep-alive') return []
+  return connection.split(',').map((option) => option.trim().toLowerCase())
+}
+
+/** Adds names to a Vary header that may be there already. */
+export function mergedVary(present: unknown, names: string): string {
+  if (typeof present !== 'string' || present === '') return names
+  if (present === '*') return present
+  const listed = present.split(',').map((name) => name.trim().toLowerCase())
+  const missing = names.split(', ').filter((name) => !listed.includes(name.toLowerCase()))
+  return [present, ...missing].join(', ')
+}

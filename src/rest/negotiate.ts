@@ -1,0 +1,90 @@
+/** The two names of the same JSON: of Kratos v2 and everybody else, and of Kratos v3. */
+export type AnswerType = 'application/json' | 'application/protojson'
+
+/** The content codings that are spoken besides identity, the best first. */
+export const codings = ['zstd', 'br', 'gzip'] as const
+export type Coding = (typeof codings)[number]
+
+export interface CodingChoice {
+  /** What a body worth compressing is sent in; undefined for none. */
+  coding: Coding | undefined
+  /** Whether it may be sent as it is, too. */
+  identity: boolean
+}
+
+interface Weighted {
+  name: string
+  weight: number
+}
+
+/** What a list of preferences says of one name. */
+interface Preference {
+  weight: number
+  /** 2 when the name itself is in the list, 1 for its `type/*`, 0 for `*`, -1 for nothing. */
+  precision: number
+}
+
+/**
+ * The type of the answer by the Accept header (RFC 9110, 12.5.1), undefined when none will do. Of two
+ * that are equal protojson is taken where it is named: only who knows it does so.
+ */
+export function answerType(accept: string | undefined): AnswerType | undefined {
+  if (accept === undefined || accept === '' || accept === '*/*') return 'application/json'
+  const ranges = parseWeighted(accept)
+  const json = mediaPreference(ranges, 'application/json')
+  const protojson = mediaPreference(ranges, 'application/protojson')
+  const named = protojson.precision === 2 && protojson.weight >= json.weight
+  if (protojson.weight > 0 && (named || json.weight === 0)) return 'application/protojson'
+  return json.weight > 0 ? 'application/json' : undefined
+}
+
+const uncompressed: CodingChoice = { coding: undefined, identity: true }
+
+/** The coding of the answer by the Accept-Encoding header (RFC 9110, 12.5.3), undefined when none will do. */
+export function answerCoding(acceptEncoding: string | undefined): CodingChoice | undefined {
+  if (acceptEncoding === undefined || acceptEncoding === '') return uncompressed
+  const listed = parseWeighted(acceptEncoding)
+  const weights = codings.map((name) => codingPreference(listed, name).weight)
+  const identity = codingPreference(listed, 'identity')
+  const best = Math.max(...weights)
+  // Unless it is ruled out, identity will do; named, it may be what the client likes best.
+  const acceptable = identity.precision < 0 || identity.weight > 0
+  if (best === 0 && !acceptable) return undefined
+  const liked = identity.precision === 2 && identity.weight > best
+  const coding = best === 0 || liked ? undefined : codings[weights.indexOf(best)]
+  return { coding, identity: acceptable }
+}
+
+/** Whether a TE header lists what it is asked for, such as `trailers`. */
+export function listsToken(header: string | undefined, token: string): boolean {
+  return header !== undefined && parseWeighted(header).some(({ name }) => name === token)
+}
+
+function mediaPreference(ranges: readonly Weighted[], type: AnswerType): Preference {
+  return strongest(ranges, (name) => [type, 'application/*', '*/*'].indexOf(name))
+}
+
+function codingPreference(listed: readonly Weighted[], coding: string): Preference {
+  const names = [coding, `x-${coding}`]
+  return strongest(listed, (name) => (name === '*' ? 2 : names.includes(name) ? 0 : -1))
+}
+
+/** The entry that names something most exactly decides; `rank` is 0 for exact, 2 for any, -1 for other. */
+function strongest(listed: readonly Weighted[], rank: (name: string) => number): Preference {
+  let found: Preference = { weight: 0, precision: -1 }
+  for (const { name, weight } of listed) {
+    const precision = rank(name) === -1 ? -1 : 2 - rank(name)
+    if (precision > found.precision) found = { weight, precision }
+  }
+  return found
+}
+
+/** Reads a list such as `gzip;q=0.5, br`; what has no weight, or one that is none, weighs 1. */
+function parseWeighted(header: string): Weighted[] {
+  return header.split(',').map((item) => {
+    const [name = '', ...parameters] = item.split(';')
+    const q = parameters.map((each) => each.trim()).find((each) => /^q=/i.test(each))
+    const weight = q === undefined ? 1 : Number(q.slice(2))
+    return { name: name.trim().toLowerCase(), weight: weight >= 0 && weight <= 1 ? weight : 1 }
+  })
+}

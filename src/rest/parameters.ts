@@ -1,0 +1,170 @@
+import { equals, type DescField, type DescMessage, type Message } from '@bufbuild/protobuf'
+import { getField, protoPath, resolvePath, rivalOf, setEntry, setField } from './field-path.ts'
+import { nearest } from './nearest.ts'
+import type { QueryParameter } from './query.ts'
+import { InvalidText, parseScalar } from './scalar-text.ts'
+import {
+  isSystemParameter,
+  readSystemParameter,
+  type SystemParameters,
+} from './system-parameters.ts'
+import { hasOwnJson, isTextField, isTextType, parseText, type TextOptions } from './value.ts'
+
+export interface ParameterOptions extends TextOptions {
+  /** What becomes of a parameter that names no field. */
+  unknownParameters: 'refuse' | 'ignore'
+  /** What becomes of another value in the body or the query than in the path. */
+  conflicts: 'refuse' | 'path-wins'
+  /** `labels[key]=value` fills a map. */
+  mapParameters: boolean
+  /** Most values for one list. */
+  maxRepeated: number
+}
+
+/** What parameters are to fill: the query of a request, or a form. */
+export interface ParameterTarget {
+  desc: DescMessage
+  message: Message
+  /** The field that the body fills, `*` for all. */
+  closed: string
+  /** The paths that the URL's path has filled. */
+  bound: ReadonlySet<string>
+  /** What `$fields` is about; without, there are no system parameters. */
+  system?: { into: SystemParameters; answer: DescMessage | undefined }
+}
+
+/** Rules by parameter; the first that a parameter breaks is the one to tell. */
+export type BrokenRules = Map<string, string>
+
+// The rest would make the answer long and cost a comparison with each field.
+const mostTold = 16
+
+export function refuse(rules: BrokenRules, name: string, rule: string): void {
+  if (!rules.has(name)) rules.set(name, rule)
+}
+
+/** A field, or an entry of one, that a parameter names. */
+interface Slot {
+  path: DescField[]
+  field: DescField
+  /** The key in a map. */
+  entry: string | undefined
+}
+
+/** Binds parameters and gives the key under which each field was sent, by proto path. */
+export function bindParameters(
+  target: ParameterTarget,
+  parameters: readonly QueryParameter[],
+  options: ParameterOptions,
+  rules: BrokenRules,
+): Map<string, string> {
+  const sentKeys = new Map<string, string>()
+  const counts = new Map<string, number>()
+  for (const parameter of parameters) {
+    if (rules.size >= mostTold) break
+    const slot = findSlot(target, parameter.key, options)
+    if (slot === undefined) {
+      bindOther(target, parameter, options, rules)
+      continue
+    }
+    const name = protoPath(slot.path)
+    const count = (counts.get(name) ?? 0) + 1
+    counts.set(name, count)
+    sentKeys.set(name, parameter.key)
+    const rule = bindSlot(target, slot, name, parameter.value, count, options)
+    if (rule !== undefined) refuse(rules, parameter.key, rule)
+  }
+  return sentKeys
+}
+
+/** Fills one slot and gives the rule that is broken, if any. */
+function bindSlot(
+  { message, bound }: ParameterTarget,
+  { path, field, entry }: Slot,
+  name: string,
+  text: string,
+  count: number,
+  options: ParameterOptions,
+): string | undefined {
+  const many = field.fieldKind === 'list' || entry !== undefined
+  if (count > 1 && !many) return 'is given more than once'
+  if (count > options.maxRepeated) return `is given more than ${options.maxRepeated} times`
+  const rival = rivalOf(message, path)
+  if (rival !== undefined) return `cannot be given together with ${rival}`
+  try {
+    const value = parseText(field, text, options)
+    if (entry !== undefined) {
+      const key = mapKey(field, entry)
+      return setEntry(message, path, key, value) ? undefined : 'is given more than once'
+    }
+    if (!bound.has(name)) setField(message, path, value)
+    else if (options.conflicts === 'refuse' && !same(field, getField(message, path), value))
+      return 'has another value in the query than in the path'
+    return undefined
+  } catch (err) {
+    if (err instanceof InvalidText) return err.message
+    throw err
+  }
+}
+
+function mapKey(field: DescField, key: string): string {
+  return field.fieldKind === 'map' ? String(parseScalar(field.mapKey, key)) : key
+}
+
+/** The field that a key names: one that a text can fill and that the body does not own. */
+function findSlot(
+  { desc, closed }: ParameterTarget,
+  key: string,
+  { mapParameters }: ParameterOptions,
+): Slot | undefined {
+  if (closed === '*') return undefined
+  const bracket = mapParameters && key.endsWith(']') ? key.indexOf('[') : -1
+  const entry = bracket === -1 ? undefined : key.slice(bracket + 1, -1)
+  const path = resolvePath(desc, bracket === -1 ? key : key.slice(0, bracket))
+  const field = path?.at(-1)
+  if (path === undefined || field === undefined) return undefined
+  if (closed !== '' && path[0]?.name === closed) return undefined
+  // JSON knows no fields of these, and not every value of a field makes one of them.
+  if (path.slice(0, -1).some(({ message }) => message && hasOwnJson(message))) return undefined
+  const fits =
+    entry === undefined ? isTextField(field) : field.fieldKind === 'map' && isTextType(field)
+  return fits ? { path, field, entry } : undefined
+}
+
+/** A parameter that names no field: one of the system's, or unknown. */
+function bindOther(
+  target: ParameterTarget,
+  parameter: QueryParameter,
+  { unknownParameters }: ParameterOptions,
+  rules: BrokenRules,
+): void {
+  const { key } = parameter
+  if (target.system === undefined || !isSystemParameter(key)) {
+    if (unknownParameters === 'refuse') refuse(rules, key, unknownParameter(target, key))
+    return
+  }
+  try {
+    readSystemParameter(parameter, target.system.answer, target.system.into)
+  } catch (err) {
+    if (!(err instanceof InvalidText)) throw err
+    refuse(rules, key, err.message)
+  }
+}
+
+function unknownParameter({ desc, closed }: ParameterTarget, key: string): string {
+  if (closed === '*') return 'is not known: this method takes its fields from the body'
+  const names = desc.fields
+    .filter((field) => isTextField(field) && field.name !== closed)
+    .map(({ name }) => name)
+  const meant = nearest(key, names)
+  return `is not known${meant ? `; did you mean ${meant}?` : ''}; allowed are ${names.join(', ')}`
+}
+
+/** Whether two values of a field are one. */
+export function same(field: DescField | undefined, one: unknown, other: unknown): boolean {
+  if (one instanceof Uint8Array && other instanceof Uint8Array)
+    return Buffer.compare(one, other) === 0
+  if (field?.message && typeof one === 'object' && typeof other === 'object')
+    return equals(field.message, one as Message, other as Message)
+  return Object.is(one, other)
+}

@@ -1,0 +1,61 @@
+import type { Readable } from 'node:stream'
+import { Code } from '@connectrpc/connect'
+import type { FastifyReply, FastifyRequest } from 'fastify'
+import { decompressed } from './compress.ts'
+import { bodyTooLarge, restRefusal, unsupportedMediaType } from './errors.ts'
+import { acceptedTypes, type BodyFormat, bodyFormat } from './media-type.ts'
+
+export interface ReceivedBody {
+  bytes: Uint8Array
+  format: BodyFormat
+}
+
+const nothing: ReceivedBody = { bytes: new Uint8Array(), format: 'json' }
+
+/**
+ * The body of a request, decompressed, and what it is by its content type; headers of an absent body
+ * do not matter. Throws UNSUPPORTED_MEDIA_TYPE, BODY_TOO_LARGE, MALFORMED_BODY.
+ */
+export async function receivedBody(
+  request: FastifyRequest,
+  reply: FastifyReply,
+  limit: number,
+): Promise<ReceivedBody> {
+  const bytes = await rawBody(request, reply, limit)
+  if (bytes.byteLength === 0) return nothing
+  const { 'content-type': type, 'content-encoding': encoding } = request.headers
+  const format = bodyFormat(type)
+  if (format === undefined) throw unsupportedMediaType(type ?? '', acceptedTypes)
+  return { format, bytes: await decompressed(bytes, encoding, limit) }
+}
+
+/** Whether the request has, or may have, a body. */
+export function mayHaveBody({ raw, headers, body }: FastifyRequest): boolean {
+  if (body !== undefined) return true
+  if ('stream' in raw) return !(raw.stream as { endAfterHeaders?: boolean }).endAfterHeaders
+  return headers['transfer-encoding'] !== undefined || Number(headers['content-length'] ?? 0) > 0
+}
+
+/** Fastify leaves some bodies unread: over HTTP/2 those without a type and a length, and GET's. */
+async function rawBody(
+  request: FastifyRequest,
+  reply: FastifyReply,
+  limit: number,
+): Promise<Uint8Array> {
+  const { body } = request
+  if (body instanceof Uint8Array) return body
+  const chunks: Uint8Array[] = []
+  let size = 0
+  try {
+    for await (const chunk of (request.raw as Readable).iterator({ destroyOnReturn: false })) {
+      size += (chunk as Uint8Array).byteLength
+      if (size > limit) break
+      chunks.push(chunk as Uint8Array)
+    }
+  } catch (cause) {
+    throw restRefusal(Code.Canceled, 'CANCELED', 'the client has gone', { cause })
+  }
+  if (size <= limit) return Buffer.concat(chunks)
+  if (request.raw.httpVersionMajor === 1) void reply.header('connection', 'close')
+  throw bodyTooLarge(limit)
+}

@@ -1,0 +1,126 @@
+// Sends broken requests to the REST port and tells on standard output, in JSON, what came of it:
+// `node --expose-gc hostile-run.ts COUNT SEED`. A process of its own, since tap watches each promise
+// of its process, which takes longer than most of these requests.
+import type { Message } from '@bufbuild/protobuf'
+import type { AddressInfo } from 'node:net'
+import { admission } from '../../src/server/admission.ts'
+import { httpServer } from '../../src/server/http.ts'
+import { readiness } from '../../src/server/readiness.ts'
+import { requestBytes } from '../e2e/raw.ts'
+import type { RawRequest } from '../e2e/raw.ts'
+import { brokenRequest, picker } from './broken.ts'
+import { serviceIn, testProtos } from './descriptors.ts'
+import { limits } from './listen.ts'
+import { type Answer, pipeline } from './pipeline.ts'
+
+export interface HostileResult {
+  /** What should not have been, each with its request; not more than about 20. */
+  faults: string[]
+  /** Requests by status. */
+  statuses: Record<string, number>
+  /** What the heap has grown by after the first fifth of the requests. */
+  grownMiB: number
+}
+
+const [count = 0, seed = 0] = process.argv.slice(2).map(Number)
+const lanes = 4
+const parts = 5
+
+const echo = serviceIn(testProtos(), 'test.rest.v1.Echo')
+const methods = Object.fromEntries(
+  echo.methods.map(({ localName }) => [localName, (message: Message) => message]),
+)
+
+/** The REST port as the service has it, with Echo in the place of its own methods. */
+function echoServer() {
+  return httpServer(
+    {
+      routes: (router) => router.service(echo, methods as never),
+      interceptors: [],
+      observers: [],
+      limits: { ...limits, maxBodyBytes: 1024 * 1024 },
+      admission: admission(1000),
+      tls: undefined,
+      origins: [],
+    },
+    readiness({}),
+  )
+}
+
+/** What is wrong with an answer; undefined if nothing is. */
+function fault({ status, head, body }: Answer): string | undefined {
+  if (status >= 200 && status < 300) return status === 204 || isJson(body) ? undefined : 'no JSON'
+  if (status === 304) return undefined
+  if (status < 400 || status > 499) return 'neither 2xx nor 4xx'
+  if (!/\r\ncontent-type: application\/(?:proto)?json(?:\r|$)/i.test(head)) return 'no JSON'
+  if (!isJson(body)) return 'no JSON'
+  const error = JSON.parse(body) as Record<string, unknown>
+  if (Object.keys(error).join() !== 'code,reason,message,metadata') return 'another body'
+  return error.code === status ? undefined : 'another code in the body'
+}
+
+function isJson(text: string): boolean {
+  try {
+    JSON.parse(text)
+    return true
+  } catch {
+    return false
+  }
+}
+
+function heapMiB(): number {
+  globalThis.gc?.()
+  return process.memoryUsage().heapUsed / 2 ** 20
+}
+
+async function main(): Promise<HostileResult> {
+  const app = echoServer()
+  await app.listen({ port: 0, host: '127.0.0.1' })
+  const { port } = app.server.address() as AddressInfo
+  const faults: string[] = []
+  const statuses: Record<string, number> = {}
+
+  /** A part of the requests down one connection. */
+  async function lane(number: number): Promise<void> {
+    const pick = picker(seed + number)
+    const open: RawRequest[] = []
+    const requests = (function* () {
+      for (let i = 0; i < count / parts / lanes && faults.length < 20; i += 1) {
+        const request = brokenRequest(pick)
+        open.push(request)
+        yield requestBytes(request)
+      }
+    })()
+    try {
+      await pipeline(port, requests, (answer) => {
+        const request = open.shift()
+        statuses[answer.status] = (statuses[answer.status] ?? 0) + 1
+        const wrong = fault(answer)
+        if (wrong) faults.push(`${wrong}: ${tell(request)}: ${answer.status} ${tell(answer.body)}`)
+      })
+    } catch (err) {
+      faults.push(`${String(err)}: ${tell(open[0])}`)
+    }
+  }
+
+  let before = 0
+  for (let part = 0; part < parts; part += 1) {
+    await Promise.all(Array.from({ length: lanes }, (_, at) => lane(part * lanes + at)))
+    if (part === 0) before = heapMiB()
+  }
+  const grownMiB = heapMiB() - before
+  await app.close()
+  return { faults, statuses, grownMiB }
+}
+
+function tell(what: unknown): string {
+  const text = what instanceof Object ? JSON.stringify(what, asText) : String(what)
+  return text.length > 1500 ? `${text.slice(0, 1500)}… (${text.length})` : text
+}
+
+function asText(key: string, value: unknown): unknown {
+  if (key !== 'body' || typeof value === 'string') return value
+  return Buffer.from((value as { data?: number[] }).data ?? []).toString('latin1')
+}
+
+console.log(JSON.stringify(await main()))
