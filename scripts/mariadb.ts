@@ -71,6 +71,7 @@ function serverArgs(dir: string, data: string): string[] {
   return [
     '--no-defaults',
     `--datadir=${data}`,
+    `--tmpdir=${dir}`,
     `--socket=${join(dir, 'sock')}`,
     `--pid-file=${join(dir, 'pid')}`,
     '--bind-address=127.0.0.1',

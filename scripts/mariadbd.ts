@@ -17,19 +17,20 @@ export function installServer(): string | undefined {
   return installed ? findServer() : undefined
 }
 
+/**
+ * Makes an empty data directory, in a directory of the server's own. That is where temporary tables
+ * go, too: a server that starts removes those that it finds, other servers' as well.
+ */
 export function initialize(server: string, data: string): void {
+  const own = [`--datadir=${data}`, `--tmpdir=${dirname(data)}`, ...asRoot]
   const help = run(server, ['--no-defaults', '--verbose', '--help', ...asRoot])
   if (!/mariadb/i.test(help)) {
-    run(server, ['--no-defaults', '--initialize-insecure', `--datadir=${data}`, ...asRoot])
+    run(server, ['--no-defaults', '--initialize-insecure', ...own])
     return
   }
   const charsets = /^character-sets-dir +(\/.*)$/m.exec(help)?.[1] ?? '/usr/share/mysql/charsets'
   mkdirSync(data)
-  run(
-    server,
-    ['--no-defaults', '--bootstrap', `--datadir=${data}`, ...asRoot],
-    systemTables(dirname(charsets)),
-  )
+  run(server, ['--no-defaults', '--bootstrap', ...own], systemTables(dirname(charsets)))
 }
 
 /**

@@ -64,6 +64,7 @@ export async function privateMysqlServer(t: Test, args: string[] = []) {
       [
         '--no-defaults',
         `--datadir=${data}`,
+        `--tmpdir=${dir}`,
         `--socket=${join(dir, 'socket')}`,
         `--pid-file=${join(dir, 'pid')}`,
         `--port=${port}`,
