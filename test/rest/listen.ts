@@ -20,9 +20,10 @@ export type RestService = Awaited<ReturnType<typeof serveRest>>
 
 export const limits = {
   maxHeaderBytes: 256 * 1024,
-  headersTimeoutMs: 10_000,
-  requestTimeoutMs: 30_000,
-  keepAliveTimeoutMs: 10_000,
+  // Generous, for machines that have other work.
+  headersTimeoutMs: 60_000,
+  requestTimeoutMs: 60_000,
+  keepAliveTimeoutMs: 60_000,
   maxConcurrentStreams: 100,
   maxConnections: 1000,
 }

@@ -388,6 +388,7 @@ const rows: Record<string, Row> = {
       { send: 'GET /a?constructor.name=x', status: 400, ...violation('constructor.name') },
       { send: 'GET /a?part=x', status: 400, ...violation('part') },
       { send: 'GET /a?=x', status: 400 },
+      { send: `GET /a?${'x'.repeat(5000)}`, status: 400, ...violation(`${'x'.repeat(128)}…`) },
     ],
   },
   'an unknown parameter is ignored when that is asked for': {
