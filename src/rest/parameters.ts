@@ -39,8 +39,12 @@ export type BrokenRules = Map<string, string>
 // The rest would make the answer long and cost a comparison with each field.
 const mostTold = 16
 
+// A name of a megabyte would come back in message and metadata, twice its size in all.
+const longestTold = 128
+
 export function refuse(rules: BrokenRules, name: string, rule: string): void {
-  if (!rules.has(name)) rules.set(name, rule)
+  const told = name.length > longestTold ? `${name.slice(0, longestTold)}…` : name
+  if (!rules.has(told)) rules.set(told, rule)
 }
 
 /** A field, or an entry of one, that a parameter names. */

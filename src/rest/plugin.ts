@@ -128,8 +128,8 @@ function serve(request: FastifyRequest, reply: FastifyReply, settings: RestSetti
   const match = matches.get(request)
   if (match === undefined) throw new Error('a request reached its handler unmatched')
   const { body } = match.target.binding
-  // A GET's body means nothing (RFC 9110, 9.3.1) unless its rule says so.
-  const ignored = body === '' && (request.method === 'GET' || request.method === 'HEAD')
+  // The body of these means nothing (RFC 9110, 9.3) unless their rule says so.
+  const ignored = body === '' && ['GET', 'HEAD', 'DELETE'].includes(request.method)
   if (ignored || !mayHaveBody(request)) return call(request, reply, match, noBody, settings)
   receivedBody(request, reply, settings.bodyLimit)
     .then((received) => call(request, reply, match, received, settings))

@@ -5,6 +5,7 @@ import type { Message } from '@bufbuild/protobuf'
 import type { AddressInfo } from 'node:net'
 import { admission } from '../../src/server/admission.ts'
 import { httpServer } from '../../src/server/http.ts'
+import type { DualListener } from '../../src/server/listener.ts'
 import { readiness } from '../../src/server/readiness.ts'
 import { requestBytes } from '../e2e/raw.ts'
 import type { RawRequest } from '../e2e/raw.ts'
@@ -109,6 +110,8 @@ async function main(): Promise<HostileResult> {
     if (part === 0) before = heapMiB()
   }
   const grownMiB = heapMiB() - before
+  // As the service is stopped: what a client has left half-way is cut off.
+  await (app.server as unknown as DualListener).closeGracefully(1000)
   await app.close()
   return { faults, statuses, grownMiB }
 }

@@ -1,6 +1,8 @@
 import fastify from 'fastify'
 import type { AddressInfo } from 'node:net'
 import type { Test } from 'tap'
+import { sendError } from '../../src/rest/answer.ts'
+import { restError, routeNotFound } from '../../src/rest/errors.ts'
 import type { RestPluginOptions } from '../../src/rest/options.ts'
 import { fastifyRestPlugin } from '../../src/rest/plugin.ts'
 import { restServerOptions } from '../../src/rest/server-options.ts'
@@ -18,9 +20,10 @@ export type RestService = Awaited<ReturnType<typeof serveRest>>
 
 export const limits = {
   maxHeaderBytes: 256 * 1024,
-  headersTimeoutMs: 10_000,
-  requestTimeoutMs: 30_000,
-  keepAliveTimeoutMs: 10_000,
+  // Generous, for machines that have other work.
+  headersTimeoutMs: 60_000,
+  requestTimeoutMs: 60_000,
+  keepAliveTimeoutMs: 60_000,
   maxConcurrentStreams: 100,
   maxConnections: 1000,
 }
@@ -36,6 +39,11 @@ export async function serveRest(t: Test, options: RestPluginOptions) {
       dualProtocolListener((req, res) => handler(req as never, res as never), limits) as never,
   })
   t.teardown(() => app.close())
+  // What lies beside the plugin's paths is its host's to refuse.
+  app.setNotFoundHandler(({ method, url }) => {
+    throw routeNotFound(method, url)
+  })
+  app.setErrorHandler((err, request, reply) => sendError(reply, request, restError(err), undefined))
   void app.register(fastifyRestPlugin, options)
   await app.listen({ port: 0, host: '127.0.0.1' })
   const { port } = app.server.address() as AddressInfo
