@@ -1,6 +1,7 @@
 // What tracing costs: CPU of the service per request, with tracing off, at 0, at 0.1 and at 1, on the
 // real path (REST and gRPC, MariaDB, one statement a call, access log on), and in process.
-// `node bench/tracing/main.ts [--pairs 30] [--calls 400]`; needs Linux and what the tests need.
+// `node bench/tracing/main.ts [--pairs 30] [--calls 400]
+// [--instrumentations]`; needs Linux and what the tests need.
 import { execFileSync, spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { cpus } from 'node:os'
@@ -13,7 +14,11 @@ import { type Service, startService } from './service.ts'
 import { median, quantile } from './statistics.ts'
 
 const { values } = parseArgs({
-  options: { pairs: { type: 'string', default: '30' }, calls: { type: 'string', default: '400' } },
+  options: {
+    pairs: { type: 'string', default: '30' },
+    calls: { type: 'string', default: '400' },
+    instrumentations: { type: 'boolean', default: false },
+  },
 })
 const pairs = Number(values.pairs)
 const callsOfASlice = Number(values.calls)
@@ -27,6 +32,9 @@ const modes: Record<string, Record<string, string>> = {
   'ratio 0': { TRACING_RATIO: '0' },
   'ratio 0.1': { TRACING_RATIO: '0.1' },
   'ratio 1': { TRACING_RATIO: '1' },
+  ...(values.instrumentations && {
+    'ratio 1, fastify': { TRACING_RATIO: '1', TRACING_INSTRUMENTATIONS: 'fastify' },
+  }),
 }
 const baseline = 'off'
 const names = Object.keys(modes)

@@ -80,6 +80,7 @@ export async function startSdk({
     hold: held.hold,
     nextTraceId: (id) => ids.next(id),
     responseHeader,
+    early: settings.instrumentations.length > 0,
   })
   return {
     ...tracing,

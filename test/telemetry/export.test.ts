@@ -88,3 +88,21 @@ test('with no collector the service serves, drops, counts and warns once', async
   t.ok(dropped.export >= 40 * 5, 'every span is counted')
   t.equal(warnings().length, 2, 'one when it began, one with the count at the end')
 })
+
+test('an instrumentation adds its spans below the server span and changes no other', async (t) => {
+  const collector = await httpCollector(t)
+  const service = await startProcess(t, {
+    ...fast,
+    SQLITE_PATH: freshSqlitePath(t),
+    TRACING_ENDPOINT: collector.url,
+    TRACING_INSTRUMENTATIONS: 'fastify',
+  })
+  await get(service)
+  await until(() => collector.spans.length > 5)
+  const hooks = collector.spans.filter(({ scope }) => scope.endsWith('instrumentation-fastify'))
+  const ours = collector.spans.filter((span) => !hooks.includes(span))
+  const root = ours.find(({ kind }) => kind === 'SERVER')
+  t.ok(hooks.length > 0)
+  t.ok(hooks.every(({ parent }) => parent === root?.id))
+  t.same(trees(ours), [tree])
+})
