@@ -1,11 +1,12 @@
-// Alone reads argv and the environment, and alone ends the process.
+// Alone reads argv and the environment, and alone ends the process. The rest of the service is loaded
+// after telemetry has started, so that an instrumentation sees it being loaded.
 import { readFileSync } from 'node:fs'
 import { parseArgs } from 'node:util'
 import type { Logger } from 'pino'
-import { createApp, openDatabase } from './app.ts'
 import { type Conf, loadConf } from './conf/conf.ts'
-import { seedUsers } from './data/seed.ts'
 import { createLog } from './log.ts'
+import { tracingSettings } from './telemetry/settings.ts'
+import { type RunningTracing, startTracing } from './telemetry/start.ts'
 
 const usage = `usage: npm start -- [--conf PATH]
        npm run migrate -- [--conf PATH]
@@ -31,7 +32,8 @@ function fail(err: unknown): never {
 }
 
 async function migrate(conf: Conf): Promise<void> {
-  const log = createLog(conf.log, process.stdout.isTTY)
+  const { openDatabase } = await import('./app.ts')
+  const log = createLog(conf.log, process.stdout.isTTY, { version })
   const db = openDatabase(conf.data.database)
   try {
     const applied = await db.migrate()
@@ -44,6 +46,8 @@ async function migrate(conf: Conf): Promise<void> {
 async function seed(conf: Conf, users: number): Promise<void> {
   if (!Number.isSafeInteger(users) || users < 1)
     throw new Error('--users must be a whole number above 0')
+  const { openDatabase } = await import('./app.ts')
+  const { seedUsers } = await import('./data/seed.ts')
   const db = openDatabase(conf.data.database)
   const begin = performance.now()
   let told = 0
@@ -66,20 +70,30 @@ async function seed(conf: Conf, users: number): Promise<void> {
 }
 
 /** Nothing is opened for it, so no database need be there. */
-function printRoutes(conf: Conf): void {
-  const log = createLog({ ...conf.log, level: 'silent' }, false)
+async function printRoutes(conf: Conf): Promise<void> {
+  const log = createLog({ ...conf.log, level: 'silent' }, false, { version })
+  const { createApp } = await import('./app.ts')
   process.stdout.write(createApp({ conf, log }).routes())
 }
 
 async function serve(conf: Conf): Promise<void> {
-  const log = createLog(conf.log, process.stdout.isTTY)
-  const app = createApp({ conf, log })
+  const settings = tracingSettings(conf.tracing, process.env, conf.log)
+  // Tracing tells the log what it does, and is what the log asks for the trace of a line.
+  let tracing: RunningTracing | undefined
+  const log = createLog(conf.log, process.stdout.isTTY, {
+    version,
+    ...(settings && { fields: () => tracing?.logFields() ?? {} }),
+    ...(settings?.logs && { also: (line) => tracing?.logLine?.(line) }),
+  })
+  const identity = { service: 'user-service', version }
+  if (settings) tracing = await startTracing({ settings, identity, env: process.env, log })
+  const { createApp } = await import('./app.ts')
+  const app = createApp({ conf, log, tracing })
   stopOnSignal(app.stop, log)
   const { http, grpc } = await app.start(fail)
   const embedded = conf.data.database.source === ''
   log.info(
     {
-      version,
       node: process.version,
       http: `${http.address}:${http.port}`,
       grpc: `${grpc.address}:${grpc.port}`,
@@ -122,7 +136,7 @@ async function main(): Promise<void> {
   if (command === 'serve') await serve(conf)
   else if (command === 'migrate') await migrate(conf)
   else if (command === 'seed') await seed(conf, Number(values.users))
-  else if (command === 'routes') printRoutes(conf)
+  else if (command === 'routes') await printRoutes(conf)
   else throw new Error(`there is no command ${command}; see --help`)
 }
 

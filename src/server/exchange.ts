@@ -1,6 +1,6 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import type { Http2ServerRequest, Http2ServerResponse } from 'node:http2'
-import { createContextKey } from '@connectrpc/connect'
+import { Code, createContextKey } from '@connectrpc/connect'
 
 export type Protocol = 'rest' | 'connect' | 'grpc' | 'grpc-web' | 'http'
 
@@ -8,6 +8,8 @@ export type Protocol = 'rest' | 'connect' | 'grpc' | 'grpc-web' | 'http'
 export interface Failure {
   status: number
   reason: string
+  /** Undefined where HTTP refused before there was a call. */
+  code?: Code
   /** What the log shall know and the client shall not. */
   cause?: unknown
 }
@@ -15,11 +17,15 @@ export interface Failure {
 /** One HTTP exchange of either port, from the first header line to the last byte or the abort. */
 export interface Exchange {
   readonly method: string
-  /** Without the query and with `*` for what may be personal. */
+  /** Without the query; only `safePath` of it may be told. */
   readonly path: string
   protocol: Protocol
   /** `/package.Service/Method`; empty until a route is known. */
   operation: string
+  /** The template of a REST path, `/v1/users/{id}`; empty elsewhere and until it is known. */
+  route: string
+  /** When the request arrived, by `performance.now()`. */
+  readonly startedAt: number
   /** Whether the interceptors have seen the call, so that its error already has its details. */
   intercepted: boolean
   failure: Failure | undefined
@@ -33,6 +39,10 @@ export interface Exchange {
 
 /** Watches exchanges; whatever ended them, each is ended exactly once. */
 export interface ExchangeObserver {
+  /** A request has arrived; not called for a connection that is refused before there is one. */
+  begin?(exchange: Exchange, request: Request, response: Response): void
+  /** Calls `work`, which does all that the exchange needs, for observers that must be around it. */
+  around?(exchange: Exchange, work: () => void): void
   end(exchange: Exchange): void
 }
 
@@ -44,9 +54,7 @@ export const exchangeKey = createContextKey<Exchange | undefined>(undefined, {
   description: 'exchange',
 })
 
-type Open = Exchange & { startedAt: number }
-
-export const clientGone: Failure = { status: 499, reason: 'CANCELED' }
+export const clientGone: Failure = { status: 499, reason: 'CANCELED', code: Code.Canceled }
 /** Bytes that are no HTTP/2, whose connection ends with GOAWAY. */
 export const malformedFrames: Failure = { status: 400, reason: 'MALFORMED_REQUEST' }
 
@@ -58,12 +66,13 @@ export function exchangeRegistry(protocol: Protocol, observers: readonly Exchang
   const onSocket = new WeakMap<object, Exchange>()
   const brokenOff = new WeakSet<Exchange>()
 
-  function begin(method: string, url: string, abandoned: () => boolean): Open {
+  function begin(method: string, url: string, abandoned: () => boolean): Exchange {
     return {
       method,
-      path: loggablePath(url),
+      path: pathOf(url),
       protocol,
       operation: '',
+      route: '',
       intercepted: false,
       failure: undefined,
       httpStatus: 0,
@@ -73,7 +82,7 @@ export function exchangeRegistry(protocol: Protocol, observers: readonly Exchang
     }
   }
 
-  function finish(exchange: Open): void {
+  function finish(exchange: Exchange): void {
     exchange.durationMs = performance.now() - exchange.startedAt
     for (const observer of observers) observer.end(exchange)
   }
@@ -95,7 +104,18 @@ export function exchangeRegistry(protocol: Protocol, observers: readonly Exchang
         onSocket.delete(request.socket)
         finish(exchange)
       })
+      for (const observer of observers) observer.begin?.(exchange, request, response)
       return exchange
+    },
+
+    /** Calls `work` inside of what the observers put around it. */
+    within(exchange: Exchange, work: () => void): void {
+      let call = work
+      for (const observer of observers) {
+        const inner = call
+        if (observer.around) call = () => observer.around?.(exchange, inner)
+      }
+      call()
     },
 
     /** The exchange of a request that `open` has seen. */
@@ -125,20 +145,7 @@ function isAborted(request: Request): boolean {
   return 'stream' in request && request.stream.aborted
 }
 
-const longestPath = 256
-const longestSegment = 64
-const plain = /^[\w.:/-]*$/
-
-/**
- * The path for logs, traces and metrics. What does not look like a name or a number of an API is `*`,
- * because people put mail addresses and names there; so is what is too long to be read.
- */
-export function loggablePath(url: string): string {
+function pathOf(url: string): string {
   const query = url.indexOf('?')
-  const path = (query === -1 ? url : url.slice(0, query)).slice(0, longestPath)
-  if (path.length <= longestSegment && plain.test(path)) return path
-  return path
-    .split('/')
-    .map((segment) => (segment.length <= longestSegment && plain.test(segment) ? segment : '*'))
-    .join('/')
+  return query === -1 ? url : url.slice(0, query)
 }

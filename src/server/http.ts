@@ -50,7 +50,8 @@ export function httpServer(options: ServerOptions, readiness: Readiness) {
         (req, res) => {
           const exchange = exchanges.open(req, res)
           if (allowOrigin(req, res)) return
-          if (admission.admit(req, res)) handler(req as never, res as never)
+          if (admission.admit(req, res))
+            exchanges.within(exchange, () => handler(req as never, res as never))
           else overloadedRest(exchange, res)
         },
         limits,
@@ -78,14 +79,16 @@ export function httpServer(options: ServerOptions, readiness: Readiness) {
 
 function restObserver(exchanges: ReturnType<typeof exchangeRegistry>) {
   return {
-    route({ raw }, { method }) {
+    route({ raw }, { method, template }) {
       const exchange = exchanges.of(raw)
-      if (exchange) exchange.operation = `/${method.parent.typeName}/${method.name}`
+      if (!exchange) return
+      exchange.operation = `/${method.parent.typeName}/${method.name}`
+      exchange.route = template.source
     },
     error({ raw }, error, status, reason) {
       const exchange = exchanges.of(raw)
       // The interceptors have told the calls that reached them.
-      if (exchange) exchange.failure ??= { status, reason, cause: error.cause }
+      if (exchange) exchange.failure ??= { status, reason, code: error.code, cause: error.cause }
     },
     refused(socket, error, status, reason) {
       exchanges.refused(socket, { status, reason, cause: error.cause })

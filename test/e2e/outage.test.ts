@@ -101,7 +101,7 @@ for (const [name, outage] of Object.entries(outages))
 test('a service that starts before its database migrates and serves once it is there', async (t) => {
   const server = await privateMysqlServer(t)
   await server.end('SIGTERM')
-  const service = await startProcess(t, { DB_DSN: server.dsn })
+  const service = await startProcess(t, { DB_DSN: server.dsn }, { ready: false })
   const ready = await fetch(`${service.rest}/readyz`)
   t.equal(ready.status, 503)
   t.match(await ready.json(), { checks: { database: 'ECONNREFUSED', migrations: 'not run yet' } })

@@ -23,6 +23,7 @@ export interface Wire {
   sender: (baseUrl: string) => Send
 }
 
+const agent = { 'user-agent': 'node-test' }
 const json = { 'content-type': 'application/json' }
 
 /** Sends by node's own client, on connections that are kept. */
@@ -30,7 +31,8 @@ function overHttp1(baseUrl: string, credentials: Credentials): Send {
   const { request } = baseUrl.startsWith('https:') ? https : http
   return async function send(method, path, body) {
     const { promise, resolve, reject } = Promise.withResolvers<IncomingMessage>()
-    const options = { ...credentials, method, ...(body !== undefined && { headers: json }) }
+    const headers = { ...agent, ...(body !== undefined && json) }
+    const options = { ...credentials, method, headers }
     request(`${baseUrl}${path}`, options, resolve).on('error', reject).end(body)
     const response = await promise
     return { status: response.statusCode ?? 0, body: await text(response) }
@@ -42,7 +44,12 @@ function overHttp2(t: Test, baseUrl: string, credentials: Credentials): Send {
   let request: H2Request | undefined
   return function send(method, path, body) {
     request ??= h2Client(t, baseUrl, credentials)
-    const headers = { ':method': method, ':path': path, ...(body !== undefined && json) }
+    const headers = {
+      ':method': method,
+      ':path': path,
+      ...agent,
+      ...(body !== undefined && json),
+    }
     return request(headers, body)
   }
 }

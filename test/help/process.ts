@@ -1,6 +1,7 @@
 import { type ChildProcess, spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { createInterface } from 'node:readline'
+import { setTimeout as sleep } from 'node:timers/promises'
 import type { Test } from 'tap'
 
 const main = new URL('../../src/main.ts', import.meta.url).pathname
@@ -30,8 +31,15 @@ export function spawnService(t: Test, env: Record<string, string>, args: string[
   return { child, stderr: () => stderr, exit }
 }
 
-/** Starts the program on two ports and waits until it says that it serves. */
-export async function startProcess(t: Test, env: Record<string, string>) {
+/**
+ * Starts the program on two ports and waits until it says that it serves, and that it is ready: its
+ * database may take longer than that.
+ */
+export async function startProcess(
+  t: Test,
+  env: Record<string, string>,
+  { ready = true }: { ready?: boolean } = {},
+) {
   const { child, stderr, exit } = spawnService(t, {
     HTTP_ADDR: '127.0.0.1:0',
     GRPC_ADDR: '127.0.0.1:0',
@@ -46,6 +54,7 @@ export async function startProcess(t: Test, env: Record<string, string>) {
   })
   void exit.then((code) => serving.reject(new Error(`the service ended with ${code}: ${stderr()}`)))
   const { http, grpc } = await serving.promise
+  if (ready) await untilReady(`http://${http}/readyz`)
   return {
     rest: `http://${http}`,
     rpc: `http://${grpc}`,
@@ -56,5 +65,18 @@ export async function startProcess(t: Test, env: Record<string, string>) {
     lines,
     stderr,
     kill: (signal: NodeJS.Signals) => child.kill(signal),
+  }
+}
+
+async function untilReady(url: string): Promise<void> {
+  for (let attempt = 0; ; attempt += 1) {
+    // Over TLS it cannot be asked here.
+    const status = await fetch(url).then(
+      (response) => response.status,
+      () => 200,
+    )
+    if (status === 200) return
+    if (attempt === 200) throw new Error(`${url} still says ${status}`)
+    await sleep(50)
   }
 }
