@@ -33,7 +33,10 @@ export type Call = (method: Method, request: JsonObject) => Promise<Outcome>
 export const protocols = ['REST', 'Connect JSON', 'Connect binary', 'gRPC', 'gRPC-Web'] as const
 export type Protocol = (typeof protocols)[number]
 
-/** A caller for each protocol; gRPC is over HTTP/2 in any case. Those of JSON send the request as it is, null and all. */
+/**
+ * A caller for each protocol; gRPC is over HTTP/2 in any case. Those of JSON send the request as it
+ * is, null and all.
+ */
 export function callers(
   { rest, rpc }: Pick<RunningApp, 'rest' | 'rpc'>,
   { httpVersion, credentials, sender }: Wire = http1Wire(),
@@ -49,29 +52,6 @@ export function callers(
     gRPC: byTransport(createGrpcTransport({ baseUrl: rpc.url, nodeOptions: credentials })),
     'gRPC-Web': byTransport(createGrpcWebTransport(options)),
   }
-}
-
-export interface NamedCaller {
-  name: string
-  protocol: Protocol
-  call: Call
-}
-
-/** The callers over one wire after the other; gRPC's, which is the same over each, once. */
-export function namedCallers(
-  app: Pick<RunningApp, 'rest' | 'rpc'>,
-  wires: readonly Wire[],
-): NamedCaller[] {
-  return wires.flatMap((wire, index) => {
-    const calls = callers(app, wire)
-    return protocols
-      .filter((protocol) => protocol !== 'gRPC' || index === wires.length - 1)
-      .map((protocol) => ({
-        name: protocol === 'gRPC' ? protocol : `${protocol} over HTTP/${wire.httpVersion}`,
-        protocol,
-        call: calls[protocol],
-      }))
-  })
 }
 
 /** Null and lone surrogates: a client library that reads a message first cannot say them. */

@@ -2,4 +2,4 @@ import { test } from 'tap'
 import { runCalls } from './calls.ts'
 
 test('every call has one outcome over all protocols, on MySQL or MariaDB', (t) =>
-  runCalls(t, 'mysql'))
+  runCalls(t, { storage: 'mysql' }))

@@ -4,18 +4,9 @@ import { isDeepStrictEqual } from 'node:util'
 import type { JsonObject, JsonValue } from '@bufbuild/protobuf'
 import type { Test } from 'tap'
 import { startApp, type Storage } from '../help/app.ts'
-import type { MutualTls } from '../help/certificates.ts'
-import {
-  type Call,
-  callers,
-  namedCallers,
-  type Outcome,
-  type Protocol,
-  protocols,
-  type Text,
-} from './callers.ts'
+import { type Call, callers, type Outcome, type Protocol, protocols, type Text } from './callers.ts'
 import { startIdsAt } from './ids.ts'
-import { bothWires, http1Wire } from './wire.ts'
+import type { Wire } from './wire.ts'
 
 /** What a row is run with: a caller of one protocol, and a mail address that nobody has. */
 interface At {
@@ -764,21 +755,26 @@ function at(call: Call): At {
   return { call, mail: `e${randomUUID()}@example.com` }
 }
 
-/** Runs each row over each protocol that can say it; over both versions of HTTP, too, if secured. */
-export async function runCalls(t: Test, storage: Storage, tls?: MutualTls): Promise<void> {
-  const app = await startApp(t, { storage, now, ...(tls && { env: tls.env }) })
+interface RunOptions {
+  storage: Storage
+  /** Settings of the service, and what carries the calls; plain HTTP/1.1 unless given. */
+  env?: Record<string, string>
+  wire?: Wire
+}
+
+/** Runs each row over each protocol that can say it. */
+export async function runCalls(t: Test, { storage, env = {}, wire }: RunOptions): Promise<void> {
+  const app = await startApp(t, { storage, now, env })
   await startIdsAt(firstId, storage, app.database)
-  const wires = tls ? bothWires(t, tls.client) : [http1Wire()]
-  const { REST: seeder } = callers(app, wires[0])
-  for (let user = 0; user < seeded; user += 1) await newUser(at(seeder))
-  const all = namedCallers(app, wires)
+  const calls = callers(app, wire)
+  for (let user = 0; user < seeded; user += 1) await newUser(at(calls.REST))
   for (const { title, run, only = protocols } of rows) {
     await t.test(title, async (t) => {
-      for (const { name, call } of all.filter((each) => only.includes(each.protocol))) {
-        const { got, want } = await run(at(call))
+      for (const protocol of only) {
+        const { got, want } = await run(at(calls[protocol]))
         // A diff only where it is needed: tap formats both sides of each strictSame.
-        if (isDeepStrictEqual(got, want)) t.pass(name)
-        else t.strictSame(got, want, name)
+        if (isDeepStrictEqual(got, want)) t.pass(protocol)
+        else t.strictSame(got, want, protocol)
       }
     })
   }

@@ -58,10 +58,6 @@ export function http1Wire(credentials: Credentials = {}): Wire {
   return { httpVersion: '1.1', credentials, sender: (url) => overHttp1(url, credentials) }
 }
 
-/** Both versions of HTTP; connections of HTTP/2 end with the test. */
-export function bothWires(t: Test, credentials: Credentials): Wire[] {
-  return [
-    http1Wire(credentials),
-    { httpVersion: '2', credentials, sender: (url) => overHttp2(t, url, credentials) },
-  ]
+export function http2Wire(t: Test, credentials: Credentials): Wire {
+  return { httpVersion: '2', credentials, sender: (url) => overHttp2(t, url, credentials) }
 }

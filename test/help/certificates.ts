@@ -65,8 +65,6 @@ export function certificates(t: Test) {
   return { caFile: at('ca.pem'), ca: readFileSync(at('ca.pem')), issue }
 }
 
-export type MutualTls = ReturnType<typeof mutualTls>
-
 /** Settings for TLS with client certificates demanded, and the credentials of three clients. */
 export function mutualTls(t: Test) {
   const authority = certificates(t)

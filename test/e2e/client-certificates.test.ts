@@ -1,12 +1,18 @@
-import { test } from 'tap'
-import { startApp } from '../help/app.ts'
+import { test, type Test } from 'tap'
+import { type RunningApp, startApp } from '../help/app.ts'
 import { mutualTls } from '../help/certificates.ts'
-import { type Call, namedCallers } from './callers.ts'
-import { runCalls } from './calls.ts'
-import { bothWires } from './wire.ts'
+import { type Call, callers } from './callers.ts'
+import { type Credentials, http1Wire, http2Wire } from './wire.ts'
 
-test('every call has one outcome over all protocols, with client certificates demanded', (t) =>
-  runCalls(t, 'sqlite', mutualTls(t)))
+/** A caller of each protocol over each version of HTTP, by name. */
+function everyCaller(t: Test, app: RunningApp, credentials: Credentials): [string, Call][] {
+  return [http1Wire(credentials), http2Wire(t, credentials)].flatMap((wire) =>
+    Object.entries(callers(app, wire)).map(([protocol, call]): [string, Call] => [
+      `${protocol} over HTTP/${wire.httpVersion}`,
+      call,
+    ]),
+  )
+}
 
 /** Whether the service itself answers, be it with an error of its own. */
 async function answers(call: Call): Promise<boolean> {
@@ -19,10 +25,10 @@ test('a client without a certificate of the known authority gets no answer over 
   const app = await startApp(t, { storage: 'sqlite', env })
   const exchanges = () => app.log().filter(({ kind }) => kind === 'server').length
   for (const [who, credentials] of Object.entries({ stranger, nobody }))
-    for (const { name, call } of namedCallers(app, bothWires(t, credentials)))
+    for (const [name, call] of everyCaller(t, app, credentials))
       t.equal(await answers(call), false, `${name}, ${who}`)
   t.equal(exchanges(), 0, 'none has got as far as HTTP')
-  for (const { name, call } of namedCallers(app, bothWires(t, client)))
+  for (const [name, call] of everyCaller(t, app, client))
     t.equal(await answers(call), true, `${name}, client`)
-  t.equal(exchanges(), 9)
+  t.equal(exchanges(), 10)
 })

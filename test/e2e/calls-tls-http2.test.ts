@@ -1,0 +1,9 @@
+import { test } from 'tap'
+import { mutualTls } from '../help/certificates.ts'
+import { runCalls } from './calls.ts'
+import { http2Wire } from './wire.ts'
+
+test('every call has one outcome over TLS and HTTP/2, with client certificates demanded', (t) => {
+  const { env, client } = mutualTls(t)
+  return runCalls(t, { storage: 'sqlite', env, wire: http2Wire(t, client) })
+})
