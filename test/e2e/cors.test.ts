@@ -157,19 +157,10 @@ test('JSON that calls itself a form is read from tools, and not from pages, whic
 })
 
 test('what no browser sends as its origin stops the start', async (t) => {
-  const wrong: [given: string, message: RegExp][] = [
-    ['https://app.example.org/', /"https:\/\/app.example.org\/".*sends https:\/\/app.example.org$/],
-    ['https://app.example.org:443', /sends https:\/\/app.example.org$/],
-    [`${origin},https://App.example.org`, /"https:\/\/App.example.org".*sends https:\/\/app\./],
-    ['app.example.org', /"app.example.org" is no origin$/],
-    ['https://*.example.org', /"https:\/\/\*.example.org" is no origin$/],
-  ]
-  for (const [given, message] of wrong) {
-    const { exit, stderr } = spawnService(t, {
-      CORS_ORIGINS: given,
-      SQLITE_PATH: freshSqlitePath(t),
-    })
-    t.equal(await exit, 1)
-    t.match(stderr().trim(), message)
-  }
+  const { exit, stderr } = spawnService(t, {
+    CORS_ORIGINS: `${origin}/`,
+    SQLITE_PATH: freshSqlitePath(t),
+  })
+  t.equal(await exit, 1)
+  t.match(stderr().trim(), /"https:\/\/app.example.org\/".*sends https:\/\/app.example.org$/)
 })
