@@ -6,6 +6,7 @@ import {
   setExtension,
 } from '@bufbuild/protobuf'
 import {
+  FieldDescriptorProto_Label as Label,
   FieldDescriptorProto_Type as Type,
   FileDescriptorProtoSchema,
   MethodOptionsSchema,
@@ -89,7 +90,7 @@ export function withTemplates(count: number): FastifyInstance {
     jsonName: name,
     number,
     type: Type.STRING,
-    label: 1,
+    label: Label.OPTIONAL,
   })
   const method = Array.from({ length: count }, (_, at) => {
     const options = create(MethodOptionsSchema)
