@@ -17,6 +17,8 @@ import { ServerReflection as ServerReflectionV1Alpha } from './gen/grpc/reflecti
 import { file_google_rpc_error_details } from './gen/google/rpc/error_details_pb.ts'
 import { Health } from './gen/health/v1/health_pb.ts'
 import { Metadata } from './gen/kratos/api/metadata_pb.ts'
+import { routeListing } from './rest/listing.ts'
+import { compileRoutes } from './rest/target.ts'
 import { accessLog } from './server/access-log.ts'
 import { admission } from './server/admission.ts'
 import { descriptors } from './server/descriptors.ts'
@@ -71,6 +73,8 @@ export function createApp({ conf, log, now = () => new Date() }: AppOptions) {
   return {
     db,
     readiness: ready,
+    /** The REST routes as a table for people. */
+    routes: () => routeListing(compileRoutes({ routes: userRoutes })),
     /**
      * Connects to the database, or finds that it cannot yet, and opens both ports. `rejected` is told
      * when the database rejects a migration, perhaps much later.

@@ -9,7 +9,8 @@ import { createLog } from './log.ts'
 
 const usage = `usage: npm start -- [--conf PATH]
        npm run migrate -- [--conf PATH]
-       npm run seed -- --users N [--conf PATH]`
+       npm run seed -- --users N [--conf PATH]
+       npm run routes -- [--conf PATH]`
 const defaultConf = new URL('../configs/config.yaml', import.meta.url)
 const { version } = JSON.parse(
   readFileSync(new URL('../package.json', import.meta.url), 'utf8'),
@@ -64,6 +65,12 @@ async function seed(conf: Conf, users: number): Promise<void> {
   }
 }
 
+/** Nothing is opened for it, so no database need be there. */
+function printRoutes(conf: Conf): void {
+  const log = createLog({ ...conf.log, level: 'silent' }, false)
+  process.stdout.write(createApp({ conf, log }).routes())
+}
+
 async function serve(conf: Conf): Promise<void> {
   const log = createLog(conf.log, process.stdout.isTTY)
   const app = createApp({ conf, log })
@@ -115,6 +122,7 @@ async function main(): Promise<void> {
   if (command === 'serve') await serve(conf)
   else if (command === 'migrate') await migrate(conf)
   else if (command === 'seed') await seed(conf, Number(values.users))
+  else if (command === 'routes') printRoutes(conf)
   else throw new Error(`there is no command ${command}; see --help`)
 }
 

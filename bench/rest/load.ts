@@ -1,43 +1,56 @@
 import { once } from 'node:events'
 import net from 'node:net'
 
-/**
- * Sends requests over a few keep-alive connections, each the next when it has its answer; `paths` in
- * turn. Throws for an answer that is not 200.
- */
-export async function drive(
-  port: number,
-  paths: readonly string[],
-  requests: number,
-  connections = 16,
-): Promise<void> {
-  const wire = paths.map((path) =>
-    Buffer.from(`GET ${path} HTTP/1.1\r\nHost: localhost\r\nAccept: */*\r\n\r\n`),
+export interface Client {
+  /** Sends so many requests, the paths in turn. Rejects for an answer that is not 200. */
+  drive(paths: readonly string[], requests: number): Promise<void>
+  close(): void
+}
+
+/** Keep-alive connections of which each sends its next request when it has its answer. */
+export async function client(port: number, connections = 64): Promise<Client> {
+  const sockets = await Promise.all(
+    Array.from({ length: connections }, async () => {
+      const socket = net.connect({ port, host: '127.0.0.1', noDelay: true })
+      await once(socket, 'connect')
+      return socket
+    }),
   )
-  let next = 0
-  async function run(): Promise<void> {
-    const socket = net.connect({ port, host: '127.0.0.1', noDelay: true })
-    await once(socket, 'connect')
-    const { promise, resolve, reject } = Promise.withResolvers<void>()
-    socket.on('error', reject)
-    socket.on('close', () => reject(new Error('the server closed the connection')))
-    function send(): void {
-      if (next >= requests) resolve()
-      else socket.write(wire[next++ % wire.length] ?? '')
-    }
-    let received = ''
-    socket.on('data', (chunk) => {
-      received += chunk.toString('latin1')
-      if (!isWhole(received)) return
-      if (received.startsWith('HTTP/1.1 200 ')) {
-        received = ''
-        send()
-      } else reject(new Error(received))
-    })
-    send()
-    await promise.finally(() => socket.destroy())
+  return {
+    async drive(paths, requests) {
+      const wire = paths.map((path) =>
+        Buffer.from(`GET ${path} HTTP/1.1\r\nHost: localhost\r\nAccept: */*\r\n\r\n`),
+      )
+      let sent = 0
+      const next = () => (sent < requests ? wire[sent++ % wire.length] : undefined)
+      await Promise.all(sockets.map((socket) => run(socket, next)))
+    },
+    close() {
+      for (const socket of sockets) socket.destroy()
+    },
   }
-  await Promise.all(Array.from({ length: connections }, run))
+}
+
+/** Sends what `next` gives on one connection until it gives nothing. */
+function run(socket: net.Socket, next: () => Buffer | undefined): Promise<void> {
+  const { promise, resolve, reject } = Promise.withResolvers<void>()
+  const closed = () => reject(new Error('the server closed the connection'))
+  let received = ''
+  function send(): void {
+    const request = next()
+    if (request) socket.write(request)
+    else resolve()
+  }
+  function read(chunk: Buffer): void {
+    received += chunk.toString('latin1')
+    if (!isWhole(received)) return
+    if (!received.startsWith('HTTP/1.1 200 ')) return reject(new Error(received))
+    received = ''
+    send()
+  }
+  socket.on('data', read).on('error', reject).on('close', closed)
+  send()
+  return promise.finally(() => socket.off('data', read).off('error', reject).off('close', closed))
 }
 
 function isWhole(answer: string): boolean {

@@ -15,9 +15,9 @@ for (const [side, app] of Object.entries(apps)) {
   ports[side] = (app.server.address() as AddressInfo).port
 }
 
-// What a slice leaves behind must not be collected in the next one.
-process.on('message', () => {
-  globalThis.gc?.()
+process.on('message', (about) => {
+  // What a slice leaves behind is not to be collected in the next one.
+  if (about === 'begin') globalThis.gc?.()
   process.send?.(process.cpuUsage())
 })
 process.once('disconnect', () => process.exit(0))

@@ -6,6 +6,7 @@ import {
   setExtension,
 } from '@bufbuild/protobuf'
 import {
+  FieldDescriptorProto_Label as Label,
   FieldDescriptorProto_Type as Type,
   FileDescriptorProtoSchema,
   MethodOptionsSchema,
@@ -37,6 +38,9 @@ interface Reply {
   createdAt: bigint
 }
 
+// Connect's contract: the signal of a call aborts when its client leaves and when it is completed.
+const callIsOver = new Error('the call is over')
+
 /** The route as one would write it without the plugin: id checked, client watched, reply as JSON. */
 export function handWritten(): FastifyInstance {
   const getUser = users.getUser as unknown as GetUser
@@ -46,9 +50,7 @@ export function handWritten(): FastifyInstance {
     if (!/^\d{1,18}$/.test(id))
       return reply.code(400).send({ code: 400, reason: 'INVALID_PARAMETER', message: 'id' })
     const controller = new AbortController()
-    reply.raw.once('close', () => {
-      if (!reply.raw.writableFinished) controller.abort()
-    })
+    reply.raw.once('close', () => controller.abort(callIsOver))
     const user = await getUser({ id: BigInt(id) }, { signal: controller.signal })
     return {
       id: String(user.id),
@@ -88,7 +90,7 @@ export function withTemplates(count: number): FastifyInstance {
     jsonName: name,
     number,
     type: Type.STRING,
-    label: 1,
+    label: Label.OPTIONAL,
   })
   const method = Array.from({ length: count }, (_, at) => {
     const options = create(MethodOptionsSchema)

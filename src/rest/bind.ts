@@ -42,6 +42,13 @@ export interface BoundRequest {
 
 export type Binder = (parts: RequestParts) => BoundRequest
 
+/** A variable of the template and the field that it fills. */
+interface Variable {
+  name: string
+  path: DescField[]
+  field: DescField
+}
+
 /** What the body gave. */
 interface ReadBody {
   message: Message
@@ -53,7 +60,7 @@ interface ReadBody {
 export function compileBinder(binding: HttpBinding, options: BindOptions): Binder {
   const { method, template, body } = binding
   const { input } = method
-  const variables = template.variables.map(({ name }) => {
+  const variables = template.variables.map(({ name }): Variable => {
     const path = resolvePath(input, name) ?? []
     return { name, path, field: path.at(-1) as DescField }
   })
@@ -63,7 +70,8 @@ export function compileBinder(binding: HttpBinding, options: BindOptions): Binde
   const readBody = compileBody(input, body, options)
 
   function bindPath(message: Message, values: readonly string[], rules: BrokenRules): void {
-    for (const [index, { name, path, field }] of variables.entries()) {
+    for (let index = 0; index < variables.length; index += 1) {
+      const { name, path, field } = variables[index] as Variable
       const rival = body === '' ? undefined : rivalOf(message, path)
       if (rival !== undefined) refuse(rules, name, `cannot be given together with ${rival}`)
       try {
@@ -86,7 +94,8 @@ export function compileBinder(binding: HttpBinding, options: BindOptions): Binde
     bindPath(message, values, rules)
     const into = query === '' ? noSystemParameters : { ...noSystemParameters }
     const target = { desc: input, message, closed: body, bound, system: { into, answer } }
-    const queryKeys = bindParameters(target, parseQuery(query), options, rules)
+    const queryKeys =
+      query === '' ? undefined : bindParameters(target, parseQuery(query), options, rules)
     if (rules.size > 0) throw invalidParameters(Object.fromEntries(rules))
     if (mask)
       deriveMask(mask, message, () =>
@@ -96,7 +105,7 @@ export function compileBinder(binding: HttpBinding, options: BindOptions): Binde
       message,
       system: into,
       sent: (path) =>
-        queryKeys.get(path) ??
+        queryKeys?.get(path) ??
         (bound.has(path) ? path : sentInBody(input, body, text, formKeys, path)),
     }
   }

@@ -1,5 +1,6 @@
 import { create } from '@bufbuild/protobuf'
 import type { DescField, DescMessage, Message } from '@bufbuild/protobuf'
+import { hasCustomJsonRepresentation } from '@bufbuild/protobuf/wkt'
 
 // Recursive messages make paths of any length; as deep as JSON may be.
 const maxDepth = 100
@@ -25,9 +26,14 @@ export function resolvePath(desc: DescMessage, path: string): DescField[] | unde
     const field: DescField | undefined = message && fieldNamed(message, name)
     if (field === undefined || fields.length === maxDepth) return undefined
     fields.push(field)
-    message = field.fieldKind === 'message' ? field.message : undefined
+    message = field.fieldKind === 'message' && hasFields(field.message) ? field.message : undefined
   }
   return fields
+}
+
+/** Whether a message is written as its fields; a Timestamp, say, is one text, which no path goes into. */
+export function hasFields(desc: DescMessage): boolean {
+  return !hasCustomJsonRepresentation(desc)
 }
 
 /** The path in proto names, whichever spelling it came in. */

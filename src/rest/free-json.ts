@@ -33,6 +33,7 @@ function restored(json: JsonValue, desc: DescMessage | undefined, mark: string):
   if (typeof json === 'string') {
     if (!json.startsWith(mark)) return json
     const literal = json.slice(mark.length)
+    if (free && !Number.isFinite(Number(literal))) throw new Error(`${literal} is out of range`)
     return free ? Number(literal) : literal
   }
   if (typeof json !== 'object' || json === null) return json

@@ -32,13 +32,13 @@ export function quoteUnsafeIntegers(json: string, mark = ''): string {
   return out + json.slice(copied)
 }
 
-/** A whole number that a double does not hold for certain; not what is no JSON number at all. */
+/** A whole number that a double does not hold for certain, or not at all; not what is no JSON number. */
 function isUnsafe(literal: string): boolean {
   const value = Number(literal)
   const leadingZero = literal.startsWith('0') || literal.startsWith('-0')
   const bareDot = literal.includes('.') && !isDigit(literal.charCodeAt(literal.indexOf('.') + 1))
-  if (!Number.isFinite(value) || leadingZero || bareDot) return false
-  return Number.isInteger(value) && !Number.isSafeInteger(value)
+  if (Number.isNaN(value) || leadingZero || bareDot) return false
+  return !Number.isFinite(value) || (Number.isInteger(value) && !Number.isSafeInteger(value))
 }
 
 /** Whether a colon comes next: a number is no key, and quotes would make it one. */

@@ -63,27 +63,40 @@ function allowHeader(methods: ReadonlySet<string>): string {
   return [...new Set([...methods, ...implied])].sort().join(', ')
 }
 
-function* readings<T>(table: RouteTable<T>, rawPath: string): Generator<Reading> {
+function readings<T>(table: RouteTable<T>, rawPath: string): Reading[] {
   const raw = rawPath === '/' ? [] : rawPath.slice(1).split('/')
-  const decoded = raw.map((segment) => unescapeSegment(segment))
+  const decoded = isPlain(rawPath) ? raw : raw.map((segment) => unescapeSegment(segment))
   const end = raw.length - 1
   const last = raw[end] ?? ''
+  const found: Reading[] = []
   // No registered verb is longer, so a segment of nothing but colons costs no more than this.
   const from = Math.max(0, last.length - table.longestVerb - 1)
   for (let colon = last.indexOf(':', from); colon >= 0; colon = last.indexOf(':', colon + 1)) {
     const verb = last.slice(colon + 1)
     const rest = last.slice(0, colon)
     if (table.verbs.has(verb))
-      yield { verb, raw: raw.with(end, rest), decoded: decoded.with(end, unescapeSegment(rest)) }
+      found.push({
+        verb,
+        raw: raw.with(end, rest),
+        decoded: decoded.with(end, unescapeSegment(rest)),
+      })
   }
-  yield { verb: '', raw, decoded }
+  found.push({ verb: '', raw, decoded })
+  return found
+}
+
+interface Visit<T> {
+  node: RouteNode<T>
+  depth: number
+  deep: boolean
 }
 
 /**
- * Walks the trie depth first, best branch first. The trie is a tree and a node at depth d is only
- * entered after exactly d segments, so each node is visited at most once: however the path is
- * made, backtracking costs at most the number of nodes, which the templates fix. `**` adds one
- * backward walk over the literals of its tail and never looks at what lies between.
+ * Walks the trie depth first, best branch first, and keeps the other branches for later. The trie is
+ * a tree and a node at depth d is only entered after exactly d segments, so each node is visited at
+ * most once: however the path is made, backtracking costs at most the number of nodes, which the
+ * templates fix. `**` adds one backward walk over the literals of its tail and never looks at what
+ * lies between.
  */
 function findRoute<T>(
   root: RouteNode<T>,
@@ -91,25 +104,34 @@ function findRoute<T>(
   httpMethod: string,
   allowed: Set<string>,
 ): Route<T> | undefined {
-  const pending = [{ node: root, depth: 0, deep: false }]
-  for (let visit = pending.pop(); visit; visit = pending.pop()) {
-    const { node, depth, deep } = visit
+  const pending: Visit<T>[] = []
+  for (let visit: Visit<T> | undefined = { node: root, depth: 0, deep: false }; visit;) {
+    const { node, depth, deep }: Visit<T> = visit
     const ends = deep ? tailNodes(node, decoded, depth) : depth === decoded.length ? [node] : []
     for (const end of ends) {
       const route = pickRoute(end.bindings.get(verb), httpMethod, allowed)
       if (route) return route
     }
-    if (deep) continue
-    // A stack: what is to be tried first is pushed last.
-    if (node.deep) pending.push({ node: node.deep, depth, deep: true })
-    if (depth === decoded.length) continue
-    const segment = decoded[depth]
-    if (node.single && segment !== '')
-      pending.push({ node: node.single, depth: depth + 1, deep: false })
-    const literal = segment === undefined ? undefined : node.literals.get(segment)
-    if (literal) pending.push({ node: literal, depth: depth + 1, deep: false })
+    visit = (deep ? undefined : nextVisit(visit, decoded, pending)) ?? pending.pop()
   }
   return undefined
+}
+
+/** The best branch at a node; the others, best last, are put off. */
+function nextVisit<T>(
+  { node, depth }: Visit<T>,
+  decoded: Reading['decoded'],
+  pending: Visit<T>[],
+): Visit<T> | undefined {
+  if (node.deep) pending.push({ node: node.deep, depth, deep: true })
+  if (depth === decoded.length) return undefined
+  const segment = decoded[depth]
+  const literal = segment === undefined ? undefined : node.literals.get(segment)
+  const single = segment === '' ? undefined : node.single
+  const next = depth + 1
+  if (literal === undefined) return single && { node: single, depth: next, deep: false }
+  if (single) pending.push({ node: single, depth: next, deep: false })
+  return { node: literal, depth: next, deep: false }
 }
 
 /** The nodes of a reversed trie of tails that the end of the path spells, the longest tail first. */
@@ -141,6 +163,7 @@ function pickRoute<T>(
 }
 
 function capture(template: PathTemplate, { raw, decoded }: Reading, mode: UnescapeMode): string[] {
+  if (template.variables.length === 0) return []
   const deepAt = template.segments.findIndex((segment) => segment.kind === 'deep')
   // What lies after the "**" is shifted by the number of segments it takes beyond one.
   const shift = raw.length - template.segments.length

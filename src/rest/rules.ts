@@ -4,6 +4,7 @@ import type { DescField, DescMessage, DescMethod } from '@bufbuild/protobuf'
 import { isWrapperDesc } from '@bufbuild/protobuf/wkt'
 import { http } from '../gen/google/api/annotations_pb.ts'
 import type { HttpRule } from '../gen/google/api/http_pb.ts'
+import { hasFields } from './field-path.ts'
 import type { ConfiguredRules } from './service-config.ts'
 import { TemplateError, parseTemplate } from './template.ts'
 import type { PathTemplate, PathVariable } from './template.ts'
@@ -105,7 +106,7 @@ function checkVariable(input: DescMessage, template: PathTemplate, { name }: Pat
     if (!field) throw refused(template, name, unknownField('variable', part, message))
     const last = index === parts.length - 1
     if (last && isText(field)) return
-    if (last || field.fieldKind !== 'message')
+    if (last || field.fieldKind !== 'message' || !hasFields(field.message))
       throw refused(template, name, `variable "${name}": ${unfit(field, last)}`)
     message = field.message
   }

@@ -158,6 +158,18 @@ test('what a text cannot be is refused with what is allowed', async (t) => {
     t.match(await search(`${key}=`), { code: 400 }, `${key} without a value`)
 })
 
+test('no parameter goes into a well-known type', async (t) => {
+  for (const key of [
+    'count.value',
+    'at.seconds',
+    'any_value.string_value',
+    'packed.type_url',
+    'mask.paths',
+    'boxed.value',
+  ])
+    t.match(await search(`${key}=1`), parameterError({ [key]: /^is not known/ as never }), key)
+})
+
 test('enum names are read in any case when that is asked for', async (t) => {
   t.strictSame(await search('color=green', { caseInsensitiveEnums: true }), { color: 'GREEN' })
 })
@@ -288,6 +300,16 @@ test('long numbers in free JSON stay numbers, also beside exact integers', async
     children: [{ anyValue: 12345678901234567000 }],
     labels: { free: '12345678901234567890' },
   })
+})
+
+test('a number beyond every double is refused wherever it stands', async (t) => {
+  for (const body of ['{"weight":1e309}', '{"anyValue":-1e309}', '{"free":{"a":[1e309]}}'])
+    t.match(
+      await bound({ url: '/v1/things/a', body }),
+      { code: 400, reason: 'MALFORMED_BODY' },
+      body,
+    )
+  t.match(await bound({ url: '/v1/free', body: '1e309' }), { code: 400 })
 })
 
 test('the well-known types are read from a body', async (t) => {

@@ -300,9 +300,11 @@ test('the time for long paths grows with their length, not with its square', asy
   const shapes = ['/', '%2F', ':v', '%', '/%zz', 'é']
   const fastest = (path: string) => {
     const times = Array.from({ length: 7 }, () => {
-      const start = performance.now()
+      // Processor time: on a busy machine the clock measures the others.
+      const start = process.cpuUsage()
       matchRoute(routes, 'GET', path)
-      return performance.now() - start
+      const { user, system } = process.cpuUsage(start)
+      return (user + system) / 1000
     })
     return Math.min(...times)
   }

@@ -182,6 +182,10 @@ const refusals: [rule: Rule, message: RegExp][] = [
   [get('/v1/{any_json}'), /is the message google\.protobuf\.Struct/],
   [get('/v1/{parents.id}'), /"parents" is repeated, so it has no fields to go into/],
   [get('/v1/{id.x}'), /"id" is of kind scalar, so it has no fields to go into/],
+  [
+    get('/v1/{wrapped.value}'),
+    /"wrapped" is the message google\.protobuf\.StringValue, so it has no/,
+  ],
   [{ ...get('/v1'), body: 'nope' }, /"\/v1": body names "nope", which test\.v1\.Req lacks/],
   [{ ...get('/v1'), body: 'parent.id' }, /"\/v1": body "parent\.id" is nested/],
   [{ ...get('/v1'), responseBody: 'id' }, /response_body names "id", which test\.v1\.Reply lacks/],
