@@ -2,7 +2,15 @@ import { create } from '@bufbuild/protobuf'
 import type { DescField, DescMessage, Message } from '@bufbuild/protobuf'
 import { bodyText, readField, readMessage, type ReadOptions, sentInJson } from './body.ts'
 import { invalidParameters, malformedBody, unsupportedMediaType } from './errors.ts'
-import { fieldNamed, getField, protoPath, resolvePath, rivalOf, setField } from './field-path.ts'
+import {
+  fieldNamed,
+  getField,
+  hasFields,
+  protoPath,
+  resolvePath,
+  rivalOf,
+  setField,
+} from './field-path.ts'
 import { acceptedTypes, type BodyFormat } from './media-type.ts'
 import {
   bindParameters,
@@ -16,7 +24,7 @@ import type { HttpBinding } from './rules.ts'
 import { InvalidText } from './scalar-text.ts'
 import { noSystemParameters, type SystemParameters } from './system-parameters.ts'
 import { derivedMask, deriveMask, jsonPaths } from './update-mask.ts'
-import { hasOwnJson, parseText } from './value.ts'
+import { parseText } from './value.ts'
 
 export interface BindOptions extends ParameterOptions {
   json: ReadOptions
@@ -123,7 +131,7 @@ function answerMessage({ method, responseBody }: HttpBinding): DescMessage | und
 function isNothing(text: string, body: string, field: DescField | undefined): boolean {
   if (text === '') return true
   if (text !== '""' || body === '*') return false
-  return body === '' || (field?.fieldKind === 'message' && !hasOwnJson(field.message))
+  return body === '' || (field?.fieldKind === 'message' && hasFields(field.message))
 }
 
 function compileBody(input: DescMessage, body: string, options: BindOptions) {

@@ -8,7 +8,7 @@ import {
   readSystemParameter,
   type SystemParameters,
 } from './system-parameters.ts'
-import { hasOwnJson, isTextField, isTextType, parseText, type TextOptions } from './value.ts'
+import { isTextField, isTextType, parseText, type TextOptions } from './value.ts'
 
 export interface ParameterOptions extends TextOptions {
   /** What becomes of a parameter that names no field. */
@@ -128,8 +128,6 @@ function findSlot(
   const field = path?.at(-1)
   if (path === undefined || field === undefined) return undefined
   if (closed !== '' && path[0]?.name === closed) return undefined
-  // JSON knows no fields of these, and not every value of a field makes one of them.
-  if (path.slice(0, -1).some(({ message }) => message && hasOwnJson(message))) return undefined
   const fits =
     entry === undefined ? isTextField(field) : field.fieldKind === 'map' && isTextType(field)
   return fits ? { path, field, entry } : undefined

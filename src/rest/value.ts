@@ -29,11 +29,6 @@ export function isTextType({ message }: DescField): boolean {
   return message === undefined || isWrapperDesc(message) || textMessages.has(message.typeName)
 }
 
-/** Whether JSON has the message as one value or in another form than its fields. */
-export function hasOwnJson(desc: DescMessage): boolean {
-  return isWrapperDesc(desc) || ownJson.has(desc.typeName)
-}
-
 /**
  * Reads a path or query text as a value of the field, or of one element of a list or map, by the
  * JSON mapping of protobuf. Throws InvalidText.
@@ -74,14 +69,6 @@ const textMessages = new Map<string, ParseMessage>([
   ],
   [DurationSchema.typeName, parseDuration],
   [FieldMaskSchema.typeName, parseFieldMask],
-])
-
-const ownJson = new Set([
-  ...textMessages.keys(),
-  'google.protobuf.Any',
-  'google.protobuf.Struct',
-  'google.protobuf.Value',
-  'google.protobuf.ListValue',
 ])
 
 function parseMessage(
