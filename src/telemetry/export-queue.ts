@@ -128,7 +128,8 @@ async function outcome<T extends Item>(
   const timer = setTimeout(() => resolve(`no answer within ${timeoutMs} ms`), timeoutMs)
   try {
     // The host id, for instance, is read from a file.
-    await batch[0]?.resource.waitForAsyncAttributes?.()
+    const described = batch[0]?.resource.waitForAsyncAttributes?.()
+    await Promise.race([described, promise])
     // 0 is success.
     exporter.export(batch, ({ code, error }) =>
       resolve(error === undefined && !code ? '' : reason(error)),

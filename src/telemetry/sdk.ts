@@ -99,7 +99,8 @@ export async function startSdk({
       const { dropped } = queue
       if (dropped.queue + dropped.export > 0) log.warn({ dropped }, 'spans were dropped')
       // What still hangs on the collector is not waited for.
-      void sdk.shutdown().catch(() => undefined)
+      for (const ending of [sdk.shutdown(), spanExporter.shutdown()])
+        void ending.catch(() => undefined)
       for (const global of [api, context, propagation, logs]) global.disable()
     },
   }

@@ -59,10 +59,12 @@ async function startBackend(t: Test) {
   const config = {
     receivers: { otlp: { protocols: { grpc: { endpoint: at(otlp) } } } },
     processors: { batch: { timeout: '50ms' } },
-    exporters: { otlp: { endpoint: at(toJaeger), tls: { insecure: true } } },
+    exporters: { otlp_grpc: { endpoint: at(toJaeger), tls: { insecure: true } } },
     service: {
       telemetry: { metrics: { level: 'none' } },
-      pipelines: { traces: { receivers: ['otlp'], processors: ['batch'], exporters: ['otlp'] } },
+      pipelines: {
+        traces: { receivers: ['otlp'], processors: ['batch'], exporters: ['otlp_grpc'] },
+      },
     },
   }
   run(t, process.env.TRACING_COLLECTOR, ['--config', `yaml:${JSON.stringify(config)}`])

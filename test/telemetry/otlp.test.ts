@@ -110,3 +110,28 @@ for (const [name, collectorOf] of [
       'here too',
     )
   })
+
+test('the standard variables alone are enough, and name the propagators', async (t) => {
+  const collector = await httpCollector(t)
+  const service = await startProcess(t, {
+    OTEL_BSP_SCHEDULE_DELAY: '50',
+    OTEL_EXPORTER_OTLP_ENDPOINT: collector.url,
+    OTEL_SERVICE_NAME: 'users',
+    OTEL_PROPAGATORS: 'b3',
+    SQLITE_PATH: freshSqlitePath(t),
+  })
+  const trace = '80f198ee56343ba864fe8b2a57d3eff7'
+  const headers = {
+    b3: `${trace}-e457b5a2e4d86bd1-1`,
+    traceparent: '00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01',
+  }
+  await fetch(`${service.rest}/v1/users/4711`, { headers }).then((answer) => answer.text())
+  await until(() => served(1)(collector.spans))
+  t.same(trees(collector.spans), [tree])
+  const root = collector.spans.find(({ kind }) => kind === 'SERVER')
+  t.match(root, {
+    traceId: trace,
+    parent: 'e457b5a2e4d86bd1',
+    resource: { 'service.name': 'users' },
+  })
+})
