@@ -8,6 +8,7 @@ import type { Logger } from 'pino'
 import { userUsecase } from './biz/user.ts'
 import type { Conf } from './conf/conf.ts'
 import type { Database } from './data/database.ts'
+import type { ObserveStatements } from './data/statements.ts'
 import { mysqlDatabase } from './data/mysql/database.ts'
 import { sqliteDatabase } from './data/sqlite/database.ts'
 import { userRepo } from './data/user.ts'
@@ -30,22 +31,33 @@ import { readiness } from './server/readiness.ts'
 import { reflectionService } from './server/reflection.ts'
 import { loadTls } from './server/tls.ts'
 import { userService } from './service/user.ts'
+import type { Tracing } from './telemetry/tracing.ts'
+import { userSpans } from './telemetry/user-spans.ts'
+
+/** Spans get this long at least, also where calls have used up the time of the shutdown. */
+const flushMs = 500
 
 export interface AppOptions {
   conf: Conf
   log: Logger
   now?: () => Date
+  /** Undefined: nothing is traced. */
+  tracing?: Tracing | undefined
 }
 
 export type App = ReturnType<typeof createApp>
 
 /** Makes every object of the service once. Nothing is opened before `start`. */
-export function createApp({ conf, log, now = () => new Date() }: AppOptions) {
-  const db = openDatabase(conf.data.database)
-  const users = userService(userUsecase(userRepo(db, totalOptions(conf.data.total)), now))
+export function createApp({ conf, log, now = () => new Date(), tracing }: AppOptions) {
+  const traced = tracing?.traced ?? untraced
+  const db = openDatabase(conf.data.database, tracing?.statements)
+  const repo = traced('UserRepo', userRepo(db, totalOptions(conf.data.total)))
+  const usecase = userUsecase(repo, now)
+  const spans = userSpans(conf.tracing.personalData)
+  const users = traced('UserService', userService(traced('UserUseCase', usecase, spans)))
   const ready = readiness({ ...db.problems(), shutdown: '' })
   const closing = new AbortController()
-  const options = serverOptions(conf, log)
+  const options = serverOptions(conf, log, tracing)
   const userRoutes = (router: ConnectRouter) => router.service(User, users)
   const http = httpServer({ ...options, routes: userRoutes }, ready)
   const grpc = grpcServer({
@@ -63,9 +75,12 @@ export function createApp({ conf, log, now = () => new Date() }: AppOptions) {
     ready.set('shutdown', 'the service is being stopped')
     await sleep(durationMs(conf.server.shutdown.drainDelay))
     closing.abort()
+    const begin = performance.now()
     const graceMs = durationMs(conf.server.shutdown.timeout)
     await Promise.all([http, grpc].map((app) => closeGracefully(app, graceMs)))
     await db.close()
+    // After the last exchange has ended, and with what is left of the time.
+    await tracing?.stop(Math.max(flushMs, graceMs - (performance.now() - begin)))
   }
 
   return {
@@ -94,30 +109,39 @@ export function createApp({ conf, log, now = () => new Date() }: AppOptions) {
   }
 }
 
+const untraced: Tracing['traced'] = (_layer, object) => object
+
 /** A configured DSN means MySQL, none means the embedded file. Throws DsnError. */
-export function openDatabase(conf: Conf['data']['database']): Database {
+export function openDatabase(
+  conf: Conf['data']['database'],
+  observe?: ObserveStatements,
+): Database {
   const { source, sqlitePath, poolSize, poolWait, poolQueue } = conf
-  if (source === '') return sqliteDatabase(sqlitePath)
+  if (source === '') return sqliteDatabase(sqlitePath, observe)
   const pool = { size: poolSize, maxWaiting: poolQueue, waitMs: durationMs(poolWait) }
-  return mysqlDatabase({ source, pool })
+  return mysqlDatabase({ source, pool, observe })
 }
 
 function totalOptions({ exactUpTo, maxAge }: Conf['data']['total']) {
   return { exactUpTo, maxAgeMs: durationMs(maxAge) }
 }
 
-function serverOptions({ server }: Conf, log: Logger): Omit<ServerOptions, 'routes'> {
+function serverOptions(
+  { server }: Conf,
+  log: Logger,
+  tracing: Tracing | undefined,
+): Omit<ServerOptions, 'routes'> {
   const { limits, timeout, operationTimeouts } = server
   const requestTimeoutMs = durationMs(limits.requestTimeout)
   const byOperation = Object.entries(operationTimeouts).map(
     ([operation, duration]) => [operation, durationMs(duration)] as const,
   )
   return {
-    interceptors: interceptors({
-      defaultMs: durationMs(timeout),
-      byOperation: new Map(byOperation),
-    }),
-    observers: [accessLog(log)],
+    interceptors: [
+      ...(tracing ? [tracing.interceptor] : []),
+      ...interceptors({ defaultMs: durationMs(timeout), byOperation: new Map(byOperation) }),
+    ],
+    observers: [...(tracing ? [tracing.observer] : []), accessLog(log, tracing?.fieldsOf)],
     admission: admission(limits.maxConcurrentCalls),
     tls: loadTls({ ...server.tls, minVersion: server.tls.minVersion as SecureVersion }, (err) =>
       log.error(

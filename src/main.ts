@@ -1,11 +1,12 @@
-// Alone reads argv and the environment, and alone ends the process.
+// Alone reads argv and the environment, and alone ends the process. The rest of the service is loaded
+// after telemetry has started, so that an instrumentation sees it being loaded.
 import { readFileSync } from 'node:fs'
 import { parseArgs } from 'node:util'
 import type { Logger } from 'pino'
-import { createApp, openDatabase } from './app.ts'
 import { type Conf, loadConf } from './conf/conf.ts'
-import { seedUsers } from './data/seed.ts'
 import { createLog } from './log.ts'
+import { tracingSettings } from './telemetry/settings.ts'
+import { startTracing } from './telemetry/start.ts'
 
 const usage = `usage: npm start -- [--conf PATH]
        npm run migrate -- [--conf PATH]
@@ -30,7 +31,8 @@ function fail(err: unknown): never {
 }
 
 async function migrate(conf: Conf): Promise<void> {
-  const log = createLog(conf.log, process.stdout.isTTY)
+  const { openDatabase } = await import('./app.ts')
+  const log = createLog(conf.log, process.stdout.isTTY, { version })
   const db = openDatabase(conf.data.database)
   try {
     const applied = await db.migrate()
@@ -43,6 +45,8 @@ async function migrate(conf: Conf): Promise<void> {
 async function seed(conf: Conf, users: number): Promise<void> {
   if (!Number.isSafeInteger(users) || users < 1)
     throw new Error('--users must be a whole number above 0')
+  const { openDatabase } = await import('./app.ts')
+  const { seedUsers } = await import('./data/seed.ts')
   const db = openDatabase(conf.data.database)
   const begin = performance.now()
   let told = 0
@@ -65,14 +69,19 @@ async function seed(conf: Conf, users: number): Promise<void> {
 }
 
 async function serve(conf: Conf): Promise<void> {
-  const log = createLog(conf.log, process.stdout.isTTY)
-  const app = createApp({ conf, log })
+  let fields: () => object = () => ({})
+  const log = createLog(conf.log, process.stdout.isTTY, { version, fields: () => fields() })
+  const settings = tracingSettings(conf.tracing, process.env)
+  const identity = { service: 'user-service', version }
+  const tracing = settings && (await startTracing({ settings, identity, env: process.env, log }))
+  if (tracing) ({ logFields: fields } = tracing)
+  const { createApp } = await import('./app.ts')
+  const app = createApp({ conf, log, tracing })
   stopOnSignal(app.stop, log)
   const { http, grpc } = await app.start(fail)
   const embedded = conf.data.database.source === ''
   log.info(
     {
-      version,
       node: process.version,
       http: `${http.address}:${http.port}`,
       grpc: `${grpc.address}:${grpc.port}`,

@@ -25,6 +25,12 @@ const int32: Leaf = {
   fromText: (text) => (/^[+-]?\d+$/.test(text) ? Number(text) : text),
 }
 
+const double: Leaf = {
+  allowed: 'a number, without quotes',
+  accepts: (value): value is number => typeof value === 'number' && Number.isFinite(value),
+  fromText: (text) => (/^[+-]?\d+(\.\d+)?$/.test(text) ? Number(text) : text),
+}
+
 const duration: Leaf = {
   allowed: 'a duration in seconds, such as 1s or 0.5s',
   accepts: (value): value is string =>
@@ -36,6 +42,7 @@ const scalars: Partial<Record<ScalarType, Leaf>> = {
   [ScalarType.STRING]: text,
   [ScalarType.BOOL]: flag,
   [ScalarType.INT32]: int32,
+  [ScalarType.DOUBLE]: double,
 }
 
 /** Undefined: a type that no setting has yet; protojson's own decoder then judges the value. */

@@ -1,21 +1,28 @@
 import type { Logger } from 'pino'
-import type { ExchangeObserver } from './exchange.ts'
+import type { Exchange, ExchangeObserver } from './exchange.ts'
+import { safePath } from './path.ts'
 
 /**
  * Writes one line for each exchange: what Kratos' logging middleware records (operation, code,
  * reason, latency in seconds), for early failures too. A failure of ours is an error and has its
- * cause; what a client does wrong, or what it is refused in time, is neither.
+ * cause; what a client does wrong, or what it is refused in time, is neither. `fieldsOf` adds what
+ * tells the line its trace.
  */
-export function accessLog(log: Logger): ExchangeObserver {
+export function accessLog(
+  log: Logger,
+  fieldsOf: (exchange: Exchange) => object = () => ({}),
+): ExchangeObserver {
   return {
-    end({ failure, protocol, operation, method, path, durationMs, httpStatus }) {
+    end(exchange) {
+      const { failure, protocol, operation, method, path, durationMs, httpStatus } = exchange
       const code = failure?.status ?? httpStatus
       const line = {
+        ...fieldsOf(exchange),
         kind: 'server',
         protocol,
         operation,
         method,
-        path,
+        path: safePath(path, exchange.route || operation),
         code,
         reason: failure?.reason ?? '',
         latency: Math.round(durationMs * 1000) / 1e6,

@@ -56,5 +56,5 @@ export function failureOf(err: ConnectError): Failure {
   const [info] = err.findDetails(ErrorInfoSchema)
   const status = httpStatusOf[err.code]
   const reason = info?.reason ?? Code[err.code].replace(/(?<=[a-z])(?=[A-Z])/g, '_').toUpperCase()
-  return { status, reason, cause: err.cause ?? (status >= 500 ? err : undefined) }
+  return { status, reason, code: err.code, cause: err.cause ?? (status >= 500 ? err : undefined) }
 }

@@ -1,6 +1,6 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import type { Http2ServerRequest, Http2ServerResponse } from 'node:http2'
-import { createContextKey } from '@connectrpc/connect'
+import { Code, createContextKey } from '@connectrpc/connect'
 
 export type Protocol = 'rest' | 'connect' | 'grpc' | 'grpc-web' | 'http'
 
@@ -8,6 +8,8 @@ export type Protocol = 'rest' | 'connect' | 'grpc' | 'grpc-web' | 'http'
 export interface Failure {
   status: number
   reason: string
+  /** Undefined where HTTP refused before there was a call. */
+  code?: Code
   /** What the log shall know and the client shall not. */
   cause?: unknown
 }
@@ -20,6 +22,10 @@ export interface Exchange {
   protocol: Protocol
   /** `/package.Service/Method`; empty until a route is known. */
   operation: string
+  /** The template of a REST path, `/v1/users/{id}`; empty elsewhere and until it is known. */
+  route: string
+  /** When the request arrived, by `performance.now()`. */
+  readonly startedAt: number
   /** Whether the interceptors have seen the call, so that its error already has its details. */
   intercepted: boolean
   failure: Failure | undefined
@@ -33,6 +39,8 @@ export interface Exchange {
 
 /** Watches exchanges; whatever ended them, each is ended exactly once. */
 export interface ExchangeObserver {
+  /** A request has arrived; not called for a connection that is refused before there is one. */
+  begin?(exchange: Exchange, request: Request, response: Response): void
   end(exchange: Exchange): void
 }
 
@@ -44,9 +52,7 @@ export const exchangeKey = createContextKey<Exchange | undefined>(undefined, {
   description: 'exchange',
 })
 
-type Open = Exchange & { startedAt: number }
-
-export const clientGone: Failure = { status: 499, reason: 'CANCELED' }
+export const clientGone: Failure = { status: 499, reason: 'CANCELED', code: Code.Canceled }
 /** Bytes that are no HTTP/2, whose connection ends with GOAWAY. */
 export const malformedFrames: Failure = { status: 400, reason: 'MALFORMED_REQUEST' }
 
@@ -58,12 +64,13 @@ export function exchangeRegistry(protocol: Protocol, observers: readonly Exchang
   const onSocket = new WeakMap<object, Exchange>()
   const brokenOff = new WeakSet<Exchange>()
 
-  function begin(method: string, url: string, abandoned: () => boolean): Open {
+  function begin(method: string, url: string, abandoned: () => boolean): Exchange {
     return {
       method,
       path: loggablePath(url),
       protocol,
       operation: '',
+      route: '',
       intercepted: false,
       failure: undefined,
       httpStatus: 0,
@@ -73,7 +80,7 @@ export function exchangeRegistry(protocol: Protocol, observers: readonly Exchang
     }
   }
 
-  function finish(exchange: Open): void {
+  function finish(exchange: Exchange): void {
     exchange.durationMs = performance.now() - exchange.startedAt
     for (const observer of observers) observer.end(exchange)
   }
@@ -95,6 +102,7 @@ export function exchangeRegistry(protocol: Protocol, observers: readonly Exchang
         onSocket.delete(request.socket)
         finish(exchange)
       })
+      for (const observer of observers) observer.begin?.(exchange, request, response)
       return exchange
     },
 

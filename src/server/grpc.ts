@@ -21,16 +21,16 @@ export function grpcServer(options: ServerOptions) {
   const exchanges = exchangeRegistry('connect', observers)
 
   function refuse(request: FastifyRequest, reply: FastifyReply, error: ConnectError): void {
-    const { status, reason } = refusalFacts(error)
+    const facts = refusalFacts(error)
     const exchange = exchanges.of(request.raw)
     const protocol = protocolOf(request.headers['content-type'] ?? '')
     // Fastify closes the connection after a body that is too large, which HTTP/2 has no header for.
     if (request.raw.httpVersionMajor > 1) void reply.removeHeader('connection')
     if (exchange) {
       exchange.protocol = protocol
-      exchange.failure ??= { status, reason, cause: error.cause }
+      exchange.failure ??= facts
     }
-    if (protocol === 'connect') sendConnectError(reply, error, status)
+    if (protocol === 'connect') sendConnectError(reply, error, facts.status)
     else sendGrpcError(reply, request, error)
   }
 
@@ -98,7 +98,7 @@ function rpcError(err: unknown, request: FastifyRequest): ConnectError {
 function refusalFacts(error: ConnectError) {
   const status = 'httpStatus' in error ? statusOf(error) : codeToHttpStatus(error.code)
   const reason = error.findDetails(ErrorInfoSchema)[0]?.reason ?? Code[error.code]
-  return { status, reason, cause: error.cause }
+  return { status, reason, code: error.code, cause: error.cause }
 }
 
 function sendConnectError(reply: FastifyReply, error: ConnectError, status: number): void {

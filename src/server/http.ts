@@ -75,14 +75,16 @@ export function httpServer(options: ServerOptions, readiness: Readiness) {
 
 function restObserver(exchanges: ReturnType<typeof exchangeRegistry>) {
   return {
-    route({ raw }, { method }) {
+    route({ raw }, { method, template }) {
       const exchange = exchanges.of(raw)
-      if (exchange) exchange.operation = `/${method.parent.typeName}/${method.name}`
+      if (!exchange) return
+      exchange.operation = `/${method.parent.typeName}/${method.name}`
+      exchange.route = template.source
     },
     error({ raw }, error, status, reason) {
       const exchange = exchanges.of(raw)
       // The interceptors have told the calls that reached them.
-      if (exchange) exchange.failure ??= { status, reason, cause: error.cause }
+      if (exchange) exchange.failure ??= { status, reason, code: error.code, cause: error.cause }
     },
     refused(socket, error, status, reason) {
       exchanges.refused(socket, { status, reason, cause: error.cause })

@@ -15,7 +15,7 @@ const error = restRefusal(
   { status: 503 },
 )
 /** What the observers are told. */
-export const overloaded = { status: 503, reason: 'OVERLOADED' }
+export const overloaded = { status: 503, reason: 'OVERLOADED', code: Code.ResourceExhausted }
 const restBody = jsonBytes(errorBody(error, (field) => field))
 const connectBody = Buffer.from(errorToJsonBytes(error, undefined))
 const trailers = new Headers()

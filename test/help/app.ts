@@ -1,9 +1,13 @@
 import { readFileSync } from 'node:fs'
 import { Writable } from 'node:stream'
-import pino from 'pino'
+import type { SpanExporter } from '@opentelemetry/sdk-trace'
+import pino, { type Logger } from 'pino'
 import type { Test } from 'tap'
 import { createApp, type AppOptions } from '../../src/app.ts'
-import { loadConf } from '../../src/conf/conf.ts'
+import { redacted } from '../../src/redact.ts'
+import { type Conf, loadConf } from '../../src/conf/conf.ts'
+import { tracingSettings } from '../../src/telemetry/settings.ts'
+import { startTracing } from '../../src/telemetry/start.ts'
 import { freshMysqlDatabase, freshSqlitePath } from './db.ts'
 
 export type Storage = 'sqlite' | 'mysql'
@@ -12,6 +16,12 @@ export interface StartOptions extends Pick<AppOptions, 'now'> {
   storage: Storage
   maxBodyBytes?: number
   maxHeaderBytes?: number
+  /** Starts tracing into this exporter. */
+  spans?: SpanExporter
+  /** Changes the configuration. */
+  configure?: (conf: Conf) => void
+  /** Gets the service's log, to write to it from the middle of a call. */
+  logged?: (log: Logger) => void
 }
 
 /** A log line as a reader of the log finds it. */
@@ -22,7 +32,8 @@ export type RunningApp = Awaited<ReturnType<typeof startApp>>
 const confFile = new URL('../../configs/config.yaml', import.meta.url)
 
 /** The whole service on two free ports and an empty, migrated database; closed when the test ends. */
-export async function startApp(t: Test, { storage, now, ...limits }: StartOptions) {
+export async function startApp(t: Test, options: StartOptions) {
+  const { storage, now, spans, configure, logged, ...limits } = options
   const database = storage === 'mysql' ? await freshMysqlDatabase(t) : freshSqlitePath(t)
   const env = {
     HTTP_ADDR: '127.0.0.1:0',
@@ -32,9 +43,15 @@ export async function startApp(t: Test, { storage, now, ...limits }: StartOption
   const file = { text: readFileSync(confFile, 'utf8'), origin: 'configs/config.yaml' }
   const conf = loadConf(file, env)
   Object.assign(conf.server.limits, limits)
+  configure?.(conf)
   const lines: string[] = []
+  let tracing: Awaited<ReturnType<typeof startTracing>> | undefined
   const log = pino(
-    { formatters: { level: (label) => ({ level: label }) } },
+    {
+      level: 'trace',
+      formatters: { level: (label) => ({ level: label }), log: redacted },
+      mixin: () => tracing?.logFields() ?? {},
+    },
     new Writable({
       write(chunk: Buffer, _encoding, written) {
         lines.push(chunk.toString())
@@ -42,11 +59,14 @@ export async function startApp(t: Test, { storage, now, ...limits }: StartOption
       },
     }),
   )
-  const app = createApp({ conf, log, ...(now && { now }) })
+  logged?.(log)
+  if (spans) tracing = await tracingInto(spans, conf, log)
+  const app = createApp({ conf, log, tracing, ...(now && { now }) })
   t.teardown(() => app.stop())
   const { http, grpc } = await app.start((err) => t.fail(err))
   return {
     db: app.db,
+    tracing,
     /** The DSN, or the path of the SQLite file. */
     database,
     close: () => app.stop(),
@@ -55,4 +75,14 @@ export async function startApp(t: Test, { storage, now, ...limits }: StartOption
     /** Everything logged so far. */
     log: (): LogLine[] => lines.map((line) => JSON.parse(line) as LogLine),
   }
+}
+
+async function tracingInto(exporter: SpanExporter, conf: Conf, log: Logger) {
+  // Any but none: it is replaced by the one given.
+  conf.tracing.exporter = 'console'
+  const settings = tracingSettings(conf.tracing, {})
+  if (settings === undefined) throw new Error('tracing is off')
+  settings.batch.delayMs = Math.min(settings.batch.delayMs, 20)
+  const identity = { service: 'user-service', version: 'test' }
+  return startTracing({ settings, identity, env: {}, log, exporter })
 }

@@ -6,6 +6,7 @@ import { DomainError } from '../../biz/error.ts'
 import type { Database, StorageEvents, StorageProblems, UserQueries } from '../database.ts'
 import { databaseUnavailable } from '../error.ts'
 import { MigrationError, readMigrations } from '../migration.ts'
+import { type ObserveStatements, type StatementObserver, unobserved } from '../statements.ts'
 import { type MysqlAddress, parseMysqlDsn } from './dsn.ts'
 import { isDeadlock } from './error.ts'
 import { migrateMysql } from './migrate.ts'
@@ -21,14 +22,22 @@ const migrationRetryMs = 1_000
 export interface MysqlOptions {
   source: string
   pool: SlotLimits
+  observe?: ObserveStatements | undefined
 }
 
 /** Uses MySQL 8+ or MariaDB 10.11+ through a pool; throws DsnError. */
-export function mysqlDatabase({ source, pool: limits }: MysqlOptions): Database {
+export function mysqlDatabase({ source, pool: limits, observe }: MysqlOptions): Database {
   const address = parseMysqlDsn(source)
   const options = connectionOptions(address)
-  const pool = connectionPool(options, limits)
-  const queriesOn = queriesByConnection()
+  const storage = { system: 'mysql', namespace: address.database, ...placeOf(address) }
+  const observer = observe?.(storage) ?? unobserved
+  const pool = connectionPool(options, limits, {
+    observer,
+    greeted(system) {
+      storage.system = system
+    },
+  })
+  const queriesOn = queriesByConnection(observer)
   const closing = new AbortController()
   let problems: StorageProblems = { database: 'not connected yet', migrations: 'not run yet' }
   let watching: ReturnType<typeof monitor> | undefined
@@ -92,7 +101,7 @@ export function mysqlDatabase({ source, pool: limits }: MysqlOptions): Database 
     async tx(signal, work) {
       checked()
       return pool.use(signal, (connection) =>
-        retried(() => transaction(connection, () => work(queriesOn(connection)))),
+        retried(() => transaction(connection, observer, () => work(queriesOn(connection)))),
       )
     },
     async close() {
@@ -104,15 +113,21 @@ export function mysqlDatabase({ source, pool: limits }: MysqlOptions): Database 
   }
 }
 
-function queriesByConnection(): (connection: PoolConnection) => UserQueries {
+function queriesByConnection(
+  observer: StatementObserver,
+): (connection: PoolConnection) => UserQueries {
   const built = new WeakMap<Connection, UserQueries>()
   return function queriesOn({ connection }) {
     // PoolConnection is a promise wrapper that is new each time; what it wraps lives on.
     const key = connection as unknown as Connection
-    const queries = built.get(key) ?? mysqlUserQueries(key)
+    const queries = built.get(key) ?? mysqlUserQueries(key, observer)
     built.set(key, queries)
     return queries
   }
+}
+
+function placeOf({ host, port, socketPath }: MysqlAddress) {
+  return socketPath === undefined ? { address: host, port } : { address: socketPath }
 }
 
 function connectionOptions(address: MysqlAddress): ConnectionOptions {
@@ -151,15 +166,21 @@ async function retried<T>(work: () => Promise<T>): Promise<T> {
   }
 }
 
-async function transaction<T>(connection: PoolConnection, work: () => Promise<T>): Promise<T> {
-  await connection.beginTransaction()
+async function transaction<T>(
+  connection: PoolConnection,
+  observer: StatementObserver,
+  work: () => Promise<T>,
+): Promise<T> {
+  await observer.statement('BEGIN', () => connection.beginTransaction())
   try {
     const result = await work()
-    await connection.commit()
+    await observer.statement('COMMIT', () => connection.commit())
     return result
   } catch (err) {
     // A connection that cannot roll back may still hold locks: it must not go back to the pool.
-    await connection.rollback().catch(() => connection.destroy())
+    await observer
+      .statement('ROLLBACK', () => connection.rollback())
+      .catch(() => connection.destroy())
     throw err
   }
 }

@@ -1,7 +1,14 @@
 import mysql, { type Connection, type ConnectionOptions } from 'mysql2'
 import type { PoolConnection } from 'mysql2/promise'
+import { type StatementObserver, unobserved } from '../statements.ts'
 import { mysqlError } from './error.ts'
 import { type SlotLimits, slots } from './slots.ts'
+
+interface PoolWatch {
+  observer?: StatementObserver
+  /** Told at each new connection what kind of server answered. */
+  greeted?: (system: 'mysql' | 'mariadb') => void
+}
 
 export type ConnectionPool = ReturnType<typeof connectionPool>
 
@@ -9,9 +16,15 @@ export type ConnectionPool = ReturnType<typeof connectionPool>
  * A pool whose calls can be given up: mysql2 leaves a statement that nobody waits for any more on
  * its connection, so whoever gives up destroys the connection.
  */
-export function connectionPool(options: ConnectionOptions, limits: SlotLimits) {
+export function connectionPool(
+  options: ConnectionOptions,
+  limits: SlotLimits,
+  { observer = unobserved, greeted }: PoolWatch = {},
+) {
   const pool = mysql.createPool({ ...options, connectionLimit: limits.size }).promise()
   pool.on('connection', (connection) => {
+    // What mysql2 has read of the greeting, not in its types; without it MariaDB is called MySQL.
+    greeted?.('_isMariaDB' in connection && connection._isMariaDB === true ? 'mariadb' : 'mysql')
     // mysql2 writes values with backslash escapes; a server that takes those for text would be open to
     // injection. Queued before anything else on this connection.
     ;(connection as unknown as Connection).query(
@@ -80,6 +93,26 @@ export function connectionPool(options: ConnectionOptions, limits: SlotLimits) {
     return promise
   }
 
+  /** A connection, once there is room for it, which `room.release` gives back. */
+  async function acquire(signal: AbortSignal): Promise<PoolConnection> {
+    const since = performance.now()
+    try {
+      await room.acquire(signal)
+    } catch (err) {
+      observer.waited(since, err)
+      throw err
+    }
+    try {
+      const connection = await connect(signal)
+      observer.waited(since)
+      return connection
+    } catch (err) {
+      room.release()
+      observer.waited(since, err)
+      throw err
+    }
+  }
+
   return {
     /**
      * Runs `work` on one connection. Fails with the signal's reason when it aborts, and with
@@ -89,13 +122,15 @@ export function connectionPool(options: ConnectionOptions, limits: SlotLimits) {
       signal: AbortSignal,
       work: (connection: PoolConnection) => Promise<T>,
     ): Promise<T> {
-      await room.acquire(signal)
       try {
-        return await run(await connect(signal), signal, work)
+        const connection = await acquire(signal)
+        try {
+          return await run(connection, signal, work)
+        } finally {
+          room.release()
+        }
       } catch (err) {
         throw mysqlError(err)
-      } finally {
-        room.release()
       }
     },
     /** Gives up whatever runs or waits, with this reason. */

@@ -1,6 +1,8 @@
 import type { MySql2Database } from 'drizzle-orm/mysql2'
-import type { Connection, ResultSetHeader } from 'mysql2'
+import type { Connection, QueryOptions, QueryValues, ResultSetHeader } from 'mysql2'
+import type { Connection as PromiseConnection } from 'mysql2/promise'
 import { drizzleOrm, mysqlDriver } from '../drizzle.ts'
+import { type StatementObserver, unobserved } from '../statements.ts'
 import type { UserQueries } from '../database.ts'
 import { users } from './schema.ts'
 
@@ -8,9 +10,12 @@ const { asc, eq, gt, sql } = drizzleOrm
 const id = sql.placeholder('id')
 const limit = sql.placeholder('limit')
 
-/** Builds the statements of the users table on one connection. */
-export function mysqlUserQueries(connection: Connection): UserQueries {
-  const db = mysqlDriver.drizzle({ client: connection })
+/** Builds the statements of the users table on one connection; each run of one is told to `observer`. */
+export function mysqlUserQueries(
+  connection: Connection,
+  observer: StatementObserver = unobserved,
+): UserQueries {
+  const db = mysqlDriver.drizzle({ client: observed(connection, observer) })
   const statements = buildStatements(db)
   return {
     async insert(user) {
@@ -43,6 +48,16 @@ export function mysqlUserQueries(connection: Connection): UserQueries {
       return matched(header)
     },
   }
+}
+
+/** What Drizzle uses of a connection: every statement that it runs passes here. */
+function observed(connection: Connection, observer: StatementObserver): PromiseConnection {
+  const client = connection.promise()
+  const query = client.query.bind(client)
+  return Object.assign(client, {
+    query: (options: QueryOptions, values: QueryValues) =>
+      observer.statement(options.sql, () => query(options, values)),
+  })
 }
 
 // mysql2 asks for FOUND_ROWS, so an update that changes nothing still counts its row.

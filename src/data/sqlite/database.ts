@@ -4,6 +4,7 @@ import { DatabaseSync, type SQLInputValue, type StatementSync } from 'node:sqlit
 import type { AsyncRemoteCallback } from 'drizzle-orm/sqlite-proxy'
 import type { Database, StorageProblems } from '../database.ts'
 import { type Migration, MigrationError, readMigrations } from '../migration.ts'
+import { type ObserveStatements, type StatementObserver, unobserved } from '../statements.ts'
 import { sqliteError } from './error.ts'
 import { sqliteUserQueries } from './user-queries.ts'
 
@@ -11,17 +12,29 @@ import { sqliteUserQueries } from './user-queries.ts'
  * Opens the embedded database, a file that is made when it is missing. There is one connection, so
  * work runs one piece at a time: a transaction must not take in another request's statements.
  */
-export function sqliteDatabase(path: string): Database {
+export function sqliteDatabase(path: string, observe?: ObserveStatements): Database {
   mkdirSync(dirname(path), { recursive: true })
   const connection = new DatabaseSync(path, { readBigInts: true, returnArrays: true })
   // FULL: an answered create survives a power cut. The timeout is for another process on the file.
   connection.exec(
     'PRAGMA busy_timeout = 1000; PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL',
   )
-  const users = sqliteUserQueries(remoteCallback(connection))
+  const observer = observe?.({ system: 'sqlite', namespace: path }) ?? unobserved
+  const users = sqliteUserQueries(remoteCallback(connection, observer))
   const inTurn = queue()
   const migrate = () => inTurn(async () => applyAll(connection, await readMigrations('sqlite')))
   let problems: StorageProblems = { database: '', migrations: 'not run yet' }
+
+  /** Runs a call's piece of work when its turn comes, if it is still wanted then. */
+  function forCall<T>(signal: AbortSignal, work: () => Promise<T>): Promise<T> {
+    const since = performance.now()
+    return inTurn(() => {
+      observer.waited(since, signal.aborted ? signal.reason : undefined)
+      signal.throwIfAborted()
+      return translated(work)
+    })
+  }
+
   return {
     description: `SQLite ${path}`,
     problems: () => problems,
@@ -36,16 +49,9 @@ export function sqliteDatabase(path: string): Database {
       changed(problems)
     },
     migrate,
-    use: (signal, work) =>
-      inTurn(() => {
-        signal.throwIfAborted()
-        return translated(() => work(users))
-      }),
+    use: (signal, work) => forCall(signal, () => work(users)),
     tx: (signal, work) =>
-      inTurn(() => {
-        signal.throwIfAborted()
-        return translated(() => transaction(connection, () => work(users)))
-      }),
+      forCall(signal, () => transaction(connection, () => work(users), observer)),
     close: () =>
       inTurn(async () => {
         if (connection.isOpen) connection.close()
@@ -63,14 +69,19 @@ function queue() {
   }
 }
 
-function remoteCallback(connection: DatabaseSync): AsyncRemoteCallback {
+function remoteCallback(
+  connection: DatabaseSync,
+  observer: StatementObserver,
+): AsyncRemoteCallback {
   const statements = new Map<string, StatementSync>()
-  return async function execute(sql, params: SQLInputValue[], method) {
-    const statement = statements.get(sql) ?? connection.prepare(sql)
-    statements.set(sql, statement)
-    const rows = statement.all(...params)
-    // Drizzle's `get` takes the row itself, and undefined for none.
-    return { rows: method === 'get' ? (rows[0] as unknown as unknown[]) : rows }
+  return function execute(sql, params: SQLInputValue[], method) {
+    return observer.statement(sql, async () => {
+      const statement = statements.get(sql) ?? connection.prepare(sql)
+      statements.set(sql, statement)
+      const rows = statement.all(...params)
+      // Drizzle's `get` takes the row itself, and undefined for none.
+      return { rows: method === 'get' ? (rows[0] as unknown as unknown[]) : rows }
+    })
   }
 }
 
@@ -82,14 +93,19 @@ async function translated<T>(work: () => Promise<T>): Promise<T> {
   }
 }
 
-async function transaction<T>(connection: DatabaseSync, work: () => Promise<T>): Promise<T> {
-  connection.exec('BEGIN IMMEDIATE')
+async function transaction<T>(
+  connection: DatabaseSync,
+  work: () => Promise<T>,
+  observer = unobserved,
+): Promise<T> {
+  const execute = (sql: string) => observer.statement(sql, async () => connection.exec(sql))
+  await execute('BEGIN IMMEDIATE')
   try {
     const result = await work()
-    connection.exec('COMMIT')
+    await execute('COMMIT')
     return result
   } catch (err) {
-    if (connection.isTransaction) connection.exec('ROLLBACK')
+    if (connection.isTransaction) await execute('ROLLBACK')
     throw err
   }
 }

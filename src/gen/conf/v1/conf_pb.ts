@@ -13,7 +13,7 @@ import type { Message } from "@bufbuild/protobuf";
  * Describes the file conf/v1/conf.proto.
  */
 export const file_conf_v1_conf: GenFile = /*@__PURE__*/
-  fileDesc("ChJjb25mL3YxL2NvbmYucHJvdG8SB2NvbmYudjEidwoEQ29uZhInCgZzZXJ2ZXIYASABKAsyDy5jb25mLnYxLlNlcnZlckIGukgDyAEBEiMKBGRhdGEYAiABKAsyDS5jb25mLnYxLkRhdGFCBrpIA8gBARIhCgNsb2cYAyABKAsyDC5jb25mLnYxLkxvZ0IGukgDyAEBIuMDCgZTZXJ2ZXISJwoEaHR0cBgBIAEoCzIRLmNvbmYudjEuTGlzdGVuZXJCBrpIA8gBARInCgRncnBjGAIgASgLMhEuY29uZi52MS5MaXN0ZW5lckIGukgDyAEBEicKBmxpbWl0cxgDIAEoCzIPLmNvbmYudjEuTGltaXRzQga6SAPIAQESPAoHdGltZW91dBgEIAEoCzIZLmdvb2dsZS5wcm90b2J1Zi5EdXJhdGlvbkIQukgNyAEBqgEHIgMIkBwqABJCChJvcGVyYXRpb25fdGltZW91dHMYBSADKAsyJi5jb25mLnYxLlNlcnZlci5PcGVyYXRpb25UaW1lb3V0c0VudHJ5EisKCHNodXRkb3duGAYgASgLMhEuY29uZi52MS5TaHV0ZG93bkIGukgDyAEBEhIKCnJlZmxlY3Rpb24YByABKAgSIQoDdGxzGAggASgLMgwuY29uZi52MS5UbHNCBrpIA8gBARIjCgRjb3JzGAkgASgLMg0uY29uZi52MS5Db3JzQga6SAPIAQEaUwoWT3BlcmF0aW9uVGltZW91dHNFbnRyeRILCgNrZXkYASABKAkSKAoFdmFsdWUYAiABKAsyGS5nb29nbGUucHJvdG9idWYuRHVyYXRpb246AjgBIooBCghTaHV0ZG93bhJACgtkcmFpbl9kZWxheRgBIAEoCzIZLmdvb2dsZS5wcm90b2J1Zi5EdXJhdGlvbkIQukgNyAEBqgEHIgMIkBwyABI8Cgd0aW1lb3V0GAIgASgLMhkuZ29vZ2xlLnByb3RvYnVmLkR1cmF0aW9uQhC6SA3IAQGqAQciAwiQHCoAInAKA1RscxIRCgljZXJ0X2ZpbGUYASABKAkSEAoIa2V5X2ZpbGUYAiABKAkSLAoLbWluX3ZlcnNpb24YAyABKAlCF7pIFHISUgdUTFN2MS4yUgdUTFN2MS4zEhYKDmNsaWVudF9jYV9maWxlGAQgASgJIhcKBENvcnMSDwoHb3JpZ2lucxgBIAEoCSKaAQoITGlzdGVuZXISjQEKBGFkZHIYASABKAlCf7pIfLoBeQoNbGlzdGVuZXIuYWRkchJObXVzdCBiZSBob3N0OnBvcnQgd2l0aCBhIHBvcnQgb2YgMCB0byA2NTUzNSwgc3VjaCBhcyAwLjAuMC4wOjgwMDAgb3IgWzo6XTo4MDAwGhh0aGlzLmlzSG9zdEFuZFBvcnQodHJ1ZSkipgMKBkxpbWl0cxImCg5tYXhfYm9keV9ieXRlcxgBIAEoBUIOukgLGgkYgICAgAQogAgSJgoQbWF4X2hlYWRlcl9ieXRlcxgCIAEoBUIMukgJGgcYgIBAKIAIEkQKD2hlYWRlcnNfdGltZW91dBgDIAEoCzIZLmdvb2dsZS5wcm90b2J1Zi5EdXJhdGlvbkIQukgNyAEBqgEHIgMIkBwqABJECg9yZXF1ZXN0X3RpbWVvdXQYBCABKAsyGS5nb29nbGUucHJvdG9idWYuRHVyYXRpb25CELpIDcgBAaoBByIDCJAcKgASQgoMaWRsZV90aW1lb3V0GAUgASgLMhkuZ29vZ2xlLnByb3RvYnVmLkR1cmF0aW9uQhG6SA7IAQGqAQgiBAiAowUqABIkCg9tYXhfY29ubmVjdGlvbnMYBiABKAVCC7pICBoGGMCEPSgBEisKFm1heF9jb25jdXJyZW50X3N0cmVhbXMYByABKAVCC7pICBoGGKCNBigBEikKFG1heF9jb25jdXJyZW50X2NhbGxzGAggASgFQgu6SAgaBhjAhD0oASJaCgREYXRhEisKCGRhdGFiYXNlGAEgASgLMhEuY29uZi52MS5EYXRhYmFzZUIGukgDyAEBEiUKBXRvdGFsGAIgASgLMg4uY29uZi52MS5Ub3RhbEIGukgDyAEBIrgBCghEYXRhYmFzZRIOCgZzb3VyY2UYASABKAkSHAoLc3FsaXRlX3BhdGgYAiABKAlCB7pIBHICEAESHQoJcG9vbF9zaXplGAMgASgFQgq6SAcaBRjoBygBEj4KCXBvb2xfd2FpdBgEIAEoCzIZLmdvb2dsZS5wcm90b2J1Zi5EdXJhdGlvbkIQukgNyAEBqgEHIgMIkBwyABIfCgpwb29sX3F1ZXVlGAUgASgFQgu6SAgaBhjAhD0oACJpCgVUb3RhbBIiCgtleGFjdF91cF90bxgBIAEoBUINukgKGggY/////wcoABI8CgdtYXhfYWdlGAIgASgLMhkuZ29vZ2xlLnByb3RvYnVmLkR1cmF0aW9uQhC6SA3IAQGqAQciAwiQHCoAInYKA0xvZxJECgVsZXZlbBgBIAEoCUI1ukgycjBSBXRyYWNlUgVkZWJ1Z1IEaW5mb1IEd2FyblIFZXJyb3JSBWZhdGFsUgZzaWxlbnQSKQoGZm9ybWF0GAIgASgJQhm6SBZyFFIEYXV0b1IEanNvblIGcHJldHR5YgZwcm90bzM", [file_buf_validate_validate, file_google_protobuf_duration]);
+  fileDesc("ChJjb25mL3YxL2NvbmYucHJvdG8SB2NvbmYudjEiogEKBENvbmYSJwoGc2VydmVyGAEgASgLMg8uY29uZi52MS5TZXJ2ZXJCBrpIA8gBARIjCgRkYXRhGAIgASgLMg0uY29uZi52MS5EYXRhQga6SAPIAQESIQoDbG9nGAMgASgLMgwuY29uZi52MS5Mb2dCBrpIA8gBARIpCgd0cmFjaW5nGAQgASgLMhAuY29uZi52MS5UcmFjaW5nQga6SAPIAQEi4wMKBlNlcnZlchInCgRodHRwGAEgASgLMhEuY29uZi52MS5MaXN0ZW5lckIGukgDyAEBEicKBGdycGMYAiABKAsyES5jb25mLnYxLkxpc3RlbmVyQga6SAPIAQESJwoGbGltaXRzGAMgASgLMg8uY29uZi52MS5MaW1pdHNCBrpIA8gBARI8Cgd0aW1lb3V0GAQgASgLMhkuZ29vZ2xlLnByb3RvYnVmLkR1cmF0aW9uQhC6SA3IAQGqAQciAwiQHCoAEkIKEm9wZXJhdGlvbl90aW1lb3V0cxgFIAMoCzImLmNvbmYudjEuU2VydmVyLk9wZXJhdGlvblRpbWVvdXRzRW50cnkSKwoIc2h1dGRvd24YBiABKAsyES5jb25mLnYxLlNodXRkb3duQga6SAPIAQESEgoKcmVmbGVjdGlvbhgHIAEoCBIhCgN0bHMYCCABKAsyDC5jb25mLnYxLlRsc0IGukgDyAEBEiMKBGNvcnMYCSABKAsyDS5jb25mLnYxLkNvcnNCBrpIA8gBARpTChZPcGVyYXRpb25UaW1lb3V0c0VudHJ5EgsKA2tleRgBIAEoCRIoCgV2YWx1ZRgCIAEoCzIZLmdvb2dsZS5wcm90b2J1Zi5EdXJhdGlvbjoCOAEiigEKCFNodXRkb3duEkAKC2RyYWluX2RlbGF5GAEgASgLMhkuZ29vZ2xlLnByb3RvYnVmLkR1cmF0aW9uQhC6SA3IAQGqAQciAwiQHDIAEjwKB3RpbWVvdXQYAiABKAsyGS5nb29nbGUucHJvdG9idWYuRHVyYXRpb25CELpIDcgBAaoBByIDCJAcKgAicAoDVGxzEhEKCWNlcnRfZmlsZRgBIAEoCRIQCghrZXlfZmlsZRgCIAEoCRIsCgttaW5fdmVyc2lvbhgDIAEoCUIXukgUchJSB1RMU3YxLjJSB1RMU3YxLjMSFgoOY2xpZW50X2NhX2ZpbGUYBCABKAkiFwoEQ29ycxIPCgdvcmlnaW5zGAEgASgJIpoBCghMaXN0ZW5lchKNAQoEYWRkchgBIAEoCUJ/ukh8ugF5Cg1saXN0ZW5lci5hZGRyEk5tdXN0IGJlIGhvc3Q6cG9ydCB3aXRoIGEgcG9ydCBvZiAwIHRvIDY1NTM1LCBzdWNoIGFzIDAuMC4wLjA6ODAwMCBvciBbOjpdOjgwMDAaGHRoaXMuaXNIb3N0QW5kUG9ydCh0cnVlKSKmAwoGTGltaXRzEiYKDm1heF9ib2R5X2J5dGVzGAEgASgFQg66SAsaCRiAgICABCiACBImChBtYXhfaGVhZGVyX2J5dGVzGAIgASgFQgy6SAkaBxiAgEAogAgSRAoPaGVhZGVyc190aW1lb3V0GAMgASgLMhkuZ29vZ2xlLnByb3RvYnVmLkR1cmF0aW9uQhC6SA3IAQGqAQciAwiQHCoAEkQKD3JlcXVlc3RfdGltZW91dBgEIAEoCzIZLmdvb2dsZS5wcm90b2J1Zi5EdXJhdGlvbkIQukgNyAEBqgEHIgMIkBwqABJCCgxpZGxlX3RpbWVvdXQYBSABKAsyGS5nb29nbGUucHJvdG9idWYuRHVyYXRpb25CEbpIDsgBAaoBCCIECICjBSoAEiQKD21heF9jb25uZWN0aW9ucxgGIAEoBUILukgIGgYYwIQ9KAESKwoWbWF4X2NvbmN1cnJlbnRfc3RyZWFtcxgHIAEoBUILukgIGgYYoI0GKAESKQoUbWF4X2NvbmN1cnJlbnRfY2FsbHMYCCABKAVCC7pICBoGGMCEPSgBIloKBERhdGESKwoIZGF0YWJhc2UYASABKAsyES5jb25mLnYxLkRhdGFiYXNlQga6SAPIAQESJQoFdG90YWwYAiABKAsyDi5jb25mLnYxLlRvdGFsQga6SAPIAQEiuAEKCERhdGFiYXNlEg4KBnNvdXJjZRgBIAEoCRIcCgtzcWxpdGVfcGF0aBgCIAEoCUIHukgEcgIQARIdCglwb29sX3NpemUYAyABKAVCCrpIBxoFGOgHKAESPgoJcG9vbF93YWl0GAQgASgLMhkuZ29vZ2xlLnByb3RvYnVmLkR1cmF0aW9uQhC6SA3IAQGqAQciAwiQHDIAEh8KCnBvb2xfcXVldWUYBSABKAVCC7pICBoGGMCEPSgAImkKBVRvdGFsEiIKC2V4YWN0X3VwX3RvGAEgASgFQg26SAoaCBj/////BygAEjwKB21heF9hZ2UYAiABKAsyGS5nb29nbGUucHJvdG9idWYuRHVyYXRpb25CELpIDcgBAaoBByIDCJAcKgAihAEKA0xvZxJECgVsZXZlbBgBIAEoCUI1ukgycjBSBXRyYWNlUgVkZWJ1Z1IEaW5mb1IEd2FyblIFZXJyb3JSBWZhdGFsUgZzaWxlbnQSKQoGZm9ybWF0GAIgASgJQhm6SBZyFFIEYXV0b1IEanNvblIGcHJldHR5EgwKBG90bHAYAyABKAgixAQKB1RyYWNpbmcSSQoIZXhwb3J0ZXIYASABKAlCN7pINHIyUgRhdXRvUgNvZmZSCW90bHBfZ3JwY1IJb3RscF9odHRwUgZ6aXBraW5SB2NvbnNvbGUSEAoIZW5kcG9pbnQYAiABKAkSFwoPamFlZ2VyX2VuZHBvaW50GAMgASgJEi4KB2hlYWRlcnMYBCADKAsyHS5jb25mLnYxLlRyYWNpbmcuSGVhZGVyc0VudHJ5EicKA3RscxgFIAEoCzISLmNvbmYudjEuQ2xpZW50VGxzQga6SAPIAQESKwoIc2FtcGxpbmcYBiABKAsyES5jb25mLnYxLlNhbXBsaW5nQga6SAPIAQESJQoFYmF0Y2gYByABKAsyDi5jb25mLnYxLkJhdGNoQga6SAPIAQESEwoLZW52aXJvbm1lbnQYCCABKAkSjQEKD3Jlc3BvbnNlX2hlYWRlchgJIAEoCUJ0ukhxugFuChd0cmFjaW5nLnJlc3BvbnNlX2hlYWRlchI1bXVzdCBiZSB0aGUgbmFtZSBvZiBhIGhlYWRlciwgaW4gbG93ZXIgY2FzZSwgb3IgZW1wdHkaHHRoaXMubWF0Y2hlcygnXlthLXowLTktXSokJykSFQoNcGVyc29uYWxfZGF0YRgKIAEoCBIqChBpbnN0cnVtZW50YXRpb25zGAsgASgJQhC6SA1yC1IAUgdmYXN0aWZ5Gi4KDEhlYWRlcnNFbnRyeRILCgNrZXkYASABKAkSDQoFdmFsdWUYAiABKAk6AjgBIkEKCUNsaWVudFRscxIPCgdjYV9maWxlGAEgASgJEhEKCWNlcnRfZmlsZRgCIAEoCRIQCghrZXlfZmlsZRgDIAEoCSKDAgoIU2FtcGxpbmcSJgoFcmF0aW8YASABKAFCF7pIFBISGQAAAAAAAPA/KQAAAAAAAAAAEkkKBXJ1bGVzGAIgAygLMhwuY29uZi52MS5TYW1wbGluZy5SdWxlc0VudHJ5Qhy6SBmaARYqFBISGQAAAAAAAPA/KQAAAAAAAAAAEhcKD3ByaW9yaXR5X2hlYWRlchgDIAEoCRIYChBwcmlvcml0eV9iYWdnYWdlGAQgASgJEiMKBGtlZXAYBSABKAsyDS5jb25mLnYxLktlZXBCBrpIA8gBARosCgpSdWxlc0VudHJ5EgsKA2tleRgBIAEoCRINCgV2YWx1ZRgCIAEoAToCOAEieAoES2VlcBIOCgZlcnJvcnMYASABKAgSQAoLc2xvd2VyX3RoYW4YAiABKAsyGS5nb29nbGUucHJvdG9idWYuRHVyYXRpb25CELpIDcgBAaoBByIDCJAcMgASHgoJbWF4X3NwYW5zGAMgASgFQgu6SAgaBhjAhD0oASK8AQoFQmF0Y2gSHQoIbWF4X3NpemUYASABKAVCC7pICBoGGKCNBigBEjoKBWRlbGF5GAIgASgLMhkuZ29vZ2xlLnByb3RvYnVmLkR1cmF0aW9uQhC6SA3IAQGqAQciAwiQHCoAEhoKBXF1ZXVlGAMgASgFQgu6SAgaBhjAhD0oARI8Cgd0aW1lb3V0GAQgASgLMhkuZ29vZ2xlLnByb3RvYnVmLkR1cmF0aW9uQhC6SA3IAQGqAQciAwiQHCoAYgZwcm90bzM", [file_buf_validate_validate, file_google_protobuf_duration]);
 
 /**
  * The shape and the limits of the configuration file.
@@ -35,6 +35,11 @@ export type Conf = Message<"conf.v1.Conf"> & {
    * @generated from field: conf.v1.Log log = 3;
    */
   log?: Log | undefined;
+
+  /**
+   * @generated from field: conf.v1.Tracing tracing = 4;
+   */
+  tracing?: Tracing | undefined;
 };
 
 /**
@@ -397,6 +402,13 @@ export type Log = Message<"conf.v1.Log"> & {
    * @generated from field: string format = 2;
    */
   format: string;
+
+  /**
+   * Whether lines also go to the collector of the traces, as OTLP.
+   *
+   * @generated from field: bool otlp = 3;
+   */
+  otlp: boolean;
 };
 
 /**
@@ -405,4 +417,242 @@ export type Log = Message<"conf.v1.Log"> & {
  */
 export const LogSchema: GenMessage<Log> = /*@__PURE__*/
   messageDesc(file_conf_v1_conf, 10);
+
+/**
+ * Spans of every exchange, from the socket to the statement. The OTEL_* variables win over it.
+ *
+ * @generated from message conf.v1.Tracing
+ */
+export type Tracing = Message<"conf.v1.Tracing"> & {
+  /**
+   * "auto": OTLP when an endpoint is named here or in the environment, else off.
+   *
+   * @generated from field: string exporter = 1;
+   */
+  exporter: string;
+
+  /**
+   * Base URL of the collector, such as http://collector:4317; for zipkin the whole URL.
+   *
+   * @generated from field: string endpoint = 2;
+   */
+  endpoint: string;
+
+  /**
+   * The Thrift endpoint of older services; the OTLP port of the same Jaeger is used instead.
+   *
+   * @generated from field: string jaeger_endpoint = 3;
+   */
+  jaegerEndpoint: string;
+
+  /**
+   * Headers of each export, such as authorization.
+   *
+   * @generated from field: map<string, string> headers = 4;
+   */
+  headers: { [key: string]: string };
+
+  /**
+   * @generated from field: conf.v1.ClientTls tls = 5;
+   */
+  tls?: ClientTls | undefined;
+
+  /**
+   * @generated from field: conf.v1.Sampling sampling = 6;
+   */
+  sampling?: Sampling | undefined;
+
+  /**
+   * @generated from field: conf.v1.Batch batch = 7;
+   */
+  batch?: Batch | undefined;
+
+  /**
+   * Value of the resource attribute deployment.environment.name; empty: not set.
+   *
+   * @generated from field: string environment = 8;
+   */
+  environment: string;
+
+  /**
+   * Name of a response header that gets the trace id; empty: none.
+   *
+   * @generated from field: string response_header = 9;
+   */
+  responseHeader: string;
+
+  /**
+   * Whether spans may have names, mail addresses, phones, query strings and messages of errors.
+   *
+   * @generated from field: bool personal_data = 10;
+   */
+  personalData: boolean;
+
+  /**
+   * Instrumentations of OpenTelemetry, separated by commas; "fastify" is there.
+   *
+   * @generated from field: string instrumentations = 11;
+   */
+  instrumentations: string;
+};
+
+/**
+ * Describes the message conf.v1.Tracing.
+ * Use `create(TracingSchema)` to create a new message.
+ */
+export const TracingSchema: GenMessage<Tracing> = /*@__PURE__*/
+  messageDesc(file_conf_v1_conf, 11);
+
+/**
+ * TLS to the collector, for an endpoint that begins with https.
+ *
+ * @generated from message conf.v1.ClientTls
+ */
+export type ClientTls = Message<"conf.v1.ClientTls"> & {
+  /**
+   * PEM file of the authorities to trust; empty: the known ones.
+   *
+   * @generated from field: string ca_file = 1;
+   */
+  caFile: string;
+
+  /**
+   * PEM files of the client's own certificate; empty: none is shown.
+   *
+   * @generated from field: string cert_file = 2;
+   */
+  certFile: string;
+
+  /**
+   * @generated from field: string key_file = 3;
+   */
+  keyFile: string;
+};
+
+/**
+ * Describes the message conf.v1.ClientTls.
+ * Use `create(ClientTlsSchema)` to create a new message.
+ */
+export const ClientTlsSchema: GenMessage<ClientTls> = /*@__PURE__*/
+  messageDesc(file_conf_v1_conf, 12);
+
+/**
+ * @generated from message conf.v1.Sampling
+ */
+export type Sampling = Message<"conf.v1.Sampling"> & {
+  /**
+   * Part of the requests without a caller's decision that is traced.
+   *
+   * @generated from field: double ratio = 1;
+   */
+  ratio: number;
+
+  /**
+   * The same for an operation or a route, with * for any characters; the first that fits counts.
+   *
+   * @generated from field: map<string, double> rules = 2;
+   */
+  rules: { [key: string]: number };
+
+  /**
+   * Request header that asks for a trace with "high" or 1; empty: none does.
+   *
+   * @generated from field: string priority_header = 3;
+   */
+  priorityHeader: string;
+
+  /**
+   * The same for a key of the baggage.
+   *
+   * @generated from field: string priority_baggage = 4;
+   */
+  priorityBaggage: string;
+
+  /**
+   * @generated from field: conf.v1.Keep keep = 5;
+   */
+  keep?: Keep | undefined;
+};
+
+/**
+ * Describes the message conf.v1.Sampling.
+ * Use `create(SamplingSchema)` to create a new message.
+ */
+export const SamplingSchema: GenMessage<Sampling> = /*@__PURE__*/
+  messageDesc(file_conf_v1_conf, 13);
+
+/**
+ * What is kept of the requests that were not chosen at their beginning.
+ *
+ * @generated from message conf.v1.Keep
+ */
+export type Keep = Message<"conf.v1.Keep"> & {
+  /**
+   * Those that end in an error of the server.
+   *
+   * @generated from field: bool errors = 1;
+   */
+  errors: boolean;
+
+  /**
+   * Those that take longer; 0: none.
+   *
+   * @generated from field: google.protobuf.Duration slower_than = 2;
+   */
+  slowerThan?: Duration | undefined;
+
+  /**
+   * Spans that wait for this decision at most, all requests together.
+   *
+   * @generated from field: int32 max_spans = 3;
+   */
+  maxSpans: number;
+};
+
+/**
+ * Describes the message conf.v1.Keep.
+ * Use `create(KeepSchema)` to create a new message.
+ */
+export const KeepSchema: GenMessage<Keep> = /*@__PURE__*/
+  messageDesc(file_conf_v1_conf, 14);
+
+/**
+ * @generated from message conf.v1.Batch
+ */
+export type Batch = Message<"conf.v1.Batch"> & {
+  /**
+   * Spans of one export.
+   *
+   * @generated from field: int32 max_size = 1;
+   */
+  maxSize: number;
+
+  /**
+   * For how long the first span of a batch waits for others.
+   *
+   * @generated from field: google.protobuf.Duration delay = 2;
+   */
+  delay?: Duration | undefined;
+
+  /**
+   * Spans that wait for their export at most; what comes beyond is dropped and counted.
+   *
+   * @generated from field: int32 queue = 3;
+   */
+  queue: number;
+
+  /**
+   * How long one export may take.
+   *
+   * @generated from field: google.protobuf.Duration timeout = 4;
+   */
+  timeout?: Duration | undefined;
+};
+
+/**
+ * Describes the message conf.v1.Batch.
+ * Use `create(BatchSchema)` to create a new message.
+ */
+export const BatchSchema: GenMessage<Batch> = /*@__PURE__*/
+  messageDesc(file_conf_v1_conf, 15);
 

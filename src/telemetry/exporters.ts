@@ -1,0 +1,93 @@
+import { readFileSync } from 'node:fs'
+import type { SpanExporter } from '@opentelemetry/sdk-trace'
+import type { Env, TracingSettings } from './settings.ts'
+
+/** Makes the exporter that the settings name, and loads no other. Throws where a PEM file is missing. */
+export function createExporter(settings: TracingSettings, env: Env): Promise<SpanExporter> {
+  switch (settings.exporter) {
+    case 'otlp_grpc':
+      return otlpGrpc(settings, env)
+    case 'otlp_http':
+      return otlpHttp(settings, env)
+    case 'zipkin':
+      return zipkin(settings, env)
+    case 'console':
+      return import('@opentelemetry/sdk-trace').then(
+        ({ ConsoleSpanExporter }) => new ConsoleSpanExporter(),
+      )
+  }
+}
+
+const read = (path: string) => (path === '' ? undefined : readFileSync(path))
+
+function pem({ caFile, certFile, keyFile }: TracingSettings['tls']) {
+  return { ca: read(caFile), cert: read(certFile), key: read(keyFile) }
+}
+
+/** Whether the environment names certificates; the SDK then reads them itself. */
+function tlsFromEnv(env: Env): boolean {
+  return Object.keys(env).some((name) =>
+    /^OTEL_EXPORTER_OTLP_.*(CERTIFICATE|CLIENT_KEY)$/.test(name),
+  )
+}
+
+async function otlpGrpc(settings: TracingSettings, env: Env): Promise<SpanExporter> {
+  const [{ OTLPTraceExporter }, grpc] = await Promise.all([
+    import('@opentelemetry/exporter-trace-otlp-grpc'),
+    import('@grpc/grpc-js'),
+  ])
+  const { endpoint, headers, tls, batch } = settings
+  const metadata = new grpc.Metadata()
+  for (const [name, value] of Object.entries(headers)) metadata.set(name, value)
+  const { ca, cert, key } = pem(tls)
+  const secure = endpoint?.startsWith('https:') === true && !tlsFromEnv(env)
+  return new OTLPTraceExporter({
+    ...(endpoint !== undefined && { url: endpoint }),
+    ...(secure && {
+      credentials: grpc.credentials.createSsl(ca ?? null, key ?? null, cert ?? null),
+    }),
+    metadata,
+    ...timeout(batch.timeoutMs, env),
+  })
+}
+
+async function otlpHttp(settings: TracingSettings, env: Env): Promise<SpanExporter> {
+  const { OTLPTraceExporter } = await import('@opentelemetry/exporter-trace-otlp-proto')
+  const { endpoint, headers, tls, batch } = settings
+  const { ca, cert, key } = pem(tls)
+  const own = ca !== undefined || cert !== undefined
+  return new OTLPTraceExporter({
+    ...(endpoint !== undefined && { url: tracesUrl(endpoint) }),
+    headers,
+    ...(own &&
+      !tlsFromEnv(env) && {
+        httpAgentOptions: {
+          keepAlive: true,
+          ...(ca && { ca }),
+          ...(cert && { cert }),
+          ...(key && { key }),
+        },
+      }),
+    ...timeout(batch.timeoutMs, env),
+  })
+}
+
+/** As the specification builds it from a base URL; a longer path is taken as it is. */
+function tracesUrl(endpoint: string): string {
+  const url = new URL(endpoint)
+  if (url.pathname === '/') url.pathname = '/v1/traces'
+  return url.href
+}
+
+async function zipkin({ endpoint, headers }: TracingSettings, env: Env): Promise<SpanExporter> {
+  const { ZipkinExporter } = await import('@opentelemetry/exporter-zipkin')
+  const given = endpoint !== undefined && !env.OTEL_EXPORTER_ZIPKIN_ENDPOINT
+  const url = given ? new URL(endpoint) : undefined
+  if (url?.pathname === '/') url.pathname = '/api/v2/spans'
+  return new ZipkinExporter({ headers, ...(url && { url: url.href }) })
+}
+
+function timeout(timeoutMs: number, env: Env) {
+  const given = env.OTEL_EXPORTER_OTLP_TIMEOUT || env.OTEL_EXPORTER_OTLP_TRACES_TIMEOUT
+  return given ? {} : { timeoutMillis: timeoutMs }
+}

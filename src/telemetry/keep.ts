@@ -1,0 +1,56 @@
+import type { ReadableSpan } from '@opentelemetry/sdk-trace'
+
+/** The spans of one request that was not chosen, until its end decides. */
+export interface Held {
+  add(span: ReadableSpan): void
+  /** Passes the spans on, whole and in the order of their ends, or forgets them. */
+  settle(keep: boolean): void
+}
+
+/**
+ * Holds spans back, at most `maxSpans` of all requests together. A request that would go beyond it is
+ * forgotten whole: part of a tree would mislead.
+ */
+export function holding(maxSpans: number, pass: (span: ReadableSpan) => void) {
+  let waiting = 0
+  let forgotten = 0
+
+  function hold(): Held {
+    let state: 'open' | 'kept' | 'dropped' = 'open'
+    let spans: ReadableSpan[] = []
+    function close(as: 'kept' | 'dropped'): ReadableSpan[] {
+      const held = spans
+      state = as
+      spans = []
+      waiting -= held.length
+      return held
+    }
+    return {
+      add(span) {
+        // What ends after its request goes the way of the others.
+        if (state === 'kept') return pass(span)
+        if (state === 'dropped') return
+        if (waiting < maxSpans) {
+          waiting += 1
+          spans.push(span)
+        } else forgotten += close('dropped').length + 1
+      },
+      settle(keep) {
+        if (state === 'open')
+          for (const span of close(keep ? 'kept' : 'dropped')) if (keep) pass(span)
+      },
+    }
+  }
+
+  return {
+    hold,
+    /** Spans that wait now. */
+    get waiting() {
+      return waiting
+    },
+    /** Spans that were given up because too many waited. */
+    get forgotten() {
+      return forgotten
+    },
+  }
+}

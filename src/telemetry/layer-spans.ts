@@ -1,0 +1,162 @@
+import { type Attributes, type Context, SpanKind, SpanStatusCode } from '@opentelemetry/api'
+import { type Span, trace as api, type Tracer } from '@opentelemetry/api'
+import { errorType, exceptionAttributes } from './exception.ts'
+import { error, exception } from './names.ts'
+import { type RequestTrace, type Scope, scopeOf, type Scopes } from './scope.ts'
+import type { Describe } from './tracing.ts'
+
+export interface SpanTools {
+  scopes: Scopes
+  tracer: Tracer
+  personalData: boolean
+}
+
+/** The time for a span of this request, in ms of the epoch. */
+export function timeIn(trace: RequestTrace | undefined, at = performance.now()): number {
+  return (trace?.epochMs ?? performance.timeOrigin) + at
+}
+
+/** The context of OpenTelemetry in which a child of the scope's span is begun. */
+export function contextOf(scope: Scope, root: Context): Context {
+  const base = scope.trace?.base ?? root
+  return (scope.context ??= scope.span ? api.setSpan(base, scope.span) : base)
+}
+
+/** Says on a span that it failed, and records the error if no span below has. */
+export function fail(span: Span, scope: Scope, err: unknown, personalData: boolean): void {
+  const type = errorType(err)
+  span.setStatus({ code: SpanStatusCode.ERROR, message: type })
+  span.setAttribute(error.type, type)
+  if (scope.failedBelow) return
+  span.addEvent(exception.event, exceptionAttributes(err, personalData), timeIn(scope.trace))
+}
+
+type Method = (...args: unknown[]) => unknown
+type Described = { call?: Method; result?: Method } | undefined
+
+/** See `Tracing.traced`. */
+export function layerSpans({ scopes, tracer, personalData }: SpanTools, root: Context) {
+  function begin(outer: Scope, name: string, attributes: Attributes | undefined) {
+    const { trace } = outer
+    const options = {
+      kind: SpanKind.INTERNAL,
+      startTime: timeIn(trace),
+      ...(attributes && { attributes }),
+    }
+    const span = tracer.startSpan(name, options, contextOf(outer, root))
+    const inner = scopeOf(trace, span)
+
+    function end(): void {
+      if (inner.statements) giveUp(inner.statements, trace)
+      span.end(timeIn(trace))
+    }
+    return {
+      inner,
+      succeeded: (facts: Attributes | undefined) => {
+        if (facts) span.setAttributes(facts)
+        end()
+      },
+      failed: (err: unknown) => {
+        fail(span, inner, err, personalData)
+        outer.failedBelow = true
+        if (trace) trace.failedBelow = true
+        end()
+      },
+    }
+  }
+
+  function spanned(name: string, method: Method, describe: Described): Method {
+    return function call(...args) {
+      const outer = scopes.getStore()
+      if (outer?.span === undefined) return method(...args)
+      const facts = describe?.call?.(...args) as Attributes | undefined
+      const { inner, succeeded, failed } = begin(outer, name, facts)
+      const done = (value: unknown) =>
+        succeeded(describe?.result?.(value) as Attributes | undefined)
+      try {
+        const result = scopes.run(inner, method, ...args)
+        if (result instanceof Promise) return settled(result, done, failed)
+        if (isStream(result)) return within(scopes, inner, told(result, done, failed))
+        done(result)
+        return result
+      } catch (err) {
+        failed(err)
+        throw err
+      }
+    }
+  }
+
+  return function traced<T extends object>(
+    layer: string,
+    object: T,
+    describe: Describe<T> = {},
+  ): T {
+    const members = Object.entries(object).map(([name, member]) => {
+      if (typeof member !== 'function') return [name, member]
+      const title = `${layer}.${name.charAt(0).toUpperCase()}${name.slice(1)}`
+      return [name, spanned(title, member as Method, describe[name as keyof T])]
+    })
+    return Object.fromEntries(members) as T
+  }
+}
+
+/** A statement whose call has ended is waited for by nobody: its connection was given up. */
+function giveUp(statements: Set<Span>, trace: RequestTrace | undefined): void {
+  for (const span of statements) {
+    span.setStatus({ code: SpanStatusCode.ERROR, message: 'given up' })
+    span.setAttribute(error.type, 'CANCELED')
+    span.end(timeIn(trace))
+  }
+  statements.clear()
+}
+
+function settled<T>(promise: Promise<T>, tell: (value: T) => void, failed: (err: unknown) => void) {
+  return promise.then(
+    (value) => {
+      tell(value)
+      return value
+    },
+    (err: unknown) => {
+      failed(err)
+      throw err
+    },
+  )
+}
+
+function isStream(value: unknown): value is AsyncIterable<unknown> {
+  return typeof value === 'object' && value !== null && Symbol.asyncIterator in value
+}
+
+/** The same messages; the span ends with the last one, with an error, or when nobody reads on. */
+async function* told<T>(
+  messages: AsyncIterable<T>,
+  done: (value: unknown) => void,
+  failed: (err: unknown) => void,
+) {
+  let failure: { err: unknown } | undefined
+  try {
+    yield* messages
+  } catch (err) {
+    failure = { err }
+    throw err
+  } finally {
+    if (failure) failed(failure.err)
+    else done(undefined)
+  }
+}
+
+/** The same messages; what makes them runs in this scope, whoever asks for the next one. */
+export function within<T>(scopes: Scopes, scope: Scope, messages: AsyncIterable<T>) {
+  const iterator = scopes.run(scope, () => messages[Symbol.asyncIterator]())
+  const iterable: AsyncIterableIterator<T> = {
+    next: () => scopes.run(scope, () => iterator.next()),
+    return: async (value?: unknown) =>
+      (await scopes.run(scope, () => iterator.return?.(value))) ?? { done: true, value },
+    throw: async (err?: unknown) => {
+      if (iterator.throw) return scopes.run(scope, () => iterator.throw?.(err) as never)
+      throw err
+    },
+    [Symbol.asyncIterator]: () => iterable,
+  }
+  return iterable
+}

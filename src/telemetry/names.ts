@@ -1,0 +1,77 @@
+// Names of span attributes, in one place because the conventions for RPC are not stable yet: those of
+// semantic-conventions 1.44, and Kratos' own where it records more. Sources: opentelemetry.io/docs/specs/semconv,
+// kratos contrib/otel/tracing.
+
+export const http = {
+  method: 'http.request.method',
+  originalMethod: 'http.request.method_original',
+  route: 'http.route',
+  status: 'http.response.status_code',
+} as const
+
+export const url = { path: 'url.path', query: 'url.query', scheme: 'url.scheme' } as const
+
+export const network = {
+  clientAddress: 'client.address',
+  peerAddress: 'network.peer.address',
+  peerPort: 'network.peer.port',
+  protocolVersion: 'network.protocol.version',
+  serverAddress: 'server.address',
+  serverPort: 'server.port',
+  userAgent: 'user_agent.original',
+} as const
+
+export const rpc = {
+  system: 'rpc.system.name',
+  /** `package.Service/Method`. */
+  method: 'rpc.method',
+  status: 'rpc.response.status_code',
+} as const
+
+export const kratos = {
+  /** `http` or `grpc`. */
+  system: 'rpc.system',
+  service: 'rpc.service',
+  /** The HTTP status of the code, whatever HTTP itself answered. */
+  status: 'rpc.status_code',
+  peerService: 'peer.service',
+} as const
+
+export const error = {
+  type: 'error.type',
+  /** The reason of the error body; for 4xx too. */
+  reason: 'error.reason',
+} as const
+
+export const exception = {
+  event: 'exception',
+  type: 'exception.type',
+  message: 'exception.message',
+  stack: 'exception.stacktrace',
+} as const
+
+export const db = {
+  system: 'db.system.name',
+  namespace: 'db.namespace',
+  operation: 'db.operation.name',
+  collection: 'db.collection.name',
+  text: 'db.query.text',
+  summary: 'db.query.summary',
+  status: 'db.response.status_code',
+  pool: 'db.client.connection.pool.name',
+} as const
+
+export const user = {
+  id: 'user.id',
+  name: 'user.name',
+  email: 'user.email',
+  phone: 'user.phone',
+} as const
+
+export const list = {
+  page: 'pagination.page',
+  size: 'pagination.size',
+  after: 'pagination.after',
+  total: 'result.total',
+  count: 'result.count',
+} as const

@@ -1,0 +1,78 @@
+import {
+  type Context,
+  propagation,
+  ROOT_CONTEXT,
+  type Span,
+  trace as api,
+} from '@opentelemetry/api'
+import { TraceFlags } from '@opentelemetry/api'
+import type { Request } from '../server/exchange.ts'
+import { type RequestTrace, type Scope, traceFields } from './scope.ts'
+
+type Headers = Request['headers']
+
+const getter = {
+  keys: (headers: Headers) => Object.keys(headers),
+  get: (headers: Headers, key: string) => headers[key.toLowerCase()],
+}
+
+/** The caller's span and baggage, in whatever spelling OTEL_PROPAGATORS allows. */
+export function readContext(request: Request | undefined, fields: readonly string[]): Context {
+  // Most requests from outside have none of the headers, and looking is cheaper than parsing.
+  if (!request || !fields.some((field) => request.headers[field] !== undefined)) return ROOT_CONTEXT
+  return propagation.extract(ROOT_CONTEXT, request.headers, getter)
+}
+
+/** The headers that the propagators read, in lower case. */
+export function propagationFields(): string[] {
+  return propagation.fields().map((field) => field.toLowerCase())
+}
+
+/** Whether the caller has asked for a trace, by header or by baggage. */
+export function hasPriority(
+  { request, base }: RequestTrace,
+  { header, baggage }: { header: string; baggage: string },
+): boolean {
+  if (header !== '' && isHigh(request?.headers[header])) return true
+  if (baggage === '' || request?.headers['baggage'] === undefined || !base) return false
+  return isHigh(propagation.getBaggage(base)?.getEntry(baggage)?.value)
+}
+
+function isHigh(value: unknown): boolean {
+  return value === 'high' || value === '1'
+}
+
+const forwarded = 'x-md-global-'
+
+/**
+ * Headers for a call to another service: the trace and the baggage by the propagators; the name of
+ * this service and the global metadata of the incoming call as Kratos' clients send them.
+ */
+export function outgoingHeaders(scope: Scope | undefined, service: string): Record<string, string> {
+  const headers: Record<string, string> = { 'x-md-service-name': service }
+  if (scope?.trace) propagation.inject(contextToSend(scope, scope.trace), headers)
+  for (const [name, value] of Object.entries(scope?.trace?.request?.headers ?? {}))
+    if (name.startsWith(forwarded) && value !== undefined) headers[name] = String(value)
+  return headers
+}
+
+/** The one who is called shall not record what is recorded here only for the case of an error. */
+function contextToSend(scope: Scope, trace: RequestTrace): Context {
+  const base = trace.base ?? ROOT_CONTEXT
+  const recorded = scope.span !== undefined && !trace.held
+  const { traceId, spanId } = idsOf(scope.span, trace)
+  const traceFlags = recorded ? TraceFlags.SAMPLED : TraceFlags.NONE
+  const traceState = api.getSpanContext(base)?.traceState
+  return api.setSpanContext(base, {
+    traceId,
+    spanId,
+    traceFlags,
+    ...(traceState && { traceState }),
+  })
+}
+
+function idsOf(span: Span | undefined, trace: RequestTrace) {
+  if (span) return span.spanContext()
+  const { trace_id: traceId = '', span_id: spanId = '' } = traceFields(trace)
+  return { traceId, spanId }
+}

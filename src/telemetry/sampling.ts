@@ -1,0 +1,71 @@
+/** How a request is chosen. */
+export interface SamplingSettings {
+  /** Whether the caller's decision counts. */
+  parentBased: boolean
+  ratio: number
+  /** Ratios by operation, route or path with `*`; the first that fits counts. */
+  rules: readonly (readonly [pattern: string, ratio: number])[]
+  /** Whether requests that were not chosen are recorded too, to be kept when they fail or are slow. */
+  keep: boolean
+}
+
+/** What the decision depends on. */
+export interface SamplingFacts {
+  /** The caller's decision; undefined when it sent none. */
+  parent: boolean | undefined
+  priority: boolean
+  operation: string
+  /** Template of the path, or the path where there is none. */
+  route: string
+}
+
+/** record: export it. hold: record it, and decide when it has ended. none: build nothing. */
+export type Verdict = 'record' | 'hold' | 'none'
+
+export type Sampling = (facts: SamplingFacts) => Verdict
+
+interface Rule {
+  matches: (text: string) => boolean
+  ratio: number
+}
+
+/**
+ * Makes the decision of the start: priority, then the caller, then the first rule, then the ratio. A
+ * rule of 0 excludes what it matches from `keep` as well. `random` gives a number from 0 to 1.
+ */
+export function sampling(settings: SamplingSettings, random: () => number = Math.random): Sampling {
+  const { parentBased, ratio, keep } = settings
+  const rules = settings.rules.map(([pattern, ratio]) => ({ matches: wildcard(pattern), ratio }))
+  const ruleOf = remembered((operation, route) => find(rules, operation, route))
+  return function decide({ parent, priority, operation, route }) {
+    if (priority) return 'record'
+    const rule = ruleOf(operation, route)
+    if (parentBased && parent !== undefined ? parent : random() < (rule?.ratio ?? ratio))
+      return 'record'
+    return keep && rule?.ratio !== 0 ? 'hold' : 'none'
+  }
+}
+
+function find(rules: readonly Rule[], operation: string, route: string): Rule | undefined {
+  return rules.find(({ matches }) => matches(operation) || matches(route))
+}
+
+/** Operations and routes are few; paths that nobody serves are not, and are looked up each time. */
+function remembered(look: (operation: string, route: string) => Rule | undefined) {
+  const known = new Map<string, Rule | undefined>()
+  return function ruleOf(operation: string, route: string): Rule | undefined {
+    if (operation === '') return look(operation, route)
+    const key = operation + route
+    if (known.has(key)) return known.get(key)
+    const rule = look(operation, route)
+    known.set(key, rule)
+    return rule
+  }
+}
+
+/** `*` stands for any characters, none included. */
+export function wildcard(pattern: string): (text: string) => boolean {
+  const source = pattern.split('*').map((part) => part.replace(/[\\^$.+?()[\]{}|]/g, '\\$&'))
+  const expression = new RegExp(`^${source.join('.*')}$`, 's')
+  return (text) => text !== '' && expression.test(text)
+}

@@ -1,0 +1,121 @@
+import {
+  type Attributes,
+  type Context,
+  type Span,
+  SpanKind,
+  SpanStatusCode,
+} from '@opentelemetry/api'
+import type { ObserveStatements, Storage } from '../data/statements.ts'
+import { databaseCode, errorType, exceptionAttributes } from './exception.ts'
+import { contextOf, fail, type SpanTools, timeIn } from './layer-spans.ts'
+import { db, error, exception, network } from './names.ts'
+import type { Scope } from './scope.ts'
+
+/** A wait that is shorter is how long it takes to ask. */
+const leastWaitMs = 1
+/** Texts of statements that are kept parsed; a service has some dozens. */
+const mostTexts = 1000
+const mostCharacters = 2000
+
+interface Statement {
+  summary: string
+  attributes: Attributes
+}
+
+/** See `Tracing.statements`. Texts have placeholders where the values go, so they may be shown. */
+export function statementSpans(tools: SpanTools, root: Context): ObserveStatements {
+  const { scopes, tracer, personalData } = tools
+
+  function failed(span: Span, scope: Scope, err: unknown): void {
+    const code = databaseCode(err)
+    span.setAttribute(error.type, errorType(err))
+    if (code !== undefined) span.setAttribute(db.status, code)
+    span.setStatus({ code: SpanStatusCode.ERROR, message: errorType(err) })
+    span.addEvent(exception.event, exceptionAttributes(err, personalData), timeIn(scope.trace))
+    scope.failedBelow = true
+    if (scope.trace) scope.trace.failedBelow = true
+  }
+
+  return function observe(storage) {
+    const known = new Map<string, Statement>()
+    let system = storage.system
+
+    function described(sql: string): Statement {
+      // The server has only now said what it is.
+      if (system !== storage.system) known.clear()
+      system = storage.system
+      const statement = known.get(sql) ?? describeStatement(sql, storage)
+      if (known.size < mostTexts) known.set(sql, statement)
+      return statement
+    }
+
+    return {
+      statement(sql, run) {
+        const scope = scopes.getStore()
+        if (scope?.span === undefined) return run()
+        const { summary, attributes } = described(sql)
+        const options = { kind: SpanKind.CLIENT, startTime: timeIn(scope.trace), attributes }
+        const span = tracer.startSpan(summary, options, contextOf(scope, root))
+        const open = (scope.statements ??= new Set())
+        open.add(span)
+        return run().then(
+          (value) => {
+            if (open.delete(span)) span.end(timeIn(scope.trace))
+            return value
+          },
+          (err: unknown) => {
+            if (open.delete(span)) {
+              failed(span, scope, err)
+              span.end(timeIn(scope.trace))
+            }
+            throw err
+          },
+        )
+      },
+      waited(since, err) {
+        const scope = scopes.getStore()
+        if (scope?.span === undefined) return
+        if (err === undefined && performance.now() - since < leastWaitMs) return
+        const options = {
+          kind: SpanKind.INTERNAL,
+          startTime: timeIn(scope.trace, since),
+          attributes: { [db.system]: storage.system, [db.pool]: storage.namespace },
+        }
+        const span = tracer.startSpan('connection wait', options, contextOf(scope, root))
+        if (err !== undefined) {
+          fail(span, scope, err, personalData)
+          scope.failedBelow = true
+          if (scope.trace) scope.trace.failedBelow = true
+        }
+        span.end(timeIn(scope.trace))
+      },
+    }
+  }
+}
+
+const tableOf: Record<string, RegExp> = {
+  SELECT: /\sfrom\s+[`"]?(\w+)/i,
+  INSERT: /^insert\s+(?:ignore\s+)?into\s+[`"]?(\w+)/i,
+  UPDATE: /^update\s+[`"]?(\w+)/i,
+  DELETE: /^delete\s+from\s+[`"]?(\w+)/i,
+}
+
+function describeStatement(sql: string, { system, namespace, address, port }: Storage): Statement {
+  const text = sql.trim()
+  const operation = /^\w+/.exec(text)?.[0].toUpperCase() ?? ''
+  const table = tableOf[operation]?.exec(text)?.[1]
+  const summary = [operation, table].filter(Boolean).join(' ')
+  return {
+    summary,
+    attributes: {
+      [db.system]: system,
+      [db.namespace]: namespace,
+      [db.operation]: operation,
+      ...(table !== undefined && { [db.collection]: table }),
+      [db.summary]: summary,
+      [db.text]: text.slice(0, mostCharacters),
+      ...(address !== undefined && { [network.serverAddress]: address }),
+      ...(port !== undefined && { [network.serverPort]: port }),
+    },
+  }
+}

@@ -1,0 +1,44 @@
+import type { Interceptor } from '@connectrpc/connect'
+import type { ObserveStatements } from '../data/statements.ts'
+import type { Exchange, ExchangeObserver } from '../server/exchange.ts'
+import type { LogFields } from './scope.ts'
+
+/** What a span says of a call, from its arguments and from what it gives. */
+export type Describe<T> = {
+  [K in keyof T]?: T[K] extends (...args: infer A) => infer R
+    ? { call?: (...args: A) => SpanFacts; result?: (value: Awaited<R>) => SpanFacts }
+    : never
+}
+
+export type SpanFacts = Record<string, string | number | boolean>
+
+/** Numbers for metrics; each only grows but `waiting`. */
+export interface SpanCounts {
+  exported: number
+  /** Spans that nobody will see, by why: the queue was full, the export failed, too many were held. */
+  dropped: { queue: number; export: number; keep: number }
+  /** Spans that wait for export or for the end of their request. */
+  waiting: number
+}
+
+/**
+ * All that the service knows of tracing. What stands behind it can be replaced: app.ts and the layers
+ * see no more of it than this.
+ */
+export interface Tracing {
+  /** Makes the server span of every exchange; to be told of an exchange before other observers. */
+  observer: ExchangeObserver
+  /** Makes the server span the parent of what the call does; the outermost interceptor. */
+  interceptor: Interceptor
+  /** Makes a span of each call of the object's methods: `layer.Method`. */
+  traced: <T extends object>(layer: string, object: T, describe?: Describe<T>) => T
+  /** Makes spans of statements and of waits for a connection. */
+  statements: ObserveStatements
+  /** The fields that tell the log line of an exchange its trace. */
+  fieldsOf: (exchange: Exchange) => LogFields
+  /** Headers that carry the trace, the baggage and `x-md-*` to another service. */
+  outgoing: () => Record<string, string>
+  counts: () => SpanCounts
+  /** Exports what waits, for at most so long, and ends. */
+  stop: (timeoutMs: number) => Promise<void>
+}

@@ -1,0 +1,30 @@
+import type { UserFields, UserUsecase } from '../biz/user.ts'
+import { list, user } from './names.ts'
+import type { Describe, SpanFacts } from './tracing.ts'
+
+const byId = (id: bigint): SpanFacts => ({ [user.id]: String(id) })
+
+/** What the spans of the use case say: who, which page, how many. Not names, mail addresses, phones. */
+export function userSpans(personalData: boolean): Describe<UserUsecase> {
+  function fieldFacts({ name, email, phone }: Partial<UserFields>): SpanFacts {
+    if (!personalData) return {}
+    return {
+      ...(name !== undefined && { [user.name]: name }),
+      ...(email !== undefined && { [user.email]: email }),
+      ...(phone !== undefined && { [user.phone]: phone }),
+    }
+  }
+  return {
+    create: { call: fieldFacts, result: ({ id }) => byId(id) },
+    get: { call: byId, result: fieldFacts },
+    list: {
+      call: (query) =>
+        'page' in query
+          ? { [list.page]: query.page, [list.size]: query.size }
+          : { [list.after]: String(query.after), [list.size]: query.size },
+      result: ({ users, total }) => ({ [list.count]: users.length, [list.total]: total }),
+    },
+    update: { call: (id, changes) => ({ ...byId(id), ...fieldFacts(changes) }) },
+    delete: { call: byId },
+  }
+}
