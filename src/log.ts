@@ -1,3 +1,4 @@
+import { EventEmitter } from 'node:events'
 import pino, { type Logger } from 'pino'
 import type { Conf } from './conf/conf.ts'
 import { redacted } from './redact.ts'
@@ -27,4 +28,12 @@ export function createLog(
       transport: { target: 'pino-pretty', options: { ignore: 'service,version,pid,hostname' } },
     }),
   })
+}
+
+/** Counts the lines that the stream of `log` gives up from now on, because it cannot write them. */
+export function linesDropped(log: Logger): () => number {
+  let dropped = 0
+  const stream = (log as unknown as Record<symbol, unknown>)[pino.symbols.streamSym]
+  if (stream instanceof EventEmitter) stream.on('drop', () => (dropped += 1))
+  return () => dropped
 }

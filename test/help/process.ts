@@ -35,6 +35,7 @@ export async function startProcess(t: Test, env: Record<string, string>) {
   const { child, stderr, exit } = spawnService(t, {
     HTTP_ADDR: '127.0.0.1:0',
     GRPC_ADDR: '127.0.0.1:0',
+    METRICS_ADDR: '127.0.0.1:0',
     ...env,
   })
   const lines: Record<string, unknown>[] = []
