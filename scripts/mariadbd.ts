@@ -10,8 +10,10 @@ export function findServer(): string | undefined {
   return find('mariadbd') ?? find('mysqld')
 }
 
-function find(name: string): string | undefined {
-  const dirs = [...(process.env.PATH ?? '').split(delimiter), '/usr/sbin', '/usr/local/sbin']
+/** The program on the PATH, in the folders of servers, or in one of `others`. */
+export function find(name: string, others: readonly string[] = []): string | undefined {
+  const path = (process.env.PATH ?? '').split(delimiter)
+  const dirs = [...path, '/usr/sbin', '/usr/local/sbin', ...others]
   return [...dirs, '/usr/libexec'].map((dir) => join(dir, name)).find(isExecutable)
 }
 

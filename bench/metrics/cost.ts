@@ -4,7 +4,11 @@ import { IncomingMessage, ServerResponse } from 'node:http'
 import { Socket } from 'node:net'
 import { MeterProvider } from '@opentelemetry/sdk-metrics'
 import { PrometheusExporter } from '@opentelemetry/exporter-prometheus'
-import { createMetrics, type Metrics } from '../../src/metrics/metrics.ts'
+import { readFileSync } from 'node:fs'
+import pino from 'pino'
+import { loadConf } from '../../src/conf/conf.ts'
+import type { Metrics } from '../../src/metrics/metrics.ts'
+import { startMetrics } from '../../src/metrics/start.ts'
 import type { Exchange, ExchangeObserver } from '../../src/server/exchange.ts'
 
 const rounds = 60
@@ -135,12 +139,17 @@ function measure(works: Record<string, Work>): Map<string, number[]> {
   return results
 }
 
-function options() {
-  return { resource: { 'service.name': 'bench' }, scheme: 'http' as const, paths: [] }
+/** The metrics of the service as it is configured, without a port. */
+function started(): Promise<Metrics> {
+  const file = new URL('../../configs/config.yaml', import.meta.url)
+  const source = { text: readFileSync(file, 'utf8'), origin: 'configs/config.yaml' }
+  const conf = loadConf(source, { METRICS_ADDR: '' })
+  const identity = { service: 'bench', version: '' }
+  return startMetrics({ conf, identity, env: {}, log: pino({ level: 'silent' }) })
 }
 
-function printRecording(): void {
-  const metrics = createMetrics(options())
+async function printRecording(): Promise<void> {
+  const metrics = await started()
   const results = measure({
     'no metrics': unwatched,
     'src/metrics': through(metrics.exchanges),
@@ -156,7 +165,7 @@ function printRecording(): void {
       `| ${name} | ${median(values).toFixed(2)} (${least}) | ${median(above).toFixed(2)} |`,
     )
   }
-  void metrics.close(1000)
+  await metrics.stop(1000)
 }
 
 async function timeOf(metrics: Metrics): Promise<{ ms: number; cpu: number; text: string }> {
@@ -169,7 +178,7 @@ async function timeOf(metrics: Metrics): Promise<{ ms: number; cpu: number; text
 }
 
 async function printScrape(): Promise<void> {
-  const metrics = createMetrics(options())
+  const metrics = await started()
   const work = through(metrics.exchanges)
   for (let index = 0; index < 1000; index += 1) work(exchangeOf(index), ...messages())
   const times: number[] = []
@@ -191,10 +200,10 @@ async function printScrape(): Promise<void> {
   console.log(
     `| all series | ${median(times).toFixed(1)} (${most}) | ${median(cpus).toFixed(1)} | ${lines} | ${Math.round(bytes / 1000)} |`,
   )
-  await metrics.close(1000)
+  await metrics.stop(1000)
 }
 
 console.log(`Node ${process.version}, ${rounds} rounds of ${perRound} requests\n`)
-printRecording()
+await printRecording()
 console.log('')
 await printScrape()

@@ -11,27 +11,23 @@ export interface BodySizes {
 
 const sizesKey = Symbol('sizes of bodies')
 
+/** What is counted of either kind of message, without the overloads of their types. */
 interface Counted {
   [sizesKey]: BodySizes
+  push: (chunk: unknown, encoding?: BufferEncoding) => boolean
+  write: (chunk: unknown, a?: unknown, b?: unknown) => boolean
+  end: (chunk?: unknown, a?: unknown, b?: unknown) => unknown
 }
 
 // Functions that all exchanges share: closures made for each cost several times what they do here
 // (`npm run bench:metrics`).
 
-const { push } = Readable.prototype as unknown as Pushes
-const { write, end } = ServerResponse.prototype as unknown as Sends
-const { write: write2 } = Http2ServerResponse.prototype as unknown as Sends
+const prototypeOf = (it: object) => it as Counted
+const { push } = prototypeOf(Readable.prototype)
+const { write, end } = prototypeOf(ServerResponse.prototype)
+const { write: write2 } = prototypeOf(Http2ServerResponse.prototype)
 
-interface Pushes {
-  push: (this: object, chunk: unknown, encoding?: BufferEncoding) => boolean
-}
-
-interface Sends {
-  write: (this: object, ...args: unknown[]) => boolean
-  end: (this: object, ...args: unknown[]) => object
-}
-
-function pushCounted(this: Readable & Counted, chunk: unknown, encoding?: BufferEncoding): boolean {
+function pushCounted(this: Counted, chunk: unknown, encoding?: BufferEncoding): boolean {
   this[sizesKey].request += lengthOf(chunk)
   return push.call(this, chunk, encoding)
 }
@@ -41,7 +37,7 @@ function writeCounted(this: Counted, chunk: unknown, a?: unknown, b?: unknown): 
   return write.call(this, chunk, a, b)
 }
 
-function endCounted(this: Counted, chunk?: unknown, a?: unknown, b?: unknown): object {
+function endCounted(this: Counted, chunk?: unknown, a?: unknown, b?: unknown): unknown {
   this[sizesKey].response += lengthOf(chunk)
   return end.call(this, chunk, a, b)
 }
@@ -56,16 +52,20 @@ function write2Counted(this: Counted, chunk: unknown, a?: unknown, b?: unknown):
  * sends none, and a body that is broken off is shorter than it says.
  */
 export function countBodies(request: Request, response: Response, sizes: BodySizes): void {
-  Object.assign(request, { [sizesKey]: sizes, push: pushCounted })
+  const counted = request as unknown as Counted
+  counted[sizesKey] = sizes
+  counted.push = pushCounted
   // What is given as the body of an answer without one is dropped.
   if (request.method === 'HEAD') return
+  const answer = response as unknown as Counted
+  answer[sizesKey] = sizes
   // `end` of HTTP/2 calls `write`.
-  const counted = 'stream' in response ? counted2 : counted1
-  Object.assign(response, { [sizesKey]: sizes }, counted)
+  if ('stream' in response) answer.write = write2Counted
+  else {
+    answer.write = writeCounted
+    answer.end = endCounted
+  }
 }
-
-const counted1 = { write: writeCounted, end: endCounted }
-const counted2 = { write: write2Counted }
 
 function lengthOf(chunk: unknown): number {
   if (typeof chunk === 'string') return Buffer.byteLength(chunk)

@@ -65,9 +65,9 @@ export function exchangeMetrics(
   const active = new Map<string, Count>()
 
   function activeOf(method: string): Count {
-    const series =
-      active.get(method) ??
-      families.active.series({ 'http.request.method': method, 'url.scheme': scheme })
+    const known = active.get(method)
+    if (known !== undefined) return known
+    const series = families.active.series({ 'http.request.method': method, 'url.scheme': scheme })
     active.set(method, series)
     return series
   }

@@ -5,12 +5,7 @@ import { restError } from '../rest/errors.ts'
 import type { Admission } from './admission.ts'
 import { fastifyRestPlugin, sendError } from '../rest/plugin.ts'
 import { restServerOptions } from '../rest/server-options.ts'
-import {
-  type ExchangeObserver,
-  exchangeKey,
-  exchangeRegistry,
-  malformedFrames,
-} from './exchange.ts'
+import { type ExchangeObserver, exchangeKey, exchangeRegistry } from './exchange.ts'
 import { allowOrigins } from './cors.ts'
 import { healthRoutes } from './health-routes.ts'
 import { dualProtocolListener, type ListenerLimits } from './listener.ts'
@@ -55,7 +50,7 @@ export function httpServer(options: ServerOptions, readiness: Readiness) {
           tls,
           overflow: overflowRest,
           overflowed: (socket) => exchanges.refused(socket, overloaded),
-          broken: (socket) => exchanges.refused(socket, malformedFrames),
+          broken: (session) => exchanges.broken(session),
         },
       ) as never,
   })
