@@ -14,7 +14,7 @@ const keyOf = ({ kind, operation, code, reason }: Counted) =>
   [kind, operation, code, reason].join(' ')
 
 /** Makes so many calls, the kinds in turn, and counts what it has made. */
-async function run(calls: readonly Call[], total: number, tally: Tally): Promise<void> {
+export async function run(calls: readonly Call[], total: number, tally: Tally): Promise<void> {
   let next = 0
   async function work(): Promise<void> {
     while (next < total) {
@@ -29,15 +29,20 @@ async function run(calls: readonly Call[], total: number, tally: Tally): Promise
   await Promise.all(Array.from({ length: atOnce }, work))
 }
 
-/** While the one connection of the embedded database is taken, no call gets an answer from it. */
-async function withoutDatabase(app: RunningApp, work: () => Promise<void>): Promise<void> {
+/** While all connections to the database are taken, no call gets an answer from it. */
+export async function withoutDatabase(
+  { db }: RunningApp,
+  connections: number,
+  work: () => Promise<unknown>,
+): Promise<void> {
   const free = Promise.withResolvers<void>()
-  const held = app.db.use(new AbortController().signal, () => free.promise)
+  const { signal } = new AbortController()
+  const held = Array.from({ length: connections }, () => db.use(signal, () => free.promise))
   try {
     await work()
   } finally {
     free.resolve()
-    await held
+    await Promise.all(held)
   }
 }
 
@@ -64,7 +69,7 @@ async function settled(app: RunningApp, total: number): Promise<Tally> {
   return counted(app)
 }
 
-const noSpans = {
+export const noSpans = {
   export: (_spans: unknown, done: (result: { code: number }) => void) => done({ code: 0 }),
   shutdown: async () => undefined,
 }
@@ -89,7 +94,7 @@ export async function sumsEqual(t: Test, ratio: number): Promise<void> {
     1
 
   await run(mixedCalls(all), mixed, tally)
-  await withoutDatabase(app, () => run(lateCalls(all), late, tally))
+  await withoutDatabase(app, 1, () => run(lateCalls(all), late, tally))
 
   const total = totalOf(tally)
   t.equal(total, mixed + late + 1)
