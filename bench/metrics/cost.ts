@@ -7,6 +7,7 @@ import { PrometheusExporter } from '@opentelemetry/exporter-prometheus'
 import { readFileSync } from 'node:fs'
 import pino from 'pino'
 import { loadConf } from '../../src/conf/conf.ts'
+import { type StatementObserver, unobserved } from '../../src/data/statements.ts'
 import type { Metrics } from '../../src/metrics/metrics.ts'
 import { startMetrics } from '../../src/metrics/start.ts'
 import type { Exchange, ExchangeObserver } from '../../src/server/exchange.ts'
@@ -168,6 +169,39 @@ async function printRecording(): Promise<void> {
   await metrics.stop(1000)
 }
 
+const sql =
+  'select `id`, `name`, `email`, `phone`, `created_at` from `users` where `users`.`id` = ?'
+
+/** Microseconds of CPU for a statement that takes no time, and its connection. */
+async function cpuOfStatement(observer: StatementObserver): Promise<number> {
+  globalThis.gc?.()
+  const before = process.cpuUsage()
+  for (let index = 0; index < perRound; index += 1) {
+    const since = performance.now()
+    observer.waited(since)
+    await observer.statement(sql, async () => undefined)
+    observer.used?.(since)
+  }
+  const { user, system } = process.cpuUsage(before)
+  return (user + system) / perRound
+}
+
+async function printStatements(): Promise<void> {
+  const metrics = await started()
+  const storage = { system: 'mysql', namespace: 'users', address: 'db', port: 3306 }
+  const watched = metrics.statements(storage)
+  const above: number[] = []
+  for (let round = -2; round < rounds; round += 1) {
+    const base = await cpuOfStatement(unobserved)
+    const cpu = await cpuOfStatement(watched)
+    if (round >= 0) above.push(cpu - base)
+  }
+  console.log('| each statement | above no metrics, CPU µs, median |')
+  console.log('| --- | --- |')
+  console.log(`| src/metrics | ${median(above).toFixed(2)} |`)
+  await metrics.stop(1000)
+}
+
 async function timeOf(metrics: Metrics): Promise<{ ms: number; cpu: number; text: string }> {
   const cpu = process.cpuUsage()
   const begin = performance.now()
@@ -205,5 +239,7 @@ async function printScrape(): Promise<void> {
 
 console.log(`Node ${process.version}, ${rounds} rounds of ${perRound} requests\n`)
 await printRecording()
+console.log('')
+await printStatements()
 console.log('')
 await printScrape()

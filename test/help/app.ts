@@ -17,6 +17,7 @@ export interface StartOptions extends Pick<AppOptions, 'now'> {
   storage: Storage
   maxBodyBytes?: number
   maxHeaderBytes?: number
+  maxConcurrentCalls?: number
   /** Starts tracing into this exporter. */
   spans?: SpanExporter
   /** Whether there are metrics, on a third port. */

@@ -1,6 +1,6 @@
 import http2 from 'node:http2'
 import net from 'node:net'
-import t from 'tap'
+import t, { test } from 'tap'
 import { exchangeMetrics } from '../../src/metrics/exchange.ts'
 import { refusals } from '../../src/metrics/refusals.ts'
 import type { Exchange } from '../../src/server/exchange.ts'
@@ -55,7 +55,7 @@ async function seriesOf(url: string): Promise<number> {
   return readSamples(await response.text()).length
 }
 
-t.test('unknown paths, methods and header values make no series', async (t) => {
+test('unknown paths, methods and header values make no series', async (t) => {
   const app = await startApp(t, { storage: 'sqlite', measured: true })
   const { rest, rpc, metrics } = app
   const get = (path: string, headers = '') => `GET ${path} HTTP/1.1\r\nHost: x\r\n${headers}\r\n`
@@ -77,7 +77,7 @@ t.test('unknown paths, methods and header values make no series', async (t) => {
   t.ok(sum(counted) >= 3 * each, 'and all of them count')
 })
 
-t.test('unknown reasons make no series', async (t) => {
+test('unknown reasons make no series', async (t) => {
   const { observer, families } = exchangeMetrics({ scheme: 'http', paths: [] }, refusals().of)
   const exchange = (reason: string): Exchange => ({
     method: 'GET',

@@ -75,7 +75,7 @@ export function clients(t: Test, { rest, rpc }: RunningApp) {
     const head = once(stream, 'response') as Promise<[http2.IncomingHttpHeaders]>
     if (body !== undefined) stream.end(body)
     const [, [fields]] = await Promise.all([buffer(stream), head])
-    return { ...fields, ...trailers } as http2.IncomingHttpHeaders
+    return { ...fields, ...trailers }
   }
   return { session, overH2, rest: rest.url, rpc: rpc.url, ports: [rest.port, rpc.port] }
 }

@@ -2,7 +2,7 @@ import { spawnSync } from 'node:child_process'
 import { readFileSync } from 'node:fs'
 import https from 'node:https'
 import { setTimeout as sleep } from 'node:timers/promises'
-import t from 'tap'
+import t, { test } from 'tap'
 import { parse } from 'yaml'
 import { findPrometheus } from '../../scripts/prometheus.ts'
 import { type RunningApp, startApp } from '../help/app.ts'
@@ -63,7 +63,7 @@ async function metricsOf({ metrics }: RunningApp): Promise<string> {
   return response.text()
 }
 
-t.test('Prometheus has an answer to all that dashboard and rules ask', { skip }, async (t) => {
+test('Prometheus has an answer to all that dashboard and rules ask', { skip }, async (t) => {
   const options = { measured: true, spans: noSpans, maxBodyBytes: 1024 }
   const app = await startApp(t, { storage: 'mysql', ...options })
   const { issue, ca } = certificates(t)
