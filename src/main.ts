@@ -6,7 +6,7 @@ import type { Logger } from 'pino'
 import { type Conf, loadConf } from './conf/conf.ts'
 import { createLog } from './log.ts'
 import { tracingSettings } from './telemetry/settings.ts'
-import { startTracing } from './telemetry/start.ts'
+import { type RunningTracing, startTracing } from './telemetry/start.ts'
 
 const usage = `usage: npm start -- [--conf PATH]
        npm run migrate -- [--conf PATH]
@@ -69,12 +69,16 @@ async function seed(conf: Conf, users: number): Promise<void> {
 }
 
 async function serve(conf: Conf): Promise<void> {
-  let fields: () => object = () => ({})
-  const log = createLog(conf.log, process.stdout.isTTY, { version, fields: () => fields() })
-  const settings = tracingSettings(conf.tracing, process.env)
+  const settings = tracingSettings(conf.tracing, process.env, conf.log)
+  // Tracing tells the log what it does, and is what the log asks for the trace of a line.
+  let tracing: RunningTracing | undefined
+  const log = createLog(conf.log, process.stdout.isTTY, {
+    version,
+    ...(settings && { fields: () => tracing?.logFields() ?? {} }),
+    ...(settings?.logs && { also: (line) => tracing?.logLine?.(line) }),
+  })
   const identity = { service: 'user-service', version }
-  const tracing = settings && (await startTracing({ settings, identity, env: process.env, log }))
-  if (tracing) ({ logFields: fields } = tracing)
+  if (settings) tracing = await startTracing({ settings, identity, env: process.env, log })
   const { startMetrics } = await import('./metrics/start.ts')
   const metrics = await startMetrics({ conf, identity, env: process.env, log })
   const { createApp } = await import('./app.ts')

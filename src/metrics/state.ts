@@ -14,9 +14,9 @@ export interface ServiceState {
   pools: () => readonly PoolState[]
   /** Until when the certificate that clients see is valid; undefined without TLS. */
   certificateEnd: () => Date | undefined
-  /** Lines that could not be logged since the start. */
+  /** Lines that could not be written to standard output since the start. */
   linesDropped: () => number
-  /** Undefined where nothing is traced. */
+  /** Spans and lines for the collector; undefined where nothing is traced. */
   spans: () => SpanCounts | undefined
 }
 
@@ -46,11 +46,18 @@ export function watchState(meter: Meter, state: ServiceState): void {
   })
   meter
     .createObservableCounter('log_lines_dropped', {
-      description: 'Lines of the log that nobody will read, because they could not be written',
+      description:
+        'Lines of the log that nobody will read there, because they could not be written',
       unit: '{line}',
     })
-    .addCallback((result) => result.observe(state.linesDropped()))
+    .addCallback((result) => {
+      result.observe(state.linesDropped(), { output: 'stdout' })
+      result.observe(state.spans()?.logs.dropped ?? 0, { output: 'otlp' })
+    })
 }
+
+/** Where nothing is traced: an expression over zeros has an answer. */
+const noSpans = { exported: 0, waiting: 0, dropped: { queue: 0, export: 0, keep: 0 } }
 
 function watchSpans(meter: Meter, { spans }: ServiceState): void {
   const counter = (name: string, description: string) =>

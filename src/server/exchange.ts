@@ -41,6 +41,8 @@ export interface Exchange {
 export interface ExchangeObserver {
   /** A request has arrived; not called for a connection that is refused before there is one. */
   begin?(exchange: Exchange, request: Request, response: Response): void
+  /** Calls `work`, which does all that the exchange needs, for observers that must be around it. */
+  around?(exchange: Exchange, work: () => void): void
   end(exchange: Exchange): void
 }
 
@@ -122,6 +124,16 @@ export function exchangeRegistry(protocol: Protocol, observers: readonly Exchang
       })
       for (const observer of observers) observer.begin?.(exchange, request, response)
       return exchange
+    },
+
+    /** Calls `work` inside of what the observers put around it. */
+    within(exchange: Exchange, work: () => void): void {
+      let call = work
+      for (const observer of observers) {
+        const inner = call
+        if (observer.around) call = () => observer.around?.(exchange, inner)
+      }
+      call()
     },
 
     /** The exchange of a request that `open` has seen. */

@@ -41,7 +41,8 @@ export function grpcServer(options: ServerOptions) {
         (req, res) => {
           asJson(req.headers)
           const exchange = exchanges.open(req, res)
-          if (admission.admit(req, res)) handler(req as never, res as never)
+          if (admission.admit(req, res))
+            exchanges.within(exchange, () => handler(req as never, res as never))
           else overloadedRpc(exchange, req, res)
         },
         limits,

@@ -42,7 +42,8 @@ export function httpServer(options: ServerOptions, readiness: Readiness) {
       dualProtocolListener(
         (req, res) => {
           const exchange = exchanges.open(req, res)
-          if (admission.admit(req, res)) handler(req as never, res as never)
+          if (admission.admit(req, res))
+            exchanges.within(exchange, () => handler(req as never, res as never))
           else overloadedRest(exchange, res)
         },
         limits,

@@ -1,4 +1,4 @@
-import type { ReadableSpan, SpanExporter } from '@opentelemetry/sdk-trace'
+import type { Resource } from '@opentelemetry/resources'
 
 export interface BatchSettings {
   maxSize: number
@@ -7,8 +7,18 @@ export interface BatchSettings {
   timeoutMs: number
 }
 
+/** A span or a log record. */
+interface Item {
+  resource: Resource
+}
+
+/** What the exporters of OpenTelemetry for spans and for log records have in common. */
+interface Exporter<T> {
+  export(items: T[], done: (result: { code: number; error?: Error }) => void): void
+}
+
 export interface ExportEvents {
-  /** An export has failed and none has before it, or not since the last success. */
+  /** An export has failed, and it is the first or the last one before it had succeeded. */
   failing: (reason: string) => void
   /** The exports succeed again; so many spans are lost in all. */
   resumed: (dropped: number) => void
@@ -16,18 +26,20 @@ export interface ExportEvents {
   detached: <T>(work: () => T) => T
 }
 
+export type ExportQueue<T extends Item> = ReturnType<typeof exportQueue<T>>
+
 /**
- * Collects ended spans and exports them in batches, one export at a time. What does not fit into the
+ * Collects ended spans, or log records, and exports them in batches, one export at a time. What does not fit into the
  * queue, and what an export could not deliver, is dropped and counted. OpenTelemetry's own processor
  * does the same without telling how much it has dropped.
  */
-export function exportQueue(
-  exporter: SpanExporter,
+export function exportQueue<T extends Item>(
+  exporter: Exporter<T>,
   settings: BatchSettings,
   { failing: tellFailing, resumed: tellResumed, detached }: ExportEvents,
 ) {
   const { maxSize, delayMs, queue: capacity, timeoutMs } = settings
-  const waiting: ReadableSpan[] = []
+  const waiting: T[] = []
   const dropped = { queue: 0, export: 0 }
   let exported = 0
   let inFlight = 0
@@ -36,12 +48,12 @@ export function exportQueue(
   let timer: NodeJS.Timeout | undefined
   let running: Promise<void> | undefined
 
-  function add(span: ReadableSpan): void {
+  function add(item: T): void {
     if (stopped || waiting.length >= capacity) {
       dropped.queue += 1
       return
     }
-    waiting.push(span)
+    waiting.push(item)
     if (running) return
     if (waiting.length >= maxSize) detached(run)
     else timer ??= detached(() => setTimeout(run, delayMs).unref())
@@ -62,7 +74,7 @@ export function exportQueue(
     if (waiting.length > 0 && !stopped) timer ??= setTimeout(run, delayMs).unref()
   }
 
-  async function exportBatch(batch: ReadableSpan[]): Promise<void> {
+  async function exportBatch(batch: T[]): Promise<void> {
     if (batch.length === 0) return
     inFlight = batch.length
     const problem = await outcome(exporter, batch, timeoutMs)
@@ -107,9 +119,9 @@ export function exportQueue(
 }
 
 /** Empty when the batch has arrived, else why not. */
-async function outcome(
-  exporter: SpanExporter,
-  batch: ReadableSpan[],
+async function outcome<T extends Item>(
+  exporter: Exporter<T>,
+  batch: T[],
   timeoutMs: number,
 ): Promise<string> {
   const { promise, resolve } = Promise.withResolvers<string>()

@@ -1,4 +1,5 @@
 import { readFileSync } from 'node:fs'
+import type { LogRecordExporter } from '@opentelemetry/sdk-logs'
 import type { SpanExporter } from '@opentelemetry/sdk-trace'
 import type { Env, TracingSettings } from './settings.ts'
 
@@ -20,6 +21,19 @@ export function createExporter(settings: TracingSettings, env: Env): Promise<Spa
 
 const read = (path: string) => (path === '' ? undefined : readFileSync(path))
 
+/** The same for log records: they go where the spans go, by the same protocol. */
+export async function createLogExporter(
+  settings: TracingSettings,
+  env: Env,
+): Promise<LogRecordExporter> {
+  if (settings.exporter === 'otlp_grpc') {
+    const { OTLPLogExporter } = await import('@opentelemetry/exporter-logs-otlp-grpc')
+    return new OTLPLogExporter(await grpcOptions(settings, env))
+  }
+  const { OTLPLogExporter } = await import('@opentelemetry/exporter-logs-otlp-proto')
+  return new OTLPLogExporter(httpOptions(settings, env, '/v1/logs'))
+}
+
 function pem({ caFile, certFile, keyFile }: TracingSettings['tls']) {
   return { ca: read(caFile), cert: read(certFile), key: read(keyFile) }
 }
@@ -32,32 +46,38 @@ function tlsFromEnv(env: Env): boolean {
 }
 
 async function otlpGrpc(settings: TracingSettings, env: Env): Promise<SpanExporter> {
-  const [{ OTLPTraceExporter }, grpc] = await Promise.all([
-    import('@opentelemetry/exporter-trace-otlp-grpc'),
-    import('@grpc/grpc-js'),
-  ])
+  const { OTLPTraceExporter } = await import('@opentelemetry/exporter-trace-otlp-grpc')
+  return new OTLPTraceExporter(await grpcOptions(settings, env))
+}
+
+async function grpcOptions(settings: TracingSettings, env: Env) {
+  const grpc = await import('@grpc/grpc-js')
   const { endpoint, headers, tls, batch } = settings
   const metadata = new grpc.Metadata()
   for (const [name, value] of Object.entries(headers)) metadata.set(name, value)
   const { ca, cert, key } = pem(tls)
   const secure = endpoint?.startsWith('https:') === true && !tlsFromEnv(env)
-  return new OTLPTraceExporter({
+  return {
     ...(endpoint !== undefined && { url: endpoint }),
     ...(secure && {
       credentials: grpc.credentials.createSsl(ca ?? null, key ?? null, cert ?? null),
     }),
     metadata,
     ...timeout(batch.timeoutMs, env),
-  })
+  }
 }
 
 async function otlpHttp(settings: TracingSettings, env: Env): Promise<SpanExporter> {
   const { OTLPTraceExporter } = await import('@opentelemetry/exporter-trace-otlp-proto')
+  return new OTLPTraceExporter(httpOptions(settings, env, '/v1/traces'))
+}
+
+function httpOptions(settings: TracingSettings, env: Env, path: string) {
   const { endpoint, headers, tls, batch } = settings
   const { ca, cert, key } = pem(tls)
   const own = ca !== undefined || cert !== undefined
-  return new OTLPTraceExporter({
-    ...(endpoint !== undefined && { url: tracesUrl(endpoint) }),
+  return {
+    ...(endpoint !== undefined && { url: signalUrl(endpoint, path) }),
     headers,
     ...(own &&
       !tlsFromEnv(env) && {
@@ -69,13 +89,13 @@ async function otlpHttp(settings: TracingSettings, env: Env): Promise<SpanExport
         },
       }),
     ...timeout(batch.timeoutMs, env),
-  })
+  }
 }
 
 /** As the specification builds it from a base URL; a longer path is taken as it is. */
-function tracesUrl(endpoint: string): string {
+function signalUrl(endpoint: string, path: string): string {
   const url = new URL(endpoint)
-  if (url.pathname === '/') url.pathname = '/v1/traces'
+  if (url.pathname === '/') url.pathname = path
   return url.href
 }
 

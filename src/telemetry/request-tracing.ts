@@ -39,6 +39,8 @@ export interface RequestTracingOptions extends SpanTools {
   nextTraceId: (id: string) => void
   /** Header that tells the caller the trace id; empty: none. */
   responseHeader: string
+  /** Whether instrumentations need a server span from the start, when no route is known yet. */
+  early: boolean
 }
 
 /** Everything of `Tracing` that concerns one request. Nothing is built for what is not recorded. */
@@ -112,6 +114,10 @@ export function requestTracing(options: RequestTracingOptions) {
     const { exchange, span } = trace
     if (!span) return
     const { failure, startedAt, durationMs } = exchange
+    if (options.early) {
+      span.updateName(serverSpanName(exchange))
+      span.setAttributes(requestAttributes(trace, personalData))
+    }
     span.setAttributes(responseAttributes(exchange))
     const type = serverError(exchange)
     const endedAt = timeIn(trace, startedAt + durationMs)
@@ -126,6 +132,13 @@ export function requestTracing(options: RequestTracingOptions) {
     trace.held?.settle(slow || (errors && type !== undefined))
   }
 
+  function around(exchange: Exchange, work: () => void): void {
+    const trace = traces.get(exchange)
+    if (!trace) return work()
+    decide(trace)
+    scopes.run(scopeOf(trace, trace.span), work)
+  }
+
   const observer: ExchangeObserver = {
     begin(exchange, request, response) {
       const trace = opened(exchange, request)
@@ -133,6 +146,7 @@ export function requestTracing(options: RequestTracingOptions) {
       read(trace)
       response.setHeader(responseHeader, traceFields(trace).trace_id ?? '')
     },
+    ...(options.early && { around }),
     end(exchange) {
       const trace = traces.get(exchange) ?? opened(exchange)
       decide(trace)
@@ -146,7 +160,10 @@ export function requestTracing(options: RequestTracingOptions) {
       const trace = exchange && traces.get(exchange)
       if (!trace) return next(req)
       decide(trace)
-      const scope = scopeOf(trace, trace.span)
+      const current = scopes.getStore()
+      // An instrumentation may have put a span of its own around the handler.
+      const inside = current?.trace === trace && current.span?.isRecording() === true
+      const scope = inside ? current : scopeOf(trace, trace.span)
       const answer = scopes.run(scope, next, req)
       if (!req.stream) return answer
       return answer.then((res) =>

@@ -1,6 +1,14 @@
 import { register } from 'node:module'
-import { type Context, context, propagation, SpanKind, trace as api } from '@opentelemetry/api'
+import {
+  logs,
+  type Context,
+  context,
+  propagation,
+  SpanKind,
+  trace as api,
+} from '@opentelemetry/api'
 import type { Instrumentation } from '@opentelemetry/instrumentation'
+import type { LogRecordProcessor, ReadableLogRecord } from '@opentelemetry/sdk-logs'
 import { NodeSDK } from '@opentelemetry/sdk-node'
 import {
   RandomIdGenerator,
@@ -10,8 +18,9 @@ import {
   type SpanProcessor,
 } from '@opentelemetry/sdk-trace'
 import { scopedContextManager } from './context-manager.ts'
-import { createExporter } from './exporters.ts'
-import { exportQueue } from './export-queue.ts'
+import { createExporter, createLogExporter } from './exporters.ts'
+import { exportQueue, type ExportQueue } from './export-queue.ts'
+import { logRecords } from './log-records.ts'
 import { newTraceId } from './ids.ts'
 import { type Held, holding } from './keep.ts'
 import { heldKey, requestTracing } from './request-tracing.ts'
@@ -29,12 +38,21 @@ export async function startSdk({
   exporter,
 }: StartOptions): Promise<RunningTracing> {
   const scopes = requestScopes()
-  const queue = exportQueue(exporter ?? (await createExporter(settings, env)), settings.batch, {
-    failing: (reason) =>
-      log.warn({ reason }, 'spans cannot be exported; they are dropped until they can'),
-    detached: (work) => scopes.exit(work),
-    resumed: (dropped) => log.info({ dropped }, 'spans are exported again'),
+  const watch = (what: string) => ({
+    failing: (reason: string) =>
+      log.warn({ reason }, `${what} cannot be exported; they are dropped until they can`),
+    resumed: (dropped: number) => log.info({ dropped }, `${what} are exported again`),
+    detached: <T>(work: () => T) => scopes.exit(work),
   })
+  const spanExporter = exporter ?? (await createExporter(settings, env))
+  const queue = exportQueue<ReadableSpan>(spanExporter, settings.batch, watch('spans'))
+  const logQueue =
+    settings.logs &&
+    exportQueue<ReadableLogRecord>(
+      await createLogExporter(settings, env),
+      settings.batch,
+      watch('log lines'),
+    )
   const held = holding(settings.keep.maxSpans, queue.add)
   const ids = idGenerator()
   const sdk = new NodeSDK({
@@ -43,9 +61,9 @@ export async function startSdk({
     sampler: withParentOnly,
     idGenerator: ids,
     spanProcessors: [processor(queue)],
-    // Others are to come; without these the SDK would start exporters of its own.
+    // Without these the SDK would start exporters of its own.
     metricReaders: [],
-    logRecordProcessors: [],
+    logRecordProcessors: logQueue ? [logProcessor(logQueue)] : [],
     instrumentations: await instrumentations(settings.instrumentations),
   })
   sdk.start()
@@ -62,6 +80,7 @@ export async function startSdk({
     hold: held.hold,
     nextTraceId: (id) => ids.next(id),
     responseHeader,
+    early: settings.instrumentations.length > 0,
   })
   return {
     ...tracing,
@@ -69,20 +88,37 @@ export async function startSdk({
       exported: queue.exported,
       dropped: { ...queue.dropped, keep: held.forgotten },
       waiting: queue.waiting + held.waiting,
+      logs: {
+        exported: logQueue ? logQueue.exported : 0,
+        dropped: logQueue ? total(logQueue.dropped) : 0,
+      },
     }),
+    ...(logQueue && { logLine: logRecords(logs.getLogger(identity.service)) }),
     async stop(timeoutMs) {
-      await queue.stop(timeoutMs)
+      await Promise.all([queue.stop(timeoutMs), logQueue && logQueue.stop(timeoutMs)])
       const { dropped } = queue
       if (dropped.queue + dropped.export > 0) log.warn({ dropped }, 'spans were dropped')
       // What still hangs on the collector is not waited for.
       void sdk.shutdown().catch(() => undefined)
-      for (const global of [api, context, propagation]) global.disable()
+      for (const global of [api, context, propagation, logs]) global.disable()
     },
   }
 }
 
+function total(dropped: { queue: number; export: number }): number {
+  return dropped.queue + dropped.export
+}
+
+function logProcessor(queue: ExportQueue<ReadableLogRecord>): LogRecordProcessor {
+  return {
+    onEmit: queue.add,
+    forceFlush: queue.flush,
+    shutdown: () => Promise.resolve(),
+  }
+}
+
 /** Spans to the queue, but those of a request that is held back to whoever holds it. */
-function processor(queue: ReturnType<typeof exportQueue>): SpanProcessor {
+function processor(queue: Pick<ExportQueue<ReadableSpan>, 'add' | 'flush'>): SpanProcessor {
   const heldBy = new WeakMap<ReadableSpan, Held>()
   return {
     onStart(span, parent: Context) {

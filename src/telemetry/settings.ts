@@ -22,12 +22,18 @@ export interface TracingSettings {
   responseHeader: string
   personalData: boolean
   instrumentations: string[]
+  /** Whether log lines go to the collector, too. */
+  logs: boolean
   /** What an operator should be told at the start. */
   notes: string[]
 }
 
 /** Undefined: nothing is traced, and nothing of OpenTelemetry is loaded. */
-export function tracingSettings(conf: Conf['tracing'], env: Env): TracingSettings | undefined {
+export function tracingSettings(
+  conf: Conf['tracing'],
+  env: Env,
+  { otlp: logs }: Pick<Conf['log'], 'otlp'> = { otlp: false },
+): TracingSettings | undefined {
   const notes: string[] = []
   const fromJaeger = jaegerEndpoint(conf, notes)
   const endpoint = conf.endpoint || fromJaeger
@@ -60,6 +66,7 @@ export function tracingSettings(conf: Conf['tracing'], env: Env): TracingSetting
     environment: conf.environment,
     responseHeader: conf.responseHeader,
     personalData: conf.personalData,
+    logs: logs && exporter.startsWith('otlp'),
     instrumentations: conf.instrumentations.split(',').filter(Boolean),
     notes,
   }

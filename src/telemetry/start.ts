@@ -17,6 +17,8 @@ export interface StartOptions {
 export type RunningTracing = Tracing & {
   /** The fields of a line that is written in the middle of a request. */
   logFields: () => LogFields
+  /** Takes each line of the log; undefined where lines do not go to the collector. */
+  logLine?: (line: string) => void
 }
 
 /**

@@ -19,6 +19,8 @@ export interface SpanCounts {
   dropped: { queue: number; export: number; keep: number }
   /** Spans that wait for export or for the end of their request. */
   waiting: number
+  /** Lines that went to the collector as well, and those that did not arrive there. */
+  logs: { exported: number; dropped: number }
 }
 
 /**

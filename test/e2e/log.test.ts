@@ -336,6 +336,6 @@ test('a mail address in the path of a request is not logged', async (t) => {
   const app = await startApp(t, { storage: 'sqlite' })
   const request = { target: '/v1/users/hedwig@example.com' }
   const lines = await linesOf(app, 1, () => exchange(app.rest.port, request))
-  t.match(lines, [{ path: '/v1/users/*' }])
   t.notMatch(JSON.stringify(lines), /hedwig/)
+  t.match(lines, [{ path: '/v1/users/REDACTED' }])
 })

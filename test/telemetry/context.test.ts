@@ -58,9 +58,9 @@ for (const storage of ['mysql', 'sqlite'] satisfies Storage[])
     const spans = await memory.of(
       () =>
         Promise.all(
-          callers.map(({ trace, span }, index) =>
-            calls[index % calls.length]?.({ traceparent: `00-${trace}-${span}-01` }),
-          ),
+          callers.map(async ({ trace, span }, index) => {
+            await calls[index % calls.length]?.({ traceparent: `00-${trace}-${span}-01` })
+          }),
         ),
       served(1000),
     )
