@@ -67,12 +67,7 @@ function watchSpans(meter: Meter, { spans }: ServiceState): void {
   const waiting = gauge(meter, 'spans_waiting', 'Spans that wait for their export', '{span}')
   meter.addBatchObservableCallback(
     (result) => {
-      // Zeros where nothing is traced: an expression over them then has an answer.
-      const counts = spans() ?? {
-        exported: 0,
-        dropped: { queue: 0, export: 0, keep: 0 },
-        waiting: 0,
-      }
+      const counts = spans() ?? noSpans
       result.observe(exported, counts.exported)
       result.observe(waiting, counts.waiting)
       for (const [cause, count] of Object.entries(counts.dropped))
