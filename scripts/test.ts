@@ -9,6 +9,7 @@ import { createInterface } from 'node:readline'
 
 import { testBrowser } from './chromium.ts'
 import { testDatabase } from './mariadb.ts'
+import { fetchPrometheus, findPrometheus } from './prometheus.ts'
 import { compact, totals } from './report.ts'
 
 const root = join(import.meta.dirname, '..')
@@ -34,6 +35,9 @@ try {
 }
 
 async function main(): Promise<number> {
+  // The tests that need it are skipped without, but not where everything must be seen to hold.
+  if (!findPrometheus() && !fetchPrometheus() && process.env.CI)
+    throw new Error('no prometheus found: install it (Debian: prometheus), with its promtool')
   await using database = await testDatabase()
   if (interrupted) return 1
   const browser = files.length === 0 || files.some(needsBrowser) ? testBrowser() : undefined

@@ -8,7 +8,7 @@ import type { Logger } from 'pino'
 import { userUsecase } from './biz/user.ts'
 import type { Conf } from './conf/conf.ts'
 import type { Database } from './data/database.ts'
-import type { ObserveStatements } from './data/statements.ts'
+import { type ObserveStatements, observedBy } from './data/statements.ts'
 import { mysqlDatabase } from './data/mysql/database.ts'
 import { sqliteDatabase } from './data/sqlite/database.ts'
 import { userRepo } from './data/user.ts'
@@ -18,10 +18,12 @@ import { ServerReflection as ServerReflectionV1Alpha } from './gen/grpc/reflecti
 import { file_google_rpc_error_details } from './gen/google/rpc/error_details_pb.ts'
 import { Health } from './gen/health/v1/health_pb.ts'
 import { Metadata } from './gen/kratos/api/metadata_pb.ts'
+import { linesDropped } from './log.ts'
+import type { Metrics } from './metrics/metrics.ts'
 import { routeListing } from './rest/listing.ts'
 import { compileRoutes } from './rest/target.ts'
 import { accessLog } from './server/access-log.ts'
-import { admission } from './server/admission.ts'
+import { type Admission, admission } from './server/admission.ts'
 import { parseOrigins } from './server/cors.ts'
 import { descriptors } from './server/descriptors.ts'
 import { grpcServer } from './server/grpc.ts'
@@ -32,7 +34,7 @@ import { kratosMetadataService } from './server/kratos-metadata.ts'
 import type { DualListener } from './server/listener.ts'
 import { readiness } from './server/readiness.ts'
 import { reflectionService } from './server/reflection.ts'
-import { loadTls } from './server/tls.ts'
+import { loadTls, type Tls } from './server/tls.ts'
 import { userService } from './service/user.ts'
 import type { Tracing } from './telemetry/tracing.ts'
 import { userSpans } from './telemetry/user-spans.ts'
@@ -46,21 +48,27 @@ export interface AppOptions {
   now?: () => Date
   /** Undefined: nothing is traced. */
   tracing?: Tracing | undefined
+  /** Undefined: nothing is measured. */
+  metrics?: Metrics | undefined
+  version?: string
 }
 
 export type App = ReturnType<typeof createApp>
 
 /** Makes every object of the service once. Nothing is opened before `start`. */
-export function createApp({ conf, log, now = () => new Date(), tracing }: AppOptions) {
+export function createApp({ conf, log, now = () => new Date(), ...watch }: AppOptions) {
+  const { tracing, metrics, version = '' } = watch
   const traced = tracing?.traced ?? untraced
-  const db = openDatabase(conf.data.database, tracing?.statements)
+  const tls = tlsOf(conf, log)
+  const db = openDatabase(conf.data.database, observedBy(metrics?.statements, tracing?.statements))
   const repo = traced('UserRepo', userRepo(db, totalOptions(conf.data.total)))
   const usecase = userUsecase(repo, now)
   const spans = userSpans(conf.tracing.personalData)
   const users = traced('UserService', userService(traced('UserUseCase', usecase, spans)))
   const ready = readiness({ ...db.problems(), shutdown: '' })
   const closing = new AbortController()
-  const options = serverOptions(conf, log, tracing)
+  const calls = admission(conf.server.limits.maxConcurrentCalls)
+  const options = serverOptions(conf, { log, tls, calls, tracing, metrics })
   const userRoutes = (router: ConnectRouter) => router.service(User, users)
   const http = httpServer({ ...options, routes: userRoutes }, ready)
   const grpc = grpcServer({
@@ -70,6 +78,17 @@ export function createApp({ conf, log, now = () => new Date(), tracing }: AppOpt
       router.service(Health, healthService(ready, [User.typeName], closing.signal))
       if (conf.server.reflection) reflect(router)
     },
+  })
+  metrics?.watch({
+    version,
+    storage: db.description.split(' ', 1)[0] ?? '',
+    ready: () => ready.ready(),
+    checks: () => ready.checks(),
+    calls: () => ({ active: calls.active, most: conf.server.limits.maxConcurrentCalls }),
+    pools: () => db.pools(),
+    certificateEnd: () => tls?.end(),
+    linesDropped: linesDropped(log),
+    spans: () => tracing?.counts(),
   })
   let stopped: Promise<void> | undefined
 
@@ -83,7 +102,8 @@ export function createApp({ conf, log, now = () => new Date(), tracing }: AppOpt
     await Promise.all([http, grpc].map((app) => closeGracefully(app, graceMs)))
     await db.close()
     // After the last exchange has ended, and with what is left of the time.
-    await tracing?.stop(Math.max(flushMs, graceMs - (performance.now() - begin)))
+    const leftMs = Math.max(flushMs, graceMs - (performance.now() - begin))
+    await Promise.all([tracing?.stop(leftMs), metrics?.stop(leftMs)])
   }
 
   return {
@@ -131,10 +151,15 @@ function totalOptions({ exactUpTo, maxAge }: Conf['data']['total']) {
   return { exactUpTo, maxAgeMs: durationMs(maxAge) }
 }
 
+/** What both ports share. */
+interface Shared extends Pick<AppOptions, 'log' | 'tracing' | 'metrics'> {
+  tls: Tls | undefined
+  calls: Admission
+}
+
 function serverOptions(
   { server }: Conf,
-  log: Logger,
-  tracing: Tracing | undefined,
+  { log, tls, calls, tracing, metrics }: Shared,
 ): Omit<ServerOptions, 'routes'> {
   const { limits, timeout, operationTimeouts } = server
   const requestTimeoutMs = durationMs(limits.requestTimeout)
@@ -146,14 +171,13 @@ function serverOptions(
       ...(tracing ? [tracing.interceptor] : []),
       ...interceptors({ defaultMs: durationMs(timeout), byOperation: new Map(byOperation) }),
     ],
-    observers: [...(tracing ? [tracing.observer] : []), accessLog(log, tracing?.fieldsOf)],
-    admission: admission(limits.maxConcurrentCalls),
-    tls: loadTls({ ...server.tls, minVersion: server.tls.minVersion as SecureVersion }, (err) =>
-      log.error(
-        { err: err.message },
-        'the changed certificate cannot be used; the one before stays',
-      ),
-    ),
+    observers: [
+      ...(tracing ? [tracing.observer] : []),
+      ...(metrics ? [metrics.exchanges] : []),
+      accessLog(log, tracing?.fieldsOf),
+    ],
+    admission: calls,
+    tls,
     origins: parseOrigins(server.cors.origins),
     limits: {
       maxBodyBytes: limits.maxBodyBytes,
@@ -167,6 +191,12 @@ function serverOptions(
   }
 }
 
+function tlsOf({ server }: Conf, log: Logger): Tls | undefined {
+  return loadTls({ ...server.tls, minVersion: server.tls.minVersion as SecureVersion }, (err) =>
+    log.error({ err: err.message }, 'the changed certificate cannot be used; the one before stays'),
+  )
+}
+
 function reflect(router: ConnectRouter): void {
   const services = [User, Health, ServerReflection, ServerReflectionV1Alpha, Metadata]
   // The details of errors, too, so that grpcurl can read them.
@@ -178,9 +208,13 @@ function reflect(router: ConnectRouter): void {
   router.service(Metadata, kratosMetadataService(known))
 }
 
-async function listenOn(app: FastifyInstance, addr: string): Promise<AddressInfo> {
+function hostAndPort(addr: string) {
   const [, host = '', port = ''] = /^(?:\[?(.*?)\]?):(\d+)$/.exec(addr) ?? []
-  await app.listen({ host, port: Number(port) })
+  return { host, port: Number(port) }
+}
+
+async function listenOn(app: FastifyInstance, addr: string): Promise<AddressInfo> {
+  await app.listen(hostAndPort(addr))
   return app.server.address() as AddressInfo
 }
 

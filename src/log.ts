@@ -1,7 +1,9 @@
+import { EventEmitter } from 'node:events'
 import pino, {
   type DestinationStream,
   type Logger,
   type LoggerOptions,
+  type MultiStreamRes,
   type StreamEntry,
 } from 'pino'
 import type { Conf } from './conf/conf.ts'
@@ -40,4 +42,14 @@ export function createLog(
   if (!also) return pino(options, out)
   const streams = [out, { write: also }].map((stream) => ({ level, stream }))
   return pino(options, pino.multistream(streams as StreamEntry[]))
+}
+
+/** Counts the lines that the streams of `log` give up from now on, because they cannot write them. */
+export function linesDropped(log: Logger): () => number {
+  let dropped = 0
+  const stream = (log as unknown as Record<symbol, unknown>)[pino.symbols.streamSym]
+  const several = (stream as Partial<MultiStreamRes>).streams ?? [{ stream }]
+  for (const { stream: each } of several)
+    if (each instanceof EventEmitter) each.on('drop', () => (dropped += 1))
+  return () => dropped
 }

@@ -87,16 +87,20 @@ async function serve(conf: Conf): Promise<void> {
   })
   const identity = { service: 'user-service', version }
   if (settings) tracing = await startTracing({ settings, identity, env: process.env, log })
+  const { startMetrics } = await import('./metrics/start.ts')
+  const metrics = await startMetrics({ conf, identity, env: process.env, log })
   const { createApp } = await import('./app.ts')
-  const app = createApp({ conf, log, tracing })
+  const app = createApp({ conf, log, tracing, metrics, version })
   stopOnSignal(app.stop, log)
   const { http, grpc } = await app.start(fail)
+  const { address } = metrics
   const embedded = conf.data.database.source === ''
   log.info(
     {
       node: process.version,
       http: `${http.address}:${http.port}`,
       grpc: `${grpc.address}:${grpc.port}`,
+      ...(address && { metrics: `${address.address}:${address.port}` }),
       storage: app.db.description,
       ready: app.readiness.ready(),
     },

@@ -14,6 +14,17 @@ export interface UserQueries {
   delete(id: bigint): Promise<boolean>
 }
 
+/** What the connections of one storage do now. */
+export interface PoolState {
+  name: string
+  open: number
+  /** Of those: how many a call has. */
+  used: number
+  most: number
+  /** Calls that wait for one. */
+  waiting: number
+}
+
 /** Why the storage cannot be used; an empty text where nothing is wrong. */
 export interface StorageProblems {
   database: string
@@ -34,6 +45,7 @@ export interface Database {
   /** Names the storage for the start line, without credentials. */
   readonly description: string
   problems(): StorageProblems
+  pools(): readonly PoolState[]
   /**
    * Connects and migrates, and goes on trying until that is done. Resolves when the first try has
    * ended, either way.

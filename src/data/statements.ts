@@ -17,6 +17,16 @@ export interface StatementObserver {
    * to get one.
    */
   waited(since: number, err?: unknown): void
+  /** A call has had a connection since then and gives it back, or up, now. */
+  used?(since: number): void
+  /** A call has been sent away: it has waited for too long, or too many wait already. */
+  refused?(limit: 'pool_wait' | 'pool_queue'): void
+}
+
+/** Names a storage and its connections: where it is, and which database. */
+export function storageName({ address, port, namespace }: Omit<Storage, 'system'>): string {
+  const place = [address, port].filter((part) => part !== undefined).join(':')
+  return place === '' ? namespace : `${place}/${namespace}`
 }
 
 export type ObserveStatements = (storage: Storage) => StatementObserver
@@ -25,4 +35,33 @@ export type ObserveStatements = (storage: Storage) => StatementObserver
 export const unobserved: StatementObserver = {
   statement: (_sql, run) => run(),
   waited: () => undefined,
+}
+
+/** Tells all who watch; undefined where nobody does. */
+export function observedBy(
+  ...watching: (ObserveStatements | undefined)[]
+): ObserveStatements | undefined {
+  return watching.reduce((one, other) => (one && other ? both(one, other) : (one ?? other)))
+}
+
+function both(one: ObserveStatements, other: ObserveStatements): ObserveStatements {
+  return function observe(storage) {
+    const outer = one(storage)
+    const inner = other(storage)
+    return {
+      statement: (sql, run) => outer.statement(sql, () => inner.statement(sql, run)),
+      waited(since, err) {
+        outer.waited(since, err)
+        inner.waited(since, err)
+      },
+      used(since) {
+        outer.used?.(since)
+        inner.used?.(since)
+      },
+      refused(limit) {
+        outer.refused?.(limit)
+        inner.refused?.(limit)
+      },
+    }
+  }
 }

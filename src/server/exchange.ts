@@ -56,15 +56,16 @@ export const exchangeKey = createContextKey<Exchange | undefined>(undefined, {
 
 export const clientGone: Failure = { status: 499, reason: 'CANCELED', code: Code.Canceled }
 /** Bytes that are no HTTP/2, whose connection ends with GOAWAY. */
-export const malformedFrames: Failure = { status: 400, reason: 'MALFORMED_REQUEST' }
+const malformedFrames: Failure = { status: 400, reason: 'MALFORMED_REQUEST' }
 
 export type Exchanges = ReturnType<typeof exchangeRegistry>
 
 /** Opens an exchange for each request of one port and tells the observers of its end. */
 export function exchangeRegistry(protocol: Protocol, observers: readonly ExchangeObserver[]) {
   const byRequest = new WeakMap<Request, Exchange>()
-  const onSocket = new WeakMap<object, Exchange>()
+  const onConnection = new WeakMap<object, Exchange>()
   const brokenOff = new WeakSet<Exchange>()
+  const served = new WeakSet<object>()
 
   function begin(method: string, url: string, abandoned: () => boolean): Exchange {
     return {
@@ -87,12 +88,29 @@ export function exchangeRegistry(protocol: Protocol, observers: readonly Exchang
     for (const observer of observers) observer.end(exchange)
   }
 
+  /** Tells of a connection that is refused: it ends the exchange on it, or is one by itself. */
+  function refused(connection: object, failure: Failure): void {
+    const exchange = onConnection.get(connection)
+    if (exchange) {
+      brokenOff.add(exchange)
+      exchange.failure ??= failure
+    } else
+      finish(
+        Object.assign(
+          begin('', '', () => true),
+          { failure, httpStatus: failure.status },
+        ),
+      )
+  }
+
   return {
     /** To be called for each request before it is routed. */
     open(request: Request, response: Response): Exchange {
       const exchange = begin(request.method ?? '', request.url ?? '', () => isAborted(request))
       byRequest.set(request, exchange)
-      onSocket.set(request.socket, exchange)
+      const connection = connectionOf(request)
+      onConnection.set(connection, exchange)
+      served.add(connection)
       let finished = false
       response.once('finish', () => {
         finished = true
@@ -101,7 +119,7 @@ export function exchangeRegistry(protocol: Protocol, observers: readonly Exchang
         if (finished && !isAborted(request)) exchange.httpStatus = response.statusCode
         // Whatever the answer was to be, nobody got it.
         else if (!brokenOff.has(exchange)) exchange.failure = clientGone
-        onSocket.delete(request.socket)
+        onConnection.delete(connection)
         finish(exchange)
       })
       for (const observer of observers) observer.begin?.(exchange, request, response)
@@ -123,21 +141,21 @@ export function exchangeRegistry(protocol: Protocol, observers: readonly Exchang
       return byRequest.get(request)
     },
 
-    /** Tells of a connection that is refused: it ends the exchange on it, or is one by itself. */
-    refused(socket: object, failure: Failure): void {
-      const exchange = onSocket.get(socket)
-      if (exchange) {
-        brokenOff.add(exchange)
-        exchange.failure ??= failure
-      } else
-        finish(
-          Object.assign(
-            begin('', '', () => true),
-            { failure, httpStatus: failure.status },
-          ),
-        )
+    refused,
+
+    /**
+     * Tells of an HTTP/2 connection that ends because its client breaks the protocol. Clients that
+     * are done sometimes do, with a frame for a stream that is over: that is no exchange.
+     */
+    broken(session: object): void {
+      if (onConnection.has(session) || !served.has(session)) refused(session, malformedFrames)
     },
   }
+}
+
+/** The socket of HTTP/1.1 or the session of HTTP/2, whose requests have a socket of their own each. */
+function connectionOf(request: Request): object {
+  return ('stream' in request && request.stream.session) || request.socket
 }
 
 /** Whether an HTTP/2 stream ended before its answer did; HTTP/1.1 fails the reading instead. */

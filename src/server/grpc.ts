@@ -8,7 +8,7 @@ import { restError, statusOf, unsupportedMediaType } from '../rest/errors.ts'
 import { ErrorInfoSchema } from '../gen/google/rpc/error_details_pb.ts'
 import { clientError, writeRefusal } from '../rest/server-options.ts'
 import { cors } from './cors.ts'
-import { exchangeKey, exchangeRegistry, malformedFrames } from './exchange.ts'
+import { exchangeKey, exchangeRegistry } from './exchange.ts'
 import type { ServerOptions } from './http.ts'
 import { dualProtocolListener } from './listener.ts'
 import { overflowRpc, overloaded, overloadedRpc } from './overload.ts'
@@ -52,7 +52,7 @@ export function grpcServer(options: ServerOptions) {
           tls,
           overflow: overflowRpc,
           overflowed: (socket) => exchanges.refused(socket, overloaded),
-          broken: (socket) => exchanges.refused(socket, malformedFrames),
+          broken: (session) => exchanges.broken(session),
         },
       ) as never,
     frameworkErrors: (err, request, reply) => refuse(request, reply, restError(err)),

@@ -6,12 +6,7 @@ import type { Admission } from './admission.ts'
 import { sendError } from '../rest/answer.ts'
 import { fastifyRestPlugin } from '../rest/plugin.ts'
 import { restServerOptions } from '../rest/server-options.ts'
-import {
-  type ExchangeObserver,
-  exchangeKey,
-  exchangeRegistry,
-  malformedFrames,
-} from './exchange.ts'
+import { type ExchangeObserver, exchangeKey, exchangeRegistry } from './exchange.ts'
 import { cors } from './cors.ts'
 import { healthRoutes } from './health-routes.ts'
 import { dualProtocolListener, type ListenerLimits } from './listener.ts'
@@ -59,7 +54,7 @@ export function httpServer(options: ServerOptions, readiness: Readiness) {
           tls,
           overflow: overflowRest,
           overflowed: (socket) => exchanges.refused(socket, overloaded),
-          broken: (socket) => exchanges.refused(socket, malformedFrames),
+          broken: (session) => exchanges.broken(session),
         },
       ) as never,
   })

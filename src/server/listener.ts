@@ -1,3 +1,4 @@
+import type { ServerHttp2Session } from 'node:http2'
 import net from 'node:net'
 import tls from 'node:tls'
 import { http1, http2c, LINGER_MS } from './connections.ts'
@@ -35,7 +36,7 @@ export interface ListenerOptions {
   /** Tells of such a connection. */
   overflowed?: (socket: net.Socket) => void
   /** Tells of an HTTP/2 connection that ends because its client breaks the protocol. */
-  broken?: (socket: net.Socket) => void
+  broken?: (session: ServerHttp2Session) => void
   tls?: Tls | undefined
 }
 
@@ -62,8 +63,8 @@ export function dualProtocolListener(
   server.on('tlsClientError', (_err: Error, socket: net.Socket) => socket.destroy())
   const h1 = http1(server, handler, limits)
   const h2 = http2c(server, handler, limits)
-  server.on('sessionError', (error: Error, { socket }: { socket: net.Socket }) => {
-    if ('code' in error && error.code === 'ERR_HTTP2_ERROR') broken?.(socket)
+  server.on('sessionError', (error: Error, session: ServerHttp2Session) => {
+    if ('code' in error && error.code === 'ERR_HTTP2_ERROR') broken?.(session)
   })
   const sockets = new Set<net.Socket>()
   const silent = new Set<net.Socket>()

@@ -1,3 +1,4 @@
+import { X509Certificate } from 'node:crypto'
 import { readFileSync } from 'node:fs'
 import { readFile } from 'node:fs/promises'
 import tls, { type SecureContextOptions, type SecureVersion, type TlsOptions } from 'node:tls'
@@ -13,6 +14,8 @@ export interface TlsFiles {
 
 export interface Tls {
   options: TlsOptions
+  /** Until when the certificate in use is valid. */
+  end(): Date
   /** Gives a server the new certificate each time the files change, until the server closes. */
   follow(server: tls.Server): void
 }
@@ -32,12 +35,14 @@ export function loadTls(files: TlsFiles, failed: (err: Error) => void): Tls | un
     throw new Error('server.tls needs both cert_file and key_file, or neither')
   const paths = [certFile, keyFile, ...(clientCaFile === '' ? [] : [clientCaFile])]
   const first = checked(files, paths.map(readPem))
+  let end = endOf(first)
   return {
     options: {
       ...first,
       ALPNProtocols: ['h2', 'http/1.1'],
       ...(clientCaFile !== '' && { requestCert: true, rejectUnauthorized: true }),
     },
+    end: () => end,
     follow(server) {
       let known = JSON.stringify(paths.map(readPem))
       async function compare(): Promise<void> {
@@ -45,12 +50,19 @@ export function loadTls(files: TlsFiles, failed: (err: Error) => void): Tls | un
         const now = JSON.stringify(contents)
         if (now === known) return
         known = now
-        server.setSecureContext(checked(files, contents))
+        const next = checked(files, contents)
+        server.setSecureContext(next)
+        end = endOf(next)
       }
       const timer = setInterval(() => void compare().catch(failed), pollMs).unref()
       server.once('close', () => clearInterval(timer))
     },
   }
+}
+
+/** Of the first certificate of a chain, which is the server's own. */
+function endOf({ cert }: { cert: string }): Date {
+  return new Date(new X509Certificate(cert).validTo)
 }
 
 function readPem(path: string): string {
@@ -65,7 +77,7 @@ function readPem(path: string): string {
 function checked(
   { certFile, keyFile, minVersion }: TlsFiles,
   [cert = '', key = '', ca]: string[],
-): SecureContextOptions {
+): SecureContextOptions & { cert: string } {
   const options = { cert, key, minVersion, ...(ca !== undefined && { ca }) }
   try {
     tls.createSecureContext(options)

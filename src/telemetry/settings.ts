@@ -28,7 +28,7 @@ export interface TracingSettings {
   notes: string[]
 }
 
-/** Undefined: nothing is traced, and nothing of OpenTelemetry is loaded. */
+/** Undefined: nothing is traced, and nothing of OpenTelemetry's tracing is loaded. */
 export function tracingSettings(
   conf: Conf['tracing'],
   env: Env,

@@ -3,6 +3,7 @@ import { Writable } from 'node:stream'
 import type { SpanExporter } from '@opentelemetry/sdk-trace'
 import pino, { type Logger } from 'pino'
 import type { Test } from 'tap'
+import { startMetrics } from '../../src/metrics/start.ts'
 import { createApp, type AppOptions } from '../../src/app.ts'
 import { redacted } from '../../src/redact.ts'
 import { type Conf, loadConf } from '../../src/conf/conf.ts'
@@ -22,6 +23,8 @@ export interface StartOptions extends Pick<AppOptions, 'now'> {
   maxConcurrentCalls?: number
   /** Starts tracing into this exporter. */
   spans?: SpanExporter
+  /** Whether there are metrics, on a third port. */
+  measured?: boolean
   /** Changes the configuration. */
   configure?: (conf: Conf) => void
   /** Gets the service's log, to write to it from the middle of a call. */
@@ -37,11 +40,12 @@ const confFile = new URL('../../configs/config.yaml', import.meta.url)
 
 /** The whole service on two free ports and an empty, migrated database; closed when the test ends. */
 export async function startApp(t: Test, options: StartOptions) {
-  const { storage, now, env: given, spans, configure, logged, ...limits } = options
+  const { storage, now, env: given, spans, measured, configure, logged, ...limits } = options
   const database = storage === 'mysql' ? await freshMysqlDatabase(t) : freshSqlitePath(t)
   const env = {
     HTTP_ADDR: '127.0.0.1:0',
     GRPC_ADDR: '127.0.0.1:0',
+    METRICS_ADDR: '127.0.0.1:0',
     [storage === 'mysql' ? 'DB_DSN' : 'SQLITE_PATH']: database,
     ...given,
   }
@@ -67,7 +71,9 @@ export async function startApp(t: Test, options: StartOptions) {
   )
   logged?.(log)
   if (spans) tracing = await tracingInto(spans, conf, log)
-  const app = createApp({ conf, log, tracing, ...(now && { now }) })
+  const identity = { service: 'user-service', version: 'test' }
+  const metrics = measured ? await startMetrics({ conf, identity, env: {}, log }) : undefined
+  const app = createApp({ conf, log, tracing, metrics, ...(now && { now }) })
   t.teardown(() => app.stop())
   const { http, grpc } = await app.start((err) => t.fail(err))
   return {
@@ -78,6 +84,8 @@ export async function startApp(t: Test, options: StartOptions) {
     close: () => app.stop(),
     rest: { port: http.port, url: `${scheme}://127.0.0.1:${http.port}` },
     rpc: { port: grpc.port, url: `${scheme}://127.0.0.1:${grpc.port}` },
+    /** Where the metrics are, when they were asked for. */
+    metrics: `http://127.0.0.1:${metrics?.address?.port}`,
     /** Everything logged so far. */
     log: (): LogLine[] => lines.map((line) => JSON.parse(line) as LogLine),
   }

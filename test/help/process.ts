@@ -43,6 +43,7 @@ export async function startProcess(
   const { child, stderr, exit } = spawnService(t, {
     HTTP_ADDR: '127.0.0.1:0',
     GRPC_ADDR: '127.0.0.1:0',
+    METRICS_ADDR: '127.0.0.1:0',
     ...env,
   })
   const lines: Record<string, unknown>[] = []

@@ -6,7 +6,12 @@ import type { Database, StorageEvents, StorageProblems, UserQueries } from '../d
 import { databaseUnavailable } from '../error.ts'
 import { MigrationError, readMigrations } from '../migration.ts'
 import { connectionOptions } from './connection-options.ts'
-import { type ObserveStatements, type StatementObserver, unobserved } from '../statements.ts'
+import {
+  type ObserveStatements,
+  type StatementObserver,
+  storageName,
+  unobserved,
+} from '../statements.ts'
 import { type MysqlAddress, parseMysqlDsn } from './dsn.ts'
 import { isDeadlock } from './error.ts'
 import { migrateMysql } from './migrate.ts'
@@ -92,6 +97,7 @@ export function mysqlDatabase({ source, pool: limits, observe }: MysqlOptions): 
   return {
     description: `MySQL ${address.socketPath ?? `${address.host}:${address.port}`}/${address.database}`,
     problems: () => problems,
+    pools: () => [{ name: storageName(storage), ...pool.state() }],
     start,
     migrate,
     async use(signal, work) {

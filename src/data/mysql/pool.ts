@@ -32,7 +32,7 @@ export function connectionPool(
       (err) => err && connection.destroy(),
     )
   })
-  const room = slots(limits)
+  const room = slots(limits, (limit) => observer.refused?.(limit))
   const running = new Set<(reason: unknown) => void>()
 
   /** Runs `work` on `connection` until it ends, the signal aborts or the pool gives all up. */
@@ -124,9 +124,11 @@ export function connectionPool(
     ): Promise<T> {
       try {
         const connection = await acquire(signal)
+        const since = performance.now()
         try {
           return await run(connection, signal, work)
         } finally {
+          observer.used?.(since)
           room.release()
         }
       } catch (err) {
@@ -139,5 +141,12 @@ export function connectionPool(
       for (const leave of running) leave(reason)
     },
     close: () => pool.end(),
+    state() {
+      // Not in mysql2's types, and its events tell only of connections that come.
+      const all = '_allConnections' in pool.pool ? pool.pool._allConnections : undefined
+      const open = (all as { length: number } | undefined)?.length ?? room.inUse
+      const used = Math.min(room.inUse, open)
+      return { open, used, most: limits.size, waiting: room.waiting }
+    },
   }
 }

@@ -16,9 +16,12 @@ interface Waiter {
 
 /**
  * Gives out connections' worth of room, first come first served. mysql2's own queue knows neither a
- * time limit nor an AbortSignal, so nobody waits there.
+ * time limit nor an AbortSignal, so nobody waits there. `refused` is told of those who are sent away.
  */
-export function slots({ size, maxWaiting, waitMs }: SlotLimits) {
+export function slots(
+  { size, maxWaiting, waitMs }: SlotLimits,
+  refused: (limit: 'pool_wait' | 'pool_queue') => void = () => undefined,
+) {
   let free = size
   const waiting = new Set<Waiter>()
 
@@ -43,8 +46,10 @@ export function slots({ size, maxWaiting, waitMs }: SlotLimits) {
     // One turn later, so that a release that is already due comes first.
     const timer = setTimeout(() => setImmediate(() => waiting.has(waiter) && expire()), waitMs)
     const abort = () => waiter.leave(signal.reason)
-    const expire = () =>
+    function expire(): void {
+      refused('pool_wait')
       waiter.leave(databaseUnavailable(new Error(`no connection was free within ${waitMs} ms`)))
+    }
     function settle(): void {
       clearTimeout(timer)
       signal.removeEventListener('abort', abort)
@@ -63,9 +68,10 @@ export function slots({ size, maxWaiting, waitMs }: SlotLimits) {
     async acquire(signal: AbortSignal): Promise<void> {
       signal.throwIfAborted()
       if (free > 0) free -= 1
-      else if (waiting.size >= maxWaiting)
+      else if (waiting.size >= maxWaiting) {
+        refused('pool_queue')
         throw databaseUnavailable(new Error(`${maxWaiting} calls wait for a connection already`))
-      else await wait(signal)
+      } else await wait(signal)
     },
     release,
     /** Sends all away who wait. */

@@ -31,20 +31,35 @@ export function sqliteDatabase(path: string, observe?: ObserveStatements): Datab
   const inTurn = queue()
   const migrate = () => inTurn(async () => applyAll(connection, await readMigrations('sqlite')))
   let problems: StorageProblems = { database: '', migrations: 'not run yet' }
+  let calls = 0
 
   /** Runs a call's piece of work when its turn comes, if it is still wanted then. */
-  function forCall<T>(signal: AbortSignal, work: () => Promise<T>): Promise<T> {
-    const since = performance.now()
-    return inTurn(() => {
-      observer.waited(since, signal.aborted ? signal.reason : undefined)
-      signal.throwIfAborted()
-      return translated(work)
-    })
+  async function forCall<T>(signal: AbortSignal, work: () => Promise<T>): Promise<T> {
+    const asked = performance.now()
+    calls += 1
+    try {
+      return await inTurn(async () => {
+        observer.waited(asked, signal.aborted ? signal.reason : undefined)
+        signal.throwIfAborted()
+        const since = performance.now()
+        try {
+          return await translated(work)
+        } finally {
+          observer.used?.(since)
+        }
+      })
+    } finally {
+      calls -= 1
+    }
   }
 
   return {
     description: `SQLite ${path}`,
     problems: () => problems,
+    pools() {
+      const used = Math.min(calls, 1)
+      return [{ name: path, open: Number(connection.isOpen), used, most: 1, waiting: calls - used }]
+    },
     async start({ changed, migrated, rejected }) {
       try {
         migrated(await migrate())

@@ -1,0 +1,20 @@
+import type { AddressInfo } from 'node:net'
+import type { ObserveStatements } from '../data/statements.ts'
+import type { ExchangeObserver } from '../server/exchange.ts'
+import type { ServiceState } from './state.ts'
+
+/** All metrics of one process, as app.ts and the layers see them. */
+export interface Metrics {
+  /** Records exchanges. */
+  exchanges: ExchangeObserver
+  /** Records statements and waits for connections. */
+  statements: ObserveStatements
+  /** Reads the state whenever somebody asks for the metrics; to be called once. */
+  watch: (state: ServiceState) => void
+  /** All of them in Prometheus' text format. */
+  text: () => Promise<string>
+  /** Where the text is served; undefined where it is not. */
+  address: AddressInfo | undefined
+  /** Pushes what has not been pushed yet, for at most so long, and ends timers and the server. */
+  stop: (timeoutMs: number) => Promise<void>
+}

@@ -1,0 +1,72 @@
+import { once } from 'node:events'
+import http from 'node:http'
+import type { AddressInfo } from 'node:net'
+import { textFormat } from './prometheus.ts'
+
+/** A scraper asks every few seconds over one connection; these are for whoever else finds the port. */
+const limits = {
+  maxHeaderSize: 8192,
+  headersTimeout: 5_000,
+  requestTimeout: 10_000,
+  keepAliveTimeout: 75_000,
+  connectionsCheckingInterval: 1_000,
+}
+const maxConnections = 64
+
+export interface MetricsServer {
+  address: AddressInfo
+  close(): Promise<void>
+}
+
+/**
+ * Serves `/metrics` and `/healthz` on a port of their own, so that neither load nor TLS nor a client
+ * of the API gets in the way of who watches. `addr` is host:port. `failed` is told when the text
+ * cannot be made.
+ */
+export async function metricsServer(
+  addr: string,
+  text: () => Promise<string>,
+  failed: (err: unknown) => void,
+): Promise<MetricsServer> {
+  async function metrics(res: http.ServerResponse): Promise<void> {
+    try {
+      answer(res, 200, textFormat, await text())
+    } catch (err) {
+      failed(err)
+      answer(res, 500, plain, 'the metrics could not be read; the log has the cause\n')
+    }
+  }
+
+  const server = http.createServer(limits, (req, res) => {
+    const [path] = (req.url ?? '').split('?', 1)
+    if (req.method !== 'GET' && req.method !== 'HEAD') {
+      res.setHeader('allow', 'GET, HEAD')
+      answer(res, 405, plain, 'only GET and HEAD are served here\n')
+    } else if (path === '/metrics') void metrics(res)
+    else if (path === '/healthz') answer(res, 200, 'application/json', '{"status":"ok"}')
+    else answer(res, 404, plain, 'there are /metrics and /healthz\n')
+  })
+  server.maxConnections = maxConnections
+  const [, host = '', port = ''] = /^(?:\[?(.*?)\]?):(\d+)$/.exec(addr) ?? []
+  server.listen({ host, port: Number(port) })
+  await once(server, 'listening')
+  return {
+    address: server.address() as AddressInfo,
+    async close() {
+      const closed = once(server, 'close')
+      server.close()
+      server.closeIdleConnections()
+      // A scrape takes milliseconds.
+      const rest = setTimeout(() => server.closeAllConnections(), 1_000)
+      await closed
+      clearTimeout(rest)
+    },
+  }
+}
+
+const plain = 'text/plain; charset=utf-8'
+
+function answer(res: http.ServerResponse, status: number, type: string, body: string): void {
+  const headers = { 'content-type': type, 'content-length': Buffer.byteLength(body) }
+  res.writeHead(status, { ...headers, 'cache-control': 'no-store' }).end(body)
+}

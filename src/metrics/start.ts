@@ -1,0 +1,83 @@
+import { durationMs } from '@bufbuild/protobuf/wkt'
+import { detectResources, envDetector } from '@opentelemetry/resources'
+import { MeterProvider } from '@opentelemetry/sdk-metrics'
+import type { Logger } from 'pino'
+import type { Conf } from '../conf/conf.ts'
+import { type Identity, serviceResource } from '../telemetry/resource.ts'
+import type { Env } from '../telemetry/settings.ts'
+import { exchangeMetrics } from './exchange.ts'
+import type { Family } from './family.ts'
+import type { Metrics } from './metrics.ts'
+import { metricProducer, scope } from './producer.ts'
+import { prometheusReader } from './prometheus.ts'
+import { pushReader } from './push.ts'
+import { refusals } from './refusals.ts'
+import { runtimeMetrics } from './runtime.ts'
+import { metricsServer } from './server.ts'
+import { watchState } from './state.ts'
+import { statementMetrics } from './statement.ts'
+
+export interface MetricsInit {
+  conf: Conf
+  identity: Pick<Identity, 'service' | 'version'>
+  env: Env
+  log: Logger
+}
+
+/** Paths that are served without being an operation. */
+const paths = ['/healthz', '/readyz']
+
+/**
+ * Makes the instruments and what reads them, and opens the port for Prometheus. Fails where the port
+ * is taken or the OTLP protocol is not known.
+ */
+export async function startMetrics({ conf, identity, env, log }: MetricsInit): Promise<Metrics> {
+  const scheme = conf.server.tls.certFile === '' ? 'http' : 'https'
+  const refused = refusals()
+  const exchanges = exchangeMetrics({ scheme, paths }, refused.of)
+  const statements = statementMetrics(refused.of)
+  const families: Family<unknown>[] = [
+    ...exchanges.families,
+    refused.family,
+    ...statements.families,
+  ]
+  const producer = metricProducer(families)
+  const prometheus = prometheusReader(producer)
+  const push = pushReader(pushOptions(conf.metrics.push), env)
+  const own = serviceResource({ ...identity, environment: conf.tracing.environment }, env)
+  const provider = new MeterProvider({
+    // OTEL_SERVICE_NAME and OTEL_RESOURCE_ATTRIBUTES win.
+    resource: own.merge(detectResources({ detectors: [envDetector] })),
+    readers: [prometheus.reader, ...(push ? [push(producer)] : [])],
+  })
+  const meter = provider.getMeter(scope.name)
+  const runtime = runtimeMetrics(meter)
+  families.push(...runtime.families)
+  const { addr } = conf.metrics
+  const served = addr === '' ? undefined : await metricsServer(addr, prometheus.text, failed)
+
+  function failed(err: unknown): void {
+    log.error({ err: { message: String(err) } }, 'the metrics could not be read')
+  }
+
+  return {
+    exchanges: exchanges.observer,
+    statements: statements.observe,
+    watch: (state) => watchState(meter, state),
+    text: prometheus.text,
+    address: served?.address,
+    async stop(timeoutMs) {
+      runtime.stop()
+      await served?.close()
+      try {
+        await provider.shutdown({ timeoutMillis: timeoutMs })
+      } catch (err) {
+        log.warn({ reason: String(err) }, 'the last metrics were not pushed')
+      }
+    },
+  }
+}
+
+function pushOptions({ interval, timeout, ...push }: Conf['metrics']['push']) {
+  return { ...push, intervalMs: durationMs(interval), timeoutMs: durationMs(timeout) }
+}

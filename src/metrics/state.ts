@@ -1,0 +1,119 @@
+import type { Meter } from '@opentelemetry/api'
+import type { PoolState } from '../data/database.ts'
+import type { SpanCounts } from '../telemetry/tracing.ts'
+
+/** What the service knows of itself, read whenever somebody asks for the metrics. */
+export interface ServiceState {
+  version: string
+  storage: string
+  ready: () => boolean
+  /** The checks by name, each with what is wrong; an empty text where nothing is. */
+  checks: () => Readonly<Record<string, string>>
+  /** How many calls are being worked on, and how many may be. */
+  calls: () => { active: number; most: number }
+  pools: () => readonly PoolState[]
+  /** Until when the certificate that clients see is valid; undefined without TLS. */
+  certificateEnd: () => Date | undefined
+  /** Lines that could not be written to standard output since the start. */
+  linesDropped: () => number
+  /** Spans and lines for the collector; undefined where nothing is traced. */
+  spans: () => SpanCounts | undefined
+}
+
+/** Makes the gauges of the state. */
+export function watchState(meter: Meter, state: ServiceState): void {
+  watchReadiness(meter, state)
+  watchPools(meter, state)
+  watchSpans(meter, state)
+  const { version, storage } = state
+  gauge(meter, 'service_build_info', 'What runs; always 1', '').addCallback((result) =>
+    result.observe(1, { version, node: process.version, storage }),
+  )
+  const active = gauge(meter, 'server.calls.active', 'Calls that are being worked on', '{call}')
+  const most = gauge(meter, 'server.calls.limit', 'server.limits.max_concurrent_calls', '{call}')
+  meter.addBatchObservableCallback(
+    (result) => {
+      const calls = state.calls()
+      result.observe(active, calls.active)
+      result.observe(most, calls.most)
+    },
+    [active, most],
+  )
+  const ends = 'When the certificate of the ports ends, in Unix time'
+  gauge(meter, 'tls_certificate_end_seconds', ends, 's').addCallback((result) => {
+    const end = state.certificateEnd()
+    if (end) result.observe(end.getTime() / 1000)
+  })
+  meter
+    .createObservableCounter('log_lines_dropped', {
+      description:
+        'Lines of the log that nobody will read there, because they could not be written',
+      unit: '{line}',
+    })
+    .addCallback((result) => {
+      result.observe(state.linesDropped(), { output: 'stdout' })
+      result.observe(state.spans()?.logs.dropped ?? 0, { output: 'otlp' })
+    })
+}
+
+/** Where nothing is traced: an expression over zeros has an answer. */
+const noSpans = { exported: 0, waiting: 0, dropped: { queue: 0, export: 0, keep: 0 } }
+
+function watchSpans(meter: Meter, { spans }: ServiceState): void {
+  const counter = (name: string, description: string) =>
+    meter.createObservableCounter(name, { description, unit: '{span}' })
+  const exported = counter('spans_exported', 'Spans that the collector has taken')
+  const dropped = counter('spans_dropped', 'Spans that nobody will see, by what they were lost to')
+  const waiting = gauge(meter, 'spans_waiting', 'Spans that wait for their export', '{span}')
+  meter.addBatchObservableCallback(
+    (result) => {
+      const counts = spans() ?? noSpans
+      result.observe(exported, counts.exported)
+      result.observe(waiting, counts.waiting)
+      for (const [cause, count] of Object.entries(counts.dropped))
+        result.observe(dropped, count, { cause })
+    },
+    [exported, dropped, waiting],
+  )
+}
+
+function gauge(meter: Meter, name: string, description: string, unit: string) {
+  return meter.createObservableGauge(name, { description, unit })
+}
+
+function watchReadiness(meter: Meter, { ready, checks }: ServiceState): void {
+  gauge(meter, 'service_ready', '1 where the service should get calls, else 0', '').addCallback(
+    (result) => result.observe(Number(ready())),
+  )
+  gauge(meter, 'service_check', '1 where nothing is wrong with it, else 0', '').addCallback(
+    (result) => {
+      for (const [check, problem] of Object.entries(checks()))
+        result.observe(Number(problem === ''), { check })
+    },
+  )
+}
+
+function watchPools(meter: Meter, { pools }: ServiceState): void {
+  const one = (name: string, description: string) =>
+    gauge(meter, `db.client.connection.${name}`, description, '{connection}')
+  const count = one('count', 'Connections, by whether a call has them')
+  const max = one('max', 'Connections that may be open')
+  const pending = gauge(
+    meter,
+    'db.client.connection.pending_requests',
+    'Calls that wait for a connection',
+    '{request}',
+  )
+  meter.addBatchObservableCallback(
+    (result) => {
+      for (const { name, open, used, most, waiting } of pools()) {
+        const pool = { 'db.client.connection.pool.name': name }
+        result.observe(count, used, { ...pool, 'db.client.connection.state': 'used' })
+        result.observe(count, open - used, { ...pool, 'db.client.connection.state': 'idle' })
+        result.observe(max, most, pool)
+        result.observe(pending, waiting, pool)
+      }
+    },
+    [count, max, pending],
+  )
+}

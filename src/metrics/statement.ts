@@ -1,0 +1,135 @@
+import type { Attributes } from '@opentelemetry/api'
+import { type ObserveStatements, type Storage, storageName } from '../data/statements.ts'
+import { databaseSeconds } from './buckets.ts'
+import {
+  type Count,
+  counts,
+  type Distribution,
+  distributions,
+  type Family,
+  record,
+} from './family.ts'
+import type { Limit } from './refusals.ts'
+
+/** Texts of statements that are kept parsed. Those with a list of rows differ in each length. */
+const mostTexts = 1000
+
+const tableOf: Record<string, RegExp> = {
+  SELECT: /\sfrom\s+[`"]?(\w+)/i,
+  INSERT: /^insert\s+(?:ignore\s+)?into\s+[`"]?(\w+)/i,
+  UPDATE: /^update\s+[`"]?(\w+)/i,
+  DELETE: /^delete\s+from\s+[`"]?(\w+)/i,
+}
+
+const operations = new Set('BEGIN COMMIT DELETE INSERT ROLLBACK SELECT UPDATE'.split(' '))
+
+/** Times statements and the use of connections, under the names of OpenTelemetry's conventions. */
+export function statementMetrics(refused: Record<Limit, Count>) {
+  const families = {
+    statements: distributions(
+      {
+        name: 'db.client.operation.duration',
+        description: 'Time of statements, from sending to the last row',
+        unit: 's',
+      },
+      databaseSeconds,
+    ),
+    waits: distributions(
+      {
+        name: 'db.client.connection.wait_time',
+        description: 'How long calls waited for a connection, those too that got none',
+        unit: 's',
+      },
+      databaseSeconds,
+    ),
+    uses: distributions(
+      {
+        name: 'db.client.connection.use_time',
+        description: 'How long calls kept a connection',
+        unit: 's',
+      },
+      databaseSeconds,
+    ),
+    timeouts: counts({
+      name: 'db.client.connection.timeouts',
+      description: 'Calls that waited for a connection for too long',
+      unit: '{timeout}',
+    }),
+  }
+
+  const observe: ObserveStatements = (storage) => {
+    const pool = { 'db.client.connection.pool.name': storageName(storage) }
+    const waits = families.waits.series(pool)
+    const uses = families.uses.series(pool)
+    const timeouts = families.timeouts.series(pool)
+    const timed = statementTimer(storage, families.statements)
+    return {
+      async statement(sql, run) {
+        const since = performance.now()
+        try {
+          const result = await run()
+          timed(sql, since)
+          return result
+        } catch (err) {
+          timed(sql, since, err)
+          throw err
+        }
+      },
+      waited(since) {
+        record(waits, (performance.now() - since) / 1000)
+      },
+      used(since) {
+        record(uses, (performance.now() - since) / 1000)
+      },
+      refused(limit) {
+        refused[limit].value += 1
+        if (limit === 'pool_wait') timeouts.value += 1
+      },
+    }
+  }
+  return { observe, families: Object.values(families) as Family<unknown>[] }
+}
+
+function statementTimer(storage: Storage, family: Family<Distribution>) {
+  const known = new Map<string, Distribution>()
+  let system = storage.system
+
+  function seriesOf(sql: string, err: unknown): Distribution {
+    // The server has only now said what it is.
+    if (system !== storage.system) known.clear()
+    system = storage.system
+    const type = err === undefined ? '' : errorType(err)
+    const key = `${type} ${sql}`
+    const series = known.get(key) ?? family.series(attributesOf(sql, type, storage))
+    if (known.size < mostTexts) known.set(key, series)
+    return series
+  }
+
+  return function timed(sql: string, since: number, err?: unknown): void {
+    record(seriesOf(sql, err), (performance.now() - since) / 1000)
+  }
+}
+
+function attributesOf(sql: string, error: string, storage: Storage): Attributes {
+  const { system, namespace, address, port } = storage
+  const word = /^\s*(\w+)/.exec(sql)?.[1]?.toUpperCase() ?? ''
+  const operation = operations.has(word) ? word : '_OTHER'
+  const table = tableOf[operation]?.exec(sql.trim())?.[1]
+  return {
+    'db.system.name': system,
+    'db.namespace': namespace,
+    'db.operation.name': operation,
+    ...(table !== undefined && { 'db.collection.name': table }),
+    ...(address !== undefined && { 'server.address': address }),
+    ...(port !== undefined && { 'server.port': port }),
+    ...(error !== '' && { 'error.type': error }),
+  }
+}
+
+/** The driver's name for an error, such as ER_DUP_ENTRY; it is one of those that the driver knows. */
+function errorType(err: unknown): string {
+  const cause = err instanceof Error && err.cause instanceof Error ? err.cause : err
+  if (!(cause instanceof Error)) return '_OTHER'
+  if ('errcode' in cause) return `SQLITE_${String(cause.errcode)}`
+  return 'code' in cause && typeof cause.code === 'string' ? cause.code : cause.name
+}
