@@ -23,9 +23,8 @@ const tableOf: Record<string, RegExp> = {
 
 const operations = new Set('BEGIN COMMIT DELETE INSERT ROLLBACK SELECT UPDATE'.split(' '))
 
-/** Times statements and the use of connections, under the names of OpenTelemetry's conventions. */
-export function statementMetrics(refused: Record<Limit, Count>) {
-  const families = {
+function statementFamilies() {
+  return {
     statements: distributions(
       {
         name: 'db.client.operation.duration',
@@ -56,6 +55,11 @@ export function statementMetrics(refused: Record<Limit, Count>) {
       unit: '{timeout}',
     }),
   }
+}
+
+/** Times statements and the use of connections, under the names of OpenTelemetry's conventions. */
+export function statementMetrics(refused: Record<Limit, Count>) {
+  const families = statementFamilies()
 
   const observe: ObserveStatements = (storage) => {
     const pool = { 'db.client.connection.pool.name': storageName(storage) }

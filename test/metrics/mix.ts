@@ -77,7 +77,7 @@ export function clients(t: Test, { rest, rpc }: RunningApp) {
     const [, [fields]] = await Promise.all([buffer(stream), head])
     return { ...fields, ...trailers }
   }
-  return { session, overH2, rest: rest.url, rpc: rpc.url, ports: [rest.port, rpc.port] }
+  return { overH2, rest: rest.url, rpc: rpc.url, ports: [rest.port, rpc.port] }
 }
 
 export type Clients = ReturnType<typeof clients>
@@ -229,8 +229,18 @@ function rawCalls({ ports }: Clients): Call[] {
   })
 }
 
+/**
+ * A session for one call that is reset: the server ends those whose clients reset many. It closes
+ * when its stream has.
+ */
+function sessionForReset(url: string): http2.ClientHttp2Session {
+  const session = http2.connect(url)
+  session.on('error', () => undefined)
+  return session
+}
+
 /** Clients that leave in the middle of a body, when the server is known to have the head. */
-function leavingCalls({ session, rest, rpc, ports }: Clients): Call[] {
+function leavingCalls({ rest, rpc, ports }: Clients): Call[] {
   const create = op('CreateUser')
   const overHttp1 = (port: number, path: string, kind: string): Call => ({
     counted: { kind, operation: create, ...canceled },
@@ -247,14 +257,17 @@ function leavingCalls({ session, rest, rpc, ports }: Clients): Call[] {
     counted: { kind, operation: create, ...canceled },
     async make() {
       const headers = { ':method': 'POST', ':path': path, 'content-type': type }
-      const stream = session(url).request(headers)
+      const session = sessionForReset(url)
+      const stream = session.request(headers)
       stream.on('error', () => undefined)
       stream.write('\0')
+      await once(session, 'connect')
       // Frames are answered in their order.
-      const { promise, resolve } = Promise.withResolvers<void>()
-      session(url).ping(() => resolve())
+      const { promise, resolve, reject } = Promise.withResolvers<void>()
+      session.ping((err) => (err ? reject(err) : resolve()))
       await promise
       stream.destroy()
+      session.close()
     },
   })
   const [restPort = 0, rpcPort = 0] = ports
@@ -269,7 +282,7 @@ function leavingCalls({ session, rest, rpc, ports }: Clients): Call[] {
 }
 
 /** Streams: one that ends by itself, and one that its client leaves. */
-function streamCalls({ session, overH2, rpc }: Clients): Call[] {
+function streamCalls({ overH2, rpc }: Clients): Call[] {
   const reflection = '/grpc.reflection.v1.ServerReflection/ServerReflectionInfo'
   const watch = '/grpc.health.v1.Health/Watch'
   const head = (path: string) => ({
@@ -291,11 +304,13 @@ function streamCalls({ session, overH2, rpc }: Clients): Call[] {
     {
       counted: { kind: 'grpc', operation: watch, ...canceled },
       async make() {
-        const stream = session(rpc).request(head(watch))
+        const session = sessionForReset(rpc)
+        const stream = session.request(head(watch))
         stream.on('error', () => undefined)
         stream.end(envelope(Buffer.alloc(0)))
         await once(stream, 'data')
         stream.close(http2.constants.NGHTTP2_CANCEL)
+        session.close()
       },
     },
   ]

@@ -1,3 +1,5 @@
+import { once } from 'node:events'
+import net from 'node:net'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { test } from 'tap'
 import { type RunningApp, startApp } from '../help/app.ts'
@@ -142,4 +144,33 @@ test('what a limit refuses is counted by the name of its setting', async (t) => 
     refused.find(({ labels }) => labels['limit'] === 'max_concurrent_calls'),
     { value: 1 },
   )
+})
+
+/** A frame of HTTP/2 (RFC 9113, 4.1) on one stream. */
+function frame(type: number, flags: number, stream: number, payload: Uint8Array): Buffer {
+  const head = Buffer.alloc(9)
+  head.writeUIntBE(payload.byteLength, 0, 3)
+  head.writeUInt8(type, 3)
+  head.writeUInt8(flags, 4)
+  head.writeUInt32BE(stream, 5)
+  return Buffer.concat([head, payload])
+}
+
+test('a client that breaks HTTP/2 when it is done has made no exchange of that', async (t) => {
+  const app = await startApp(t, { storage: 'sqlite', measured: true })
+  const socket = net.connect({ port: app.rest.port, host: '127.0.0.1' })
+  socket.on('error', () => undefined)
+  const text = (value: string) => Buffer.concat([Buffer.from([value.length]), Buffer.from(value)])
+  // :method GET and :scheme http by their numbers in HPACK's table, :path and :authority by name.
+  const path = [Buffer.from([0x82, 0x86, 0x04]), text('/healthz'), Buffer.from([0x01]), text('x')]
+  socket.write('PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n')
+  socket.write(frame(4, 0, 0, Buffer.alloc(0)))
+  socket.write(frame(1, 5, 1, Buffer.concat(path)))
+  await settled(app, 'server_requests_code_total', 1)
+  // An empty HEADERS frame for a stream that no client may open.
+  socket.write(frame(1, 5, 2, Buffer.alloc(0)))
+  await once(socket.resume(), 'close')
+  const samples = await samplesOf(app.metrics, 'server_requests_code_total')
+  t.match(samples, [{ labels: { operation: '/healthz', code: '200' }, value: 1 }])
+  t.equal(samples.length, 1)
 })

@@ -1,0 +1,171 @@
+import type { Attributes } from '@opentelemetry/api'
+import { Code } from '@connectrpc/connect'
+import type { Exchange } from '../server/exchange.ts'
+import { bodyBytes, kratosSeconds, serverSeconds } from './buckets.ts'
+import { type Count, counts, type Distribution, distributions } from './family.ts'
+import { connectStatus, grpcStatus, other } from './labels.ts'
+import type { Limit } from './refusals.ts'
+
+/** What is recorded at the end of all exchanges that differ in nothing but time and size. */
+export interface Series {
+  requests: Count
+  seconds: Distribution
+  httpSeconds: Distribution
+  bytes: { request: Distribution; response: Distribution } | undefined
+  rpcSeconds: Distribution | undefined
+  refused: Count | undefined
+}
+
+/** What exchanges differ in but time and size; all of finitely many values. */
+export interface Facts {
+  protocol: Exchange['protocol']
+  operation: string
+  route: string
+  method: string
+  /** Empty where there was no request. */
+  version: string
+  httpStatus: number
+  status: number
+  reason: string
+  code: Code | undefined
+}
+
+export type Families = ReturnType<typeof exchangeFamilies>
+
+const seconds = (name: string, description: string, boundaries: readonly number[]) =>
+  distributions({ name, description, unit: 's' }, boundaries)
+
+const bytes = (name: string, description: string) =>
+  distributions({ name, description, unit: 'By' }, bodyBytes)
+
+/** The metrics of exchanges, without a series yet. */
+export function exchangeFamilies() {
+  return {
+    requests: counts({
+      name: 'server_requests_code_total',
+      description:
+        'Exchanges that have ended, by the HTTP status of their code and by their reason',
+      unit: '{call}',
+    }),
+    seconds: seconds(
+      'server_requests_seconds',
+      'Time of exchanges, from arrival to end',
+      kratosSeconds,
+    ),
+    httpSeconds: seconds(
+      'http.server.request.duration',
+      'Time of HTTP exchanges, from arrival to end',
+      serverSeconds,
+    ),
+    active: counts(
+      {
+        name: 'http.server.active_requests',
+        description: 'HTTP exchanges that are open',
+        unit: '{request}',
+      },
+      { monotonic: false },
+    ),
+    requestBytes: bytes(
+      'http.server.request.body.size',
+      'Size of request bodies as they were sent',
+    ),
+    responseBytes: bytes(
+      'http.server.response.body.size',
+      'Size of response bodies as they were sent',
+    ),
+    rpcSeconds: seconds(
+      'rpc.server.call.duration',
+      'Time of calls over Connect, gRPC and gRPC-Web',
+      serverSeconds,
+    ),
+  }
+}
+
+export interface Common {
+  scheme: string
+  refused: Record<Limit, Count>
+}
+
+/** Finds or makes the series for all exchanges with these facts. */
+export function makeSeries(families: Families, facts: Facts, { scheme, refused }: Common): Series {
+  const { operation, status, reason } = facts
+  // Kratos' two values for its two transports, and one more for each protocol that it has not.
+  const kind = facts.protocol === 'rest' ? 'http' : facts.protocol
+  const call = { kind, operation: operation || other }
+  const http = httpAttributes(facts, scheme)
+  const rpc = rpcAttributes(facts)
+  const limit = limitOf(facts)
+  return {
+    requests: families.requests.series({ ...call, code: status, reason }),
+    seconds: families.seconds.series(call),
+    httpSeconds: families.httpSeconds.series(http),
+    bytes: bytesOf(families, facts, http),
+    rpcSeconds: rpc && families.rpcSeconds.series(rpc),
+    refused: limit && refused[limit],
+  }
+}
+
+/** Undefined where there was no request, so that nothing of it was counted. */
+function bytesOf(families: Families, { version }: Facts, http: Attributes): Series['bytes'] {
+  if (version === '') return undefined
+  return {
+    request: families.requestBytes.series(http),
+    response: families.responseBytes.series(http),
+  }
+}
+
+function limitOf({ reason, version }: Facts): Limit | undefined {
+  // Whoever is refused before a request was one connection too many.
+  return reason === 'OVERLOADED' && version === '' ? 'max_connections' : limitOfReason[reason]
+}
+
+function httpAttributes(facts: Facts, scheme: string): Attributes {
+  const { method, route, version, httpStatus, reason } = facts
+  return {
+    'http.request.method': method,
+    'url.scheme': scheme,
+    ...(route !== '' && { 'http.route': route }),
+    ...(httpStatus > 0 && { 'http.response.status_code': httpStatus }),
+    ...((httpStatus >= 500 || httpStatus === 0) && { 'error.type': reason || other }),
+    ...(version !== '' && { 'network.protocol.version': version }),
+  }
+}
+
+/** Undefined for what is no RPC. */
+function rpcAttributes({
+  protocol,
+  operation,
+  code,
+  reason,
+  status,
+}: Facts): Attributes | undefined {
+  if (protocol === 'rest' || protocol === 'http') return undefined
+  const words = protocol === 'connect' ? connectStatus : grpcStatus
+  const ok = protocol === 'connect' ? undefined : 'OK'
+  const result = code === undefined ? (status === 200 ? ok : undefined) : words(code)
+  const isError = code === undefined ? status >= 500 : serverErrors.has(code)
+  return {
+    'rpc.system.name': protocol === 'connect' ? 'connectrpc' : 'grpc',
+    'rpc.method': operation === '' ? other : operation.slice(1),
+    ...(result !== undefined && { 'rpc.response.status_code': result }),
+    ...(isError && { 'error.type': result ?? (reason || other) }),
+  }
+}
+
+/** Limits by the reason of their refusal; those of the storage are counted there. */
+const limitOfReason: Partial<Record<string, Limit>> = {
+  BODY_TOO_LARGE: 'max_body_bytes',
+  HEADERS_TOO_LARGE: 'max_header_bytes',
+  REQUEST_TIMEOUT: 'request_timeout',
+  OVERLOADED: 'max_concurrent_calls',
+}
+
+/** The codes that the conventions call errors of a server. */
+const serverErrors = new Set([
+  Code.Unknown,
+  Code.DeadlineExceeded,
+  Code.Unimplemented,
+  Code.Internal,
+  Code.Unavailable,
+  Code.DataLoss,
+])
