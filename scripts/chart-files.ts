@@ -50,23 +50,25 @@ function leftOver(wanted: Map<string, string>): string[] {
     .filter((file) => !wanted.has(file))
 }
 
-/** The files that are not what they must be. The formatter may have its own way with JSON's white space. */
+/** Whether a file has this text; of JSON, whatever white space the formatter gave it. */
+function isFresh(file: string, text: string): boolean {
+  if (!existsSync(file)) return false
+  const found = readFileSync(file, 'utf8')
+  if (!file.endsWith('.json')) return found === text
+  return JSON.stringify(JSON.parse(found)) === JSON.stringify(JSON.parse(text))
+}
+
+/** The files that are not what they must be. */
 export function staleChartFiles(): string[] {
   const wanted = chartFiles()
-  const same = (file: string, text: string) => {
-    if (!existsSync(file)) return false
-    const found = readFileSync(file, 'utf8')
-    if (!file.endsWith('.json')) return found === text
-    return JSON.stringify(JSON.parse(found)) === JSON.stringify(JSON.parse(text))
-  }
-  const stale = [...wanted].filter(([file, text]) => !same(file, text)).map(([file]) => file)
+  const stale = [...wanted].filter(([file, text]) => !isFresh(file, text)).map(([file]) => file)
   return [...stale, ...leftOver(wanted)].map((file) => file.slice(project.length + 1))
 }
 
 function write(): void {
   const wanted = chartFiles()
   for (const file of leftOver(wanted)) rmSync(file)
-  for (const [file, text] of wanted) {
+  for (const [file, text] of [...wanted].filter(([file, text]) => !isFresh(file, text))) {
     mkdirSync(dirname(file), { recursive: true })
     writeFileSync(file, text)
   }

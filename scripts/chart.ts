@@ -32,10 +32,15 @@ export function chartDigest(): string {
     const names = readdirSync(folder, { recursive: true, withFileTypes: true })
       .filter((entry) => entry.isFile() && entry.name !== 'README.md')
       .map((entry) => join(entry.parentPath, entry.name))
-    for (const name of names.sort())
-      hash.update(`${name.slice(project.length)}\n`).update(readFileSync(name))
+    for (const name of names.sort()) hash.update(`${name.slice(project.length)}\n${content(name)}`)
   }
   return hash.digest('hex')
+}
+
+/** JSON without the white space that the formatter decides. */
+function content(file: string): string {
+  const text = readFileSync(file, 'utf8')
+  return file.endsWith('.json') ? JSON.stringify(JSON.parse(text)) : text
 }
 
 function renderAll(helm: string): Map<string, string> {

@@ -27,7 +27,10 @@ interface Kind {
 
 interface KubeObject extends Kind {
   metadata: { name: string; annotations?: Record<string, string> }
-  spec?: { template?: { metadata: object; spec: object }; [key: string]: unknown }
+  spec?: {
+    template?: { metadata: object; spec: { volumes?: object[] } }
+    volumeClaimTemplates?: { metadata: { name: string } }[]
+  }
   data?: Record<string, string>
 }
 
@@ -40,9 +43,12 @@ type Api = ReturnType<typeof apiClient>
 
 /** Requests of a user who may do everything. The certificate is the server's own, made at its start. */
 function apiClient(port: number, token: string) {
-  const plurals: Record<string, string> = { NetworkPolicy: 'networkpolicies' }
-  async function call(method: string, path: string, body?: object, type = 'application/json') {
-    const headers = { authorization: `Bearer ${token}`, 'content-type': type }
+  const plurals: Record<string, string> = {
+    NetworkPolicy: 'networkpolicies',
+    Ingress: 'ingresses',
+  }
+  async function call(method: string, path: string, body?: object): Promise<Answer> {
+    const headers = { authorization: `Bearer ${token}`, 'content-type': 'application/json' }
     const options = { host: '127.0.0.1', port, path, method, headers, timeout: 60_000 }
     const request = https.request({ ...options, rejectUnauthorized: false })
     request.once('timeout', () => request.destroy(new Error(`no answer to ${method} ${path}`)))
@@ -50,7 +56,8 @@ function apiClient(port: number, token: string) {
     const [response] = (await once(request, 'response')) as [import('node:http').IncomingMessage]
     const text = Buffer.concat(await response.toArray()).toString()
     const isJson = String(response.headers['content-type']).includes('json')
-    return { status: response.statusCode ?? 0, body: isJson ? JSON.parse(text) : {} } as Answer
+    const parsed = JSON.parse(isJson ? text : '{}') as Answer['body']
+    return { status: response.statusCode ?? 0, body: parsed }
   }
   function pathOf({ apiVersion, kind }: Kind, namespace: string): string {
     const root = apiVersion.includes('/') ? `/apis/${apiVersion}` : `/api/${apiVersion}`
@@ -209,13 +216,30 @@ async function checkRelease({ api, helm }: Context, namespace: string): Promise<
     const problem = status === 201 ? '' : `: ${body.message}`
     tell(status === 201, `${namespace}: the hook's ${hook.kind} would be created${problem}`)
   }
-  for (const { kind, spec } of stored.filter(({ spec }) => spec?.template)) {
-    const pod = { apiVersion: 'v1', kind: 'Pod', ...spec?.template }
-    const named = { ...pod, metadata: { ...pod.metadata, name: 'pod' } }
-    const { status, body } = await api.tryCreate(named, namespace)
+  for (const object of stored.filter(({ spec }) => spec?.template)) {
+    const { status, body } = await api.tryCreate(podOf(object), namespace)
     const problem = status === 201 ? '' : `: ${body.message}`
-    tell(status === 201, `${namespace}: the restricted profile admits the ${kind}'s pod${problem}`)
+    tell(
+      status === 201,
+      `${namespace}: the restricted profile admits the ${object.kind}'s pod${problem}`,
+    )
   }
+}
+
+/** The pod that a controller would make, with the volumes of its claims. */
+function podOf({ spec }: KubeObject): Kind {
+  const { template, volumeClaimTemplates = [] } = spec ?? {}
+  const claims = volumeClaimTemplates.map(({ metadata: { name } }) => ({
+    name,
+    persistentVolumeClaim: { claimName: name },
+  }))
+  const volumes = [...(template?.spec.volumes ?? []), ...claims]
+  return {
+    apiVersion: 'v1',
+    kind: 'Pod',
+    metadata: { ...template?.metadata, name: 'pod' },
+    spec: { ...template?.spec, volumes },
+  } as Kind
 }
 
 /** That a refusal is possible at all: otherwise everything above would say nothing. */
@@ -274,13 +298,14 @@ async function main(): Promise<void> {
   try {
     const { body } = await api.call('GET', '/version')
     console.log(`Kubernetes ${body.gitVersion}, ${await installCrds(api)} resource definitions`)
-    for (const [name, values] of Object.entries(valueSets)) {
+    for (const [set, values] of Object.entries(valueSets)) {
+      const name = `users-${set}`
       await makeNamespace(api, name)
       const notes = helm('install', 'users', chart, '-n', name, '--no-hooks', ...values)
       tell(/curl .*\n.*grpcurl /.test(notes), `${name}: the notes have the curl and grpcurl lines`)
       await checkRelease({ api, helm }, name)
     }
-    await checkRefusals({ api, helm }, 'default')
+    await checkRefusals({ api, helm }, 'users-default')
     await checkUpgrade({ api, helm })
   } finally {
     await stop()

@@ -24,6 +24,9 @@ const slices = 10
 const workersPerKind = 4
 /** What the end of a run may have more than its first third, for the noise of garbage collection. */
 const allowedGrowth = 1.1
+/** Of the calls, when other work on the machine keeps the database from answering in time. */
+const allowedRefusals = 0.01
+const refusal = /\b503\b|\b504\b|unavailable|deadline_exceeded/
 
 interface Addresses {
   http: string
@@ -94,8 +97,8 @@ async function worker(life: Life, name: string, { rate, signal, counts }: Load):
 
 async function startService(image: Image, dsn: string, memory: number) {
   const addresses = { HTTP_ADDR: '127.0.0.1:0', GRPC_ADDR: '127.0.0.1:0' }
-  // As in the cluster, but for the log, which nobody here reads.
-  const env = { ...addresses, DB_DSN: dsn, LOG_LEVEL: 'info' }
+  // The question is memory: a busy machine may make calls late, but not fail them.
+  const env = { ...addresses, DB_DSN: dsn, TIMEOUT: '10s' }
   const child = runConfined(image, image.entrypoint, { env, limitBytes: memory * 2 ** 20 })
   const exit = once(child, 'exit')
   child.stderr?.pipe(process.stderr)
@@ -194,9 +197,18 @@ function verdict({ means, most, counts, ended }: Awaited<ReturnType<typeof soak>
   const late = mean(means.slice(-3))
   console.log(`${counts.calls} calls, at most ${most.toFixed(1)} MiB resident, ended with ${ended}`)
   console.log(`slices 2 to 4: ${early.toFixed(1)} MiB, last 3: ${late.toFixed(1)} MiB`)
-  for (const [reason, times] of counts.failures) console.log(`FAIL ${times} × ${reason}`)
-  if (late > early * allowedGrowth) console.log('FAIL memory grows')
-  const ok = counts.failures.size === 0 && late <= early * allowedGrowth && ended === 0
+  let failed = ended !== 0
+  let refused = 0
+  for (const [reason, times] of counts.failures) {
+    const isRefusal = refusal.test(reason)
+    if (isRefusal) refused += times
+    else failed = true
+    console.log(`${isRefusal ? 'note' : 'FAIL'} ${times} × ${reason}`)
+  }
+  const grows = late > early * allowedGrowth
+  if (grows) console.log('FAIL memory grows')
+  if (refused > counts.calls * allowedRefusals) console.log(`FAIL ${refused} calls were refused`)
+  const ok = !failed && !grows && refused <= counts.calls * allowedRefusals
   console.log(ok ? 'ok   it does not grow' : 'FAIL')
   return ok ? 0 : 1
 }
