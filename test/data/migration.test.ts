@@ -60,14 +60,36 @@ async function rejectedThenApplied(t: Test, db: Database, execute: (sql: string)
   t.strictSame(await db.migrate(), [])
 }
 
+const openMysql = (source: string) =>
+  mysqlDatabase({ source, pool: { size: 1, maxWaiting: 1, waitMs: 1000 } })
+
 test('a migration that MySQL rejects is named, and is applied once it can be', async (t) => {
   const source = await freshMysqlDatabase(t)
-  const db = mysqlDatabase({ source, pool: { size: 1, maxWaiting: 1, waitMs: 1000 } })
+  const db = openMysql(source)
   await rejectedThenApplied(t, db, async (sql) => {
     const connection = await createConnection(source)
     await connection.query(sql)
     await connection.end()
   })
+})
+
+test('a user who may not change tables starts on MySQL once all is applied, and only then', async (t) => {
+  const dsn = await freshMysqlDatabase(t)
+  const owner = await createConnection(dsn)
+  t.teardown(() => owner.end())
+  const name = `reader${Date.now().toString(36)}`
+  await owner.query(`CREATE USER '${name}'@'%' IDENTIFIED BY 'pw'`)
+  t.teardown(() => owner.query(`DROP USER '${name}'@'%'`))
+  const url = new URL(dsn)
+  const database = url.pathname.slice(1)
+  await owner.query(`GRANT SELECT, INSERT, UPDATE, DELETE ON ${database}.* TO '${name}'@'%'`)
+  Object.assign(url, { username: name, password: 'pw' })
+  const limited = openMysql(url.href)
+  const whole = openMysql(dsn)
+  t.teardown(() => Promise.all([limited.close(), whole.close()]))
+  t.match(await t.rejects(limited.migrate()), { message: /schema_migrations was rejected: CREATE/ })
+  t.strictSame(await whole.migrate(), ['0000_users'])
+  t.strictSame(await limited.migrate(), [])
 })
 
 test('a migration that SQLite rejects is named, and is applied once it can be', async (t) => {

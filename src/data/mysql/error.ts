@@ -4,6 +4,7 @@ import { MigrationError } from '../migration.ts'
 
 const duplicateEntry = 1062
 const deadlock = 1213
+const noSuchTable = 1146
 
 // Errors of a server that is there but cannot serve: too many connections, shutting down, no such
 // database or access, lock waits, killed, idle too long, read-only, disk or table full.
@@ -27,6 +28,10 @@ function refusalOf(err: unknown): Refusal | undefined {
 
 export function isDeadlock(err: unknown): boolean {
   return refusalOf(err)?.errno === deadlock
+}
+
+export function isMissingTable(err: unknown): boolean {
+  return refusalOf(err)?.errno === noSuchTable
 }
 
 /** Whether the server has judged a statement and found it wrong. */

@@ -2,7 +2,7 @@ import type { RowDataPacket } from 'mysql2'
 import type { PoolConnection } from 'mysql2/promise'
 import { type Migration, MigrationError } from '../migration.ts'
 import { databaseUnavailable } from '../error.ts'
-import { isRefusal } from './error.ts'
+import { isMissingTable, isRefusal } from './error.ts'
 
 const lockSeconds = 60
 // At most 64 characters, whatever the database is called. MySQL 9.6 has no MD5 any more.
@@ -41,9 +41,7 @@ async function applyMissing(
   connection: PoolConnection,
   migrations: Migration[],
 ): Promise<string[]> {
-  await run(connection, bookkeeping)
-  const [rows] = await connection.query<RowDataPacket[]>('SELECT name FROM schema_migrations')
-  const done = new Set(rows.map((row) => String(row.name)))
+  const done = await alreadyApplied(connection)
   const missing = migrations.filter(({ name }) => !done.has(name))
   for (const migration of missing) {
     await run(connection, migration)
@@ -52,6 +50,18 @@ async function applyMissing(
     ])
   }
   return missing.map(({ name }) => name)
+}
+
+/** Creates nothing that is there: a user who may not create tables can start once all is applied. */
+async function alreadyApplied(connection: PoolConnection): Promise<Set<string>> {
+  try {
+    const [rows] = await connection.query<RowDataPacket[]>('SELECT name FROM schema_migrations')
+    return new Set(rows.map((row) => String(row.name)))
+  } catch (err) {
+    if (!isMissingTable(err)) throw err
+    await run(connection, bookkeeping)
+    return new Set()
+  }
 }
 
 async function run(connection: PoolConnection, { name, statements }: Migration): Promise<void> {

@@ -1,0 +1,99 @@
+{{- define "user-service.name" -}}
+{{- default .Chart.Name .Values.nameOverride | trunc 63 | trimSuffix "-" }}
+{{- end }}
+
+{{/* Of at most 50 characters, so that what is appended to it still fits into a label. */}}
+{{- define "user-service.fullname" -}}
+{{- $name := include "user-service.name" . }}
+{{- if .Values.fullnameOverride }}
+{{- .Values.fullnameOverride | trunc 50 | trimSuffix "-" }}
+{{- else if contains $name .Release.Name }}
+{{- .Release.Name | trunc 50 | trimSuffix "-" }}
+{{- else }}
+{{- printf "%s-%s" .Release.Name $name | trunc 50 | trimSuffix "-" }}
+{{- end }}
+{{- end }}
+
+{{- define "user-service.selector" -}}
+app.kubernetes.io/name: {{ include "user-service.name" . }}
+app.kubernetes.io/instance: {{ .Release.Name }}
+app.kubernetes.io/component: server
+{{- end }}
+
+{{- define "user-service.labels" -}}
+{{ include "user-service.selector" . }}
+{{ include "user-service.commonLabels" . }}
+{{- end }}
+
+{{- define "user-service.commonLabels" -}}
+app.kubernetes.io/version: {{ .Chart.AppVersion | quote }}
+app.kubernetes.io/managed-by: {{ .Release.Service }}
+helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version | replace "+" "_" }}
+{{- with .Values.commonLabels }}
+{{ toYaml . }}
+{{- end }}
+{{- end }}
+
+{{- define "user-service.mysql.selector" -}}
+app.kubernetes.io/name: {{ include "user-service.name" . }}
+app.kubernetes.io/instance: {{ .Release.Name }}
+app.kubernetes.io/component: mysql
+{{- end }}
+
+{{- define "user-service.image" -}}
+{{- $image := .Values.image }}
+{{- printf "%s:%s" $image.repository (default .Chart.AppVersion $image.tag) }}
+{{- with $image.digest }}@{{ . }}{{ end }}
+{{- end }}
+
+{{- define "user-service.serviceAccountName" -}}
+{{- $preset := ternary (include "user-service.fullname" .) "default" .Values.serviceAccount.create }}
+{{- default $preset .Values.serviceAccount.name }}
+{{- end }}
+
+{{/* The Secret with the DSN, whoever makes it. Two sources of a DSN are a mistake, not a preference. */}}
+{{- define "user-service.databaseSecret" -}}
+{{- $sources := list }}
+{{- if .Values.database.dsn }}{{ $sources = append $sources "database.dsn" }}{{ end }}
+{{- if .Values.database.existingSecret }}{{ $sources = append $sources "database.existingSecret" }}{{ end }}
+{{- if .Values.mysql.enabled }}{{ $sources = append $sources "mysql.enabled" }}{{ end }}
+{{- if gt (len $sources) 1 }}
+{{- fail (printf "%s: set only one of them, each names a database" (join " and " $sources)) }}
+{{- end }}
+{{- default (printf "%s-database" (include "user-service.fullname" .)) .Values.database.existingSecret }}
+{{- end }}
+
+{{- define "user-service.databaseKey" -}}
+{{- ternary .Values.database.key "dsn" (not (empty .Values.database.existingSecret)) }}
+{{- end }}
+
+{{/* The service's settings: what the user gives, and what follows from other values of the chart. */}}
+{{- define "user-service.config" -}}
+{{- $shutdown := dict "drain_delay" (printf "%ds" (int .Values.shutdown.drainDelaySeconds)) "timeout" (printf "%ds" (int .Values.shutdown.timeoutSeconds)) }}
+{{- $server := dict "shutdown" $shutdown }}
+{{- if .Values.tls.existingSecret }}
+{{- $_ := set $server "tls" (dict "cert_file" "/etc/user-service/tls/tls.crt" "key_file" "/etc/user-service/tls/tls.key") }}
+{{- end }}
+{{- mergeOverwrite (deepCopy .Values.config) (dict "server" $server) | toYaml }}
+{{- end }}
+
+{{/* The grace period that fits the service's own: after it the kubelet kills. */}}
+{{- define "user-service.gracePeriod" -}}
+{{- add .Values.shutdown.drainDelaySeconds .Values.shutdown.timeoutSeconds 5 }}
+{{- end }}
+
+{{- define "user-service.securityContext" -}}
+allowPrivilegeEscalation: false
+readOnlyRootFilesystem: true
+capabilities:
+  drop: [ALL]
+{{- end }}
+
+{{- define "user-service.podSecurityContext" -}}
+runAsNonRoot: true
+runAsUser: 65532
+runAsGroup: 65532
+fsGroup: 65532
+seccompProfile:
+  type: RuntimeDefault
+{{- end }}

@@ -1,0 +1,56 @@
+/** Flags with a wrong value, and what Helm has to say of it. */
+export const refusedValues: [flags: string[], told: RegExp][] = [
+  [['--set', 'replicas=3'], /additional properties 'replicas' not allowed/],
+  [['--set', 'replicaCount=-1'], /\/replicaCount': minimum: got -1, want 0/],
+  [['--set', 'replicaCount=three'], /\/replicaCount': got string, want integer/],
+  [['--set', 'image.tag=a/b'], /\/image\/tag': 'a\/b' does not match pattern/],
+  [['--set', 'image.digest=sha256:12'], /\/image\/digest': .* does not match pattern/],
+  [['--set', 'image.pullPolicy=Sometimes'], /\/image\/pullPolicy': value must be one of 'Always'/],
+  [['--set', 'database.dsn=localhost'], /\/database\/dsn': 'localhost' does not match pattern/],
+  [['--set', 'database.existingSecret=A_b'], /\/database\/existingSecret': 'A_b' does not match/],
+  [['--set', 'mysql.password=a/b'], /\/mysql\/password': 'a\/b' does not match pattern/],
+  [['--set', 'mysql.storage.size=big'], /\/mysql\/storage\/size': 'big' does not match pattern/],
+  [['--set', 'shutdown.drainDelaySeconds=5s'], /drainDelaySeconds': got string, want integer/],
+  [['--set', 'service.type=External'], /\/service\/type': value must be one of 'ClusterIP'/],
+  [
+    ['--set', 'resources.limits.memory=lots'],
+    /\/resources\/limits\/memory': 'lots' does not match/,
+  ],
+  [['--set', 'autoscaling.maxReplicas=0'], /\/autoscaling\/maxReplicas': minimum: got 0, want 1/],
+  [['--set', 'podDisruptionBudget.maxUnavailable=0'], /maxUnavailable': minimum: got 0, want 1/],
+  [['--set', 'podDisruptionBudget.maxUnavailable=0%'], /maxUnavailable': '0%' does not match/],
+  [['--set', 'topologySpread.whenUnsatisfiable=Never'], /value must be one of 'DoNotSchedule'/],
+  [['--set', 'extraEnv[0].name=DB_DSN,extraEnv[0].value=x'], /\/extraEnv\/0\/name': 'not' failed/],
+  [['--set', 'networkPolicy.databasePorts={0}'], /databasePorts\/0': minimum: got 0, want 1/],
+  [['--set', 'ingress.enabled=true'], /\/ingress\/hosts': minItems: got 0, want 1/],
+  [['--set', 'gateway.enabled=true'], /\/gateway\/parentRefs': minItems: got 0, want 1/],
+  [['--set', 'tracing.endpoint=otel:4317'], /\/tracing\/endpoint': 'otel:4317' does not match/],
+  [['--set', 'tracing.ratio=2'], /\/tracing\/ratio': maximum: got 2, want 1/],
+  // The service's own settings.
+  [['--set', 'config.server.htttp.addr=x'], /\/config\/server': additional properties 'htttp'/],
+  [['--set', 'config.server.http.addr=:80'], /\/config\/server': additional properties 'http'/],
+  [['--set', 'config.server.timeout=1'], /\/config\/server\/timeout': got number, want string/],
+  [['--set', 'config.server.timeout=1m'], /\/config\/server\/timeout': '1m' does not match/],
+  [['--set', 'config.server.shutdown.timeout=9s'], /additional properties 'shutdown' not allowed/],
+  [
+    ['--set', 'config.server.limits.max_body_bytes=1'],
+    /max_body_bytes': minimum: got 1, want 1,?024/,
+  ],
+  [['--set', 'config.server.reflection=maybe'], /\/config\/server\/reflection': 'maybe' does not/],
+  [
+    ['--set', 'config.data.database.pool_size=1001'],
+    /pool_size': maximum: got 1,?001, want 1,?000/,
+  ],
+  [['--set', 'config.data.database.source=x'], /\/config\/data\/database': additional properties/],
+  [['--set', 'config.log.level=loud'], /\/config\/log\/level': 'loud' does not match pattern/],
+  // What the schema cannot compare.
+  [
+    ['--set', 'database.dsn=mysql://u@h/d,mysql.enabled=true'],
+    /database\.dsn and mysql\.enabled: set only/,
+  ],
+  [
+    ['--set', 'autoscaling.minReplicas=30'],
+    /minReplicas \(30\) is above autoscaling\.maxReplicas \(20\)/,
+  ],
+  [['--set', 'migrations.job.enabled=true'], /migrations\.job\.existingSecret: name a Secret/],
+]

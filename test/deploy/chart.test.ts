@@ -1,0 +1,204 @@
+import { spawn } from 'node:child_process'
+import { once } from 'node:events'
+import { readFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { durationMs } from '@bufbuild/protobuf/wkt'
+import { test } from 'tap'
+import { parseAllDocuments } from 'yaml'
+import { staleChartFiles } from '../../scripts/chart-files.ts'
+import { chartDigest, renderedFolder, valueSets } from '../../scripts/chart.ts'
+import { parseDockerfile } from '../../scripts/dockerfile.ts'
+import { loadConf } from '../../src/conf/conf.ts'
+import { startApp } from '../help/app.ts'
+
+// What Helm renders is committed, since Helm is no dependency: `npm run chart -- --write` renews it.
+
+interface Container {
+  name: string
+  args?: string[]
+  env?: { name: string; value?: string; valueFrom?: { secretKeyRef?: { name: string } } }[]
+  ports?: { name: string; containerPort: number }[]
+  resources: { requests: Record<string, string>; limits: Record<string, string> }
+  securityContext: object
+  startupProbe: Probe
+  livenessProbe: Probe
+  readinessProbe: Probe
+}
+
+type Probe = { httpGet: { path: string; port: string; scheme: string } }
+
+interface PodSpec {
+  securityContext: object
+  terminationGracePeriodSeconds: number
+  containers: [Container, ...Container[]]
+  volumes?: object[]
+}
+
+interface Manifest {
+  kind: string
+  metadata: { name: string; labels: Record<string, string> }
+  data?: Record<string, string>
+  stringData?: Record<string, string>
+  spec: {
+    replicas?: number
+    ports: { name: string; port: number; targetPort: string; appProtocol: string }[]
+    selector: Record<string, string> & { matchLabels: Record<string, string> }
+    template: { metadata: { labels: Record<string, string> }; spec: PodSpec }
+    containers?: PodSpec['containers']
+    minReplicas: number
+    maxReplicas: number
+    metrics: { resource: { name: string; target: { averageUtilization: number } } }[]
+    behavior: Record<'scaleUp' | 'scaleDown', { stabilizationWindowSeconds: number }>
+  }
+}
+
+const project = new URL('../../', import.meta.url)
+const read = (path: string) => readFileSync(new URL(path, project), 'utf8')
+const defaults = { text: read('configs/config.yaml'), origin: 'configs/config.yaml' }
+
+function rendered(name: string): Manifest[] {
+  const documents = parseAllDocuments(readFileSync(join(renderedFolder, `${name}.yaml`), 'utf8'))
+  return documents.map((document) => document.toJS() as Manifest)
+}
+
+function only(manifests: Manifest[], kind: string, component = 'server'): Manifest {
+  const [first] = manifests.filter(
+    ({ kind: found, metadata }) =>
+      found === kind && metadata.labels['app.kubernetes.io/component'] === component,
+  )
+  if (first === undefined) throw new Error(`there is no ${kind}`)
+  return first
+}
+
+/** The settings of a rendered chart, as its pods read them. */
+function settings(manifests: Manifest[]) {
+  const [container] = only(manifests, 'Deployment').spec.template.spec.containers
+  const env = Object.fromEntries(
+    (container.env ?? []).map(({ name, value }) => [name, value ?? '']),
+  )
+  const text = only(manifests, 'ConfigMap').data?.['config.yaml'] ?? ''
+  return loadConf({ text, origin: 'config.yaml' }, { ...env, DB_DSN: 'mysql://u@h/d' }, defaults)
+}
+
+test('what the chart has from elsewhere in the project is fresh', async (t) => {
+  t.strictSame(staleChartFiles(), [], 'npm run chart:files')
+})
+
+test('the rendered manifests are those of this chart', async (t) => {
+  const digest = readFileSync(join(renderedFolder, 'chart.sha256'), 'utf8').trim()
+  t.equal(digest, chartDigest(), 'npm run chart -- --write')
+})
+
+for (const name of Object.keys(valueSets)) {
+  const manifests = rendered(name)
+  const deployment = only(manifests, 'Deployment')
+  const pod = deployment.spec.template.spec
+  const [container] = pod.containers
+
+  test(`${name}: the service's own loader takes the settings`, async (t) => {
+    const { server, data } = settings(manifests)
+    t.equal(server.http.addr, '0.0.0.0:8000')
+    t.equal(server.grpc.addr, '0.0.0.0:9000')
+    t.not(data.database.source, '', 'never the embedded database')
+    t.equal(server.tls.certFile !== '', container.readinessProbe.httpGet.scheme === 'HTTPS')
+  })
+
+  test(`${name}: the grace period covers drain delay, calls in flight and the end`, async (t) => {
+    const { drainDelay, timeout } = settings(manifests).server.shutdown
+    const needed = (durationMs(drainDelay) + durationMs(timeout)) / 1000
+    t.ok(needed > 0)
+    t.equal(pod.terminationGracePeriodSeconds, needed + 5)
+  })
+
+  test(`${name}: every pod satisfies the restricted profile`, async (t) => {
+    const specs = manifests.flatMap(({ kind, spec }) => {
+      if (kind === 'Pod') return [spec as unknown as PodSpec]
+      return spec?.template ? [spec.template.spec] : []
+    })
+    t.ok(specs.length >= 2, 'the service and the test')
+    for (const { securityContext, containers, volumes = [] } of specs) {
+      t.match(securityContext, { runAsNonRoot: true, seccompProfile: { type: 'RuntimeDefault' } })
+      for (const { securityContext } of containers)
+        t.strictSame(securityContext, {
+          allowPrivilegeEscalation: false,
+          readOnlyRootFilesystem: true,
+          capabilities: { drop: ['ALL'] },
+        })
+      for (const volume of volumes) t.notMatch(volume, { hostPath: {} })
+    }
+  })
+
+  test(`${name}: the Service reaches the pods by name of port`, async (t) => {
+    const { selector, ports } = only(manifests, 'Service').spec
+    t.match(deployment.spec.template.metadata.labels, selector)
+    t.strictSame(deployment.spec.selector.matchLabels, selector)
+    const open = new Map(container.ports?.map(({ name, containerPort }) => [name, containerPort]))
+    for (const { name, port, targetPort } of ports) t.equal(open.get(targetPort), port, name)
+    const exposed = parseDockerfile(read('Dockerfile')).find(({ name }) => name === 'EXPOSE')
+    t.strictSame([...open.values()].map(String), exposed?.text.split(' '))
+  })
+
+  test(`${name}: the pods read the DSN from one Secret`, async (t) => {
+    const dsn = container.env?.find((variable) => variable.name === 'DB_DSN')
+    const secret = dsn?.valueFrom?.secretKeyRef?.name
+    t.ok(secret)
+    const own = manifests.find(({ kind }) => kind === 'Secret')
+    if (own) t.equal(own.metadata.name, secret)
+  })
+}
+
+test('the autoscaler and the resources are as the documentation says', async (t) => {
+  const manifests = rendered('default')
+  const { minReplicas, maxReplicas, metrics, behavior } = only(
+    manifests,
+    'HorizontalPodAutoscaler',
+  ).spec
+  t.strictSame([minReplicas, maxReplicas], [3, 20])
+  const aims = metrics.map(({ resource }) => [resource.name, resource.target.averageUtilization])
+  t.strictSame(aims, [
+    ['cpu', 70],
+    ['memory', 80],
+  ])
+  t.equal(behavior.scaleUp.stabilizationWindowSeconds, 0)
+  t.equal(behavior.scaleDown.stabilizationWindowSeconds, 300)
+  const { spec } = only(manifests, 'Deployment')
+  t.notOk('replicas' in spec, 'the number is the autoscaler’s alone')
+  t.strictSame(spec.template.spec.containers[0].resources, {
+    requests: { cpu: '250m', memory: '256Mi' },
+    limits: { cpu: '500m', memory: '512Mi' },
+  })
+})
+
+test('the trial’s pods and its database have the same password', async (t) => {
+  const manifests = rendered('trial')
+  const secret = manifests.find(({ kind }) => kind === 'Secret')
+  const host = only(manifests, 'Service', 'mysql').metadata.name
+  t.match(secret?.stringData, {
+    password: 'trial',
+    dsn: `mysql://users:trial@${host}:3306/users`,
+  })
+})
+
+test('the paths of the probes are the service’s', async (t) => {
+  const app = await startApp(t, { storage: 'sqlite' })
+  const [container] = only(rendered('default'), 'Deployment').spec.template.spec.containers
+  for (const probe of ['startupProbe', 'livenessProbe', 'readinessProbe'] as const) {
+    const { path, port } = container[probe].httpGet
+    t.equal(port, 'http')
+    t.equal((await fetch(`${app.rest.url}${path}`)).status, 200, `${probe} ${path}`)
+  }
+})
+
+test('the program of `helm test` passes on a service that works, and fails on none', async (t) => {
+  const app = await startApp(t, { storage: 'mysql' })
+  const script = new URL('deploy/helm/user-service/files/smoke.mjs', project)
+  const smoke = async (http: number, grpc: number) => {
+    const env = { SERVICE: '127.0.0.1', SCHEME: 'http', HTTP_PORT: `${http}`, GRPC_PORT: `${grpc}` }
+    const args = ['--input-type=module', '--eval', readFileSync(script, 'utf8')]
+    const child = spawn(process.execPath, args, { env, stdio: 'ignore' })
+    const [code] = (await once(child, 'exit')) as [number]
+    return code
+  }
+  t.equal(await smoke(app.rest.port, app.rpc.port), 0)
+  t.equal(await smoke(app.rest.port, 1), 1, 'the RPC port is missing')
+})
