@@ -9,7 +9,9 @@ import { userUsecase } from './biz/user.ts'
 import type { Conf } from './conf/conf.ts'
 import type { Database } from './data/database.ts'
 import { mysqlDatabase } from './data/mysql/database.ts'
+import { DsnError } from './data/mysql/dsn.ts'
 import { sqliteDatabase } from './data/sqlite/database.ts'
+import { replicaReads } from './data/read-replica.ts'
 import { userRepo } from './data/user.ts'
 import { User } from './gen/api/user/v1/user_pb.ts'
 import { ServerReflection } from './gen/grpc/reflection/v1/reflection_pb.ts'
@@ -42,7 +44,9 @@ export type App = ReturnType<typeof createApp>
 /** Makes every object of the service once. Nothing is opened before `start`. */
 export function createApp({ conf, log, now = () => new Date() }: AppOptions) {
   const db = openDatabase(conf.data.database)
-  const users = userService(userUsecase(userRepo(db, totalOptions(conf.data.total)), now))
+  const replica = openReplica(conf.data.database)
+  const reads = replica && replicaReads(db, replica)
+  const users = userService(userUsecase(userRepo(db, totalOptions(conf.data.total), reads), now))
   const ready = readiness({ ...db.problems(), shutdown: '' })
   const closing = new AbortController()
   const options = serverOptions(conf, log)
@@ -65,7 +69,7 @@ export function createApp({ conf, log, now = () => new Date() }: AppOptions) {
     closing.abort()
     const graceMs = durationMs(conf.server.shutdown.timeout)
     await Promise.all([http, grpc].map((app) => closeGracefully(app, graceMs)))
-    await db.close()
+    await Promise.all([db.close(), replica?.close()])
   }
 
   return {
@@ -76,6 +80,13 @@ export function createApp({ conf, log, now = () => new Date() }: AppOptions) {
      * when the database rejects a migration, perhaps much later.
      */
     async start(rejected: (err: Error) => void) {
+      // Without it lists are read from the primary, so nobody waits for it and it decides nothing.
+      void replica?.start({
+        changed: ({ database }) =>
+          log.info({ database }, 'the state of the read replica has changed'),
+        migrated: () => undefined,
+        rejected,
+      })
       await db.start({
         changed(problems) {
           log.info(problems, 'the state of the database has changed')
@@ -96,10 +107,21 @@ export function createApp({ conf, log, now = () => new Date() }: AppOptions) {
 
 /** A configured DSN means MySQL, none means the embedded file. Throws DsnError. */
 export function openDatabase(conf: Conf['data']['database']): Database {
-  const { source, sqlitePath, poolSize, poolWait, poolQueue } = conf
+  const { source, sqlitePath } = conf
   if (source === '') return sqliteDatabase(sqlitePath)
-  const pool = { size: poolSize, maxWaiting: poolQueue, waitMs: durationMs(poolWait) }
-  return mysqlDatabase({ source, pool })
+  return mysqlDatabase({ source, pool: poolOptions(conf) })
+}
+
+/** The replica that lists are read from, where one is configured. Throws DsnError. */
+function openReplica(conf: Conf['data']['database']): Database | undefined {
+  const { source, readDsn } = conf
+  if (readDsn === '') return undefined
+  if (source === '') throw new DsnError('data.database.read_dsn needs data.database.source, too')
+  return mysqlDatabase({ source: readDsn, pool: poolOptions(conf), readOnly: true })
+}
+
+function poolOptions({ poolSize, poolWait, poolQueue }: Conf['data']['database']) {
+  return { size: poolSize, maxWaiting: poolQueue, waitMs: durationMs(poolWait) }
 }
 
 function totalOptions({ exactUpTo, maxAge }: Conf['data']['total']) {

@@ -45,8 +45,11 @@ export function freshSqlitePath(t: Test): string {
 
 export type PrivateServer = Awaited<ReturnType<typeof privateMysqlServer>>
 
-/** A server of the test's own, to be stopped and started at will; needs mariadbd or mysqld. */
-export async function privateMysqlServer(t: Test) {
+/**
+ * A server of the test's own, to be stopped and started at will, with these arguments beside the usual
+ * ones; needs mariadbd or mysqld.
+ */
+export async function privateMysqlServer(t: Test, args: readonly string[] = []) {
   const program = findServer()
   if (program === undefined) throw new Error('no mariadbd or mysqld is installed')
   const dir = mkdtempSync(join(tmpdir(), 'test-mysql-'))
@@ -66,6 +69,7 @@ export async function privateMysqlServer(t: Test) {
         `--port=${port}`,
         '--bind-address=127.0.0.1',
         ...asRoot,
+        ...args,
       ],
       { stdio: 'ignore' },
     )
@@ -85,9 +89,11 @@ export async function privateMysqlServer(t: Test) {
   start()
   const root = `mysql://root@127.0.0.1:${port}/`
   await untilAnswering(root)
-  await execute(root, 'CREATE DATABASE service')
+  await execute(root, 'CREATE DATABASE IF NOT EXISTS service')
   return {
     dsn: `${root}service`,
+    port,
+    execute: (sql: string) => execute(root, sql),
     start,
     end,
     freeze: () => child?.kill('SIGSTOP'),

@@ -21,16 +21,21 @@ const migrationRetryMs = 1_000
 export interface MysqlOptions {
   source: string
   pool: SlotLimits
+  /** A replica: its schema comes by replication. */
+  readOnly?: boolean
 }
 
 /** Uses MySQL 8+ or MariaDB 10.11+ through a pool; throws DsnError. */
-export function mysqlDatabase({ source, pool: limits }: MysqlOptions): Database {
+export function mysqlDatabase({ source, pool: limits, readOnly = false }: MysqlOptions): Database {
   const address = parseMysqlDsn(source)
   const options = connectionOptions(address)
   const pool = connectionPool(options, limits)
   const queriesOn = queriesByConnection()
   const closing = new AbortController()
-  let problems: StorageProblems = { database: 'not connected yet', migrations: 'not run yet' }
+  let problems: StorageProblems = {
+    database: 'not connected yet',
+    migrations: readOnly ? '' : 'not run yet',
+  }
   let watching: ReturnType<typeof monitor> | undefined
 
   async function migrate(): Promise<string[]> {
