@@ -1,42 +1,18 @@
 // The server program: where it is, how it is installed, and how it makes an empty data directory.
 import { spawnSync } from 'node:child_process'
-import { accessSync, constants, mkdirSync, readFileSync } from 'node:fs'
-import { delimiter, dirname, join } from 'node:path'
+import { mkdirSync, readFileSync } from 'node:fs'
+import { dirname, join } from 'node:path'
+import { findProgram, installPackage } from './debian.ts'
 
 /** Both servers refuse to run as root unless told so. */
 export const asRoot = process.getuid?.() === 0 ? ['--user=root'] : []
 
 export function findServer(): string | undefined {
-  return find('mariadbd') ?? find('mysqld')
-}
-
-function find(name: string): string | undefined {
-  const dirs = [...(process.env.PATH ?? '').split(delimiter), '/usr/sbin', '/usr/local/sbin']
-  return [...dirs, '/usr/libexec'].map((dir) => join(dir, name)).find(isExecutable)
-}
-
-function isExecutable(file: string): boolean {
-  try {
-    accessSync(file, constants.X_OK)
-    return true
-  } catch {
-    return false
-  }
+  return findProgram('mariadbd') ?? findProgram('mysqld')
 }
 
 export function installServer(): string | undefined {
-  const apt = find('apt-get')
-  if (apt === undefined || asRoot.length === 0) return undefined
-  console.log('No MySQL or MariaDB server found: installing mariadb-server-core with apt-get.')
-  const env = { ...process.env, DEBIAN_FRONTEND: 'noninteractive' }
-  for (const args of [
-    ['update', '-qq'],
-    ['install', '-qq', '-y', '--no-install-recommends', 'mariadb-server-core'],
-  ]) {
-    const { status } = spawnSync(apt, args, { env, stdio: ['ignore', 'inherit', 'inherit'] })
-    if (status !== 0) return undefined
-  }
-  return findServer()
+  return installPackage('mariadb-server-core', 'MySQL or MariaDB server') ? findServer() : undefined
 }
 
 export function initialize(server: string, data: string): void {
