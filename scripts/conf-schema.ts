@@ -14,6 +14,7 @@ const decidedByChart = new Set([
   // The kubelet, which asks for health on the same port, has no client certificate.
   'server.tls.client_ca_file',
   'data.database.source',
+  'metrics.addr',
   'data.database.sqlite_path',
 ])
 

@@ -9,6 +9,7 @@ import { createInterface } from 'node:readline'
 
 import { testBrowser } from './chromium.ts'
 import { testDatabase } from './mariadb.ts'
+import { aptInstall, findProgram } from './program.ts'
 import { fetchPrometheus, findPrometheus } from './prometheus.ts'
 import { compact, totals } from './report.ts'
 
@@ -40,6 +41,8 @@ async function main(): Promise<number> {
     throw new Error('no prometheus found: install it (Debian: prometheus), with its promtool')
   await using database = await testDatabase()
   if (interrupted) return 1
+  if (files.length === 0 || files.some((file) => file.includes('rollout')))
+    findProgram('haproxy') ?? aptInstall('haproxy', 'No HAProxy found')
   const browser = files.length === 0 || files.some(needsBrowser) ? testBrowser() : undefined
   const { code, output } = await runTap({
     ...process.env,

@@ -10,7 +10,9 @@ import type { Conf } from './conf/conf.ts'
 import type { Database } from './data/database.ts'
 import { type ObserveStatements, observedBy } from './data/statements.ts'
 import { mysqlDatabase } from './data/mysql/database.ts'
+import { DsnError } from './data/mysql/dsn.ts'
 import { sqliteDatabase } from './data/sqlite/database.ts'
+import { replicaReads } from './data/read-replica.ts'
 import { userRepo } from './data/user.ts'
 import { User } from './gen/api/user/v1/user_pb.ts'
 import { ServerReflection } from './gen/grpc/reflection/v1/reflection_pb.ts'
@@ -60,8 +62,11 @@ export function createApp({ conf, log, now = () => new Date(), ...watch }: AppOp
   const { tracing, metrics, version = '' } = watch
   const traced = tracing?.traced ?? untraced
   const tls = tlsOf(conf, log)
-  const db = openDatabase(conf.data.database, observedBy(metrics?.statements, tracing?.statements))
-  const repo = traced('UserRepo', userRepo(db, totalOptions(conf.data.total)))
+  const observe = observedBy(metrics?.statements, tracing?.statements)
+  const db = openDatabase(conf.data.database, observe)
+  const replica = openReplica(conf.data.database, observe)
+  const reads = replica && replicaReads(db, replica)
+  const repo = traced('UserRepo', userRepo(db, totalOptions(conf.data.total), reads))
   const usecase = userUsecase(repo, now)
   const spans = userSpans(conf.tracing.personalData)
   const users = traced('UserService', userService(traced('UserUseCase', usecase, spans)))
@@ -85,7 +90,7 @@ export function createApp({ conf, log, now = () => new Date(), ...watch }: AppOp
     ready: () => ready.ready(),
     checks: () => ready.checks(),
     calls: () => ({ active: calls.active, most: conf.server.limits.maxConcurrentCalls }),
-    pools: () => db.pools(),
+    pools: () => [...db.pools(), ...(replica?.pools() ?? [])],
     certificateEnd: () => tls?.end(),
     linesDropped: linesDropped(log),
     spans: () => tracing?.counts(),
@@ -100,7 +105,7 @@ export function createApp({ conf, log, now = () => new Date(), ...watch }: AppOp
     const begin = performance.now()
     const graceMs = durationMs(conf.server.shutdown.timeout)
     await Promise.all([http, grpc].map((app) => closeGracefully(app, graceMs)))
-    await db.close()
+    await Promise.all([db.close(), replica?.close()])
     // After the last exchange has ended, and with what is left of the time.
     const leftMs = Math.max(flushMs, graceMs - (performance.now() - begin))
     await Promise.all([tracing?.stop(leftMs), metrics?.stop(leftMs)])
@@ -116,6 +121,13 @@ export function createApp({ conf, log, now = () => new Date(), ...watch }: AppOp
      * when the database rejects a migration, perhaps much later.
      */
     async start(rejected: (err: Error) => void) {
+      // Without it lists are read from the primary, so nobody waits for it and it decides nothing.
+      void replica?.start({
+        changed: ({ database }) =>
+          log.info({ database }, 'the state of the read replica has changed'),
+        migrated: () => undefined,
+        rejected,
+      })
       await db.start({
         changed(problems) {
           log.info(problems, 'the state of the database has changed')
@@ -141,10 +153,24 @@ export function openDatabase(
   conf: Conf['data']['database'],
   observe?: ObserveStatements,
 ): Database {
-  const { source, sqlitePath, poolSize, poolWait, poolQueue } = conf
+  const { source, sqlitePath } = conf
   if (source === '') return sqliteDatabase(sqlitePath, observe)
-  const pool = { size: poolSize, maxWaiting: poolQueue, waitMs: durationMs(poolWait) }
-  return mysqlDatabase({ source, pool, observe })
+  return mysqlDatabase({ source, pool: poolOptions(conf), observe })
+}
+
+/** The replica that lists are read from, where one is configured. Throws DsnError. */
+function openReplica(
+  conf: Conf['data']['database'],
+  observe?: ObserveStatements,
+): Database | undefined {
+  const { source, readDsn } = conf
+  if (readDsn === '') return undefined
+  if (source === '') throw new DsnError('data.database.read_dsn needs data.database.source, too')
+  return mysqlDatabase({ source: readDsn, pool: poolOptions(conf), observe, readOnly: true })
+}
+
+function poolOptions({ poolSize, poolWait, poolQueue }: Conf['data']['database']) {
+  return { size: poolSize, maxWaiting: poolQueue, waitMs: durationMs(poolWait) }
 }
 
 function totalOptions({ exactUpTo, maxAge }: Conf['data']['total']) {

@@ -2,10 +2,14 @@ import { DomainError } from '../biz/error.ts'
 import type { UserRepo } from '../biz/user.ts'
 import type { Database } from './database.ts'
 import { UniqueViolation } from './error.ts'
+import type { Reads } from './read-replica.ts'
 import { sharedTotal, type TotalOptions } from './total.ts'
 
-/** Users in either database. */
-export function userRepo(db: Database, total: TotalOptions): UserRepo {
+/**
+ * Users in either database. Lists and their totals come from `reads`, which may lag behind; a user is
+ * found in `db`, so that whoever has written one finds it as written, through any process.
+ */
+export function userRepo(db: Database, total: TotalOptions, reads: Reads = db): UserRepo {
   return {
     insert: (user, signal) =>
       uniqueEmail(
@@ -14,12 +18,12 @@ export function userRepo(db: Database, total: TotalOptions): UserRepo {
       ),
     find: (id, signal) => db.use(signal, (users) => users.find(id)),
     list: (window, signal) =>
-      db.use(signal, (users) =>
+      reads.use(signal, (users) =>
         'after' in window
           ? users.after(window.after, window.limit)
           : users.window(window.offset, window.limit),
       ),
-    count: sharedTotal((signal) => db.use(signal, (users) => users.count()), total),
+    count: sharedTotal((signal) => reads.use(signal, (users) => users.count()), total),
     // The read sees this update and no later one, because the transaction still holds the row.
     update: (id, changes, signal) =>
       uniqueEmail(

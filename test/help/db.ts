@@ -49,7 +49,7 @@ export type PrivateServer = Awaited<ReturnType<typeof privateMysqlServer>>
  * A server of the test's own, with further arguments, to be stopped and started at will; needs
  * mariadbd or mysqld.
  */
-export async function privateMysqlServer(t: Test, args: string[] = []) {
+export async function privateMysqlServer(t: Test, args: readonly string[] = []) {
   const program = findServer()
   if (program === undefined) throw new Error('no mariadbd or mysqld is installed')
   const dir = mkdtempSync(join(tmpdir(), 'test-mysql-'))
@@ -90,9 +90,11 @@ export async function privateMysqlServer(t: Test, args: string[] = []) {
   start()
   const root = `mysql://root@127.0.0.1:${port}/`
   await untilAnswering(root)
-  await execute(root, 'CREATE DATABASE service')
+  await execute(root, 'CREATE DATABASE IF NOT EXISTS service')
   return {
     dsn: `${root}service`,
+    port,
+    execute: (sql: string) => execute(root, sql),
     start,
     end,
     freeze: () => child?.kill('SIGSTOP'),
@@ -111,7 +113,8 @@ async function untilAnswering(dsn: string): Promise<void> {
   }
 }
 
-async function freePort(): Promise<number> {
+/** A TCP port of 127.0.0.1 that nobody listens on now. */
+export async function freePort(): Promise<number> {
   const server = createServer().listen(0, '127.0.0.1')
   await once(server, 'listening')
   const { port } = server.address() as AddressInfo

@@ -28,10 +28,17 @@ export interface MysqlOptions {
   source: string
   pool: SlotLimits
   observe?: ObserveStatements | undefined
+  /** A replica: its schema comes by replication. */
+  readOnly?: boolean
 }
 
 /** Uses MySQL 8+ or MariaDB 10.11+ through a pool; throws DsnError. */
-export function mysqlDatabase({ source, pool: limits, observe }: MysqlOptions): Database {
+export function mysqlDatabase({
+  source,
+  pool: limits,
+  observe,
+  readOnly = false,
+}: MysqlOptions): Database {
   const address = parseMysqlDsn(source)
   const options = connectionOptions(address)
   const storage = { system: 'mysql', namespace: address.database, ...placeOf(address) }
@@ -44,7 +51,10 @@ export function mysqlDatabase({ source, pool: limits, observe }: MysqlOptions): 
   })
   const queriesOn = queriesByConnection(observer)
   const closing = new AbortController()
-  let problems: StorageProblems = { database: 'not connected yet', migrations: 'not run yet' }
+  let problems: StorageProblems = {
+    database: 'not connected yet',
+    migrations: readOnly ? '' : 'not run yet',
+  }
   let watching: ReturnType<typeof monitor> | undefined
 
   async function migrate(): Promise<string[]> {
