@@ -139,3 +139,27 @@ for (const [which, send] of [
     for (let i = 0; i < 100 && refused() < calls.length; i += 1) await sleep(50)
     t.equal(refused(), calls.length)
   })
+
+test('over HTTP/2, a call of one message is answered when its client has sent it', async (t) => {
+  const { rpc } = await startApp(t, { storage: 'sqlite', maxBodyBytes: 2048 })
+  const session = h2Session(t, rpc.port)
+  for (const [type, body] of Object.entries(bodies)) {
+    const stream = session.request({
+      ':method': 'POST',
+      ':path': createUser,
+      'content-type': type,
+      'content-length': body.byteLength,
+    })
+    stream.write(body.subarray(0, 100_000))
+    const answered = once(stream, 'response', patience())
+    // Refused by now, if nothing held the answer back.
+    await sleep(50)
+    const first = await Promise.race([answered.then(() => 'answered'), Promise.resolve('waiting')])
+    t.equal(first, 'waiting', type)
+    stream.end(body.subarray(100_000))
+    await answered
+    stream.resume()
+    await once(stream, 'close', patience())
+    t.equal(stream.rstCode, http2.constants.NGHTTP2_NO_ERROR, type)
+  }
+})
