@@ -60,9 +60,21 @@ function closeLingering(socket: net.Socket, current: () => http.IncomingMessage 
     }
     socket.end()
     req.resume()
+    dropRest(socket)
     const lingering = setTimeout(() => socket.destroy(), UNREAD_MS)
     socket.once('close', () => clearTimeout(lingering))
   }
+}
+
+/**
+ * Reads and drops what is left of a request whose body was abandoned. Its bytes are nobody's, so node
+ * pauses the socket and the next request on the connection is never read. Returns how to stop.
+ */
+function dropRest(socket: net.Socket): () => void {
+  const resume = () => socket.resume()
+  socket.on('pause', resume)
+  resume()
+  return () => socket.off('pause', resume)
 }
 
 interface Http1Connection {
@@ -71,6 +83,8 @@ interface Http1Connection {
   readonly answers: Set<http.ServerResponse>
   /** `bytesRead` when the last answer ended: more bytes since are the beginning of a request. */
   readAtRest: number
+  /** To be called when the next request begins. */
+  stopDropping?: () => void
 }
 
 /** HTTP/1.1 by a `node:http` server that never listens itself: `owner` does. */
@@ -125,10 +139,12 @@ export function http1(
     // A request after the answer that announces the close is not processed (RFC 9112, 9.6).
     if (connection === undefined || (leaving && connection.answers.size > 0)) return
     const { answers } = connection
+    connection.stopDropping?.()
     connection.request = req
     answers.add(res)
     res.once('close', () => {
       answers.delete(res)
+      if (req.destroyed && !req.complete) connection.stopDropping = dropRest(socket)
       if (answers.size > 0) return
       connection.readAtRest = socket.bytesRead
       if (leaving) socket.destroySoon()
@@ -165,6 +181,26 @@ export function http1(
       }
     },
   }
+}
+
+/** When to look again whether an answer has been sent, which node does not tell; twice as long each time. */
+const SENT_POLL_MS = 10
+const SENT_POLL_MAX_MS = 1000
+
+/**
+ * Ends a stream whose answer is complete before its request is, with NO_ERROR: the client shall send
+ * no more of it (RFC 9113, 8.1). Node does so only if nothing of the request was read; else a client
+ * waits for a window that nobody opens, and the exchange never ends.
+ */
+function endWithAnswer(stream: http2.ServerHttp2Stream): void {
+  if (stream.endAfterHeaders) return
+  function end(againMs: number): void {
+    if (stream.destroyed || stream.readableEnded) return
+    // A reset overtakes what is not sent yet.
+    if (stream.closed || stream.state.localClose === 1) stream.destroy()
+    else setTimeout(end, againMs, Math.min(2 * againMs, SENT_POLL_MAX_MS)).unref()
+  }
+  stream.once('finish', () => setImmediate(end, SENT_POLL_MS))
 }
 
 interface Http2Connection {
@@ -216,6 +252,7 @@ export function http2c(
       // Reset before it was announced: it is over, and so may be its 'close'.
       if (stream.destroyed) return
       connection.streams++
+      endWithAnswer(stream)
       stream.once('close', () => {
         connection.streams--
         if (connection.streams === 0 && !session.destroyed) idle.refresh()

@@ -11,6 +11,8 @@ import {
   type UniversalServerRequest,
 } from '@connectrpc/connect/protocol'
 import { quoteUnsafeIntegers } from '../rest/json.ts'
+import { isByteStream } from './unread-body.ts'
+import { isByteStream } from './unread-body.ts'
 
 const unaryJson = /^application\/json(?:;|$)/i
 const envelopedJson = /^application\/(?:grpc|grpc-web|connect)\+json(?:;|$)/i
@@ -30,10 +32,6 @@ export function withExactIntegers(
   const type = header.get('content-type') ?? ''
   if (unaryJson.test(type)) return withExactBody(request, body, maxBodyBytes)
   return envelopedJson.test(type) ? withExactEnvelopes(request, body, maxBodyBytes) : request
-}
-
-function isByteStream(body: UniversalServerRequest['body']): body is AsyncIterable<Uint8Array> {
-  return typeof body === 'object' && body !== null && Symbol.asyncIterator in body
 }
 
 /** The compression that a request names; null for none, undefined for one that is not known. */
@@ -89,7 +87,6 @@ function withExactEnvelopes(
     transformDecompressEnvelope(compression, maxBytes),
     exactEnvelopes,
     transformJoinEnvelopes(),
-    { propagateDownStreamError: true },
   )
   return { ...request, body: exact }
 }
