@@ -17,6 +17,8 @@ const { values } = parseArgs({
     kinds: { type: 'string', default: 'rest,grpc' },
     storages: { type: 'string', default: 'sqlite,mysql' },
     loads: { type: 'string', default: '0.5,1,1.5,2' },
+    // Settings of the service by their variables: --set MAX_CONCURRENT_CALLS=64.
+    set: { type: 'string', multiple: true, default: [] },
   },
 })
 const rounds = Number(values.rounds)
@@ -24,6 +26,7 @@ const seconds = Number(values.seconds)
 const kinds = values.kinds.split(',') as Order['kind'][]
 const storages = values.storages.split(',')
 const loads = values.loads.split(',').map(Number)
+const settings = Object.fromEntries(values.set.map((setting) => setting.split('=', 2)))
 const ramp = [8, 32, 128]
 const warmUp = { load: { concurrency: 64 }, seconds: 5 }
 
@@ -155,7 +158,7 @@ async function main(): Promise<void> {
       storage === 'sqlite'
         ? { SQLITE_PATH: join(dir, 'bench.db') }
         : { DB_DSN: await emptyMysqlDatabase(stack) }
-    const service = await startService(env, cores.service)
+    const service = await startService({ ...env, ...settings }, cores.service)
     stack.defer(() => service.stop())
     services.set(storage, service)
   }

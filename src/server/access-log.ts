@@ -1,29 +1,53 @@
 import type { Logger } from 'pino'
-import type { ExchangeObserver } from './exchange.ts'
+import type { Exchange, ExchangeObserver } from './exchange.ts'
+import { overloaded } from './overload.ts'
+
+const refusalsTogetherMs = 1000
 
 /**
  * Writes one line for each exchange: what Kratos' logging middleware records (operation, code,
  * reason, latency in seconds), for early failures too. A failure of ours is an error and has its
- * cause; what a client does wrong, or what it is refused in time, is neither.
+ * cause; what a client does wrong, or what it is refused in time, is neither. Calls refused for load
+ * share one line a second, which is the first of them and `refused`, their number: a line costs as
+ * much as a refusal, and is least wanted then.
  */
 export function accessLog(log: Logger): ExchangeObserver {
+  let refused: { first: object; count: number } | undefined
+
+  function refusal(exchange: Exchange): void {
+    if (refused) {
+      refused.count += 1
+      return
+    }
+    refused = { first: facts(exchange), count: 1 }
+    setTimeout(() => {
+      if (refused) log.warn({ ...refused.first, refused: refused.count }, 'requests refused')
+      refused = undefined
+    }, refusalsTogetherMs).unref()
+  }
+
   return {
-    end({ failure, protocol, operation, method, path, durationMs, httpStatus }) {
-      const code = failure?.status ?? httpStatus
-      const line = {
-        kind: 'server',
-        protocol,
-        operation,
-        method,
-        path,
-        code,
-        reason: failure?.reason ?? '',
-        latency: Math.round(durationMs * 1000) / 1e6,
-      }
-      const failed = code >= 500 && failure?.cause !== undefined
+    end(exchange) {
+      const { failure } = exchange
+      if (failure === overloaded) return refusal(exchange)
+      const line = facts(exchange)
+      const failed = line.code >= 500 && failure?.cause !== undefined
       if (failed) log.error({ ...line, err: described(failure.cause) }, 'request failed')
       else log.info(line, 'request')
     },
+  }
+}
+
+function facts({ failure, protocol, operation, method, path, durationMs, httpStatus }: Exchange) {
+  return {
+    kind: 'server',
+    protocol,
+    operation,
+    method,
+    path,
+    code: failure?.status ?? httpStatus,
+    reason: failure?.reason ?? '',
+    latency: Math.round(durationMs * 1000) / 1e6,
   }
 }
 

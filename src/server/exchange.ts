@@ -1,6 +1,7 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import { constants, type Http2ServerRequest, type Http2ServerResponse } from 'node:http2'
 import { createContextKey } from '@connectrpc/connect'
+import type { Arrival } from './connections.ts'
 
 export type Protocol = 'rest' | 'connect' | 'grpc' | 'grpc-web' | 'http'
 
@@ -54,7 +55,7 @@ export function exchangeRegistry(protocol: Protocol, observers: readonly Exchang
   const onSocket = new WeakMap<object, Exchange>()
   const brokenOff = new WeakSet<Exchange>()
 
-  function begin(method: string, path: string): Open {
+  function begin(method: string, path: string, startedAt: number): Open {
     return {
       method,
       path,
@@ -64,7 +65,7 @@ export function exchangeRegistry(protocol: Protocol, observers: readonly Exchang
       failure: undefined,
       httpStatus: 0,
       durationMs: 0,
-      startedAt: performance.now(),
+      startedAt,
     }
   }
 
@@ -74,9 +75,9 @@ export function exchangeRegistry(protocol: Protocol, observers: readonly Exchang
   }
 
   return {
-    /** To be called for each request before it is routed. */
-    open(request: Request, response: Response): Exchange {
-      const exchange = begin(request.method ?? '', (request.url ?? '').split('?', 1)[0] ?? '')
+    /** To be called for each request before it is routed; `arrivedAt` by `performance.now()`. */
+    open(request: Request, response: Response, arrivedAt: number): Exchange {
+      const exchange = begin(request.method ?? '', pathOf(request.url ?? ''), arrivedAt)
       byRequest.set(request, exchange)
       onSocket.set(request.socket, exchange)
       let finished = false
@@ -98,15 +99,30 @@ export function exchangeRegistry(protocol: Protocol, observers: readonly Exchang
       return byRequest.get(request)
     },
 
+    /** Tells of a request that ends before it is opened. */
+    turnedAway(protocol: Protocol, { method, url, at }: Arrival, failure: Failure): void {
+      const httpStatus = failure === clientGone ? 0 : failure.status
+      const exchange = begin(method, pathOf(url), at)
+      finish(Object.assign(exchange, { protocol, failure, httpStatus }))
+    },
+
     /** Tells of a connection that is refused: it ends the exchange on it, or is one by itself. */
     refused(socket: object, failure: Failure): void {
       const exchange = onSocket.get(socket)
       if (exchange) {
         brokenOff.add(exchange)
         exchange.failure ??= failure
-      } else finish(Object.assign(begin('', ''), { failure, httpStatus: failure.status }))
+        return
+      }
+      const unknown = begin('', '', performance.now())
+      finish(Object.assign(unknown, { failure, httpStatus: failure.status }))
     },
   }
+}
+
+function pathOf(url: string): string {
+  const query = url.indexOf('?')
+  return query === -1 ? url : url.slice(0, query)
 }
 
 /** Over HTTP/2, whether the client has given the stream up; what it sent of the body then just ends. */

@@ -8,7 +8,7 @@ import { restError, statusOf, unsupportedMediaType } from '../rest/errors.ts'
 import { ErrorInfoSchema } from '../gen/google/rpc/error_details_pb.ts'
 import { clientError, writeRefusal } from '../rest/server-options.ts'
 import { allowOrigins } from './cors.ts'
-import { exchangeKey, exchangeRegistry } from './exchange.ts'
+import { clientGone, exchangeKey, exchangeRegistry, type Failure } from './exchange.ts'
 import type { ServerOptions } from './http.ts'
 import { dualProtocolListener } from './listener.ts'
 import { overflowRpc, overloaded, overloadedRpc } from './overload.ts'
@@ -36,14 +36,24 @@ export function grpcServer(options: ServerOptions) {
     return503OnClosing: false,
     serverFactory: (handler) =>
       dualProtocolListener(
-        (req, res) => {
+        (req, res, arrivedAt) => {
           asJson(req.headers)
-          const exchange = exchanges.open(req, res)
-          if (admission.admit(req, res)) handler(req as never, res as never)
-          else overloadedRpc(exchange, req, res)
+          exchanges.open(req, res, arrivedAt)
+          handler(req as never, res as never)
         },
         limits,
         {
+          gate(arrival) {
+            const never = (failure: Failure) =>
+              exchanges.turnedAway(protocolOf(arrival.contentType), arrival, failure)
+            admission.arrive(arrival, {
+              refused() {
+                never(overloaded)
+                arrival.refuse(overloadedRpc(arrival.contentType))
+              },
+              clientGone: () => never(clientGone),
+            })
+          },
           tls,
           overflow: overflowRpc,
           overflowed: (socket) => exchanges.refused(socket, overloaded),

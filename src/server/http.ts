@@ -5,7 +5,13 @@ import { restError } from '../rest/errors.ts'
 import type { Admission } from './admission.ts'
 import { fastifyRestPlugin, sendError } from '../rest/plugin.ts'
 import { restServerOptions } from '../rest/server-options.ts'
-import { type ExchangeObserver, exchangeKey, exchangeRegistry } from './exchange.ts'
+import {
+  clientGone,
+  type ExchangeObserver,
+  exchangeKey,
+  exchangeRegistry,
+  type Failure,
+} from './exchange.ts'
 import { allowOrigins } from './cors.ts'
 import { healthRoutes } from './health-routes.ts'
 import { dualProtocolListener, type ListenerLimits } from './listener.ts'
@@ -40,13 +46,22 @@ export function httpServer(options: ServerOptions, readiness: Readiness) {
     return503OnClosing: false,
     serverFactory: (handler) =>
       dualProtocolListener(
-        (req, res) => {
-          const exchange = exchanges.open(req, res)
-          if (admission.admit(req, res)) handler(req as never, res as never)
-          else overloadedRest(exchange, res)
+        (req, res, arrivedAt) => {
+          exchanges.open(req, res, arrivedAt)
+          handler(req as never, res as never)
         },
         limits,
         {
+          gate(arrival) {
+            const never = (failure: Failure) => exchanges.turnedAway('rest', arrival, failure)
+            admission.arrive(arrival, {
+              refused() {
+                never(overloaded)
+                arrival.refuse(overloadedRest)
+              },
+              clientGone: () => never(clientGone),
+            })
+          },
           tls,
           overflow: overflowRest,
           overflowed: (socket) => exchanges.refused(socket, overloaded),
