@@ -25,8 +25,11 @@ const forOperators =
 
 /** Each keeps a request in memory; above that they are refused at once. */
 const maxWaiting = 4096
-/** A body that takes longer gives its call's place away until it is there. */
-const bodyPatienceMs = 100
+/**
+ * A body that takes longer gives its call's place away until it is there. Most come with the headers,
+ * and those that do not lose nothing by it.
+ */
+const bodyPatienceMs = 5
 /** Such bodies; the one that has taken the longest makes way for the next. */
 const maxSlowBodies = 1024
 const sweepMs = 10
@@ -66,6 +69,7 @@ export function admission(maxConcurrentCalls: number): Admission {
     function over(): void {
       receiving.delete(call)
       slow.delete(call)
+      if (call.holdsPlace) line.served()
       give(call)
     }
     // Not only at the close, which a client puts off by reading nothing.
@@ -124,8 +128,9 @@ export function admission(maxConcurrentCalls: number): Admission {
 
   return {
     arrive(arrival, never) {
-      if (forOperators.test(arrival.url)) arriveForOperator(arrival, never)
-      else if (hasRoom()) begin(arrival)
+      if (forOperators.test(arrival.url)) return arriveForOperator(arrival, never)
+      if (!hasRoom()) sweepBodies(arrival.at)
+      if (hasRoom()) begin(arrival)
       else if (line.size >= maxWaiting) never.refused()
       else wait(arrival, never)
     },

@@ -91,6 +91,12 @@ const MEGABYTES_PER_STREAM = 4
  */
 const UNREAD_MS = 500
 
+/**
+ * Requests of one HTTP/1.1 connection that are not answered yet. A single packet can hold a thousand,
+ * all of which node:http begins before anybody else is served.
+ */
+const MAX_PIPELINED = 64
+
 /** What of an unwanted body is read and dropped for the sake of its connection, which costs more. */
 const DROPPED_BYTES = 16_384
 
@@ -194,6 +200,7 @@ export function http1(
     // A request after the answer that announces the close is not processed (RFC 9112, 9.6).
     if (connection === undefined || (leaving && connection.answers.size > 0)) return
     const { answers } = connection
+    if (answers.size >= MAX_PIPELINED) return void socket.destroy()
     connection.request = req
     answers.add(res)
     res.once('close', () => {
@@ -204,8 +211,10 @@ export function http1(
     })
     if (leaving) res.shouldKeepAlive = false
     const at = performance.now()
-    // Who takes nothing of an answer for so long never will.
-    tellEnd(res, () => socket.setTimeout(limits.keepAliveTimeoutMs))
+    tellEnd(res, () => {
+      // Who takes nothing of an answer for so long never will. A client that has gone has less time.
+      if (!socket.readableEnded) socket.setTimeout(limits.keepAliveTimeoutMs)
+    })
     gate({
       method: req.method ?? '',
       url: req.url ?? '',
@@ -289,9 +298,10 @@ export function http2c(
   })
   const arrivals = new WeakMap<http2.Http2Stream, { at: number; answered: (() => void)[] }>()
   server.on('stream', (stream, headers, flags, rawHeaders) => {
+    // Before anything else: one that is over already may still have its error to tell.
+    stream.on('error', () => undefined)
     if (stream.destroyed) return
     const { ':method': method = '', ':path': url = '', 'content-type': type = '' } = headers
-    stream.on('error', () => undefined)
     const at = performance.now()
     const answered: (() => void)[] = []
     arrivals.set(stream, { at, answered })

@@ -36,9 +36,12 @@ export function waitingLine() {
     },
     /** Whether it was still there. */
     leave: (waiter: Waiter): boolean => present.delete(waiter),
-    /** To be told of the end of each call; lets the newest begin while there is room. */
-    proceed(hasRoom: () => boolean): void {
+    /** To be told of each call that has been served. */
+    served(): void {
       ended += 1
+    },
+    /** Lets the newest begin while there is room. */
+    proceed(hasRoom: () => boolean): void {
       while (present.size > 0 && hasRoom()) {
         const newest = line.pop()
         if (newest && present.delete(newest)) newest.begin()

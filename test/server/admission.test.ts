@@ -198,7 +198,7 @@ test('nobody is refused before 100 ms have passed, then the oldest are, two at a
 
 test('refusals go with the calls that end, one for four, until five seconds have passed', (t) => {
   const { line, refused } = lineOf(40)
-  for (let call = 0; call < 16; call += 1) line.proceed(() => false)
+  for (let call = 0; call < 16; call += 1) line.served()
   line.sweep(500)
   t.equal(refused.length, 6)
   line.sweep(500)
