@@ -1,36 +1,58 @@
 import type { Logger } from 'pino'
 import type { Exchange, ExchangeObserver } from './exchange.ts'
+import { overloaded } from './overload.ts'
 import { safePath } from './path.ts'
+
+const refusalsTogetherMs = 1000
 
 /**
  * Writes one line for each exchange: what Kratos' logging middleware records (operation, code,
  * reason, latency in seconds), for early failures too. A failure of ours is an error and has its
- * cause; what a client does wrong, or what it is refused in time, is neither. `fieldsOf` adds what
- * tells the line its trace.
+ * cause; what a client does wrong, or what it is refused in time, is neither. Calls refused for load
+ * share one line a second, which is the first of them and `refused`, their number: a line costs as
+ * much as a refusal, and is least wanted then. `fieldsOf` adds what tells the line its trace.
  */
 export function accessLog(
   log: Logger,
   fieldsOf: (exchange: Exchange) => object = () => ({}),
 ): ExchangeObserver {
+  let refused: { first: object; count: number } | undefined
+
+  function refusal(exchange: Exchange): void {
+    if (refused) {
+      refused.count += 1
+      return
+    }
+    refused = { first: facts(exchange), count: 1 }
+    setTimeout(() => {
+      if (refused) log.warn({ ...refused.first, refused: refused.count }, 'requests refused')
+      refused = undefined
+    }, refusalsTogetherMs).unref()
+  }
+
   return {
     end(exchange) {
-      const { failure, protocol, operation, method, path, durationMs, httpStatus } = exchange
-      const code = failure?.status ?? httpStatus
-      const line = {
-        ...fieldsOf(exchange),
-        kind: 'server',
-        protocol,
-        operation,
-        method,
-        path: safePath(path, exchange.route || operation),
-        code,
-        reason: failure?.reason ?? '',
-        latency: Math.round(durationMs * 1000) / 1e6,
-      }
-      const failed = code >= 500 && failure?.cause !== undefined
+      const { failure } = exchange
+      if (failure === overloaded) return refusal(exchange)
+      const line = { ...fieldsOf(exchange), ...facts(exchange) }
+      const failed = line.code >= 500 && failure?.cause !== undefined
       if (failed) log.error({ ...line, err: described(failure.cause) }, 'request failed')
       else log.info(line, 'request')
     },
+  }
+}
+
+function facts(exchange: Exchange) {
+  const { failure, protocol, operation, method, path, durationMs, httpStatus } = exchange
+  return {
+    kind: 'server',
+    protocol,
+    operation,
+    method,
+    path: safePath(path, exchange.route || operation),
+    code: failure?.status ?? httpStatus,
+    reason: failure?.reason ?? '',
+    latency: Math.round(durationMs * 1000) / 1e6,
   }
 }
 

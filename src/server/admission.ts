@@ -1,32 +1,144 @@
-import type { Request, Response } from './exchange.ts'
+import type { Arrival } from './connections.ts'
+import { waitingLine } from './waiting-line.ts'
 
 /** How many calls the process works on at once, over both ports. */
 export interface Admission {
-  /** Takes a call in until its response is closed; false when there are too many already. */
-  admit(request: Request, response: Response): boolean
-  /** Calls that are being worked on. */
+  /** Begins the call now or when there is room; tells why when it never begins. */
+  arrive(arrival: Arrival, never: Never): void
+  /** Calls that are being worked on, without those of operators. */
   readonly active: number
+  /** Calls that wait to begin. */
+  readonly waiting: number
+}
+
+export interface Never {
+  refused: () => void
+  clientGone: () => void
+}
+
+/**
+ * Who asks whether the service is well, or what it serves, must get an answer from a busy one too, and
+ * may stay for long; they have as much room again, of their own.
+ */
+const forOperators =
+  /^\/(?:(?:healthz|readyz)(?:\?|$)|grpc\.health\.|grpc\.reflection\.|kratos\.api\.)/
+
+/** Each keeps a request in memory; above that they are refused at once. */
+const maxWaiting = 4096
+/**
+ * A body that takes longer gives its call's place away until it is there. Most come with the headers,
+ * and those that do not lose nothing by it.
+ */
+const bodyPatienceMs = 5
+/** Such bodies; the one that has taken the longest makes way for the next. */
+const maxSlowBodies = 1024
+const sweepMs = 10
+
+interface Call {
+  readonly arrival: Arrival
+  readonly since: number
+  holdsPlace: boolean
 }
 
 export function admission(maxConcurrentCalls: number): Admission {
+  const line = waitingLine()
+  const receiving = new Set<Call>()
+  const slow = new Set<Call>()
   let active = 0
-  return {
-    admit(request, response) {
-      // Who asks for health must get an answer from a busy server too, and may wait for long.
-      if (isHealthCheck(request.url ?? '')) return true
-      if (active >= maxConcurrentCalls) return false
-      active += 1
-      response.once('close', () => {
-        active -= 1
+  let operators = 0
+  let sweeping: NodeJS.Timeout | undefined
+
+  const hasRoom = () => active < maxConcurrentCalls
+
+  function take(call: Call): void {
+    if (call.holdsPlace) return
+    call.holdsPlace = true
+    active += 1
+  }
+
+  function give(call: Call): void {
+    if (!call.holdsPlace) return
+    call.holdsPlace = false
+    active -= 1
+    line.proceed(hasRoom)
+  }
+
+  function begin(arrival: Arrival): void {
+    const call = { arrival, since: performance.now(), holdsPlace: false }
+    take(call)
+    function over(): void {
+      receiving.delete(call)
+      slow.delete(call)
+      if (call.holdsPlace) line.served()
+      give(call)
+    }
+    // Not only at the close, which a client puts off by reading nothing.
+    arrival.onAnswered(over)
+    arrival.onClose(over)
+    if (arrival.hasBody) {
+      receiving.add(call)
+      arrival.onReceived(() => {
+        receiving.delete(call)
+        // Not if it is over already.
+        if (slow.delete(call)) take(call)
       })
-      return true
+      sweepLater()
+    }
+    arrival.begin()
+  }
+
+  /** Who sends a byte at a time must not keep others out. */
+  function sweepBodies(now: number): void {
+    for (const call of receiving) {
+      if (now - call.since < bodyPatienceMs) return
+      receiving.delete(call)
+      slow.add(call)
+      const [slowest] = slow
+      if (slow.size > maxSlowBodies) slowest?.arrival.abort()
+      give(call)
+    }
+  }
+
+  function sweep(): void {
+    const now = performance.now()
+    sweepBodies(now)
+    line.sweep(now)
+    if (line.size + receiving.size > 0) return
+    clearInterval(sweeping)
+    sweeping = undefined
+  }
+
+  function sweepLater(): void {
+    sweeping ??= setInterval(sweep, sweepMs)
+  }
+
+  function wait(arrival: Arrival, { refused, clientGone }: Never): void {
+    const waiter = { begin: () => begin(arrival), refuse: refused, since: arrival.at }
+    line.join(waiter)
+    arrival.onClose(() => line.leave(waiter) && clientGone())
+    sweepLater()
+  }
+
+  function arriveForOperator(arrival: Arrival, never: Never): void {
+    if (operators >= maxConcurrentCalls) return never.refused()
+    operators += 1
+    arrival.onClose(() => (operators -= 1))
+    arrival.begin()
+  }
+
+  return {
+    arrive(arrival, never) {
+      if (forOperators.test(arrival.url)) return arriveForOperator(arrival, never)
+      if (!hasRoom()) sweepBodies(arrival.at)
+      if (hasRoom()) begin(arrival)
+      else if (line.size >= maxWaiting) never.refused()
+      else wait(arrival, never)
     },
     get active() {
       return active
     },
+    get waiting() {
+      return line.size
+    },
   }
-}
-
-function isHealthCheck(url: string): boolean {
-  return url === '/healthz' || url === '/readyz' || url.startsWith('/grpc.health.v1.Health/')
 }

@@ -2,6 +2,8 @@ import http from 'node:http'
 import http2 from 'node:http2'
 import type net from 'node:net'
 
+const { NGHTTP2_CANCEL, NGHTTP2_ENHANCE_YOUR_CALM, NGHTTP2_FLAG_END_STREAM } = http2.constants
+
 /** All above 0. */
 export interface ListenerLimits {
   maxHeaderBytes: number
@@ -13,10 +15,51 @@ export interface ListenerLimits {
   maxConnections: number
 }
 
+/** `arrivedAt` by `performance.now()`, perhaps some time ago. */
 export type RequestHandler = (
   req: http.IncomingMessage | http2.Http2ServerRequest,
   res: http.ServerResponse | http2.Http2ServerResponse,
+  arrivedAt: number,
 ) => void
+
+/** A whole answer that is made beforehand. Without a body it is one of headers only. */
+export interface Answer {
+  status: number
+  headers: Readonly<Record<string, string>>
+  body?: string
+}
+
+/** A request whose headers are there, and of whose body nothing has been read. */
+export interface Arrival {
+  readonly method: string
+  readonly url: string
+  readonly headers: Readonly<http.IncomingHttpHeaders>
+  readonly contentType: string
+  readonly hasBody: boolean
+  /** By `performance.now()`. */
+  readonly at: number
+  /** Hands it to the handler. */
+  begin(): void
+  /** Answers it without the handler. */
+  refuse(answer: Answer): void
+  /** Ends it without an answer. */
+  abort(): void
+  /** Calls back once the handler has read the whole body, if it does. */
+  onReceived(listener: () => void): void
+  /** Calls back once the handler has given its whole answer, whether or not the client takes it. */
+  onAnswered(listener: () => void): void
+  /** Calls back once its exchange is over, whatever ended it. */
+  onClose(listener: () => void): void
+}
+
+/** Begins or refuses each request, now or later. */
+export type Gate = (arrival: Arrival) => void
+
+/** What takes the requests in. */
+export interface Handlers {
+  handler: RequestHandler
+  gate: Gate
+}
 
 /** The connections of one protocol. */
 export interface Connections {
@@ -48,6 +91,45 @@ const MEGABYTES_PER_STREAM = 4
  * does. Closing at once with bytes unread resets the connection, and the client loses the answer.
  */
 const UNREAD_MS = 500
+
+/**
+ * Requests of one HTTP/1.1 connection that are not answered yet. A single packet can hold a thousand,
+ * all of which node:http begins before anybody else is served.
+ */
+const MAX_PIPELINED = 64
+
+/** What of an unwanted body is read and dropped for the sake of its connection, which costs more. */
+const DROPPED_BYTES = 16_384
+
+function answer1(req: http.IncomingMessage, res: http.ServerResponse, answer: Answer): void {
+  if (bodyBytes(req) > DROPPED_BYTES) res.shouldKeepAlive = false
+  const { status, headers, body = '' } = answer
+  res.writeHead(status, body === '' ? { ...headers, 'content-length': '0' } : headers)
+  res.end(body)
+}
+
+/** As the headers announce it. */
+function bodyBytes({ headers }: http.IncomingMessage): number {
+  return headers['transfer-encoding'] === undefined
+    ? Number(headers['content-length'] ?? 0)
+    : Number.POSITIVE_INFINITY
+}
+
+function answer2(stream: http2.ServerHttp2Stream, { status, headers, body }: Answer): void {
+  stream.respond({ ':status': status, ...headers }, { endStream: body === undefined })
+  if (body !== undefined) stream.end(body)
+}
+
+/** Neither kind of response tells when its `end` is called, and 'finish' waits for the client. */
+function tellEnd(res: Parameters<RequestHandler>[1], answered: () => void): void {
+  const end = res.end.bind(res) as (...args: unknown[]) => typeof res
+  Object.assign(res, {
+    end(...args: unknown[]) {
+      answered()
+      return end(...args)
+    },
+  })
+}
 
 /** Lets the client read the answer that came before the end of its request. */
 function closeLingering(socket: net.Socket, current: () => http.IncomingMessage | undefined): void {
@@ -90,7 +172,7 @@ interface Http1Connection {
 /** HTTP/1.1 by a `node:http` server that never listens itself: `owner` does. */
 export function http1(
   owner: net.Server,
-  handler: RequestHandler,
+  { handler, gate }: Handlers,
   limits: ListenerLimits,
 ): Connections {
   const connections = new Map<net.Socket, Http1Connection>()
@@ -140,6 +222,7 @@ export function http1(
     if (connection === undefined || (leaving && connection.answers.size > 0)) return
     const { answers } = connection
     connection.stopDropping?.()
+    if (answers.size >= MAX_PIPELINED) return void socket.destroy()
     connection.request = req
     answers.add(res)
     res.once('close', () => {
@@ -150,7 +233,25 @@ export function http1(
       if (leaving) socket.destroySoon()
     })
     if (leaving) res.shouldKeepAlive = false
-    handler(req, res)
+    const at = performance.now()
+    tellEnd(res, () => {
+      // Who takes nothing of an answer for so long never will. A client that has gone has less time.
+      if (!socket.readableEnded) socket.setTimeout(limits.keepAliveTimeoutMs)
+    })
+    gate({
+      method: req.method ?? '',
+      url: req.url ?? '',
+      headers: req.headers,
+      contentType: req.headers['content-type'] ?? '',
+      hasBody: bodyBytes(req) > 0,
+      at,
+      begin: () => handler(req, res, at),
+      refuse: (answer) => answer1(req, res, answer),
+      abort: () => void socket.destroy(),
+      onReceived: (listener) => req.once('end', listener),
+      onAnswered: (listener) => tellEnd(res, listener),
+      onClose: (listener) => res.once('close', listener),
+    })
   }
 
   // Not node's own closeIdleConnections: it destroys a socket whose answer is still being flushed.
@@ -211,28 +312,63 @@ interface Http2Connection {
 /** HTTP/2 without TLS by a `node:http2` server that never listens itself: `owner` does. */
 export function http2c(
   owner: net.Server,
-  handler: RequestHandler,
+  { handler, gate }: Handlers,
   limits: ListenerLimits,
 ): Connections {
   const connections = new Set<Http2Connection>()
   let leaving = false
 
-  const server = http2.createServer(
-    {
-      // Whoever resets streams this fast is attacking (CVE-2023-44487); each one costs a call.
-      streamResetBurst: 200,
-      streamResetRate: 20,
-      // Node's 10 MB are less than ten answers of 1 MB take, and then new streams are refused.
-      maxSessionMemory: limits.maxConcurrentStreams * MEGABYTES_PER_STREAM,
-      settings: {
-        maxConcurrentStreams: limits.maxConcurrentStreams,
-        maxHeaderListSize: limits.maxHeaderBytes,
-      },
+  const server = http2.createServer({
+    // Whoever resets streams this fast is attacking (CVE-2023-44487); each one costs a call.
+    streamResetBurst: 200,
+    streamResetRate: 20,
+    // Node's 10 MB are less than ten answers of 1 MB take, and then new streams are refused.
+    maxSessionMemory: limits.maxConcurrentStreams * MEGABYTES_PER_STREAM,
+    settings: {
+      maxConcurrentStreams: limits.maxConcurrentStreams,
+      maxHeaderListSize: limits.maxHeaderBytes,
     },
-    handler,
-  )
-  server.on('connect', handler)
-  server.on('checkExpectation', handler)
+  })
+  // Makes a request and a response of a stream; it has no connections of its own.
+  const requests = http2.createServer(serve)
+  requests.on('connect', serve)
+  requests.on('checkExpectation', serve)
+  const arrivals = new WeakMap<http2.Http2Stream, { at: number; answered: (() => void)[] }>()
+
+  function serve(req: http2.Http2ServerRequest, res: http2.Http2ServerResponse): void {
+    const { stream } = req
+    const { at, answered } = arrivals.get(stream) ?? { at: performance.now(), answered: [] }
+    tellEnd(res, () => {
+      for (const listener of answered) listener()
+      // Who takes nothing of an answer for so long never will.
+      stream.setTimeout(limits.keepAliveTimeoutMs, () => stream.close(NGHTTP2_CANCEL))
+    })
+    handler(req, res, at)
+  }
+
+  server.on('stream', (stream, headers, flags, rawHeaders) => {
+    // Before anything else: one that is over already may still have its error to tell.
+    stream.on('error', () => undefined)
+    if (stream.destroyed) return
+    const { ':method': method = '', ':path': url = '', 'content-type': type = '' } = headers
+    const at = performance.now()
+    const answered: (() => void)[] = []
+    arrivals.set(stream, { at, answered })
+    gate({
+      method,
+      url,
+      headers,
+      contentType: type,
+      hasBody: (flags & NGHTTP2_FLAG_END_STREAM) === 0,
+      at,
+      begin: () => void requests.emit('stream', stream, headers, flags, rawHeaders),
+      refuse: (answer) => answer2(stream, answer),
+      abort: () => stream.close(NGHTTP2_ENHANCE_YOUR_CALM),
+      onReceived: (listener) => stream.once('end', listener),
+      onAnswered: (listener) => void answered.push(listener),
+      onClose: (listener) => stream.once('close', listener),
+    })
+  })
   server.on('sessionError', (error, session) => owner.emit('sessionError', error, session))
 
   server.on('session', (session) => {

@@ -1,4 +1,6 @@
+import type { IncomingHttpHeaders } from 'node:http'
 import { cors as connectCors } from '@connectrpc/connect'
+import type { Answer, Arrival } from './connections.ts'
 import type { Request, Response } from './exchange.ts'
 
 const methods = ['GET', 'HEAD', 'POST', 'PUT', 'PATCH', 'DELETE'].join(', ')
@@ -11,40 +13,59 @@ const exposedHeaders = [
   'Allow',
   'Retry-After',
 ].join(', ')
+const allowOrigin = 'Access-Control-Allow-Origin'
 /** Chromium keeps the answer to a preflight for no longer. */
 const maxAgeSeconds = '7200'
 
-/**
- * Sets the headers by which a page of another origin may read an answer, as the CORS protocol of the
- * Fetch standard has them. True when that was all there was to do: it has answered a preflight.
- */
-export type Cors = (request: Request, response: Response) => boolean
+/** What pages of other origins may call, as the CORS protocol of the Fetch standard has it. */
+export interface Cors {
+  /**
+   * Sets the headers by which a page may read the answer. True when that was all there was to do: it
+   * has answered a preflight.
+   */
+  answers(request: Request, response: Response): boolean
+  /** An answer that is made beforehand, with the headers by which a page may read it. */
+  readable(arrival: Pick<Arrival, 'headers'>, answer: Answer): Answer
+}
 
 /**
  * Lets pages of these origins call a port, `*` those of any. To be asked before whatever may refuse a
  * request: a page can read no refusal without these headers, nor one that hits the preflight.
  */
 export function cors(origins: readonly string[]): Cors {
-  if (origins.length === 0) return () => false
+  if (origins.length === 0) return { answers: () => false, readable: (_arrival, answer) => answer }
   const any = origins.includes('*')
   const allowed = new Set(origins)
-  return function allow(request, response) {
-    const origin = any ? '*' : request.headers.origin
+
+  function headersFor({ origin: sent }: IncomingHttpHeaders): Record<string, string> {
+    const origin = any ? '*' : sent
     // On answers to all, since a cache may give them to a page; that is why `*` stands on all, too.
-    if (!any) response.setHeader('Vary', 'Origin')
-    if (origin === undefined || !allowed.has(origin)) return false
-    response.setHeader('Access-Control-Allow-Origin', origin)
-    if (isPreflight(request)) {
-      answerPreflight(response)
-      return true
-    }
-    response.setHeader('Access-Control-Expose-Headers', exposedHeaders)
-    return false
+    const vary: Record<string, string> = any ? {} : { Vary: 'Origin' }
+    if (origin === undefined || !allowed.has(origin)) return vary
+    return { ...vary, [allowOrigin]: origin, 'Access-Control-Expose-Headers': exposedHeaders }
+  }
+
+  return {
+    answers(request, response) {
+      const headers = headersFor(request.headers)
+      const preflight = allowOrigin in headers && isPreflight(request)
+      for (const [name, value] of Object.entries(headers))
+        if (!preflight || name !== 'Access-Control-Expose-Headers') response.setHeader(name, value)
+      if (preflight) answerPreflight(response)
+      return preflight
+    },
+    readable: ({ headers }, answer) => ({
+      ...answer,
+      headers: { ...answer.headers, ...headersFor(headers) },
+    }),
   }
 }
 
-/** Asks whether a method may be used; an OPTIONS of a page's own does not. */
-function isPreflight({ method, headers }: Request): boolean {
+/** Whether a page asks if it may use a method; an OPTIONS of its own does not. */
+export function isPreflight({
+  method,
+  headers,
+}: Pick<Request, 'headers'> & { method?: string | undefined }): boolean {
   const asked = headers['access-control-request-method']
   return method === 'OPTIONS' && headers.origin !== undefined && asked !== undefined
 }

@@ -12,7 +12,6 @@ import {
 } from '@connectrpc/connect/protocol'
 import { quoteUnsafeIntegers } from '../rest/json.ts'
 import { isByteStream } from './unread-body.ts'
-import { isByteStream } from './unread-body.ts'
 
 const unaryJson = /^application\/json(?:;|$)/i
 const envelopedJson = /^application\/(?:grpc|grpc-web|connect)\+json(?:;|$)/i

@@ -1,6 +1,7 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import type { Http2ServerRequest, Http2ServerResponse } from 'node:http2'
 import { Code, createContextKey } from '@connectrpc/connect'
+import type { Arrival } from './connections.ts'
 
 export type Protocol = 'rest' | 'connect' | 'grpc' | 'grpc-web' | 'http'
 
@@ -67,7 +68,12 @@ export function exchangeRegistry(protocol: Protocol, observers: readonly Exchang
   const brokenOff = new WeakSet<Exchange>()
   const served = new WeakSet<object>()
 
-  function begin(method: string, url: string, abandoned: () => boolean): Exchange {
+  function begin(
+    method: string,
+    url: string,
+    startedAt: number,
+    abandoned: () => boolean,
+  ): Exchange {
     return {
       method,
       path: pathOf(url),
@@ -79,7 +85,7 @@ export function exchangeRegistry(protocol: Protocol, observers: readonly Exchang
       httpStatus: 0,
       durationMs: 0,
       abandoned,
-      startedAt: performance.now(),
+      startedAt,
     }
   }
 
@@ -94,19 +100,17 @@ export function exchangeRegistry(protocol: Protocol, observers: readonly Exchang
     if (exchange) {
       brokenOff.add(exchange)
       exchange.failure ??= failure
-    } else
-      finish(
-        Object.assign(
-          begin('', '', () => true),
-          { failure, httpStatus: failure.status },
-        ),
-      )
+      return
+    }
+    const unknown = begin('', '', performance.now(), () => true)
+    finish(Object.assign(unknown, { failure, httpStatus: failure.status }))
   }
 
   return {
-    /** To be called for each request before it is routed. */
-    open(request: Request, response: Response): Exchange {
-      const exchange = begin(request.method ?? '', request.url ?? '', () => isAborted(request))
+    /** To be called for each request before it is routed; `arrivedAt` by `performance.now()`. */
+    open(request: Request, response: Response, arrivedAt: number): Exchange {
+      const { method = '', url = '' } = request
+      const exchange = begin(method, url, arrivedAt, () => isAborted(request))
       byRequest.set(request, exchange)
       const connection = connectionOf(request)
       onConnection.set(connection, exchange)
@@ -139,6 +143,13 @@ export function exchangeRegistry(protocol: Protocol, observers: readonly Exchang
     /** The exchange of a request that `open` has seen. */
     of(request: Request): Exchange | undefined {
       return byRequest.get(request)
+    },
+
+    /** Tells of a request that ends before it is opened. */
+    turnedAway(protocol: Protocol, { method, url, at }: Arrival, failure: Failure): void {
+      const httpStatus = failure === clientGone ? 0 : failure.status
+      const exchange = begin(method, url, at, () => failure === clientGone)
+      finish(Object.assign(exchange, { protocol, failure, httpStatus }))
     },
 
     refused,

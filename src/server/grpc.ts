@@ -7,8 +7,8 @@ import fastify, { type FastifyInstance, type FastifyReply, type FastifyRequest }
 import { restError, statusOf, unsupportedMediaType } from '../rest/errors.ts'
 import { ErrorInfoSchema } from '../gen/google/rpc/error_details_pb.ts'
 import { clientError, writeRefusal } from '../rest/server-options.ts'
-import { cors } from './cors.ts'
-import { exchangeKey, exchangeRegistry } from './exchange.ts'
+import { cors, isPreflight } from './cors.ts'
+import { clientGone, exchangeKey, exchangeRegistry, type Failure } from './exchange.ts'
 import type { ServerOptions } from './http.ts'
 import { dualProtocolListener } from './listener.ts'
 import { overflowRpc, overloaded, overloadedRpc } from './overload.ts'
@@ -39,16 +39,26 @@ export function grpcServer(options: ServerOptions) {
     return503OnClosing: false,
     serverFactory: (handler) =>
       dualProtocolListener(
-        (req, res) => {
+        (req, res, arrivedAt) => {
           asJson(req.headers)
-          const exchange = exchanges.open(req, res)
-          if (allowOrigin(req, res)) return
-          if (admission.admit(req, res))
-            exchanges.within(exchange, () => handler(req as never, res as never))
-          else overloadedRpc(exchange, req, res)
+          const exchange = exchanges.open(req, res, arrivedAt)
+          if (allowOrigin.answers(req, res)) return
+          exchanges.within(exchange, () => handler(req as never, res as never))
         },
         limits,
         {
+          gate(arrival) {
+            if (isPreflight(arrival)) return arrival.begin()
+            const never = (failure: Failure) =>
+              exchanges.turnedAway(protocolOf(arrival.contentType), arrival, failure)
+            admission.arrive(arrival, {
+              refused() {
+                never(overloaded)
+                arrival.refuse(allowOrigin.readable(arrival, overloadedRpc(arrival.contentType)))
+              },
+              clientGone: () => never(clientGone),
+            })
+          },
           tls,
           overflow: overflowRpc,
           overflowed: (socket) => exchanges.refused(socket, overloaded),

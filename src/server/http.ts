@@ -6,8 +6,14 @@ import type { Admission } from './admission.ts'
 import { sendError } from '../rest/answer.ts'
 import { fastifyRestPlugin } from '../rest/plugin.ts'
 import { restServerOptions } from '../rest/server-options.ts'
-import { type ExchangeObserver, exchangeKey, exchangeRegistry } from './exchange.ts'
-import { cors } from './cors.ts'
+import {
+  clientGone,
+  type ExchangeObserver,
+  exchangeKey,
+  exchangeRegistry,
+  type Failure,
+} from './exchange.ts'
+import { cors, isPreflight } from './cors.ts'
 import { healthRoutes } from './health-routes.ts'
 import { dualProtocolListener, type ListenerLimits } from './listener.ts'
 import { overflowRest, overloaded, overloadedRest } from './overload.ts'
@@ -42,15 +48,24 @@ export function httpServer(options: ServerOptions, readiness: Readiness) {
     return503OnClosing: false,
     serverFactory: (handler) =>
       dualProtocolListener(
-        (req, res) => {
-          const exchange = exchanges.open(req, res)
-          if (allowOrigin(req, res)) return
-          if (admission.admit(req, res))
-            exchanges.within(exchange, () => handler(req as never, res as never))
-          else overloadedRest(exchange, res)
+        (req, res, arrivedAt) => {
+          const exchange = exchanges.open(req, res, arrivedAt)
+          if (allowOrigin.answers(req, res)) return
+          exchanges.within(exchange, () => handler(req as never, res as never))
         },
         limits,
         {
+          gate(arrival) {
+            if (isPreflight(arrival)) return arrival.begin()
+            const never = (failure: Failure) => exchanges.turnedAway('rest', arrival, failure)
+            admission.arrive(arrival, {
+              refused() {
+                never(overloaded)
+                arrival.refuse(allowOrigin.readable(arrival, overloadedRest))
+              },
+              clientGone: () => never(clientGone),
+            })
+          },
           tls,
           overflow: overflowRest,
           overflowed: (socket) => exchanges.refused(socket, overloaded),

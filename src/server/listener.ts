@@ -2,7 +2,7 @@ import type { ServerHttp2Session } from 'node:http2'
 import net from 'node:net'
 import tls from 'node:tls'
 import { http1, http2c, LINGER_MS } from './connections.ts'
-import type { ListenerLimits, RequestHandler } from './connections.ts'
+import type { Gate, ListenerLimits, RequestHandler } from './connections.ts'
 import type { Tls } from './tls.ts'
 
 export type { ListenerLimits, RequestHandler } from './connections.ts'
@@ -31,6 +31,8 @@ export interface DualListener extends net.Server {
 }
 
 export interface ListenerOptions {
+  /** Decides which requests the handler sees, and when; without one it sees each at once. */
+  gate?: Gate
   /** The whole answer to a connection that is one too many; over TLS it is closed without a word. */
   overflow?: Buffer
   /** Tells of such a connection. */
@@ -43,7 +45,13 @@ export interface ListenerOptions {
 export function dualProtocolListener(
   handler: RequestHandler,
   limits: ListenerLimits,
-  { overflow, overflowed, broken, tls: secure }: ListenerOptions = {},
+  {
+    gate = (arrival) => arrival.begin(),
+    overflow,
+    overflowed,
+    broken,
+    tls: secure,
+  }: ListenerOptions = {},
 ): DualListener {
   const server = createServer(
     {
@@ -61,8 +69,8 @@ export function dualProtocolListener(
   server.on(secure ? 'secureConnection' : 'connection', accept)
   // A handshake that fails ends its own connection only.
   server.on('tlsClientError', (_err: Error, socket: net.Socket) => socket.destroy())
-  const h1 = http1(server, handler, limits)
-  const h2 = http2c(server, handler, limits)
+  const h1 = http1(server, { handler, gate }, limits)
+  const h2 = http2c(server, { handler, gate }, limits)
   server.on('sessionError', (error: Error, session: ServerHttp2Session) => {
     if ('code' in error && error.code === 'ERR_HTTP2_ERROR') broken?.(session)
   })

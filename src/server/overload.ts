@@ -1,77 +1,74 @@
 import { Code } from '@connectrpc/connect'
 import { errorToJsonBytes } from '@connectrpc/connect/protocol-connect'
 import { setTrailerStatus } from '@connectrpc/connect/protocol-grpc'
+import { RetryInfoSchema } from '../gen/google/rpc/error_details_pb.ts'
 import { jsonBytes } from '../rest/encode.ts'
 import { errorBody, restRefusal } from '../rest/errors.ts'
-import type { Exchange, Request, Response } from './exchange.ts'
+import type { Answer } from './connections.ts'
+import type { Failure } from './exchange.ts'
 import { protocolOf } from './rpc-handler.ts'
 
-// Everything is made once: a refusal that costs as much as a call would be no relief.
-const retryAfter = { 'retry-after': '1' }
+const retryAfterSeconds = 1
+
+// Everything is made once: past capacity there is a refusal for each call that is served, so what a
+// refusal costs is missing there.
 const error = restRefusal(
   Code.ResourceExhausted,
   'OVERLOADED',
   'the server works on as many calls as it can take; try again later',
   { status: 503 },
 )
-/** What the observers are told. */
-export const overloaded = { status: 503, reason: 'OVERLOADED', code: Code.ResourceExhausted }
-const restBody = jsonBytes(errorBody(error, (field) => field))
-const connectBody = Buffer.from(errorToJsonBytes(error, undefined))
+error.details.push({
+  desc: RetryInfoSchema,
+  value: { retryDelay: { seconds: BigInt(retryAfterSeconds) } },
+})
+const restBody = jsonBytes(errorBody(error, (field) => field)).toString()
+const connectBody = Buffer.from(errorToJsonBytes(error, undefined)).toString()
 const trailers = new Headers()
 setTrailerStatus(trailers, error)
+const retryAfter = { 'retry-after': `${retryAfterSeconds}` }
 const grpcHeaders = { ...retryAfter, ...Object.fromEntries(trailers) }
+const connectAnswer = jsonAnswer(connectBody)
+
+/** What the observers are told. */
+export const overloaded: Failure = {
+  status: 503,
+  reason: 'OVERLOADED',
+  code: Code.ResourceExhausted,
+}
+
+/** Refuses a call of the REST port with 503. */
+export const overloadedRest: Answer = jsonAnswer(restBody)
+
+/** Refuses a call of the RPC port with RESOURCE_EXHAUSTED, in the protocol of its content type. */
+export function overloadedRpc(contentType: string): Answer {
+  if (protocolOf(contentType) === 'connect') return connectAnswer
+  // Without a body the headers end the stream, as gRPC's Trailers-Only must.
+  return { status: 200, headers: { ...grpcHeaders, 'content-type': contentType } }
+}
 
 /** The answers of both ports to a connection that is one too many. */
 export const overflowRest = rawAnswer(restBody)
 export const overflowRpc = rawAnswer(connectBody)
 
-function rawAnswer(body: Buffer): Buffer {
+function jsonAnswer(body: string): Answer {
+  const headers = {
+    ...retryAfter,
+    'content-type': 'application/json',
+    'content-length': `${Buffer.byteLength(body)}`,
+  }
+  return { status: 503, headers, body }
+}
+
+function rawAnswer(body: string): Buffer {
   const head = [
     'HTTP/1.1 503 Service Unavailable',
     'Content-Type: application/json',
-    'Retry-After: 1',
-    `Content-Length: ${body.byteLength}`,
+    `Retry-After: ${retryAfterSeconds}`,
+    `Content-Length: ${Buffer.byteLength(body)}`,
     'Connection: close',
     '',
     '',
   ]
-  return Buffer.concat([Buffer.from(head.join('\r\n')), body])
-}
-
-/** Refuses a call of the REST port with 503, before anything of it is read. */
-export function overloadedRest(exchange: Exchange, response: Response): void {
-  exchange.failure = overloaded
-  sendJson(response, restBody)
-}
-
-/** Refuses a call of the RPC port with RESOURCE_EXHAUSTED, in its own protocol. */
-export function overloadedRpc(exchange: Exchange, request: Request, response: Response): void {
-  exchange.failure = overloaded
-  const contentType = request.headers['content-type'] ?? ''
-  exchange.protocol = protocolOf(contentType)
-  if (exchange.protocol === 'connect') sendJson(response, connectBody)
-  else send(response, 200, { ...grpcHeaders, 'content-type': contentType })
-}
-
-function sendJson(response: Response, body: Buffer): void {
-  const headers = {
-    ...retryAfter,
-    'content-type': 'application/json',
-    'content-length': `${body.byteLength}`,
-  }
-  send(response, 503, headers, body)
-}
-
-function send(
-  response: Response,
-  status: number,
-  headers: Record<string, string>,
-  body?: Uint8Array,
-): void {
-  response.statusCode = status
-  for (const [name, value] of Object.entries(headers)) response.setHeader(name, value)
-  // Without a body the headers end the stream, as gRPC's Trailers-Only must.
-  if (body) response.end(body)
-  else response.end()
+  return Buffer.from(head.join('\r\n') + body)
 }

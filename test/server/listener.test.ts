@@ -372,6 +372,63 @@ test('connections that are reset at any moment do no harm', async (t) => {
   t.match(await h1Get(port), { res: { statusCode: 200 } })
 })
 
+test('a connection with more than 64 requests that are not answered is cut off', async (t) => {
+  let begun = 0
+  const { port } = await listen(
+    t,
+    handle(() => void (begun += 1)),
+  )
+  t.equal(await dial(t, port, GET.repeat(65)).ended(), '')
+  t.equal(begun, 64)
+})
+
+test('an HTTP/2 answer that its client leaves no window for is given up', async (t) => {
+  const begun = Promise.withResolvers<Response>()
+  const { port } = await listen(
+    t,
+    handle((_req, res) => {
+      res.end('x'.repeat(1000))
+      begun.resolve(res)
+    }),
+    { keepAliveTimeoutMs: 100 },
+  )
+  const noWindow = Buffer.from([0, 0, 6, 4, 0, 0, 0, 0, 0, 0, 4, 0, 0, 0, 0])
+  const raw = dial(t, port, PREFACE, noWindow, GET_FRAME)
+  await once(await begun.promise, 'close')
+  await raw.ended()
+})
+
+test('an HTTP/1.1 answer that its client does not read is given up', async (t) => {
+  const begun = Promise.withResolvers<Response>()
+  const { port } = await listen(
+    t,
+    handle((_req, res) => {
+      res.end(Buffer.alloc(50_000_000))
+      begun.resolve(res)
+    }),
+    { keepAliveTimeoutMs: 100 },
+  )
+  dial(t, port, GET).socket.pause()
+  await once(await begun.promise, 'close')
+})
+
+test('an answer that its client reads slowly, but reads, is not given up', async (t) => {
+  const size = 20_000_000
+  const { port } = await listen(
+    t,
+    handle((_req, res) => void res.end(Buffer.alloc(size))),
+    { keepAliveTimeoutMs: 2000 },
+  )
+  const raw = dial(t, port, GET.replace('Host', 'Connection: close\r\nHost'))
+  for (let pauses = 0; pauses < 10; pauses += 1) {
+    raw.socket.pause()
+    await sleep(300)
+    raw.socket.resume()
+    await sleep(1)
+  }
+  t.ok((await raw.ended()).length > size)
+})
+
 test('a storm of reset streams ends at most its own session', async (t) => {
   const { port } = await listen(
     t,

@@ -1,0 +1,65 @@
+// The load generator: a process of its own, so that it can be kept off the core of the service.
+import { readFileSync } from 'node:fs'
+import { setTimeout as sleep } from 'node:timers/promises'
+import type { Caller } from './caller.ts'
+import { grpcCaller } from './grpc-caller.ts'
+import { closedLoop, type Figures, openLoop } from './load.ts'
+import { restCaller } from './rest-caller.ts'
+
+export interface Order {
+  port: number
+  kind: 'rest' | 'grpc'
+  /** Calls at a time, or calls per second. */
+  load: { concurrency: number } | { rate: number }
+  seconds: number
+  /** The process whose CPU time is measured. */
+  pid: number
+}
+
+export interface Report extends Figures {
+  /** Of the service, and of this process: share of the measured time. */
+  serverCpu: number
+  generatorCpu: number
+  seconds: number
+}
+
+const rampMs = 1000
+const clockTicksPerSecond = 100
+// Past the calls that the service takes at once, so that it has something to refuse.
+const connections = { rest: 2000, grpc: 32 }
+
+/** User and system time of all threads of a process, as Linux tells it. */
+function cpuSeconds(pid: number): number {
+  const fields = readFileSync(`/proc/${pid}/stat`, 'utf8').split(') ')[1]?.split(' ') ?? []
+  return (Number(fields[11]) + Number(fields[12])) / clockTicksPerSecond
+}
+
+async function measured(caller: Caller, { load, seconds, pid }: Order): Promise<Report> {
+  const begin = performance.now() + rampMs
+  const end = begin + seconds * 1000
+  const running =
+    'rate' in load
+      ? openLoop(caller, load.rate, { begin, end })
+      : closedLoop(caller, load.concurrency, { begin, end })
+  await sleep(rampMs)
+  const from = performance.now()
+  const serverFrom = cpuSeconds(pid)
+  const ownFrom = cpuSeconds(process.pid)
+  const figures = await running
+  const took = (performance.now() - from) / 1000
+  return {
+    ...figures,
+    serverCpu: (cpuSeconds(pid) - serverFrom) / took,
+    generatorCpu: (cpuSeconds(process.pid) - ownFrom) / took,
+    seconds,
+  }
+}
+
+async function obey(order: Order): Promise<void> {
+  const callerOf = order.kind === 'rest' ? restCaller : grpcCaller
+  const caller = await callerOf(order.port, connections[order.kind])
+  process.send?.(await measured(caller, order))
+  caller.close()
+}
+
+process.on('message', (order: Order) => void obey(order))

@@ -1,0 +1,80 @@
+import { once } from 'node:events'
+import net from 'node:net'
+import { type Caller, type Outcome, storedUsers } from './caller.ts'
+
+interface Lane {
+  socket: net.Socket
+  done: ((outcome: Outcome) => void) | undefined
+  received: string
+}
+
+/**
+ * Gets users over HTTP/1.1, one call at a time on each connection. On bare sockets with requests made
+ * beforehand: with node:http the generator would need more time than the service for a refusal.
+ */
+export async function restCaller(port: number, connections: number): Promise<Caller> {
+  const requests = Array.from({ length: storedUsers }, (_, index) =>
+    Buffer.from(`GET /v1/users/${index + 1} HTTP/1.1\r\nHost: bench\r\n\r\n`),
+  )
+  const free: Lane[] = []
+  const lanes = new Set<Lane>()
+  let closed = false
+
+  function settle(lane: Lane, outcome: Outcome): void {
+    const { done } = lane
+    lane.done = undefined
+    lane.received = ''
+    if (lane.socket.writable) free.push(lane)
+    done?.(outcome)
+  }
+
+  async function open(): Promise<void> {
+    const socket = net.connect({ port, host: '127.0.0.1', noDelay: true })
+    const lane: Lane = { socket, done: undefined, received: '' }
+    socket.setEncoding('latin1')
+    socket.on('data', (chunk: string) => {
+      lane.received += chunk
+      const outcome = outcomeOf(lane.received)
+      if (outcome) settle(lane, outcome)
+    })
+    socket.on('error', () => undefined)
+    socket.once('close', () => {
+      lanes.delete(lane)
+      if (lane.done) settle(lane, 'failed')
+      else free.splice(free.indexOf(lane) >>> 0, 1)
+      if (!closed) void open()
+    })
+    lanes.add(lane)
+    await Promise.race([once(socket, 'connect'), once(socket, 'close')])
+    if (socket.writable) free.push(lane)
+  }
+
+  // In batches, which the service's queue of new connections holds.
+  for (let opened = 0; opened < connections; opened += 100)
+    await Promise.all(Array.from({ length: Math.min(100, connections - opened) }, open))
+
+  return {
+    call(done) {
+      const lane = free.pop()
+      if (!lane) return false
+      lane.done = done
+      lane.socket.write(requests[Math.floor(Math.random() * storedUsers)] ?? '')
+      return true
+    },
+    close() {
+      closed = true
+      for (const { socket } of lanes) socket.destroy()
+    },
+  }
+}
+
+/** What a complete answer says; undefined while some of it is missing. */
+function outcomeOf(text: string): Outcome | undefined {
+  const bodyAt = text.indexOf('\r\n\r\n') + 4
+  if (bodyAt === 3) return undefined
+  const length = Number(/\r\ncontent-length: (\d+)/i.exec(text)?.[1])
+  if (text.length < bodyAt + length) return undefined
+  const status = text.slice(9, 12)
+  if (status === '200') return 'ok'
+  return status === '503' && text.includes('OVERLOADED', bodyAt) ? 'refused' : 'failed'
+}

@@ -1,0 +1,77 @@
+import { type ChildProcess, spawn } from 'node:child_process'
+import { once } from 'node:events'
+import { type AddressInfo, createServer } from 'node:net'
+import { join } from 'node:path'
+import { setTimeout as sleep } from 'node:timers/promises'
+import { storedUsers } from './caller.ts'
+
+const root = join(import.meta.dirname, '../..')
+const main = join(root, 'src/main.ts')
+
+export interface Service {
+  pid: number
+  ports: { rest: number; grpc: number }
+  stop(): Promise<void>
+}
+
+/**
+ * Fills a database and serves it with the settings that users have, on the core `core` where one is
+ * given. The log is written, and thrown away.
+ */
+export async function startService(
+  env: Record<string, string>,
+  core: number | undefined,
+): Promise<Service> {
+  const seeding = run(env, undefined, ['seed', '--users', `${storedUsers}`])
+  const [code] = (await once(seeding, 'exit')) as [number | null]
+  if (code !== 0) throw new Error(`the database could not be filled (${code})`)
+  const ports = { rest: await freePort(), grpc: await freePort() }
+  const addresses = {
+    HTTP_ADDR: `127.0.0.1:${ports.rest}`,
+    GRPC_ADDR: `127.0.0.1:${ports.grpc}`,
+  }
+  const child = run({ ...env, ...addresses }, core, [])
+  await untilReady(child, ports.rest)
+  return {
+    pid: child.pid ?? 0,
+    ports,
+    async stop() {
+      if (child.exitCode !== null || child.signalCode !== null) return
+      const exit = once(child, 'exit')
+      child.kill('SIGKILL')
+      await exit
+    },
+  }
+}
+
+function run(env: Record<string, string>, core: number | undefined, args: string[]): ChildProcess {
+  const command = [...pinned(core), process.execPath, main, ...args]
+  return spawn(command[0] ?? '', command.slice(1), {
+    cwd: root,
+    env: { PATH: process.env.PATH, NODE_ENV: 'production', LOG_FORMAT: 'json', ...env },
+    stdio: ['ignore', 'ignore', 'inherit'],
+  })
+}
+
+/** What to put before a command that is to stay on one core; taskset becomes the command itself. */
+export function pinned(core: number | undefined): string[] {
+  return core === undefined ? [] : ['taskset', '-c', `${core}`]
+}
+
+async function untilReady(child: ChildProcess, port: number): Promise<void> {
+  for (let left = 300; left > 0 && child.exitCode === null; left -= 1) {
+    const response = await fetch(`http://127.0.0.1:${port}/readyz`).catch(() => undefined)
+    if (response?.ok) return
+    await sleep(100)
+  }
+  throw new Error('the service did not get ready')
+}
+
+async function freePort(): Promise<number> {
+  const server = createServer().listen(0, '127.0.0.1')
+  await once(server, 'listening')
+  const { port } = server.address() as AddressInfo
+  server.close()
+  await once(server, 'close')
+  return port
+}

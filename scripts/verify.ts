@@ -1,0 +1,96 @@
+// What takes minutes or needs other tools: `npm run verify [-- STEP…]`. Without names all steps run, and
+// those whose tools are missing are passed over; a step that is asked for by name must run.
+import { existsSync } from 'node:fs'
+import { join } from 'node:path'
+import { interopSteps } from './verify/clients.ts'
+import { find, MissingTool, run } from './verify/command.ts'
+import { million } from './verify/million.ts'
+
+interface Step {
+  name: string
+  /** Gives what is worth telling. Throws MissingTool where it cannot run. */
+  go: () => Promise<string>
+}
+
+const root = join(import.meta.dirname, '..')
+const node = process.execPath
+
+/** Runs a test file, with variables that make it thorough. */
+function testFile(file: string, env: Record<string, string> = {}): () => Promise<string> {
+  return async () => {
+    const output = await run([node, 'scripts/test.ts', file], { cwd: root, env })
+    return output.trim().split('\n').at(-1) ?? ''
+  }
+}
+
+/** Runs a script of package.json, where there is one. */
+function npmScript(name: string, file: string, tool: string): () => Promise<string> {
+  return async () => {
+    if (!existsSync(join(root, file))) throw new MissingTool(`the script ${file}`)
+    find(tool)
+    const output = await run([node, file], { cwd: root })
+    return output.trim().split('\n').at(-1) ?? name
+  }
+}
+
+const steps: Step[] = [
+  { name: 'outage', go: testFile('test/e2e/outage.test.ts', { OUTAGE_MS: '10000' }) },
+  { name: 'kill', go: testFile('test/e2e/kill.test.ts') },
+  { name: 'hostile', go: testFile('test/e2e/hostile.test.ts') },
+  { name: 'hostile-h2', go: testFile('test/e2e/hostile-h2.test.ts') },
+  { name: 'conformance', go: npmScript('conformance', 'scripts/conformance.ts', 'go') },
+  { name: 'interop', go: npmScript('interop', 'scripts/interop.ts', 'go') },
+  ...interopSteps,
+  { name: 'million', go: million },
+]
+
+interface Outcome {
+  name: string
+  result: string
+  ok: boolean
+  seconds: number
+}
+
+async function outcomeOf({ name, go }: Step, asked: boolean): Promise<Outcome> {
+  const begin = performance.now()
+  console.log(`\n── ${name}`)
+  try {
+    const result = `ok: ${await go()}`
+    return { name, result, ok: true, seconds: (performance.now() - begin) / 1000 }
+  } catch (err) {
+    const missing = err instanceof MissingTool
+    const message = err instanceof Error ? err.message : String(err)
+    const result = missing ? `not run: needs ${message}` : `FAILED: ${message}`
+    console.log(result)
+    return {
+      name,
+      result: result.split('\n', 1)[0] ?? '',
+      ok: missing && !asked,
+      seconds: (performance.now() - begin) / 1000,
+    }
+  }
+}
+
+async function main(): Promise<void> {
+  const asked = process.argv.slice(2)
+  const unknown = asked.filter((name) => !steps.some((step) => step.name === name))
+  if (unknown.length > 0) {
+    const names = steps.map(({ name }) => name).join(', ')
+    throw new Error(`there is no step ${unknown.join(', ')}; the steps are ${names}`)
+  }
+  const outcomes: Outcome[] = []
+  for (const step of steps)
+    if (asked.length === 0 || asked.includes(step.name))
+      outcomes.push(await outcomeOf(step, asked.length > 0))
+  console.log('\n| step | result | seconds |\n| --- | --- | --- |')
+  for (const { name, result, seconds } of outcomes)
+    console.log(`| ${name} | ${result} | ${seconds.toFixed(0)} |`)
+  process.exitCode = outcomes.every(({ ok }) => ok) ? 0 : 1
+}
+
+try {
+  await main()
+} catch (err) {
+  console.error(`verify: ${err instanceof Error ? err.message : String(err)}`)
+  process.exitCode = 1
+}

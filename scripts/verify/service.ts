@@ -1,0 +1,62 @@
+import { spawn } from 'node:child_process'
+import { once } from 'node:events'
+import { mkdtempSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { createInterface } from 'node:readline'
+
+const root = join(import.meta.dirname, '../..')
+const startTimeoutMs = 60_000
+
+/** The service's program on two free ports. */
+export interface RunningService {
+  /** `host:port` of each port. */
+  http: string
+  grpc: string
+  [Symbol.asyncDispose](): Promise<void>
+}
+
+/** Starts the service as users do, and waits until it says that it serves; killed when disposed of. */
+export async function startService(env: Record<string, string>): Promise<RunningService> {
+  const child = spawn(process.execPath, [join(root, 'src/main.ts')], {
+    cwd: root,
+    env: {
+      PATH: process.env.PATH,
+      LOG_FORMAT: 'json',
+      HTTP_ADDR: '127.0.0.1:0',
+      GRPC_ADDR: '127.0.0.1:0',
+      ...env,
+    },
+    stdio: ['ignore', 'pipe', 'inherit'],
+  })
+  const exit = once(child, 'exit')
+  const serving = Promise.withResolvers<{ http: string; grpc: string }>()
+  createInterface({ input: child.stdout }).on('line', (text) => {
+    const line = JSON.parse(text) as { msg: string; http: string; grpc: string }
+    if (line.msg.startsWith('serving')) serving.resolve(line)
+  })
+  const late = setTimeout(() => serving.reject(new Error('it did not start')), startTimeoutMs)
+  void exit.then(([code]) => serving.reject(new Error(`the service ended with ${code}`)))
+  try {
+    const { http, grpc } = await serving.promise
+    return {
+      http,
+      grpc,
+      async [Symbol.asyncDispose]() {
+        child.kill('SIGKILL')
+        await exit
+      },
+    }
+  } catch (err) {
+    child.kill('SIGKILL')
+    throw err
+  } finally {
+    clearTimeout(late)
+  }
+}
+
+/** A folder that is removed when disposed of. */
+export function temporaryFolder() {
+  const path = mkdtempSync(join(tmpdir(), 'verify-'))
+  return { path, [Symbol.dispose]: () => rmSync(path, { recursive: true, force: true }) }
+}

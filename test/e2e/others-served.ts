@@ -1,0 +1,127 @@
+import { fork } from 'node:child_process'
+import { once } from 'node:events'
+import http from 'node:http'
+import { readdirSync, readFileSync } from 'node:fs'
+import { setImmediate as turn, setTimeout as sleep } from 'node:timers/promises'
+import { test, type Test } from 'tap'
+import { freshSqlitePath } from '../help/db.ts'
+import { type ServiceProcess, startProcess } from '../help/process.ts'
+import type { Served } from './ordinary-client.ts'
+
+export type Attack = (service: ServiceProcess, t: Test) => Promise<void>
+
+/** Others are to be served in this time, or in five times what they have without an attack. */
+const servedMs = 100
+const slack = 5
+const controlForMs = 700
+/** V8 keeps some of what it has taken; a leak of these attacks would be far above. */
+const memoryMiB = 250
+/** The calls that the service takes at once, and some. */
+const callsAtOnce = 100
+
+/** Has an ordinary client in another process; gives how it was served since it was asked before. */
+async function ordinaryClient(t: Test, { rest, rpc }: ServiceProcess) {
+  const program = new URL('./ordinary-client.ts', import.meta.url)
+  const child = fork(program, [rest, rpc])
+  t.teardown(() => child.kill('SIGKILL'))
+  async function served(): Promise<Served> {
+    child.send('')
+    const [answer] = (await once(child, 'message', { signal: AbortSignal.timeout(30_000) })) as [
+      Served,
+    ]
+    return answer
+  }
+  while ((await served()).calls < 8) await sleep(50)
+  return served
+}
+
+/** Takes what an attacker takes of the machine, which has perhaps two cores, without attacking. */
+async function busyWithoutAttack(): Promise<void> {
+  const until = performance.now() + controlForMs
+  while (performance.now() < until) {
+    const slice = performance.now() + 5
+    while (performance.now() < slice);
+    await turn()
+  }
+}
+
+/** How the client is served while the machine is as busy, and nobody attacks. */
+async function control(served: () => Promise<Served>): Promise<Served> {
+  await served()
+  await busyWithoutAttack()
+  return served()
+}
+
+/** Resident memory in MiB, as Linux tells it. */
+function residentMiB(pid: number): number {
+  const pages = Number(readFileSync(`/proc/${pid}/statm`, 'utf8').split(' ')[1])
+  return (pages * 4096) / 1024 / 1024
+}
+
+function openFiles(pid: number): number {
+  return readdirSync(`/proc/${pid}/fd`).length
+}
+
+/** Of a call on a connection of its own. */
+async function statusOf(url: string): Promise<number | undefined> {
+  const request = http.get(url, { agent: false, timeout: 20_000 })
+  const [response] = (await once(request, 'response')) as [http.IncomingMessage]
+  response.resume()
+  return response.statusCode
+}
+
+/** Whether it becomes true within 20 s. */
+async function within20s(condition: () => boolean): Promise<boolean> {
+  for (let left = 400; left > 0; left -= 1) {
+    if (condition()) return true
+    await sleep(50)
+  }
+  return false
+}
+
+/**
+ * Runs each attack against one service, in turn, and demands after each that others were served all
+ * the while, and that connections, memory and room for calls are back.
+ */
+export function othersAreServedDuring(attacks: Record<string, Attack>): void {
+  test('others are served while somebody', async (t) => {
+    const service = await startProcess(t, { SQLITE_PATH: freshSqlitePath(t) })
+    const served = await ordinaryClient(t, service)
+    // Its first calls make the service warm.
+    await busyWithoutAttack()
+    const files = openFiles(service.pid)
+    const memory = residentMiB(service.pid)
+    for (const [name, attack] of Object.entries(attacks))
+      await t.test(name, async (t) => {
+        const before = await control(served)
+        await attack(service, t)
+        const attacked = await served()
+        const after = await control(served)
+        const controlMs = Math.max(before.p99Ms, after.p99Ms)
+        t.same(attacked.failures, [], 'others are served')
+        t.ok(attacked.calls > 0)
+        const boundMs = Math.max(servedMs, slack * controlMs)
+        t.ok(attacked.p99Ms <= boundMs, `p99 of ${attacked.p99Ms} ms, control ${controlMs} ms`)
+        t.ok(await within20s(() => openFiles(service.pid) <= files + 5), 'all connections are gone')
+        const grown = () => residentMiB(service.pid) - memory
+        t.ok(await within20s(() => grown() < memoryMiB), `${grown()} MiB more`)
+        const calls = Array.from({ length: callsAtOnce }, () =>
+          statusOf(`${service.rest}/v1/users`),
+        )
+        t.same([...new Set(await Promise.all(calls))], [200], 'there is room for calls')
+        report(t, { controlMs, attacked, grown: grown() })
+      })
+    t.equal(service.stderr(), '')
+  })
+}
+
+function report(
+  t: Test,
+  { controlMs, attacked, grown }: { controlMs: number; attacked: Served; grown: number },
+) {
+  const ms = (figure: number) => figure.toFixed(0)
+  t.comment(
+    `${attacked.calls} calls, p99 ${ms(attacked.p99Ms)} ms, slowest ${ms(attacked.slowestMs)} ms; ` +
+      `control p99 ${ms(controlMs)} ms; ${ms(grown)} MiB more`,
+  )
+}

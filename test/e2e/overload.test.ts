@@ -1,0 +1,150 @@
+import http from 'node:http'
+import { once } from 'node:events'
+import { Code, ConnectError, createClient } from '@connectrpc/connect'
+import {
+  createConnectTransport,
+  createGrpcTransport,
+  createGrpcWebTransport,
+} from '@connectrpc/connect-node'
+import { findTrailerError } from '@connectrpc/connect/protocol-grpc'
+import { createConnection } from 'mysql2/promise'
+import { test, type Test } from 'tap'
+import { User } from '../../src/gen/api/user/v1/user_pb.ts'
+import { ErrorInfoSchema, RetryInfoSchema } from '../../src/gen/google/rpc/error_details_pb.ts'
+import { ServerReflection } from '../../src/gen/grpc/reflection/v1/reflection_pb.ts'
+import { Health } from '../../src/gen/health/v1/health_pb.ts'
+import { freshMysqlDatabase } from '../help/db.ts'
+import { startProcess } from '../help/process.ts'
+import { answerTo, dial } from './dial.ts'
+import { h2Client } from './h2.ts'
+
+/** A service that has as many calls as it takes, which wait for a lock until `free`. */
+async function fullService(t: Test) {
+  const dsn = await freshMysqlDatabase(t)
+  const service = await startProcess(t, {
+    DB_DSN: dsn,
+    MAX_CONCURRENT_CALLS: '2',
+    TIMEOUT: '20s',
+  })
+  const locker = await createConnection(dsn)
+  t.teardown(() => locker.destroy())
+  await locker.query('LOCK TABLES users WRITE')
+  const held = [fetch(`${service.rest}/v1/users`), fetch(`${service.rest}/v1/users`)]
+  for (;;) {
+    // The third is refused once the two are in.
+    const third = await fetch(`${service.rest}/v1/users/1`, { signal: AbortSignal.timeout(20_000) })
+    await third.text()
+    if (third.status === 503) break
+  }
+  async function free(): Promise<number[]> {
+    await locker.query('UNLOCK TABLES')
+    return Promise.all(held.map(async (answer) => (await answer).status))
+  }
+  return { service, free }
+}
+
+test('a full service refuses calls in each protocol, and serves them again when it is not', async (t) => {
+  const { service, free } = await fullService(t)
+  const rest = await fetch(`${service.rest}/v1/users`)
+  t.equal(rest.status, 503)
+  t.equal(rest.headers.get('retry-after'), '1')
+  t.match(await rest.json(), { code: 503, reason: 'OVERLOADED', metadata: {} })
+
+  for (const transport of [
+    createGrpcTransport({ baseUrl: service.rpc }),
+    createGrpcWebTransport({ baseUrl: service.rpc, httpVersion: '1.1' }),
+    createConnectTransport({ baseUrl: service.rpc, httpVersion: '1.1' }),
+    createConnectTransport({ baseUrl: service.rpc, httpVersion: '2' }),
+  ]) {
+    const users = createClient(User, transport)
+    const error = ConnectError.from(await t.rejects(users.listUsers({})))
+    t.equal(error.code, Code.ResourceExhausted)
+    t.equal(error.metadata.get('retry-after'), '1')
+    t.match(error.findDetails(ErrorInfoSchema), [{ reason: 'OVERLOADED' }])
+    t.match(error.findDetails(RetryInfoSchema), [{ retryDelay: { seconds: 1n } }])
+  }
+  t.same(await free(), [200, 200])
+  t.equal((await fetch(`${service.rest}/v1/users`)).status, 200)
+  t.equal(
+    (await createClient(User, createGrpcTransport({ baseUrl: service.rpc })).listUsers({})).total,
+    0,
+  )
+})
+
+test('a refusal of gRPC is its headers, with RetryInfo among the details', async (t) => {
+  const { service, free } = await fullService(t)
+  const answer = await h2Client(t, service.rpc)(
+    {
+      ':method': 'POST',
+      ':path': '/api.user.v1.User/ListUsers',
+      'content-type': 'application/grpc+proto',
+      te: 'trailers',
+    },
+    Buffer.alloc(5),
+  )
+  t.match(answer, { status: 200, body: '' })
+  t.equal(answer.headers.get('content-type'), 'application/grpc+proto')
+  t.equal(answer.headers.get('grpc-status'), '8')
+  t.match(findTrailerError(answer.headers)?.findDetails(RetryInfoSchema), [
+    { retryDelay: { seconds: 1n } },
+  ])
+  await free()
+})
+
+test('a refusal comes before the body has been sent, and keeps the connection only if it is short', async (t) => {
+  const { service, free } = await fullService(t)
+  const head = 'POST /v1/users HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\n'
+  const long = dial(service.http, `${head}Content-Length: 1000000\r\n\r\n`)
+  t.match(await answerTo(long), /^HTTP\/1\.1 503 [^]*Retry-After: 1[^]*Connection: close/i)
+
+  const agent = new http.Agent({ keepAlive: true, maxSockets: 1 })
+  t.teardown(() => agent.destroy())
+  const sockets = new Set()
+  for (let call = 0; call < 3; call += 1) {
+    const request = http.request(`${service.rest}/v1/users`, { agent, method: 'POST' })
+    request.end('{"name":"Ada"}')
+    request.once('socket', (socket) => sockets.add(socket))
+    const [response] = (await once(request, 'response')) as [http.IncomingMessage]
+    t.equal(response.statusCode, 503)
+    response.resume()
+    await once(response, 'end')
+  }
+  t.equal(sockets.size, 1)
+  await free()
+})
+
+test('health, readiness and reflection answer in overload', async (t) => {
+  const { service, free } = await fullService(t)
+  t.equal((await fetch(`${service.rest}/healthz`)).status, 200)
+  t.equal((await fetch(`${service.rest}/readyz`)).status, 200)
+  const transport = createGrpcTransport({ baseUrl: service.rpc })
+  t.match(await createClient(Health, transport).check({}), { status: 1 })
+  async function* asked() {
+    yield { messageRequest: { case: 'listServices' as const, value: '' } }
+  }
+  for await (const { messageResponse } of createClient(
+    ServerReflection,
+    transport,
+  ).serverReflectionInfo(asked()))
+    t.equal(messageResponse.case, 'listServicesResponse')
+  await free()
+})
+
+test('refused calls share one line of the log, with their number', async (t) => {
+  const { service, free } = await fullService(t)
+  const calls = Array.from({ length: 20 }, () => fetch(`${service.rest}/v1/users`))
+  t.same([...new Set((await Promise.all(calls)).map(({ status }) => status))], [503])
+  const lines = () => service.lines.filter(({ reason }) => reason === 'OVERLOADED')
+  const told = () => lines().reduce((sum, { refused }) => sum + Number(refused), 0)
+  // One more for what filled the service, at least.
+  while (told() < 21) await new Promise((resolve) => setTimeout(resolve, 50))
+  t.ok(lines().length < 20)
+  t.match(lines()[0], {
+    level: 'warn',
+    protocol: 'rest',
+    method: 'GET',
+    path: '/v1/users/1',
+    code: 503,
+  })
+  await free()
+})

@@ -1,0 +1,210 @@
+import { EventEmitter } from 'node:events'
+import { setTimeout as sleep } from 'node:timers/promises'
+import { test } from 'tap'
+import { admission } from '../../src/server/admission.ts'
+import { waitingLine } from '../../src/server/waiting-line.ts'
+
+/** A call that tells what becomes of it. */
+function call({ url = '/v1/users', hasBody = false } = {}) {
+  const events = new EventEmitter()
+  const story: string[] = []
+  return {
+    story,
+    arrival: {
+      method: 'GET',
+      url,
+      headers: {},
+      contentType: '',
+      hasBody,
+      at: performance.now(),
+      begin: () => void story.push('begun'),
+      refuse: () => undefined,
+      abort() {
+        story.push('aborted')
+        events.emit('close')
+      },
+      onReceived: (listener: () => void) => events.once('received', listener),
+      onAnswered: (listener: () => void) => events.once('answered', listener),
+      onClose: (listener: () => void) => events.once('close', listener),
+    },
+    never: {
+      refused: () => void story.push('refused'),
+      clientGone: () => void story.push('client gone'),
+    },
+    answer: () => void events.emit('answered'),
+    receive: () => void events.emit('received'),
+    close: () => void events.emit('close'),
+  }
+}
+
+async function until(condition: () => boolean): Promise<void> {
+  while (!condition()) await sleep(5)
+}
+
+test('a call above the limit waits, and begins when another ends', (t) => {
+  const room = admission(2)
+  const calls = [call(), call(), call()]
+  for (const { arrival, never } of calls) room.arrive(arrival, never)
+  t.same(
+    calls.map(({ story }) => story),
+    [['begun'], ['begun'], []],
+  )
+  t.match(room, { active: 2, waiting: 1 })
+  calls[0]?.close()
+  t.same(calls[2]?.story, ['begun'])
+  t.match(room, { active: 2, waiting: 0 })
+  for (const { close } of calls) close()
+  t.equal(room.active, 0)
+  t.end()
+})
+
+test('a call that is answered gives its place away, once, though its client reads nothing', (t) => {
+  const room = admission(1)
+  const [first, second] = [call(), call()]
+  room.arrive(first.arrival, first.never)
+  first.answer()
+  room.arrive(second.arrival, second.never)
+  t.same(second.story, ['begun'])
+  first.close()
+  t.equal(room.active, 1)
+  second.close()
+  t.end()
+})
+
+test('a call that waits in vain is refused, and takes no place', async (t) => {
+  const room = admission(1)
+  const [first, second] = [call(), call()]
+  room.arrive(first.arrival, first.never)
+  room.arrive(second.arrival, second.never)
+  await until(() => second.story.length > 0)
+  t.same(second.story, ['refused'])
+  t.match(room, { active: 1, waiting: 0 })
+})
+
+test('a client that leaves while it waits is told of once, and its call never begins', (t) => {
+  const room = admission(1)
+  const [first, second] = [call(), call()]
+  room.arrive(first.arrival, first.never)
+  room.arrive(second.arrival, second.never)
+  second.close()
+  first.close()
+  t.same(second.story, ['client gone'])
+  t.match(room, { active: 0, waiting: 0 })
+  t.end()
+})
+
+test('above the number that may wait calls are refused at once', (t) => {
+  const room = admission(1)
+  const calls = Array.from({ length: 4098 }, () => call())
+  for (const { arrival, never } of calls) room.arrive(arrival, never)
+  t.equal(room.waiting, 4096)
+  t.same(calls.at(-1)?.story, ['refused'])
+  for (const { close } of calls) close()
+  t.end()
+})
+
+test('operators have a place of their own', (t) => {
+  const room = admission(1)
+  const users = call()
+  room.arrive(users.arrival, users.never)
+  for (const url of [
+    '/healthz',
+    '/readyz?verbose',
+    '/grpc.health.v1.Health/Watch',
+    '/grpc.reflection.v1.ServerReflection/ServerReflectionInfo',
+    '/kratos.api.Metadata/ListServices',
+  ]) {
+    const [one, other] = [call({ url }), call({ url })]
+    room.arrive(one.arrival, one.never)
+    room.arrive(other.arrival, other.never)
+    t.same([one.story, other.story], [['begun'], ['refused']], url)
+    one.close()
+  }
+  const other = call({ url: '/healthz2' })
+  room.arrive(other.arrival, other.never)
+  t.same(other.story, [], 'what only looks like one waits')
+  t.end()
+  other.close()
+})
+
+test('a call whose body does not come gives its place away, and takes it back when it has come', async (t) => {
+  const room = admission(1)
+  const [slow, quick] = [call({ hasBody: true }), call()]
+  room.arrive(slow.arrival, slow.never)
+  t.equal(room.active, 1)
+  await until(() => room.active === 0)
+  room.arrive(quick.arrival, quick.never)
+  t.same([slow.story, quick.story], [['begun'], ['begun']])
+  slow.receive()
+  t.equal(room.active, 2, 'what is read already is not refused any more')
+  slow.close()
+  quick.close()
+  t.equal(room.active, 0)
+})
+
+test('a body that comes at once keeps its place, and one that comes after the end takes none', async (t) => {
+  const room = admission(2)
+  const [quick, late] = [call({ hasBody: true }), call({ hasBody: true })]
+  for (const { arrival, never } of [quick, late]) room.arrive(arrival, never)
+  quick.receive()
+  await until(() => room.active === 1)
+  late.close()
+  late.receive()
+  t.equal(room.active, 1)
+  quick.close()
+})
+
+test('of too many slow bodies the slowest is given up', async (t) => {
+  const room = admission(2000)
+  const calls = Array.from({ length: 1026 }, () => call({ hasBody: true }))
+  for (const { arrival, never } of calls) room.arrive(arrival, never)
+  await until(() => room.active === 0)
+  t.same(
+    calls.slice(0, 3).map(({ story }) => story.at(-1)),
+    ['aborted', 'aborted', 'begun'],
+  )
+})
+
+/** Calls that wait since 0, 1, 2, … ms. */
+function lineOf(length: number) {
+  const line = waitingLine()
+  const refused: number[] = []
+  const begun: number[] = []
+  for (let since = 0; since < length; since += 1)
+    line.join({ since, begin: () => begun.push(since), refuse: () => refused.push(since) })
+  return { line, refused, begun }
+}
+
+test('the newest begins first, as many as there is room for', (t) => {
+  const { line, begun } = lineOf(5)
+  let room = 2
+  line.proceed(() => room-- > 0)
+  t.same(begun, [4, 3])
+  t.equal(line.size, 3)
+  t.end()
+})
+
+test('nobody is refused before 100 ms have passed, then the oldest are, two at a time', (t) => {
+  const { line, refused } = lineOf(5)
+  line.sweep(99)
+  t.same(refused, [])
+  line.sweep(100)
+  t.same(refused, [0])
+  line.sweep(103)
+  t.same(refused, [0, 1, 2])
+  line.sweep(103)
+  t.same(refused, [0, 1, 2, 3])
+  t.end()
+})
+
+test('refusals go with the calls that end, one for four, until five seconds have passed', (t) => {
+  const { line, refused } = lineOf(40)
+  for (let call = 0; call < 16; call += 1) line.served()
+  line.sweep(500)
+  t.equal(refused.length, 6)
+  line.sweep(500)
+  t.equal(refused.length, 8)
+  line.sweep(5019)
+  t.equal(refused.length, 20)
+  t.end()
+})
