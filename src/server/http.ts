@@ -14,6 +14,7 @@ import {
   type Failure,
 } from './exchange.ts'
 import { cors, isPreflight } from './cors.ts'
+import { refuseForeignForms } from './foreign-forms.ts'
 import { healthRoutes } from './health-routes.ts'
 import { dualProtocolListener, type ListenerLimits } from './listener.ts'
 import { overflowRest, overloaded, overloadedRest } from './overload.ts'
@@ -74,6 +75,7 @@ export function httpServer(options: ServerOptions, readiness: Readiness) {
       ) as never,
   })
   app.addHook('onRequest', refuseByHead)
+  app.addHook('onRequest', refuseForeignForms(origins))
   app.setErrorHandler((err, request, reply) => sendError(reply, request, restError(err), observer))
   healthRoutes(app, readiness)
   void app.register(fastifyRestPlugin, {

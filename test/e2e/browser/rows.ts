@@ -98,8 +98,8 @@ export const restRows = {
     method: 'POST',
     path: '/v1/users',
     body: bob,
-    headers: { 'Content-Encoding': 'gzip' },
-    want: refusal(415, 'UNSUPPORTED_MEDIA_TYPE', { 'accept-encoding': 'identity' }),
+    headers: { 'Content-Encoding': 'zippy' },
+    want: refusal(415, 'UNSUPPORTED_MEDIA_TYPE', { 'accept-encoding': 'zstd, br, gzip' }),
   },
   'a path that cannot be decoded': {
     method: 'GET',
