@@ -18,6 +18,7 @@ export function deadline({ defaultMs, byOperation }: Deadlines): Interceptor {
   return (next) =>
     async function deadline(req) {
       if (req.stream) return next(req)
+      if (req.signal.aborted) throw reasonOf(req.signal.reason)
       const limitMs = byOperation.get(`/${req.service.typeName}/${req.method.name}`) ?? defaultMs
       const { promise, reject } = Promise.withResolvers<never>()
       const controller = new AbortController()
@@ -27,10 +28,8 @@ export function deadline({ defaultMs, byOperation }: Deadlines): Interceptor {
       }
       const timer = setTimeout(() => end(exceeded(`${limitMs} ms`)), limitMs)
       const abort = () => end(reasonOf(req.signal.reason))
-      if (req.signal.aborted) abort()
-      else req.signal.addEventListener('abort', abort, { once: true })
+      req.signal.addEventListener('abort', abort, { once: true })
       try {
-        controller.signal.throwIfAborted()
         return await Promise.race([promise, next(withSignal(req, controller.signal))])
       } finally {
         clearTimeout(timer)
