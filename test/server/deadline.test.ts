@@ -7,7 +7,12 @@ import { deadline } from '../../src/server/interceptor/deadline.ts'
 const limits = { defaultMs: 1000, byOperation: new Map<string, number>() }
 
 function request(signal: AbortSignal): UnaryRequest {
-  return { stream: false, service: User, method: User.method.getUser, signal } as UnaryRequest
+  return {
+    stream: false,
+    service: User,
+    method: User.method.getUser,
+    signal,
+  } as unknown as UnaryRequest
 }
 
 test('a call whose client has gone before it begins is not carried out, and harms nobody', async (t) => {
