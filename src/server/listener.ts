@@ -42,7 +42,12 @@ export interface ListenerOptions {
 export function dualProtocolListener(
   handler: RequestHandler,
   limits: ListenerLimits,
-  { gate = (arrival) => arrival.begin(), overflow, overflowed, tls: secure }: ListenerOptions = {},
+  {
+    gate = (arrival) => arrival.begin(() => undefined),
+    overflow,
+    overflowed,
+    tls: secure,
+  }: ListenerOptions = {},
 ): DualListener {
   const server = createServer(
     {

@@ -7,7 +7,7 @@ export interface Waiter {
 }
 
 /** How long a call waits before it may be refused: a burst that is served by then is no overload. */
-const patienceMs = 100
+const patienceMs = 500
 /** How long a refusal is put off at most. */
 const longestWaitMs = 5000
 /**
