@@ -63,7 +63,7 @@ export function admission(maxConcurrentCalls: number): Admission {
     line.proceed(hasRoom)
   }
 
-  function begin(arrival: Arrival): void {
+  function begin(arrival: Arrival, { clientGone }: Never): void {
     const call = { arrival, since: performance.now(), holdsPlace: false }
     take(call)
     function over(): void {
@@ -84,7 +84,7 @@ export function admission(maxConcurrentCalls: number): Admission {
       })
       sweepLater()
     }
-    arrival.begin()
+    arrival.begin(clientGone)
   }
 
   /** Who sends a byte at a time must not keep others out. */
@@ -112,10 +112,14 @@ export function admission(maxConcurrentCalls: number): Admission {
     sweeping ??= setInterval(sweep, sweepMs)
   }
 
-  function wait(arrival: Arrival, { refused, clientGone }: Never): void {
-    const waiter = { begin: () => begin(arrival), refuse: refused, since: arrival.at }
+  function wait(arrival: Arrival, never: Never): void {
+    const waiter = {
+      begin: () => begin(arrival, never),
+      refuse: never.refused,
+      since: arrival.at,
+    }
     line.join(waiter)
-    arrival.onClose(() => line.leave(waiter) && clientGone())
+    arrival.onClose(() => line.leave(waiter) && never.clientGone())
     sweepLater()
   }
 
@@ -123,14 +127,14 @@ export function admission(maxConcurrentCalls: number): Admission {
     if (operators >= maxConcurrentCalls) return never.refused()
     operators += 1
     arrival.onClose(() => (operators -= 1))
-    arrival.begin()
+    arrival.begin(never.clientGone)
   }
 
   return {
     arrive(arrival, never) {
       if (forOperators.test(arrival.url)) return arriveForOperator(arrival, never)
       if (!hasRoom()) sweepBodies(arrival.at)
-      if (hasRoom()) begin(arrival)
+      if (hasRoom()) begin(arrival, never)
       else if (line.size >= maxWaiting) never.refused()
       else wait(arrival, never)
     },

@@ -38,8 +38,8 @@ export interface Arrival {
   readonly hasBody: boolean
   /** By `performance.now()`. */
   readonly at: number
-  /** Hands it to the handler. */
-  begin(): void
+  /** Hands it to the handler; calls back instead when its client leaves before that. */
+  begin(gone: () => void): void
   /** Answers it without the handler. */
   refuse(answer: Answer): void
   /** Ends it without an answer. */
@@ -304,6 +304,34 @@ function endWithAnswer(stream: http2.ServerHttp2Stream): void {
   stream.once('finish', () => setImmediate(end, SENT_POLL_MS))
 }
 
+/**
+ * Before the first of its body a call can do nothing, and one that is reset by then has cost a tenth.
+ * Not much longer, though: a client may wait for the headers of a stream's answer before it sends.
+ */
+const BODY_MS = 10
+
+function afterBodyBegins(
+  stream: http2.ServerHttp2Stream,
+  hand: () => void,
+  gone: () => void,
+): void {
+  function settle(): void {
+    clearTimeout(late)
+    stream.off('readable', begin).off('close', leave)
+  }
+  function begin(): void {
+    settle()
+    // Once the stream has noticed that nobody listens for 'readable', which sets it back to its start.
+    process.nextTick(() => (stream.destroyed ? gone() : hand()))
+  }
+  function leave(): void {
+    settle()
+    gone()
+  }
+  const late = setTimeout(begin, BODY_MS)
+  stream.once('readable', begin).once('close', leave)
+}
+
 interface Http2Connection {
   readonly session: http2.ServerHttp2Session
   streams: number
@@ -352,6 +380,7 @@ export function http2c(
     if (stream.destroyed) return
     const { ':method': method = '', ':path': url = '', 'content-type': type = '' } = headers
     const at = performance.now()
+    const hasBody = (flags & NGHTTP2_FLAG_END_STREAM) === 0
     const answered: (() => void)[] = []
     arrivals.set(stream, { at, answered })
     gate({
@@ -359,9 +388,13 @@ export function http2c(
       url,
       headers,
       contentType: type,
-      hasBody: (flags & NGHTTP2_FLAG_END_STREAM) === 0,
+      hasBody,
       at,
-      begin: () => void requests.emit('stream', stream, headers, flags, rawHeaders),
+      begin(gone) {
+        const hand = () => requests.emit('stream', stream, headers, flags, rawHeaders)
+        if (hasBody) afterBodyBegins(stream, hand, gone)
+        else hand()
+      },
       refuse: (answer) => answer2(stream, answer),
       abort: () => stream.close(NGHTTP2_ENHANCE_YOUR_CALM),
       onReceived: (listener) => stream.once('end', listener),

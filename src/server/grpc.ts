@@ -48,7 +48,7 @@ export function grpcServer(options: ServerOptions) {
         limits,
         {
           gate(arrival) {
-            if (isPreflight(arrival)) return arrival.begin()
+            if (origins.length > 0 && isPreflight(arrival)) return arrival.begin(() => undefined)
             const never = (failure: Failure) =>
               exchanges.turnedAway(protocolOf(arrival.contentType), arrival, failure)
             admission.arrive(arrival, {

@@ -57,7 +57,7 @@ export function httpServer(options: ServerOptions, readiness: Readiness) {
         limits,
         {
           gate(arrival) {
-            if (isPreflight(arrival)) return arrival.begin()
+            if (origins.length > 0 && isPreflight(arrival)) return arrival.begin(() => undefined)
             const never = (failure: Failure) => exchanges.turnedAway('rest', arrival, failure)
             admission.arrive(arrival, {
               refused() {

@@ -46,7 +46,7 @@ export function dualProtocolListener(
   handler: RequestHandler,
   limits: ListenerLimits,
   {
-    gate = (arrival) => arrival.begin(),
+    gate = (arrival) => arrival.begin(() => undefined),
     overflow,
     overflowed,
     broken,

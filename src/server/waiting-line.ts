@@ -6,8 +6,12 @@ export interface Waiter {
   readonly since: number
 }
 
-/** How long a call waits before it may be refused: a burst that is served by then is no overload. */
-const patienceMs = 100
+/**
+ * How long a call waits before it may be refused. A line that was empty not long ago is a burst, which is
+ * served by then; one that was not is an overload, and whoever is to be refused shall know it early.
+ */
+const burstMs = 1000
+const overloadMs = 200
 /** How long a refusal is put off at most. */
 const longestWaitMs = 5000
 /**
@@ -28,9 +32,11 @@ export function waitingLine() {
   let line: Waiter[] = []
   const present = new Set<Waiter>()
   let ended = 0
+  let busySince = 0
 
   return {
     join(waiter: Waiter): void {
+      if (present.size === 0) busySince = waiter.since
       line.push(waiter)
       present.add(waiter)
     },
@@ -51,6 +57,7 @@ export function waitingLine() {
     sweep(now: number): void {
       let allowed = refusalsPerSweep + ended * refusalsPerCall
       ended = 0
+      const patienceMs = now - busySince > burstMs ? overloadMs : burstMs
       let index = 0
       for (; index < line.length; index += 1) {
         const waiter = line[index]

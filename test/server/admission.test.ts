@@ -184,25 +184,35 @@ test('the newest begins first, as many as there is room for', (t) => {
   t.end()
 })
 
-test('nobody is refused before 100 ms have passed, then the oldest are, two at a time', (t) => {
+test('nobody of a burst is refused before a second has passed, then the oldest are, two at a time', (t) => {
   const { line, refused } = lineOf(5)
-  line.sweep(99)
+  line.sweep(999)
   t.same(refused, [])
-  line.sweep(100)
+  line.sweep(1000)
   t.same(refused, [0])
-  line.sweep(103)
+  line.sweep(1003)
   t.same(refused, [0, 1, 2])
-  line.sweep(103)
-  t.same(refused, [0, 1, 2, 3])
+  line.sweep(1003)
+  t.same(refused, [0, 1, 2, 3, 4])
   t.end()
 })
 
-test('refusals go with the calls that end, one for four, until five seconds have passed', (t) => {
+test('in a line that has been there for longer, 200 ms are enough', (t) => {
+  const { line, refused } = lineOf(2)
+  line.join({ begin: () => undefined, refuse: () => refused.push(900), since: 900 })
+  line.sweep(1100)
+  t.same(refused, [0, 1])
+  line.sweep(1101)
+  t.same(refused, [0, 1, 900])
+  t.end()
+})
+
+test('refusals go with the calls that are served, one for four, until five seconds have passed', (t) => {
   const { line, refused } = lineOf(40)
   for (let call = 0; call < 16; call += 1) line.served()
-  line.sweep(500)
+  line.sweep(1100)
   t.equal(refused.length, 6)
-  line.sweep(500)
+  line.sweep(1100)
   t.equal(refused.length, 8)
   line.sweep(5019)
   t.equal(refused.length, 20)
