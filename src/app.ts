@@ -72,7 +72,7 @@ export function createApp({ conf, log, now = () => new Date(), ...watch }: AppOp
   const users = traced('UserService', userService(traced('UserUseCase', usecase, spans)))
   const ready = readiness({ ...db.problems(), shutdown: '' })
   const closing = new AbortController()
-  const calls = admission(conf.server.limits.maxConcurrentCalls)
+  const calls = admission(callLimits(conf))
   const options = serverOptions(conf, { log, tls, calls, tracing, metrics })
   const userRoutes = (router: ConnectRouter) => router.service(User, users)
   const http = httpServer({ ...options, routes: userRoutes }, ready)
@@ -147,6 +147,14 @@ export function createApp({ conf, log, now = () => new Date(), ...watch }: AppOp
 }
 
 const untraced: Tracing['traced'] = (_layer, object) => object
+
+/** More calls at once than a few times the connections would only wait for one of those. */
+const leastAtOnce = 64
+
+function callLimits({ server, data }: Conf) {
+  const most = server.limits.maxConcurrentCalls
+  return { atOnce: Math.min(most, Math.max(leastAtOnce, 2 * data.database.poolSize)), most }
+}
 
 /** A configured DSN means MySQL, none means the embedded file. Throws DsnError. */
 export function openDatabase(

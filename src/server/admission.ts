@@ -40,7 +40,14 @@ interface Call {
   holdsPlace: boolean
 }
 
-export function admission(maxConcurrentCalls: number): Admission {
+export interface AdmissionLimits {
+  /** Calls that are worked on at once. */
+  atOnce: number
+  /** Those and the ones that wait, together. */
+  most: number
+}
+
+export function admission({ atOnce, most }: AdmissionLimits): Admission {
   const line = waitingLine()
   const receiving = new Set<Call>()
   const slow = new Set<Call>()
@@ -48,7 +55,7 @@ export function admission(maxConcurrentCalls: number): Admission {
   let operators = 0
   let sweeping: NodeJS.Timeout | undefined
 
-  const hasRoom = () => active < maxConcurrentCalls
+  const hasRoom = () => active < atOnce
 
   function take(call: Call): void {
     if (call.holdsPlace) return
@@ -102,7 +109,7 @@ export function admission(maxConcurrentCalls: number): Admission {
   function sweep(): void {
     const now = performance.now()
     sweepBodies(now)
-    line.sweep(now)
+    line.sweep(now, most - atOnce)
     if (line.size + receiving.size > 0) return
     clearInterval(sweeping)
     sweeping = undefined
@@ -124,7 +131,7 @@ export function admission(maxConcurrentCalls: number): Admission {
   }
 
   function arriveForOperator(arrival: Arrival, never: Never): void {
-    if (operators >= maxConcurrentCalls) return never.refused()
+    if (operators >= most) return never.refused()
     operators += 1
     arrival.onClose(() => (operators -= 1))
     arrival.begin(never.clientGone)

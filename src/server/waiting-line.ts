@@ -53,18 +53,24 @@ export function waitingLine() {
         if (newest && present.delete(newest)) newest.begin()
       }
     },
-    /** Refuses those whose time is over. To be called now and then while somebody waits. */
-    sweep(now: number): void {
+    /**
+     * Refuses those whose time is over, and those for whom there is no room to wait. To be called now
+     * and then while somebody waits.
+     */
+    sweep(now: number, room: number): void {
       let allowed = refusalsPerSweep + ended * refusalsPerCall
       ended = 0
+      let tooMany = present.size - room
       const patienceMs = now - busySince > burstMs ? overloadMs : burstMs
       let index = 0
       for (; index < line.length; index += 1) {
         const waiter = line[index]
         if (!waiter || !present.has(waiter)) continue
         const waitedMs = now - waiter.since
-        if (waitedMs < patienceMs || (allowed < 1 && waitedMs < longestWaitMs)) break
+        if (tooMany <= 0 && waitedMs < patienceMs) break
+        if (allowed < 1 && waitedMs < longestWaitMs) break
         allowed -= 1
+        tooMany -= 1
         present.delete(waiter)
         waiter.refuse()
       }

@@ -174,7 +174,7 @@ const app = grpcServer({
   routes: (router) => router.service(ConformanceService, service),
   interceptors: [errors],
   observers: [],
-  admission: admission(10_000),
+  admission: admission({ atOnce: 10_000, most: 10_000 }),
   tls: undefined,
   types: createRegistry(file_connectrpc_conformance_v1_service),
   origins: [],

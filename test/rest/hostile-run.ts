@@ -40,7 +40,7 @@ function echoServer() {
       interceptors: [],
       observers: [],
       limits: { ...limits, maxBodyBytes: 1024 * 1024 },
-      admission: admission(1000),
+      admission: admission({ atOnce: 1000, most: 1000 }),
       tls: undefined,
       origins: [],
     },

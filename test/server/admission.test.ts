@@ -42,7 +42,7 @@ async function until(condition: () => boolean): Promise<void> {
 }
 
 test('a call above the limit waits, and begins when another ends', (t) => {
-  const room = admission(2)
+  const room = admission({ atOnce: 2, most: 10_000 })
   const calls = [call(), call(), call()]
   for (const { arrival, never } of calls) room.arrive(arrival, never)
   t.same(
@@ -59,7 +59,7 @@ test('a call above the limit waits, and begins when another ends', (t) => {
 })
 
 test('a call that is answered gives its place away, once, though its client reads nothing', (t) => {
-  const room = admission(1)
+  const room = admission({ atOnce: 1, most: 10_000 })
   const [first, second] = [call(), call()]
   room.arrive(first.arrival, first.never)
   first.answer()
@@ -72,7 +72,7 @@ test('a call that is answered gives its place away, once, though its client read
 })
 
 test('a call that waits in vain is refused, and takes no place', async (t) => {
-  const room = admission(1)
+  const room = admission({ atOnce: 1, most: 10_000 })
   const [first, second] = [call(), call()]
   room.arrive(first.arrival, first.never)
   room.arrive(second.arrival, second.never)
@@ -82,7 +82,7 @@ test('a call that waits in vain is refused, and takes no place', async (t) => {
 })
 
 test('a client that leaves while it waits is told of once, and its call never begins', (t) => {
-  const room = admission(1)
+  const room = admission({ atOnce: 1, most: 10_000 })
   const [first, second] = [call(), call()]
   room.arrive(first.arrival, first.never)
   room.arrive(second.arrival, second.never)
@@ -94,7 +94,7 @@ test('a client that leaves while it waits is told of once, and its call never be
 })
 
 test('above the number that may wait calls are refused at once', (t) => {
-  const room = admission(1)
+  const room = admission({ atOnce: 1, most: 10_000 })
   const calls = Array.from({ length: 4098 }, () => call())
   for (const { arrival, never } of calls) room.arrive(arrival, never)
   t.equal(room.waiting, 4096)
@@ -104,7 +104,7 @@ test('above the number that may wait calls are refused at once', (t) => {
 })
 
 test('operators have a place of their own', (t) => {
-  const room = admission(1)
+  const room = admission({ atOnce: 1, most: 1 })
   const users = call()
   room.arrive(users.arrival, users.never)
   for (const url of [
@@ -128,7 +128,7 @@ test('operators have a place of their own', (t) => {
 })
 
 test('a call whose body does not come gives its place away, and takes it back when it has come', async (t) => {
-  const room = admission(1)
+  const room = admission({ atOnce: 1, most: 10_000 })
   const [slow, quick] = [call({ hasBody: true }), call()]
   room.arrive(slow.arrival, slow.never)
   t.equal(room.active, 1)
@@ -143,7 +143,7 @@ test('a call whose body does not come gives its place away, and takes it back wh
 })
 
 test('a body that comes at once keeps its place, and one that comes after the end takes none', async (t) => {
-  const room = admission(2)
+  const room = admission({ atOnce: 2, most: 10_000 })
   const [quick, late] = [call({ hasBody: true }), call({ hasBody: true })]
   for (const { arrival, never } of [quick, late]) room.arrive(arrival, never)
   quick.receive()
@@ -155,7 +155,7 @@ test('a body that comes at once keeps its place, and one that comes after the en
 })
 
 test('of too many slow bodies the slowest is given up', async (t) => {
-  const room = admission(2000)
+  const room = admission({ atOnce: 2000, most: 10_000 })
   const calls = Array.from({ length: 1026 }, () => call({ hasBody: true }))
   for (const { arrival, never } of calls) room.arrive(arrival, never)
   await until(() => room.active === 0)
@@ -186,23 +186,36 @@ test('the newest begins first, as many as there is room for', (t) => {
 
 test('nobody of a burst is refused before a second has passed, then the oldest are, two at a time', (t) => {
   const { line, refused } = lineOf(5)
-  line.sweep(999)
+  line.sweep(999, 100)
   t.same(refused, [])
-  line.sweep(1000)
+  line.sweep(1000, 100)
   t.same(refused, [0])
-  line.sweep(1003)
+  line.sweep(1003, 100)
   t.same(refused, [0, 1, 2])
-  line.sweep(1003)
+  line.sweep(1003, 100)
   t.same(refused, [0, 1, 2, 3, 4])
+  t.end()
+})
+
+test('those for whom there is no room to wait are refused at once, the oldest first', (t) => {
+  const { line, refused } = lineOf(5)
+  line.sweep(10, 4)
+  t.same(refused, [0])
+  line.sweep(10, 1)
+  t.same(refused, [0, 1, 2])
+  line.sweep(10, 1)
+  t.same(refused, [0, 1, 2, 3])
+  line.sweep(10, 1)
+  t.equal(line.size, 1)
   t.end()
 })
 
 test('in a line that has been there for longer, 200 ms are enough', (t) => {
   const { line, refused } = lineOf(2)
   line.join({ begin: () => undefined, refuse: () => refused.push(900), since: 900 })
-  line.sweep(1100)
+  line.sweep(1100, 100)
   t.same(refused, [0, 1])
-  line.sweep(1101)
+  line.sweep(1101, 100)
   t.same(refused, [0, 1, 900])
   t.end()
 })
@@ -210,11 +223,11 @@ test('in a line that has been there for longer, 200 ms are enough', (t) => {
 test('refusals go with the calls that are served, one for four, until five seconds have passed', (t) => {
   const { line, refused } = lineOf(40)
   for (let call = 0; call < 16; call += 1) line.served()
-  line.sweep(1100)
+  line.sweep(1100, 100)
   t.equal(refused.length, 6)
-  line.sweep(1100)
+  line.sweep(1100, 100)
   t.equal(refused.length, 8)
-  line.sweep(5019)
+  line.sweep(5019, 100)
   t.equal(refused.length, 20)
   t.end()
 })

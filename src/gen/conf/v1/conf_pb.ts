@@ -279,7 +279,7 @@ export type Limits = Message<"conf.v1.Limits"> & {
   maxConcurrentStreams: number;
 
   /**
-   * Calls that the process works on at once, both ports together.
+   * Calls in the process, both ports together: worked on or waiting.
    *
    * @generated from field: int32 max_concurrent_calls = 8;
    */
