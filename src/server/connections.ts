@@ -93,10 +93,13 @@ const MEGABYTES_PER_STREAM = 4
 const UNREAD_MS = 500
 
 /**
- * Requests of one HTTP/1.1 connection that are not answered yet. A single packet can hold a thousand,
- * all of which node:http begins before anybody else is served.
+ * Requests of one HTTP/1.1 connection that are under way at once; the next begins when one has been
+ * answered. A single packet can hold a thousand, all of which node:http begins before anybody else is
+ * served.
  */
 const MAX_PIPELINED = 64
+/** Those that wait for it; a client that sends more without reading its answers loses the connection. */
+const MAX_DEFERRED = 4096
 
 /** What of an unwanted body is read and dropped for the sake of its connection, which costs more. */
 const DROPPED_BYTES = 16_384
@@ -163,6 +166,8 @@ interface Http1Connection {
   /** The last one that began. */
   request?: http.IncomingMessage
   readonly answers: Set<http.ServerResponse>
+  /** Begin requests that had to wait for earlier ones, in order. */
+  readonly deferred: (() => void)[]
   /** `bytesRead` when the last answer ended: more bytes since are the beginning of a request. */
   readAtRest: number
   /** To be called when the next request begins. */
@@ -222,17 +227,25 @@ export function http1(
     if (connection === undefined || (leaving && connection.answers.size > 0)) return
     const { answers } = connection
     connection.stopDropping?.()
-    if (answers.size >= MAX_PIPELINED) return void socket.destroy()
+    if (connection.deferred.length >= MAX_DEFERRED) return void socket.destroy()
     connection.request = req
     answers.add(res)
     res.once('close', () => {
       answers.delete(res)
+      connection.deferred.shift()?.()
       if (req.destroyed && !req.complete) connection.stopDropping = dropRest(socket)
       if (answers.size > 0) return
       connection.readAtRest = socket.bytesRead
       if (leaving) socket.destroySoon()
     })
     if (leaving) res.shouldKeepAlive = false
+    if (answers.size - connection.deferred.length <= MAX_PIPELINED) arrive(req, res)
+    else connection.deferred.push(() => arrive(req, res))
+  }
+
+  function arrive(req: http.IncomingMessage, res: http.ServerResponse): void {
+    const { socket } = req
+    if (socket.destroyed) return
     const at = performance.now()
     tellEnd(res, () => {
       // Who takes nothing of an answer for so long never will. A client that has gone has less time.
@@ -263,7 +276,7 @@ export function http1(
 
   return {
     serve(socket) {
-      const connection: Http1Connection = { answers: new Set(), readAtRest: -1 }
+      const connection: Http1Connection = { answers: new Set(), deferred: [], readAtRest: -1 }
       connections.set(socket, connection)
       closeLingering(socket, () => connection.request)
       socket.once('close', () => connections.delete(socket))
