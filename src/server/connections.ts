@@ -59,10 +59,20 @@ function closeLingering(socket: net.Socket, current: () => http.IncomingMessage 
       return
     }
     socket.end()
-    req.resume()
+    dropRest(req)
     const lingering = setTimeout(() => socket.destroy(), UNREAD_MS)
     socket.once('close', () => clearTimeout(lingering))
   }
+}
+
+/**
+ * Reads and drops what is left of a request that has its answer. Node does so only if nothing of it was
+ * read; else the bytes that nobody takes stop the next request on the connection.
+ */
+function dropRest(req: http.IncomingMessage): void {
+  req.removeAllListeners('readable')
+  // Node learns in the next tick that nobody listens.
+  setImmediate(() => req.resume())
 }
 
 interface Http1Connection {
@@ -123,6 +133,7 @@ export function http1(
     answers.add(res)
     res.once('close', () => {
       answers.delete(res)
+      if (!req.complete) dropRest(req)
       if (answers.size > 0) return
       connection.readAtRest = socket.bytesRead
       if (leaving) socket.destroySoon()
@@ -159,6 +170,26 @@ export function http1(
       }
     },
   }
+}
+
+/** When to look again whether an answer has been sent, which node does not tell; twice as long each time. */
+const SENT_POLL_MS = 10
+const SENT_POLL_MAX_MS = 1000
+
+/**
+ * Ends a stream whose answer is complete before its request is, with NO_ERROR: the client shall send
+ * no more of it (RFC 9113, 8.1). Node does so only if nothing of the request was read; else a client
+ * waits for a window that nobody opens, and the exchange never ends.
+ */
+function endWithAnswer(stream: http2.ServerHttp2Stream): void {
+  if (stream.endAfterHeaders) return
+  function end(againMs: number): void {
+    if (stream.destroyed || stream.readableEnded) return
+    // A reset overtakes what is not sent yet.
+    if (stream.closed || stream.state.localClose === 1) stream.destroy()
+    else setTimeout(end, againMs, Math.min(2 * againMs, SENT_POLL_MAX_MS)).unref()
+  }
+  stream.once('finish', () => setImmediate(end, SENT_POLL_MS))
 }
 
 interface Http2Connection {
@@ -208,6 +239,7 @@ export function http2c(
       // Reset before it was announced: it is over, and so may be its 'close'.
       if (stream.destroyed) return
       connection.streams++
+      endWithAnswer(stream)
       stream.once('close', () => {
         connection.streams--
         if (connection.streams === 0 && !session.destroyed) idle.refresh()

@@ -2,6 +2,7 @@ import { isUtf8 } from 'node:buffer'
 import { Code, ConnectError } from '@connectrpc/connect'
 import type { UniversalServerRequest } from '@connectrpc/connect/protocol'
 import { quoteUnsafeIntegers } from '../rest/json.ts'
+import { isByteStream } from './unread-body.ts'
 
 /**
  * Connect's JSON codec reads a bare 9007199254740993 as …992. This hands it the same JSON with such
@@ -18,10 +19,6 @@ export function withExactIntegers(
   // Connect compares it with what it reads, which may now be longer.
   header.delete('content-length')
   return { ...request, body: exactBody(body, maxBodyBytes) }
-}
-
-function isByteStream(body: UniversalServerRequest['body']): body is AsyncIterable<Uint8Array> {
-  return typeof body === 'object' && body !== null && Symbol.asyncIterator in body
 }
 
 async function* exactBody(body: AsyncIterable<Uint8Array>, maxBytes: number) {

@@ -9,6 +9,7 @@ import { fieldAtFault } from '../rest/body.ts'
 import { failureOf, refusal } from './connect-error.ts'
 import { withExactIntegers } from './exact-integers.ts'
 import { clientGone, type Exchange, exchangeKey, type Protocol } from './exchange.ts'
+import { leavable } from './unread-body.ts'
 
 const refusalKey = createContextKey<ConnectError | undefined>(undefined)
 const contexts = new WeakMap<Exchange, HandlerContext>()
@@ -35,8 +36,11 @@ export function observedHandler(handler: UniversalHandler, maxBodyBytes: number)
     if (!exchange || !request.contextValues) return handler(request)
     exchange.operation = `/${handler.service.typeName}/${handler.method.name}`
     exchange.protocol = protocolOf(request.header.get('content-type') ?? '')
-    const response = await handler(withExactIntegers(request, maxBodyBytes))
-    if (exchange.intercepted) return response
+    const { request: whole, held } = leavable(request, handler)
+    const response = await handler(withExactIntegers(whole, maxBodyBytes))
+    // The message of a unary call was read to its end before.
+    if (exchange.intercepted)
+      return handler.method.methodKind === 'unary' ? response : held(response)
     if (!response.body) return refusedByHttp(handler, response, exchange)
     if (request.signal.aborted) {
       exchange.failure = clientGone
@@ -50,7 +54,7 @@ export function observedHandler(handler: UniversalHandler, maxBodyBytes: number)
     // The rest of the body would be read to its end, which may never come.
     if (error.code === Code.ResourceExhausted && request.httpVersion.startsWith('1'))
       refused.header?.set('connection', 'close')
-    return refused
+    return held(refused)
   }
   return Object.assign(observed, { ...handler })
 }

@@ -1,0 +1,72 @@
+import type {
+  UniversalHandler,
+  UniversalServerRequest,
+  UniversalServerResponse,
+} from '@connectrpc/connect/protocol'
+
+/** For how long the rest of a request is read before its answer, if the answer is ready earlier. */
+const REST_MS = 500
+
+type Body = UniversalServerRequest['body']
+
+export function isByteStream(body: Body): body is AsyncIterable<Uint8Array> {
+  return typeof body === 'object' && body !== null && Symbol.asyncIterator in body
+}
+
+/**
+ * Lets Connect leave a body before its end. Leaving node's own iterator destroys the request, whose
+ * rest then cannot be read: over HTTP/1.1 the connection stops.
+ *
+ * Lets a client of HTTP/2 finish a call of one message before it is answered, too: reads and drops what
+ * comes after an answer is ready, for half a second at most. connect-go breaks its message off when
+ * the answer begins; node:http2 then misses bytes of the content-length and resets the stream with
+ * PROTOCOL_ERROR, often before the end of the answer is out.
+ *
+ * Returns the request to be handled, and what holds back the answer to it.
+ */
+export function leavable(request: UniversalServerRequest, { method }: UniversalHandler) {
+  const { body } = request
+  if (!isByteStream(body)) return { request, held: asIs }
+  const chunks = body[Symbol.asyncIterator]()
+  const kept = { [Symbol.asyncIterator]: () => ({ next: () => chunks.next() }) }
+  const oneMessage = method.methodKind === 'unary' || method.methodKind === 'server_streaming'
+  function held(response: UniversalServerResponse): UniversalServerResponse {
+    return response.body ? { ...response, body: afterRest(response.body, chunks) } : response
+  }
+  return {
+    request: { ...request, body: kept },
+    held: oneMessage && request.httpVersion.startsWith('2') ? held : asIs,
+  }
+}
+
+function asIs(response: UniversalServerResponse): UniversalServerResponse {
+  return response
+}
+
+async function* afterRest(body: AsyncIterable<Uint8Array>, rest: AsyncIterator<Uint8Array>) {
+  let first = true
+  for await (const chunk of body) {
+    if (first) await dropped(rest)
+    first = false
+    yield chunk
+  }
+  if (first) await dropped(rest)
+}
+
+async function dropped(rest: AsyncIterator<Uint8Array>): Promise<void> {
+  const { promise: late, resolve } = Promise.withResolvers<void>()
+  let over = false
+  const timer = setTimeout(() => {
+    over = true
+    resolve()
+  }, REST_MS)
+  async function readAll(): Promise<void> {
+    for (;;) {
+      const { done } = await rest.next()
+      if (done === true || over) return
+    }
+  }
+  // A client that has gone sends nothing more, and its exchange tells of it.
+  await Promise.race([late, readAll().catch(() => undefined)])
+  clearTimeout(timer)
+}
