@@ -75,6 +75,15 @@ function dropRest(req: http.IncomingMessage): void {
   setImmediate(() => req.resume())
 }
 
+/**
+ * While an answer waits for its client, node:http pauses its parser. Over TLS a read may bring several
+ * records and the parser gets the later ones nevertheless, which it takes for a malformed request. Who
+ * listens for data makes node read by its streams, which keep them.
+ */
+function readInTurn(socket: net.Socket): void {
+  socket.on('data', () => undefined)
+}
+
 interface Http1Connection {
   /** The last one that began. */
   request?: http.IncomingMessage
@@ -157,6 +166,7 @@ export function http1(
       socket.once('close', () => connections.delete(socket))
       socket.once('end', () => socket.setTimeout(HALF_CLOSED_MS, () => socket.destroy()))
       server.emit('connection', socket)
+      if ('encrypted' in socket) readInTurn(socket)
     },
     closeIdle,
     leave() {
