@@ -1,7 +1,8 @@
 // The server program: where it is, how it is installed, and how it makes an empty data directory.
 import { spawnSync } from 'node:child_process'
-import { accessSync, constants, mkdirSync, readFileSync } from 'node:fs'
-import { delimiter, dirname, join } from 'node:path'
+import { mkdirSync, readFileSync } from 'node:fs'
+import { dirname, join } from 'node:path'
+import { findProgram } from './program.ts'
 
 /** Both servers refuse to run as root unless told so. */
 export const asRoot = process.getuid?.() === 0 ? ['--user=root'] : []
@@ -11,17 +12,7 @@ export function findServer(): string | undefined {
 }
 
 function find(name: string): string | undefined {
-  const dirs = [...(process.env.PATH ?? '').split(delimiter), '/usr/sbin', '/usr/local/sbin']
-  return [...dirs, '/usr/libexec'].map((dir) => join(dir, name)).find(isExecutable)
-}
-
-function isExecutable(file: string): boolean {
-  try {
-    accessSync(file, constants.X_OK)
-    return true
-  } catch {
-    return false
-  }
+  return findProgram(name, '/usr/sbin', '/usr/local/sbin', '/usr/libexec')
 }
 
 export function installServer(): string | undefined {
