@@ -7,6 +7,7 @@ const checks: [title: string, command: string, ...args: string[]][] = [
   ['lint', 'oxlint'],
   ['proto lint', 'buf', 'lint', '--path', 'proto/api', '--path', 'proto/conf'],
   ['generate', 'buf', 'generate'],
+  ['generate for tests', 'buf', 'generate', '--template', 'test/conformance/buf.gen.yaml'],
   [
     'generated code is fresh (commit what `npm run gen` writes)',
     'git',
@@ -14,6 +15,7 @@ const checks: [title: string, command: string, ...args: string[]][] = [
     '--porcelain',
     '--',
     'src/gen',
+    'test/conformance/gen',
   ],
 ]
 

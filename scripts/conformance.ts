@@ -1,82 +1,67 @@
-// Runs the Connect conformance suite against the RPC port: `npm run conformance [-- runner flags]`.
-// It needs Go, which gives the runner and the suite's protos; neither is part of this project.
-import { spawnSync } from 'node:child_process'
-import { mkdirSync, writeFileSync } from 'node:fs'
+// Runs the Connect conformance suite against the RPC port: `npm run conformance [-- flags of the runner]`.
+// The last line is `N passed, N failed, N known`. Exit code: 0 if nothing failed, 1 if something did,
+// 2 if the suite could not be run, for which one line gives the reason.
+import { spawn, type ChildProcess } from 'node:child_process'
+import { once } from 'node:events'
+import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
+import { text } from 'node:stream/consumers'
+import { knownFailures, readReport } from './conformance-report.ts'
+import { findRunner } from './conformance-runner.ts'
 
-const suite = 'connectrpc.com/conformance'
-const version = 'v1.0.5'
 const root = join(import.meta.dirname, '..')
-const cache = join(root, 'node_modules/.cache/conformance')
-
-// What has been seen to pass. Whole runs do not end yet: the suites after these are still to be tried.
-const suites = ['Basic/**', 'Errors/**', 'Timeouts/**'].flatMap((pattern) => ['--run', pattern])
-
-const features = `features:
-  versions: [HTTP_VERSION_1, HTTP_VERSION_2]
-  protocols: [PROTOCOL_CONNECT, PROTOCOL_GRPC, PROTOCOL_GRPC_WEB]
-  codecs: [CODEC_PROTO, CODEC_JSON]
-  compressions: [COMPRESSION_IDENTITY, COMPRESSION_GZIP, COMPRESSION_BR]
-  supports_h2c: true
-  supports_tls: false
-  supports_trailers: true
-  supports_half_duplex_bidi_over_http1: false
-  supports_connect_get: true
-  supports_message_receive_limit: true
-`
-
-function run(command: string, args: string[], env: NodeJS.ProcessEnv = process.env): string {
-  const { status, stdout, stderr, error } = spawnSync(command, args, {
-    cwd: root,
-    env,
-    encoding: 'utf8',
-  })
-  if (status !== 0) throw new Error(`${command} ${args.join(' ')}: ${error?.message ?? stderr}`)
-  return stdout
-}
-
-function prepare(): string {
-  mkdirSync(cache, { recursive: true })
-  run('go', ['install', `${suite}/cmd/connectconformance@${version}`], {
-    ...process.env,
-    GOBIN: cache,
-  })
-  const { Dir } = JSON.parse(run('go', ['mod', 'download', '-json', `${suite}@${version}`])) as {
-    Dir: string
-  }
-  const opt = ['target=ts', 'import_extension=ts', 'erasable_syntax=true']
-  const plugins = [{ local: 'protoc-gen-es', out: 'test/conformance/gen', opt }]
-  run('buf', [
-    'generate',
-    join(Dir, 'proto'),
-    '--template',
-    JSON.stringify({ version: 'v2', plugins }),
-  ])
-  const conf = join(cache, 'features.yaml')
-  writeFileSync(conf, features)
-  return conf
-}
+const cache = join(root, '.cache/conformance')
+const folder = join(root, 'test/conformance')
+const failing = join(folder, 'known-failing.txt')
+const flaky = join(folder, 'known-flaky.txt')
+const deadlineMs = 6 * 60_000
 
 try {
-  const conf = prepare()
-  const known = ['--known-failing', `@${join(root, 'test/conformance/known-failing.txt')}`]
-  const server = [process.execPath, 'test/conformance/server.ts']
-  const args = [
-    '--mode',
-    'server',
-    '--conf',
-    conf,
-    ...known,
-    ...(process.argv.length > 2 ? process.argv.slice(2) : suites),
-    '--',
-    ...server,
-  ]
-  const { status } = spawnSync(join(cache, 'connectconformance'), args, {
-    cwd: root,
-    stdio: 'inherit',
-  })
-  process.exitCode = status ?? 1
+  process.exitCode = await main(process.argv.slice(2))
 } catch (err) {
-  console.error(`conformance: ${err instanceof Error ? err.message : String(err)}`)
-  process.exitCode = 1
+  console.error(`conformance: not run: ${err instanceof Error ? err.message : String(err)}`)
+  process.exitCode = 2
+}
+
+async function main(flags: string[]): Promise<number> {
+  const { output, code, ended } = await run(findRunner(cache), flags)
+  const known = [failing, flaky].flatMap((file) => knownFailures(readFileSync(file, 'utf8')))
+  const report = readReport(output, known)
+  if (report === undefined) {
+    console.log(output)
+    console.log(ended ? 'The runner gave no totals.' : `No end after ${deadlineMs / 1000} s.`)
+    console.log('0 passed, 1 failed, 0 known')
+    return 1
+  }
+  for (const failure of report.failures) console.log(failure)
+  // The runner also fails for what is no case, which it tells on standard error.
+  const failed = code === 0 ? report.failed : Math.max(report.failed, 1)
+  console.log(`${report.passed} passed, ${failed} failed, ${report.known} known`)
+  return failed === 0 ? 0 : 1
+}
+
+async function run(runner: string, flags: string[]) {
+  const args = ['--mode', 'server', '--conf', join(folder, 'features.yaml')]
+  args.push('--known-failing', `@${failing}`, '--known-flaky', `@${flaky}`)
+  // A server has ten seconds to start, also where the machine is busy with the others.
+  args.push('--max-servers', '1', ...flags)
+  // In a process group of its own, so that it is stopped with its servers.
+  const child = spawn(runner, [...args, '--', process.execPath, join(folder, 'server.ts')], {
+    detached: true,
+    stdio: ['ignore', 'pipe', 'inherit'],
+    env: { ...process.env, NODE_COMPILE_CACHE: join(cache, 'compiled') },
+  })
+  let ended = true
+  const deadline = setTimeout(() => {
+    ended = false
+    stop(child)
+  }, deadlineMs)
+  for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => stop(child))
+  const [output, [code]] = await Promise.all([text(child.stdout), once(child, 'close')])
+  clearTimeout(deadline)
+  return { output, code: typeof code === 'number' ? code : 1, ended }
+}
+
+function stop({ pid, exitCode, signalCode }: ChildProcess): void {
+  if (pid !== undefined && exitCode === null && signalCode === null) process.kill(-pid, 'SIGKILL')
 }

@@ -144,22 +144,29 @@ function closeLingering(socket: net.Socket, current: () => http.IncomingMessage 
       return
     }
     socket.end()
-    req.resume()
-    dropRest(socket)
+    dropRest(req)
     const lingering = setTimeout(() => socket.destroy(), UNREAD_MS)
     socket.once('close', () => clearTimeout(lingering))
   }
 }
 
 /**
- * Reads and drops what is left of a request whose body was abandoned. Its bytes are nobody's, so node
- * pauses the socket and the next request on the connection is never read. Returns how to stop.
+ * Reads and drops what is left of a request that has its answer. Node does so only if nothing of it was
+ * read; else the bytes that nobody takes stop the next request on the connection.
  */
-function dropRest(socket: net.Socket): () => void {
-  const resume = () => socket.resume()
-  socket.on('pause', resume)
-  resume()
-  return () => socket.off('pause', resume)
+function dropRest(req: http.IncomingMessage): void {
+  req.removeAllListeners('readable')
+  // Node learns in the next tick that nobody listens.
+  setImmediate(() => req.resume())
+}
+
+/**
+ * While an answer waits for its client, node:http pauses its parser. Over TLS a read may bring several
+ * records and the parser gets the later ones nevertheless, which it takes for a malformed request. Who
+ * listens for data makes node read by its streams, which keep them.
+ */
+function readInTurn(socket: net.Socket): void {
+  socket.on('data', () => undefined)
 }
 
 interface Http1Connection {
@@ -170,8 +177,6 @@ interface Http1Connection {
   readonly deferred: (() => void)[]
   /** `bytesRead` when the last answer ended: more bytes since are the beginning of a request. */
   readAtRest: number
-  /** To be called when the next request begins. */
-  stopDropping?: () => void
 }
 
 /** HTTP/1.1 by a `node:http` server that never listens itself: `owner` does. */
@@ -226,14 +231,13 @@ export function http1(
     // A request after the answer that announces the close is not processed (RFC 9112, 9.6).
     if (connection === undefined || (leaving && connection.answers.size > 0)) return
     const { answers } = connection
-    connection.stopDropping?.()
     if (connection.deferred.length >= MAX_DEFERRED) return void socket.destroy()
     connection.request = req
     answers.add(res)
     res.once('close', () => {
       answers.delete(res)
       connection.deferred.shift()?.()
-      if (req.destroyed && !req.complete) connection.stopDropping = dropRest(socket)
+      if (!req.complete) dropRest(req)
       if (answers.size > 0) return
       connection.readAtRest = socket.bytesRead
       if (leaving) socket.destroySoon()
@@ -282,6 +286,7 @@ export function http1(
       socket.once('close', () => connections.delete(socket))
       socket.once('end', () => socket.setTimeout(HALF_CLOSED_MS, () => socket.destroy()))
       server.emit('connection', socket)
+      if ('encrypted' in socket) readInTurn(socket)
     },
     closeIdle,
     leave() {

@@ -9,7 +9,7 @@ import { fieldAtFault } from '../rest/body.ts'
 import { failureOf, refusal } from './connect-error.ts'
 import { withExactIntegers } from './exact-integers.ts'
 import { clientGone, type Exchange, exchangeKey, type Protocol } from './exchange.ts'
-import { finishedFirst } from './unread-body.ts'
+import { leavable } from './unread-body.ts'
 
 const refusalKey = createContextKey<ConnectError | undefined>(undefined)
 const contexts = new WeakMap<Exchange, HandlerContext>()
@@ -36,8 +36,8 @@ export function observedHandler(handler: UniversalHandler, maxBodyBytes: number)
     if (!exchange || !request.contextValues) return handler(request)
     exchange.operation = `/${handler.service.typeName}/${handler.method.name}`
     exchange.protocol = protocolOf(request.header.get('content-type') ?? '')
-    const { request: kept, held } = finishedFirst(request, handler)
-    const response = await handler(withExactIntegers(kept, maxBodyBytes))
+    const { request: whole, held } = leavable(request, handler)
+    const response = await handler(withExactIntegers(whole, maxBodyBytes))
     // The message of a unary call was read to its end before.
     if (exchange.intercepted)
       return handler.method.methodKind === 'unary' ? response : held(response)

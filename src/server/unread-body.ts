@@ -7,33 +7,40 @@ import type {
 /** For how long the rest of a request is read before its answer, if the answer is ready earlier. */
 const REST_MS = 500
 
+type Body = UniversalServerRequest['body']
+
+export function isByteStream(body: Body): body is AsyncIterable<Uint8Array> {
+  return typeof body === 'object' && body !== null && Symbol.asyncIterator in body
+}
+
 /**
- * Lets a client of HTTP/2 finish a call of one message before it is answered: reads and drops what
+ * Lets Connect leave a body before its end. Leaving node's own iterator destroys the request, whose
+ * rest then cannot be read: over HTTP/1.1 the connection stops.
+ *
+ * Lets a client of HTTP/2 finish a call of one message before it is answered, too: reads and drops what
  * comes after an answer is ready, for half a second at most. connect-go breaks its message off when
  * the answer begins; node:http2 then misses bytes of the content-length and resets the stream with
  * PROTOCOL_ERROR, often before the end of the answer is out.
  *
  * Returns the request to be handled, and what holds back the answer to it.
  */
-export function finishedFirst(request: UniversalServerRequest, { method }: UniversalHandler) {
+export function leavable(request: UniversalServerRequest, { method }: UniversalHandler) {
   const { body } = request
-  const oneMessage = method.methodKind === 'unary' || method.methodKind === 'server_streaming'
-  if (!oneMessage || !request.httpVersion.startsWith('2') || !isByteStream(body))
-    return { request, held: (response: UniversalServerResponse) => response }
+  if (!isByteStream(body)) return { request, held: asIs }
   const chunks = body[Symbol.asyncIterator]()
-  // Without `return`: leaving node's iterator would destroy the request.
   const kept = { [Symbol.asyncIterator]: () => ({ next: () => chunks.next() }) }
+  const oneMessage = method.methodKind === 'unary' || method.methodKind === 'server_streaming'
+  function held(response: UniversalServerResponse): UniversalServerResponse {
+    return response.body ? { ...response, body: afterRest(response.body, chunks) } : response
+  }
   return {
     request: { ...request, body: kept },
-    held: (response: UniversalServerResponse) =>
-      response.body ? { ...response, body: afterRest(response.body, chunks) } : response,
+    held: oneMessage && request.httpVersion.startsWith('2') ? held : asIs,
   }
 }
 
-type Body = UniversalServerRequest['body']
-
-export function isByteStream(body: Body): body is AsyncIterable<Uint8Array> {
-  return typeof body === 'object' && body !== null && Symbol.asyncIterator in body
+function asIs(response: UniversalServerResponse): UniversalServerResponse {
+  return response
 }
 
 async function* afterRest(body: AsyncIterable<Uint8Array>, rest: AsyncIterator<Uint8Array>) {
