@@ -25,19 +25,15 @@ const forOperators =
 
 /** Each keeps a request in memory; above that they are refused at once. */
 const maxWaiting = 4096
-/**
- * A body that takes longer gives its call's place away until it is there. Most come with the headers,
- * and those that do not lose nothing by it.
- */
-const bodyPatienceMs = 5
-/** Such bodies; the one that has taken the longest makes way for the next. */
+/** Calls whose body takes long to come; the one that has taken the longest makes way for the next. */
 const maxSlowBodies = 1024
 const sweepMs = 10
 
 interface Call {
   readonly arrival: Arrival
-  readonly since: number
   holdsPlace: boolean
+  /** Whether a sweep has found its body missing. */
+  late: boolean
 }
 
 export interface AdmissionLimits {
@@ -71,7 +67,7 @@ export function admission({ atOnce, most }: AdmissionLimits): Admission {
   }
 
   function begin(arrival: Arrival, { clientGone }: Never): void {
-    const call = { arrival, since: performance.now(), holdsPlace: false }
+    const call = { arrival, holdsPlace: false, late: false }
     take(call)
     function over(): void {
       receiving.delete(call)
@@ -94,22 +90,29 @@ export function admission({ atOnce, most }: AdmissionLimits): Admission {
     arrival.begin(clientGone)
   }
 
-  /** Who sends a byte at a time must not keep others out. */
-  function sweepBodies(now: number): void {
+  /**
+   * Who sends a byte at a time must not keep others out: a body that is missing at two sweeps, between
+   * which the sockets have been read, gives its call's place away until it is there. Not by the clock,
+   * because in overload what has come lies unread for long.
+   */
+  function sweepBodies(): void {
     for (const call of receiving) {
-      if (now - call.since < bodyPatienceMs) return
-      receiving.delete(call)
-      slow.add(call)
-      const [slowest] = slow
-      if (slow.size > maxSlowBodies) slowest?.arrival.abort()
-      give(call)
+      if (call.late) makeWay(call)
+      else call.late = true
     }
   }
 
+  function makeWay(call: Call): void {
+    receiving.delete(call)
+    slow.add(call)
+    const [slowest] = slow
+    if (slow.size > maxSlowBodies) slowest?.arrival.abort()
+    give(call)
+  }
+
   function sweep(): void {
-    const now = performance.now()
-    sweepBodies(now)
-    line.sweep(now, most - atOnce)
+    sweepBodies()
+    line.sweep(performance.now(), most - atOnce)
     if (line.size + receiving.size > 0) return
     clearInterval(sweeping)
     sweeping = undefined
@@ -140,7 +143,6 @@ export function admission({ atOnce, most }: AdmissionLimits): Admission {
   return {
     arrive(arrival, never) {
       if (forOperators.test(arrival.url)) return arriveForOperator(arrival, never)
-      if (!hasRoom()) sweepBodies(arrival.at)
       if (hasRoom()) begin(arrival, never)
       else if (line.size >= maxWaiting) never.refused()
       else wait(arrival, never)

@@ -323,11 +323,12 @@ function endWithAnswer(stream: http2.ServerHttp2Stream): void {
 }
 
 /**
- * Before the first of its body a call can do nothing, and one that is reset by then has cost a tenth.
- * Not much longer, though: a client may wait for the headers of a stream's answer before it sends.
+ * Before the first of its body a call can do nothing, and one that is reset by then costs a tenth. Not
+ * much longer, though: a client may wait for the headers of a stream's answer before it sends.
  */
-const BODY_MS = 10
+const BODY_MS = 20
 
+/** Hands the stream over when its body begins, and after what has arrived with that: perhaps a reset. */
 function afterBodyBegins(
   stream: http2.ServerHttp2Stream,
   hand: () => void,
@@ -339,8 +340,7 @@ function afterBodyBegins(
   }
   function begin(): void {
     settle()
-    // Once the stream has noticed that nobody listens for 'readable', which sets it back to its start.
-    process.nextTick(() => (stream.destroyed ? gone() : hand()))
+    setImmediate(() => (stream.closed || stream.destroyed ? gone() : hand()))
   }
   function leave(): void {
     settle()
