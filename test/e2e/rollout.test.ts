@@ -12,7 +12,7 @@ import { type ServiceProcess, startProcess } from '../help/process.ts'
 const haproxy = findProgram('haproxy')
 const skip = haproxy === undefined ? 'needs haproxy, which Debian has as a package' : false
 // On each port; `npm run verify` asks for more than a shared machine of CI can be trusted with.
-const everyMs = 1000 / Number(process.env.ROLLOUT_RATE ?? 100)
+const everyMs = 1000 / Number(process.env.ROLLOUT_RATE ?? 20)
 const warmUpMs = 1500
 
 /** One way to call: resolves, or rejects with what a client of it would see. */
@@ -47,8 +47,8 @@ function grpcCalls(t: Test, url: string): [Call, Call] {
   t.teardown(() => sessionManager.abort())
   const client = createClient(User, createGrpcTransport({ baseUrl: url, sessionManager }))
   return [
-    () => client.getUser({ id: 1n }, { timeoutMs: 5000 }),
-    () => client.createUser(newUser(), { timeoutMs: 5000 }),
+    () => client.getUser({ id: 1n }, { timeoutMs: 20_000 }),
+    () => client.createUser(newUser(), { timeoutMs: 20_000 }),
   ]
 }
 
@@ -101,6 +101,9 @@ async function deployment(t: Test) {
       HTTP_ADDR: `127.0.0.1:${rest}`,
       GRPC_ADDR: `127.0.0.1:${grpc}`,
       DRAIN_DELAY: '1s',
+      // Slow is no failure here.
+      TIMEOUT: '10s',
+      DB_POOL_WAIT: '5s',
     })
   const instances = await Promise.all(backends.map(run))
   const proxy = await balancer(t, haproxy ?? '', backends)
@@ -145,13 +148,13 @@ test('a rolling restart under load fails no call, and connections move', { skip 
   }
   await Promise.all(running.map((each) => each.end()))
   for (const { calls, failures } of running) {
-    t.ok(calls > 300, `${calls} calls`)
+    t.ok(calls > 60, `${calls} calls`)
     t.strictSame(distinct(failures), [])
   }
   for (const [i, instance] of instances.entries()) {
     const { rest, grpc } = served(instance)
-    t.ok(Number(rest) > 50, `instance ${i} got ${rest} REST calls after its restart`)
-    t.ok(Number(grpc) > 50, `instance ${i} got ${grpc} gRPC calls after its restart`)
+    t.ok(Number(rest) > 10, `instance ${i} got ${rest} REST calls after its restart`)
+    t.ok(Number(grpc) > 10, `instance ${i} got ${grpc} gRPC calls after its restart`)
   }
 })
 

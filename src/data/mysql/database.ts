@@ -86,6 +86,7 @@ export function mysqlDatabase({
       if (next.database !== '' || next.migrations !== 'running') firstTry.resolve()
     }
     watching = monitor(options, {
+      lastAnswerAt: pool.lastAnswerAt,
       up() {
         set({ database: '', migrations: problems.migrations === '' ? '' : 'running' })
         if (problems.migrations !== '') void migrateWhileUp(events, set)

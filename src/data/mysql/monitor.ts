@@ -10,13 +10,15 @@ export interface MonitorEvents {
   up: () => void
   /** It does not, for this reason. */
   down: (reason: string) => void
+  /** When it has last answered a call, by `performance.now()`: it is busy then, and not gone. */
+  lastAnswerAt: () => number
 }
 
 /**
  * Asks the server again and again on a connection of its own, and tells each change. A stopped server
  * neither answers nor refuses, so only this can tell it from a slow statement.
  */
-export function monitor(options: ConnectionOptions, { up, down }: MonitorEvents) {
+export function monitor(options: ConnectionOptions, { up, down, lastAnswerAt }: MonitorEvents) {
   const closing = new AbortController()
   let connection: Connection | undefined
   let known: string | undefined
@@ -24,7 +26,7 @@ export function monitor(options: ConnectionOptions, { up, down }: MonitorEvents)
   async function ask(): Promise<void> {
     while (!closing.signal.aborted) {
       connection ??= connected(options)
-      const problem = await answer(connection)
+      const problem = await answer(connection, lastAnswerAt)
       if (closing.signal.aborted) break
       if (problem !== '') {
         connection.destroy()
@@ -58,10 +60,14 @@ function connected(options: ConnectionOptions): Connection {
 }
 
 /** Empty when the server answers, else why not. */
-function answer(connection: Connection): Promise<string> {
+function answer(connection: Connection, lastAnswerAt: () => number): Promise<string> {
   const { promise, resolve } = Promise.withResolvers<string>()
   // One turn later: an answer that has arrived while this process was busy counts.
-  const late = () => setImmediate(() => resolve(`no answer within ${answerMs} ms`))
+  function judge(): void {
+    const isBusy = performance.now() - lastAnswerAt() < answerMs
+    resolve(isBusy ? '' : `no answer within ${answerMs} ms`)
+  }
+  const late = () => setImmediate(judge)
   const timer = setTimeout(late, answerMs)
   connection.ping((err: DriverError | null) => resolve(err ? reason(err) : ''))
   return promise.finally(() => clearTimeout(timer))

@@ -34,6 +34,7 @@ export function connectionPool(
   })
   const room = slots(limits, (limit) => observer.refused?.(limit))
   const running = new Set<(reason: unknown) => void>()
+  let lastAnswerAt = Number.NEGATIVE_INFINITY
 
   /** Runs `work` on `connection` until it ends, the signal aborts or the pool gives all up. */
   function run<T>(
@@ -56,6 +57,7 @@ export function connectionPool(
     signal.addEventListener('abort', abort, { once: true })
     work(connection).then(
       (value) => {
+        lastAnswerAt = performance.now()
         if (!running.has(giveUp)) return
         settle()
         connection.release()
@@ -140,6 +142,8 @@ export function connectionPool(
       room.dismiss(reason)
       for (const leave of running) leave(reason)
     },
+    /** When a call has last had its work done, by `performance.now()`. */
+    lastAnswerAt: () => lastAnswerAt,
     close: () => pool.end(),
     state() {
       // Not in mysql2's types, and its events tell only of connections that come.
