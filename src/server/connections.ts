@@ -97,7 +97,7 @@ const UNREAD_MS = 500
  * answered. A single packet can hold a thousand, all of which node:http begins before anybody else is
  * served.
  */
-const MAX_PIPELINED = 64
+const MAX_PIPELINED = 16
 /** Those that wait for it; a client that sends more without reading its answers loses the connection. */
 const MAX_DEFERRED = 4096
 
