@@ -322,34 +322,6 @@ function endWithAnswer(stream: http2.ServerHttp2Stream): void {
   stream.once('finish', () => setImmediate(end, SENT_POLL_MS))
 }
 
-/**
- * Before the first of its body a call can do nothing, and one that is reset by then costs a tenth. Not
- * much longer, though: a client may wait for the headers of a stream's answer before it sends.
- */
-const BODY_MS = 20
-
-/** Hands the stream over when its body begins, and after what has arrived with that: perhaps a reset. */
-function afterBodyBegins(
-  stream: http2.ServerHttp2Stream,
-  hand: () => void,
-  gone: () => void,
-): void {
-  function settle(): void {
-    clearTimeout(late)
-    stream.off('readable', begin).off('close', leave)
-  }
-  function begin(): void {
-    settle()
-    setImmediate(() => (stream.closed || stream.destroyed ? gone() : hand()))
-  }
-  function leave(): void {
-    settle()
-    gone()
-  }
-  const late = setTimeout(begin, BODY_MS)
-  stream.once('readable', begin).once('close', leave)
-}
-
 interface Http2Connection {
   readonly session: http2.ServerHttp2Session
   streams: number
@@ -408,11 +380,7 @@ export function http2c(
       contentType: type,
       hasBody,
       at,
-      begin(gone) {
-        const hand = () => requests.emit('stream', stream, headers, flags, rawHeaders)
-        if (hasBody) afterBodyBegins(stream, hand, gone)
-        else hand()
-      },
+      begin: () => void requests.emit('stream', stream, headers, flags, rawHeaders),
       refuse: (answer) => answer2(stream, answer),
       abort: () => stream.close(NGHTTP2_ENHANCE_YOUR_CALM),
       onReceived: (listener) => stream.once('end', listener),

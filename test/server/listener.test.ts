@@ -726,3 +726,23 @@ test('a process ends by itself once its listener is closed', async (t) => {
   const { stdout } = await run(process.execPath, args, { timeout: 5000 })
   t.equal(stdout, 'closed\n')
 })
+
+test('a request over HTTP/2 whose body is empty is answered, however its end comes', async (t) => {
+  const { port } = await listen(
+    t,
+    handle((req, res) => {
+      req.resume().once('end', () => res.end('ended'))
+    }),
+  )
+  const session = http2.connect(`http://127.0.0.1:${port}`)
+  t.teardown(() => session.destroy())
+  const ends: Record<string, (stream: http2.ClientHttp2Stream) => void> = {
+    'with an empty frame at once': (stream) => stream.end(),
+    'with an empty frame later': (stream) => setTimeout(() => stream.end(), 10),
+  }
+  for (const [how, end] of Object.entries(ends)) {
+    const stream = session.request({ ':method': 'POST', ':path': '/' })
+    end(stream)
+    t.equal(await text(stream), 'ended', how)
+  }
+})
