@@ -68,7 +68,7 @@ function repeated(bytes: Buffer, times: number): Buffer {
 }
 
 async function resets({ rest, rpc }: ServiceProcess): Promise<void> {
-  const sessions = [rest, rpc, rest, rpc].map((url) => http2.connect(url))
+  const sessions = [rest, rpc].map((url) => http2.connect(url))
   for (const session of sessions) session.on('error', () => undefined)
   for (let round = 0; round < 100; round += 1) {
     for (const session of sessions)

@@ -50,7 +50,7 @@ async function oneByteAtATime(service: ServiceProcess): Promise<void> {
 /** More bodies than the service takes calls at once, a byte at a time. */
 async function slowBodies(service: ServiceProcess): Promise<void> {
   const sockets = creates(service).flatMap(([addr, head]) =>
-    Array.from({ length: 300 }, () => dial(addr, `${head}Content-Length: 100\r\n\r\n`)),
+    Array.from({ length: 100 }, () => dial(addr, `${head}Content-Length: 100\r\n\r\n`)),
   )
   for (let bytes = 0; bytes < 20; bytes += 1) {
     for (const socket of sockets) socket.write(' ')
@@ -113,9 +113,9 @@ async function compressedBombs(service: ServiceProcess, t: Test): Promise<void> 
 
 /** Asks for much on connections that take nothing of the answers. */
 async function readNothing({ http, grpc }: ServiceProcess): Promise<void> {
-  const requests = 'GET /v1/users?page_size=100 HTTP/1.1\r\nHost: x\r\n\r\n'.repeat(50)
+  const requests = 'GET /v1/users?page_size=100 HTTP/1.1\r\nHost: x\r\n\r\n'.repeat(16)
   const calls =
-    `POST /api.user.v1.User/ListUsers HTTP/1.1\r\n${json}Content-Length: 2\r\n\r\n{}`.repeat(50)
+    `POST /api.user.v1.User/ListUsers HTTP/1.1\r\n${json}Content-Length: 2\r\n\r\n{}`.repeat(16)
   const sockets = Array.from({ length: 100 }, (_, i) => {
     const socket = i % 2 ? dial(http, requests) : dial(grpc, calls)
     return socket.pause()
@@ -157,7 +157,7 @@ async function vanish(service: ServiceProcess): Promise<void> {
 othersAreServedDuring({
   'keeps 10,000 idle connections and half prefaces': idleConnections,
   'sends one byte at a time': oneByteAtATime,
-  'sends 1200 bodies a byte at a time': slowBodies,
+  'sends 400 bodies a byte at a time': slowBodies,
   'sends endless headers': endlessHeaders,
   'sends bodies of 1 GiB': hugeBodies,
   'sends JSON 100,000 levels deep': deepJson,
