@@ -22,7 +22,9 @@ export interface Facts {
   operation: string
   route: string
   method: string
-  /** Empty where there was no request. */
+  /** False for a connection that was refused before there was a request. */
+  requested: boolean
+  /** Of HTTP; empty where the request was turned away before it was opened. */
   version: string
   httpStatus: number
   status: number
@@ -105,7 +107,7 @@ export function makeSeries(families: Families, facts: Facts, { scheme, refused }
   }
 }
 
-/** Undefined where there was no request, so that nothing of it was counted. */
+/** Undefined where no request was opened, so that nothing of it was counted. */
 function bytesOf(families: Families, { version }: Facts, http: Attributes): Series['bytes'] {
   if (version === '') return undefined
   return {
@@ -114,9 +116,9 @@ function bytesOf(families: Families, { version }: Facts, http: Attributes): Seri
   }
 }
 
-function limitOf({ reason, version }: Facts): Limit | undefined {
+function limitOf({ reason, requested }: Facts): Limit | undefined {
   // Whoever is refused before a request was one connection too many.
-  return reason === 'OVERLOADED' && version === '' ? 'max_connections' : limitOfReason[reason]
+  return reason === 'OVERLOADED' && !requested ? 'max_connections' : limitOfReason[reason]
 }
 
 function httpAttributes(facts: Facts, scheme: string): Attributes {

@@ -52,7 +52,7 @@ export function exchangeMetrics(
       countBodies(request, response, sizes)
     },
     end(exchange) {
-      // None of a connection that was refused before there was a request.
+      // None where nothing was opened.
       const sizes = begun.get(exchange)
       const series = seriesOf(exchange, sizes?.version ?? '')
       const seconds = exchange.durationMs / 1000
@@ -90,6 +90,7 @@ function seriesFinder(families: Families, common: Common, paths: readonly string
       operation,
       route: exchange.route || operation,
       method: knownMethod(exchange.method),
+      requested: exchange.method !== '',
       version,
       httpStatus,
       status: failure?.status ?? httpStatus,
@@ -115,6 +116,7 @@ function isSame(a: Facts, b: Facts): boolean {
     a.httpStatus === b.httpStatus &&
     a.protocol === b.protocol &&
     a.version === b.version &&
+    a.requested === b.requested &&
     a.code === b.code &&
     a.reason === b.reason &&
     a.method === b.method &&

@@ -1,6 +1,6 @@
 import { test } from 'tap'
 import { certificates } from '../help/certificates.ts'
-import { grpcCollector, httpCollector } from '../help/collector.ts'
+import { grpcCollector, httpCollector, type Received } from '../help/collector.ts'
 import { freshSqlitePath } from '../help/db.ts'
 import { type ServiceProcess, startProcess } from '../help/process.ts'
 import { served, trees, until } from '../help/spans.ts'
@@ -92,10 +92,11 @@ for (const [name, collectorOf] of [
       TRACING_ENDPOINT: collector.url,
     })
     await get(service)
-    await until(
-      () => served(1)(collector.spans) && collector.logs.some(({ body }) => body === 'request'),
-    )
-    const record = collector.logs.find(({ body }) => body === 'request')
+    // Who waits for the service to be ready leaves such a line too.
+    const ofCall = ({ attributes }: Received['logs'][number]) =>
+      attributes['reason'] === 'USER_NOT_FOUND'
+    await until(() => served(1)(collector.spans) && collector.logs.some(ofCall))
+    const record = collector.logs.find(ofCall)
     const root = collector.spans.find(({ kind }) => kind === 'SERVER')
     t.match(record, {
       severity: 'info',
@@ -105,7 +106,7 @@ for (const [name, collectorOf] of [
       resource: { 'service.name': 'user-service' },
     })
     t.match(
-      service.lines.find(({ msg }) => msg === 'request'),
+      service.lines.find(({ reason }) => reason === 'USER_NOT_FOUND'),
       { trace_id: root?.traceId },
       'here too',
     )
