@@ -30,6 +30,7 @@ import { parseOrigins } from './server/cors.ts'
 import { descriptors } from './server/descriptors.ts'
 import { grpcServer } from './server/grpc.ts'
 import { healthService } from './server/health.ts'
+import { type IdleMemory, idleMemory } from './server/idle-memory.ts'
 import { httpServer, type ServerOptions } from './server/http.ts'
 import { interceptors } from './server/interceptor/list.ts'
 import { kratosMetadataService } from './server/kratos-metadata.ts'
@@ -73,7 +74,8 @@ export function createApp({ conf, log, now = () => new Date(), ...watch }: AppOp
   const ready = readiness({ ...db.problems(), shutdown: '' })
   const closing = new AbortController()
   const calls = admission(callLimits(conf))
-  const options = serverOptions(conf, { log, tls, calls, tracing, metrics })
+  const memory = idleMemory()
+  const options = serverOptions(conf, { log, tls, calls, memory, tracing, metrics })
   const userRoutes = (router: ConnectRouter) => router.service(User, users)
   const http = httpServer({ ...options, routes: userRoutes }, ready)
   const grpc = grpcServer({
@@ -102,6 +104,7 @@ export function createApp({ conf, log, now = () => new Date(), ...watch }: AppOp
     ready.set('shutdown', 'the service is being stopped')
     await sleep(durationMs(conf.server.shutdown.drainDelay))
     closing.abort()
+    memory.stop()
     const begin = performance.now()
     const graceMs = durationMs(conf.server.shutdown.timeout)
     await Promise.all([http, grpc].map((app) => closeGracefully(app, graceMs)))
@@ -117,10 +120,16 @@ export function createApp({ conf, log, now = () => new Date(), ...watch }: AppOp
     /** The REST routes as a table for people. */
     routes: () => routeListing(compileRoutes({ routes: userRoutes })),
     /**
-     * Connects to the database, or finds that it cannot yet, and opens both ports. `rejected` is told
-     * when the database rejects a migration, perhaps much later.
+     * Opens both ports, then connects to the database and migrates it, or finds that it cannot yet.
+     * `rejected` is told when the database rejects a migration, perhaps much later.
      */
     async start(rejected: (err: Error) => void) {
+      memory.start()
+      // First, so that whoever looks can see that the process is alive while migrations run.
+      const addresses = {
+        http: await listenOn(http, conf.server.http.addr),
+        grpc: await listenOn(grpc, conf.server.grpc.addr),
+      }
       // Without it lists are read from the primary, so nobody waits for it and it decides nothing.
       void replica?.start({
         changed: ({ database }) =>
@@ -136,10 +145,7 @@ export function createApp({ conf, log, now = () => new Date(), ...watch }: AppOp
         migrated: (names) => log.info({ applied: names }, 'migrated'),
         rejected,
       })
-      return {
-        http: await listenOn(http, conf.server.http.addr),
-        grpc: await listenOn(grpc, conf.server.grpc.addr),
-      }
+      return addresses
     },
     /** Stops in order, as above; a second call waits for the first. */
     stop: () => (stopped ??= stop()),
@@ -148,8 +154,8 @@ export function createApp({ conf, log, now = () => new Date(), ...watch }: AppOp
 
 const untraced: Tracing['traced'] = (_layer, object) => object
 
-/** More calls at once than a few times the connections would only wait for one of those. */
-const leastAtOnce = 64
+/** More calls at once than twice the connections would only wait for one of those. */
+const leastAtOnce = 16
 
 function callLimits({ server, data }: Conf) {
   const most = server.limits.maxConcurrentCalls
@@ -189,11 +195,12 @@ function totalOptions({ exactUpTo, maxAge }: Conf['data']['total']) {
 interface Shared extends Pick<AppOptions, 'log' | 'tracing' | 'metrics'> {
   tls: Tls | undefined
   calls: Admission
+  memory: IdleMemory
 }
 
 function serverOptions(
   { server }: Conf,
-  { log, tls, calls, tracing, metrics }: Shared,
+  { log, tls, calls, memory, tracing, metrics }: Shared,
 ): Omit<ServerOptions, 'routes'> {
   const { limits, timeout, operationTimeouts } = server
   const requestTimeoutMs = durationMs(limits.requestTimeout)
@@ -208,6 +215,7 @@ function serverOptions(
     observers: [
       ...(tracing ? [tracing.observer] : []),
       ...(metrics ? [metrics.exchanges] : []),
+      memory.observer,
       accessLog(log, tracing?.fieldsOf),
     ],
     admission: calls,
@@ -226,8 +234,13 @@ function serverOptions(
 }
 
 function tlsOf({ server }: Conf, log: Logger): Tls | undefined {
-  return loadTls({ ...server.tls, minVersion: server.tls.minVersion as SecureVersion }, (err) =>
-    log.error({ err: err.message }, 'the changed certificate cannot be used; the one before stays'),
+  return loadTls(
+    { ...server.tls, minVersion: server.tls.minVersion as SecureVersion },
+    {
+      unusable: ({ message }) =>
+        log.error({ err: message }, 'the changed certificate cannot be used; the one before stays'),
+      refused: (reason) => log.info({ reason }, 'TLS handshake failed'),
+    },
   )
 }
 

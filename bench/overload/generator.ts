@@ -26,7 +26,7 @@ export interface Report extends Figures {
 const rampMs = 1000
 const clockTicksPerSecond = 100
 // Past the calls that the service takes at once, so that it has something to refuse.
-const connections = { rest: 2000, grpc: 32 }
+const connections = { rest: 4000, grpc: 40 }
 
 /** User and system time of all threads of a process, as Linux tells it. */
 function cpuSeconds(pid: number): number {

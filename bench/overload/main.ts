@@ -16,6 +16,9 @@ const { values } = parseArgs({
     seconds: { type: 'string', default: '4' },
     kinds: { type: 'string', default: 'rest,grpc' },
     storages: { type: 'string', default: 'sqlite,mysql' },
+    // Calls at once, to find the capacity.
+    ramp: { type: 'string', default: '16,32,128' },
+    // Calls that arrive, in multiples of it.
     loads: { type: 'string', default: '0.5,1,1.5,2' },
     // Settings of the service by their variables: --set MAX_CONCURRENT_CALLS=64.
     set: { type: 'string', multiple: true, default: [] },
@@ -25,9 +28,11 @@ const rounds = Number(values.rounds)
 const seconds = Number(values.seconds)
 const kinds = values.kinds.split(',') as Order['kind'][]
 const storages = values.storages.split(',')
+const ramp = values.ramp.split(',').map(Number)
 const loads = values.loads.split(',').map(Number)
-const settings = Object.fromEntries(values.set.map((setting) => setting.split('=', 2)))
-const ramp = [8, 32, 128]
+const settings = Object.fromEntries(
+  values.set.map((setting) => /^(.*?)=(.*)$/s.exec(setting)?.slice(1) ?? [setting, '']),
+)
 const warmUp = { load: { concurrency: 64 }, seconds: 5 }
 
 /** One line of the table, one entry a round. */

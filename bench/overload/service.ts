@@ -29,6 +29,7 @@ export async function startService(
   const addresses = {
     HTTP_ADDR: `127.0.0.1:${ports.rest}`,
     GRPC_ADDR: `127.0.0.1:${ports.grpc}`,
+    METRICS_ADDR: '127.0.0.1:0',
   }
   const child = run({ ...env, ...addresses }, core, [])
   await untilReady(child, ports.rest)

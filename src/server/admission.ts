@@ -23,8 +23,8 @@ export interface Never {
 const forOperators =
   /^\/(?:(?:healthz|readyz)(?:\?|$)|grpc\.health\.|grpc\.reflection\.|kratos\.api\.)/
 
-/** Each keeps a request in memory; above that they are refused at once. */
-const maxWaiting = 4096
+/** Calls above `most` that wait for their refusal; above these it comes at once, whatever that costs. */
+const maxExcess = 2048
 /** Calls whose body takes long to come; the one that has taken the longest makes way for the next. */
 const maxSlowBodies = 1024
 const sweepMs = 10
@@ -50,6 +50,7 @@ export function admission({ atOnce, most }: AdmissionLimits): Admission {
   let active = 0
   let operators = 0
   let sweeping: NodeJS.Timeout | undefined
+  let sweepingBodies: NodeJS.Immediate | undefined
 
   const hasRoom = () => active < atOnce
 
@@ -66,7 +67,8 @@ export function admission({ atOnce, most }: AdmissionLimits): Admission {
     line.proceed(hasRoom)
   }
 
-  function begin(arrival: Arrival, { clientGone }: Never): void {
+  function begin(arrival: Arrival, never: Never): void {
+    if (arrival.gone()) return never.clientGone()
     const call = { arrival, holdsPlace: false, late: false }
     take(call)
     function over(): void {
@@ -87,7 +89,7 @@ export function admission({ atOnce, most }: AdmissionLimits): Admission {
       })
       sweepLater()
     }
-    arrival.begin(clientGone)
+    arrival.begin()
   }
 
   /**
@@ -100,6 +102,16 @@ export function admission({ atOnce, most }: AdmissionLimits): Admission {
       if (call.late) makeWay(call)
       else call.late = true
     }
+    if (line.size > 0) sweepBodiesSoon()
+  }
+
+  /** Where calls wait, each turn of the event loop is a sweep, so that they wait for no clock. */
+  function sweepBodiesSoon(): void {
+    if (receiving.size === 0 || sweepingBodies) return
+    sweepingBodies = setImmediate(() => {
+      sweepingBodies = undefined
+      sweepBodies()
+    })
   }
 
   function makeWay(call: Call): void {
@@ -130,21 +142,23 @@ export function admission({ atOnce, most }: AdmissionLimits): Admission {
     }
     line.join(waiter)
     arrival.onClose(() => line.leave(waiter) && never.clientGone())
+    sweepBodiesSoon()
     sweepLater()
   }
 
   function arriveForOperator(arrival: Arrival, never: Never): void {
     if (operators >= most) return never.refused()
+    if (arrival.gone()) return never.clientGone()
     operators += 1
     arrival.onClose(() => (operators -= 1))
-    arrival.begin(never.clientGone)
+    arrival.begin()
   }
 
   return {
     arrive(arrival, never) {
       if (forOperators.test(arrival.url)) return arriveForOperator(arrival, never)
       if (hasRoom()) begin(arrival, never)
-      else if (line.size >= maxWaiting) never.refused()
+      else if (line.size >= most - atOnce + maxExcess) never.refused()
       else wait(arrival, never)
     },
     get active() {

@@ -4,9 +4,19 @@ import type { Answer, Arrival } from './connections.ts'
 import type { Request, Response } from './exchange.ts'
 
 const methods = ['GET', 'HEAD', 'POST', 'PUT', 'PATCH', 'DELETE'].join(', ')
-const allowedHeaders = [...connectCors.allowedHeaders, 'X-Server-Timeout'].join(', ')
+const allowedHeaders = [
+  ...connectCors.allowedHeaders,
+  'X-Server-Timeout',
+  'If-Match',
+  'If-None-Match',
+  // What a page that is traced itself adds to every call.
+  'traceparent',
+  'tracestate',
+  'baggage',
+].join(', ')
 const exposedHeaders = [
   ...connectCors.exposedHeaders,
+  'ETag',
   // What refusals say beside their body.
   'Accept-Encoding',
   'Accept-Post',

@@ -1,12 +1,12 @@
 import type { IncomingHttpHeaders } from 'node:http'
-import { Code, type ConnectError, createContextValues } from '@connectrpc/connect'
+import { type ConnectError, createContextValues } from '@connectrpc/connect'
 import { fastifyConnectPlugin } from '@connectrpc/connect-fastify'
 import { codeToHttpStatus, errorToJsonBytes } from '@connectrpc/connect/protocol-connect'
 import { setTrailerStatus } from '@connectrpc/connect/protocol-grpc'
 import fastify, { type FastifyInstance, type FastifyReply, type FastifyRequest } from 'fastify'
 import { restError, statusOf, unsupportedMediaType } from '../rest/errors.ts'
-import { ErrorInfoSchema } from '../gen/google/rpc/error_details_pb.ts'
 import { clientError, writeRefusal } from '../rest/server-options.ts'
+import { failureOf } from './connect-error.ts'
 import { cors, isPreflight } from './cors.ts'
 import { clientGone, exchangeKey, exchangeRegistry, type Failure } from './exchange.ts'
 import type { ServerOptions } from './http.ts'
@@ -48,7 +48,8 @@ export function grpcServer(options: ServerOptions) {
         limits,
         {
           gate(arrival) {
-            if (origins.length > 0 && isPreflight(arrival)) return arrival.begin(() => undefined)
+            if (origins.length > 0 && isPreflight(arrival) && !arrival.gone())
+              return arrival.begin()
             const never = (failure: Failure) =>
               exchanges.turnedAway(protocolOf(arrival.contentType), arrival, failure)
             admission.arrive(arrival, {
@@ -109,10 +110,10 @@ function rpcError(err: unknown, request: FastifyRequest): ConnectError {
     : error
 }
 
-function refusalFacts(error: ConnectError) {
+/** Connect's status for a code is not that of REST; what HTTP refuses has its own. */
+function refusalFacts(error: ConnectError): Failure {
   const status = 'httpStatus' in error ? statusOf(error) : codeToHttpStatus(error.code)
-  const reason = error.findDetails(ErrorInfoSchema)[0]?.reason ?? Code[error.code]
-  return { status, reason, code: error.code, cause: error.cause }
+  return { ...failureOf(error), status }
 }
 
 function sendConnectError(reply: FastifyReply, error: ConnectError, status: number): void {

@@ -57,7 +57,8 @@ export function httpServer(options: ServerOptions, readiness: Readiness) {
         limits,
         {
           gate(arrival) {
-            if (origins.length > 0 && isPreflight(arrival)) return arrival.begin(() => undefined)
+            if (origins.length > 0 && isPreflight(arrival) && !arrival.gone())
+              return arrival.begin()
             const never = (failure: Failure) => exchanges.turnedAway('rest', arrival, failure)
             admission.arrive(arrival, {
               refused() {

@@ -46,7 +46,7 @@ export function dualProtocolListener(
   handler: RequestHandler,
   limits: ListenerLimits,
   {
-    gate = (arrival) => arrival.begin(() => undefined),
+    gate = (arrival) => arrival.begin(),
     overflow,
     overflowed,
     broken,

@@ -20,15 +20,22 @@ export interface Tls {
   follow(server: tls.Server): void
 }
 
+/** What the files and the clients do later. */
+export interface TlsEvents {
+  /** A changed file cannot be used; the certificate before it stays. */
+  unusable: (err: Error) => void
+  /** A client's handshake has failed: no common version, no certificate, or none that is known. */
+  refused: (reason: string) => void
+}
+
 /** Kubernetes replaces links and editors rename files, so the contents are compared. */
 const pollMs = 1000
 
 /**
  * Reads the certificate that both ports show; undefined where TLS is off. Throws an error that names
- * the file which is missing or wrong. `failed` is told when a changed file cannot be used; the
- * certificate before it then stays.
+ * the file which is missing or wrong.
  */
-export function loadTls(files: TlsFiles, failed: (err: Error) => void): Tls | undefined {
+export function loadTls(files: TlsFiles, events: TlsEvents): Tls | undefined {
   const { certFile, keyFile, clientCaFile } = files
   if (certFile === '' && keyFile === '') return undefined
   if (certFile === '' || keyFile === '')
@@ -54,7 +61,14 @@ export function loadTls(files: TlsFiles, failed: (err: Error) => void): Tls | un
         server.setSecureContext(next)
         end = endOf(next)
       }
-      const timer = setInterval(() => void compare().catch(failed), pollMs).unref()
+      const timer = setInterval(() => void compare().catch(events.unusable), pollMs).unref()
+      server.on('tlsClientError', (err: NodeJS.ErrnoException, socket) => {
+        // A certificate that node itself refuses looks like a client that breaks off, as those do who
+        // only look whether the port is open.
+        const { authorizationError } = socket
+        if (authorizationError) events.refused(String(authorizationError))
+        else if (err.code !== 'ECONNRESET') events.refused(err.code ?? err.message)
+      })
       server.once('close', () => clearInterval(timer))
     },
   }

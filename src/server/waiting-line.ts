@@ -7,36 +7,76 @@ export interface Waiter {
 }
 
 /**
- * How long a call waits before it may be refused. A line that was empty not long ago is a burst, which is
- * served by then; one that was not is an overload, and whoever is to be refused shall know it early.
+ * A line that is there for longer is no burst, which is served by then, but an overload: whoever would
+ * wait for too long in it shall know that early.
  */
-const burstMs = 1000
-const overloadMs = 200
-/** How long a refusal is put off at most. */
+const burstMs = 5000
+/** The longest line in overload, as the time in which it is served: half of a call's own deadline. */
+const overloadMs = 500
+/** Nobody waits for longer, whatever becomes of the others. */
 const longestWaitMs = 5000
 /**
- * A refusal costs about an eighth of a call, so a flood of them takes the time of the calls that could
- * be served. There are at most so many for each call that ends, and the others are put off: a
+ * A refusal costs an eighth of a call, so a flood of them takes the time of the calls that could be
+ * served. At so many in a millisecond they take a few hundredths of it, and the others are put off: a
  * connection of HTTP/1.1 sends nothing while its call waits.
  */
-const refusalsPerCall = 0.25
-/** So that refusals go on when calls do not. A process that gets little of its core sweeps less often. */
-const refusalsPerSweep = 2
+const refusalsPerMs = 1
+/** After a pause of the process, so that one sweep does not do the refusals of all of it. */
+const refusalsPerSweep = 100
+const rateWindowMs = 1000
 
-/**
- * The newest begins first, because its client is the least likely to have given up; the oldest is
- * refused first.
- */
+/** Calls begin in order of arrival; the newest are refused first, which have waited for the shortest. */
 export function waitingLine() {
-  // In order of arrival, with those who have left among them.
+  // In order of arrival from `head` on, with those who have left among them.
   let line: Waiter[] = []
+  let head = 0
   const present = new Set<Waiter>()
-  let ended = 0
   let busySince = 0
+  let sweptAt = 0
+  let rate = { since: 0, served: 0, perMs: 0 }
+
+  function oldest(): Waiter | undefined {
+    for (; head < line.length; head += 1) {
+      const waiter = line[head]
+      if (waiter && present.has(waiter)) return waiter
+    }
+    line = []
+    head = 0
+    return undefined
+  }
+
+  function newest(): Waiter | undefined {
+    for (; line.length > head; line.pop()) {
+      const waiter = line.at(-1)
+      if (waiter && present.has(waiter)) return waiter
+    }
+    return undefined
+  }
+
+  function forget(): void {
+    if (head < line.length / 2) return
+    line = line.slice(head)
+    head = 0
+  }
+
+  /** How many calls may wait now, of `room` at most. */
+  function roomAt(now: number, room: number): number {
+    const elapsedMs = now - rate.since
+    if (elapsedMs >= rateWindowMs) rate = { since: now, served: 0, perMs: rate.served / elapsedMs }
+    return now - busySince < burstMs ? room : Math.min(room, rate.perMs * overloadMs)
+  }
+
+  function refuse(waiter: Waiter): void {
+    present.delete(waiter)
+    waiter.refuse()
+  }
 
   return {
     join(waiter: Waiter): void {
-      if (present.size === 0) busySince = waiter.since
+      if (present.size === 0) {
+        busySince = sweptAt = waiter.since
+        rate = { since: waiter.since, served: 0, perMs: 0 }
+      }
       line.push(waiter)
       present.add(waiter)
     },
@@ -44,37 +84,32 @@ export function waitingLine() {
     leave: (waiter: Waiter): boolean => present.delete(waiter),
     /** To be told of each call that has been served. */
     served(): void {
-      ended += 1
+      rate.served += 1
     },
-    /** Lets the newest begin while there is room. */
+    /** Lets the oldest begin while there is room. */
     proceed(hasRoom: () => boolean): void {
-      while (present.size > 0 && hasRoom()) {
-        const newest = line.pop()
-        if (newest && present.delete(newest)) newest.begin()
+      while (hasRoom()) {
+        const next = oldest()
+        if (!next) return
+        present.delete(next)
+        next.begin()
       }
     },
     /**
-     * Refuses those whose time is over, and those for whom there is no room to wait. To be called now
-     * and then while somebody waits.
+     * Refuses those for whom there is no room to wait, and those who have waited for too long. To be
+     * called now and then while somebody waits.
      */
     sweep(now: number, room: number): void {
-      let allowed = refusalsPerSweep + ended * refusalsPerCall
-      ended = 0
-      let tooMany = present.size - room
-      const patienceMs = now - busySince > burstMs ? overloadMs : burstMs
-      let index = 0
-      for (; index < line.length; index += 1) {
-        const waiter = line[index]
-        if (!waiter || !present.has(waiter)) continue
-        const waitedMs = now - waiter.since
-        if (tooMany <= 0 && waitedMs < patienceMs) break
-        if (allowed < 1 && waitedMs < longestWaitMs) break
-        allowed -= 1
-        tooMany -= 1
-        present.delete(waiter)
-        waiter.refuse()
+      const longest = roomAt(now, room)
+      let allowed = Math.min(refusalsPerSweep, Math.ceil((now - sweptAt) * refusalsPerMs))
+      sweptAt = now
+      for (; allowed > 0 && present.size > longest; allowed -= 1) {
+        const last = newest()
+        if (last) refuse(last)
       }
-      line = present.size === 0 ? [] : line.slice(index)
+      for (let first = oldest(); first && now - first.since >= longestWaitMs; first = oldest())
+        refuse(first)
+      forget()
     },
     get size() {
       return present.size

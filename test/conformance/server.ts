@@ -52,7 +52,7 @@ function tlsOf({ useTls, serverCreds, clientTlsCert }: ServerCompatRequest): Tls
     clientCaFile: file('ca.pem', clientTlsCert),
     minVersion: 'TLSv1.2',
   } as const
-  return loadTls(files, (err) => console.error(err))
+  return loadTls(files, { unusable: console.error, refused: console.error })
 }
 
 const request = await readRequest()

@@ -28,6 +28,12 @@ test('a client without a certificate of the known authority gets no answer over 
     for (const [name, call] of everyCaller(t, app, credentials))
       t.equal(await answers(call), false, `${name}, ${who}`)
   t.equal(exchanges(), 0, 'none has got as far as HTTP')
+  const reasons = app.log().filter(({ msg }) => msg === 'TLS handshake failed')
+  t.strictSame(
+    new Set(reasons.map(({ reason }) => reason)),
+    new Set(['UNABLE_TO_VERIFY_LEAF_SIGNATURE', 'ERR_SSL_PEER_DID_NOT_RETURN_A_CERTIFICATE']),
+    'and the log says why',
+  )
   for (const [name, call] of everyCaller(t, app, client))
     t.equal(await answers(call), true, `${name}, client`)
   t.equal(exchanges(), 10)

@@ -5,7 +5,7 @@ import { admission } from '../../src/server/admission.ts'
 import { waitingLine } from '../../src/server/waiting-line.ts'
 
 /** A call that tells what becomes of it. */
-function call({ url = '/v1/users', hasBody = false } = {}) {
+function call({ url = '/v1/users', hasBody = false, gone = false } = {}) {
   const events = new EventEmitter()
   const story: string[] = []
   return {
@@ -17,6 +17,7 @@ function call({ url = '/v1/users', hasBody = false } = {}) {
       contentType: '',
       hasBody,
       at: performance.now(),
+      gone: () => gone,
       begin: () => void story.push('begun'),
       refuse: () => undefined,
       abort() {
@@ -72,7 +73,7 @@ test('a call that is answered gives its place away, once, though its client read
 })
 
 test('a call that waits in vain is refused, and takes no place', async (t) => {
-  const room = admission({ atOnce: 1, most: 10_000 })
+  const room = admission({ atOnce: 1, most: 1 })
   const [first, second] = [call(), call()]
   room.arrive(first.arrival, first.never)
   room.arrive(second.arrival, second.never)
@@ -93,11 +94,20 @@ test('a client that leaves while it waits is told of once, and its call never be
   t.end()
 })
 
-test('above the number that may wait calls are refused at once', (t) => {
-  const room = admission({ atOnce: 1, most: 10_000 })
-  const calls = Array.from({ length: 4098 }, () => call())
+test('a call whose client has gone already takes no place', (t) => {
+  const room = admission({ atOnce: 1, most: 1 })
+  const { arrival, never, story } = call({ gone: true })
+  room.arrive(arrival, never)
+  t.same(story, ['client gone'])
+  t.equal(room.active, 0)
+  t.end()
+})
+
+test('when too many wait for their refusal, it comes at once', (t) => {
+  const room = admission({ atOnce: 1, most: 3 })
+  const calls = Array.from({ length: 2052 }, () => call())
   for (const { arrival, never } of calls) room.arrive(arrival, never)
-  t.equal(room.waiting, 4096)
+  t.equal(room.waiting, 2050)
   t.same(calls.at(-1)?.story, ['refused'])
   for (const { close } of calls) close()
   t.end()
@@ -170,64 +180,95 @@ function lineOf(length: number) {
   const line = waitingLine()
   const refused: number[] = []
   const begun: number[] = []
-  for (let since = 0; since < length; since += 1)
+  function join(since: number): void {
     line.join({ since, begin: () => begun.push(since), refuse: () => refused.push(since) })
-  return { line, refused, begun }
+  }
+  for (let since = 0; since < length; since += 1) join(since)
+  return { line, refused, begun, join }
 }
 
-test('the newest begins first, as many as there is room for', (t) => {
-  const { line, begun } = lineOf(5)
+test('the oldest begins first, as many as there is room for', (t) => {
+  const { line, begun, join } = lineOf(5)
   let room = 2
   line.proceed(() => room-- > 0)
-  t.same(begun, [4, 3])
+  t.same(begun, [0, 1])
   t.equal(line.size, 3)
+  join(5)
+  line.proceed(() => true)
+  t.same(begun, [0, 1, 2, 3, 4, 5])
   t.end()
 })
 
-test('nobody of a burst is refused before a second has passed, then the oldest are, two at a time', (t) => {
-  const { line, refused } = lineOf(5)
-  line.sweep(999, 100)
-  t.same(refused, [])
-  line.sweep(1000, 100)
-  t.same(refused, [0])
-  line.sweep(1003, 100)
-  t.same(refused, [0, 1, 2])
-  line.sweep(1003, 100)
-  t.same(refused, [0, 1, 2, 3, 4])
-  t.end()
-})
-
-test('those for whom there is no room to wait are refused at once, the oldest first', (t) => {
-  const { line, refused } = lineOf(5)
+test('those for whom there is no room to wait are refused at once, the newest first', (t) => {
+  const { line, refused, begun } = lineOf(5)
   line.sweep(10, 4)
-  t.same(refused, [0])
-  line.sweep(10, 1)
+  t.same(refused, [4])
+  line.sweep(20, 1)
+  t.same(refused, [4, 3, 2, 1])
+  line.proceed(() => true)
+  t.same(begun, [0])
+  t.end()
+})
+
+test('in one millisecond one is refused at most, in one sweep a hundred', (t) => {
+  const { line, refused } = lineOf(400)
+  line.sweep(400, 0)
+  t.equal(refused.length, 100)
+  line.sweep(401, 0)
+  t.equal(refused.length, 101)
+  t.end()
+})
+
+test('nobody of a burst is refused before five seconds, then whoever has waited for so long', (t) => {
+  const { line, refused, begun } = lineOf(5)
+  for (let now = 10; now < 5000; now += 10) line.sweep(now, 100)
+  t.same(refused, [])
+  for (let call = 0; call < 20; call += 1) line.served()
+  line.sweep(5002, 100)
   t.same(refused, [0, 1, 2])
-  line.sweep(10, 1)
-  t.same(refused, [0, 1, 2, 3])
-  line.sweep(10, 1)
-  t.equal(line.size, 1)
+  line.proceed(() => true)
+  t.same(begun, [3, 4])
   t.end()
 })
 
-test('in a line that has been there for longer, 200 ms are enough', (t) => {
-  const { line, refused } = lineOf(2)
-  line.join({ begin: () => undefined, refuse: () => refused.push(900), since: 900 })
-  line.sweep(1100, 100)
-  t.same(refused, [0, 1])
-  line.sweep(1101, 100)
-  t.same(refused, [0, 1, 900])
+test('a line that is there for longer is as long as is served in half a second', (t) => {
+  const { line, refused, join } = lineOf(2)
+  let room = 1
+  for (let now = 10; now <= 6000; now += 10) {
+    join(now)
+    if (now % 100 > 0) continue
+    // Ten calls a second are served, of a hundred that come.
+    line.served()
+    room = 1
+    line.proceed(() => room-- > 0)
+    line.sweep(now, 1000)
+  }
+  t.ok(line.size <= 5, `${line.size} wait`)
+  t.ok(refused.length > 500, `${refused.length} are refused`)
   t.end()
 })
 
-test('refusals go with the calls that are served, one for four, until five seconds have passed', (t) => {
-  const { line, refused } = lineOf(40)
-  for (let call = 0; call < 16; call += 1) line.served()
-  line.sweep(1100, 100)
-  t.equal(refused.length, 6)
-  line.sweep(1100, 100)
-  t.equal(refused.length, 8)
-  line.sweep(5019, 100)
-  t.equal(refused.length, 20)
+test('a line that gets empty in between is a burst again', (t) => {
+  const { line, refused, join } = lineOf(1)
+  line.proceed(() => true)
+  for (let since = 5000; since < 5100; since += 1) join(since)
+  line.sweep(6500, 1000)
+  t.same(refused, [])
+  t.end()
+})
+
+test('who has left is neither begun nor refused', (t) => {
+  const line = waitingLine()
+  const told: string[] = []
+  const waiters = ['a', 'b', 'c'].map((name) => ({
+    since: 0,
+    begin: () => void told.push(`${name} begun`),
+    refuse: () => void told.push(`${name} refused`),
+  }))
+  for (const waiter of waiters) line.join(waiter)
+  for (const waiter of [waiters[0], waiters[2]]) t.ok(waiter && line.leave(waiter))
+  line.sweep(6000, 0)
+  line.proceed(() => true)
+  t.same(told, ['b refused'])
   t.end()
 })

@@ -11,8 +11,14 @@ import { promisify } from 'node:util'
 import fastify from 'fastify'
 import { test } from 'tap'
 import type { Test } from 'tap'
+import type { Gate } from '../../src/server/connections.ts'
 import { dualProtocolListener } from '../../src/server/listener.ts'
-import type { DualListener, ListenerLimits, RequestHandler } from '../../src/server/listener.ts'
+import type {
+  DualListener,
+  ListenerLimits,
+  ListenerOptions,
+  RequestHandler,
+} from '../../src/server/listener.ts'
 
 const LIMITS: ListenerLimits = {
   maxHeaderBytes: 4096,
@@ -49,8 +55,9 @@ async function listen(
   t: Test,
   handler: RequestHandler = echo,
   limits: Partial<ListenerLimits> = {},
+  options: ListenerOptions = {},
 ) {
-  const listener = dualProtocolListener(handler, { ...LIMITS, ...limits })
+  const listener = dualProtocolListener(handler, { ...LIMITS, ...limits }, options)
   listener.listen(0, '127.0.0.1')
   await once(listener, 'listening')
   t.teardown(() => listener.closeGracefully(0))
@@ -372,18 +379,37 @@ test('connections that are reset at any moment do no harm', async (t) => {
   t.match(await h1Get(port), { res: { statusCode: 200 } })
 })
 
-test('of the requests of one connection no more than 16 are under way at once', async (t) => {
+test('a refusal that comes after its client has reset the stream is no fault', async (t) => {
+  const refused = Promise.withResolvers<boolean>()
+  const arrived = Promise.withResolvers<void>()
+  const gate: Gate = (arrival) => {
+    arrival.onClose(() => {
+      arrival.refuse({ status: 503, headers: {}, body: 'busy' })
+      refused.resolve(arrival.gone())
+    })
+    arrived.resolve()
+  }
+  const { port } = await listen(t, echo, {}, { gate })
+  const session = h2Connect(t, port)
+  const stream = session.request({ ':path': '/' })
+  stream.on('error', () => undefined)
+  await arrived.promise
+  stream.close(http2.constants.NGHTTP2_CANCEL)
+  t.equal(await refused.promise, true)
+})
+
+test('a request of an HTTP/1.1 connection begins when the one before is answered', async (t) => {
   const begun: Response[] = []
   const { port } = await listen(
     t,
     handle((_req, res) => void begun.push(res)),
   )
-  const raw = dial(t, port, GET.repeat(20))
-  while (begun.length < 16) await sleep(5)
+  const raw = dial(t, port, GET.repeat(3))
+  while (begun.length < 1) await sleep(5)
   await sleep(50)
-  t.equal(begun.length, 16)
+  t.equal(begun.length, 1)
   begun[0]?.end()
-  while (begun.length < 17) await sleep(5)
+  while (begun.length < 2) await sleep(5)
   raw.socket.destroy()
 })
 
@@ -571,17 +597,18 @@ test('more requests than may be under way on one connection are all answered, in
   )
 })
 
-test('pipelined requests under way at closing are all answered', async (t) => {
+test('pipelined requests that have arrived at closing are all answered', async (t) => {
   const begun: Response[] = []
   const { listener, port } = await listen(
     t,
     handle((_req, res) => void begun.push(res)),
   )
   const raw = dial(t, port, GET + GET)
-  while (begun.length < 2) await sleep(5)
+  while (begun.length < 1) await sleep(5)
   const closed = took(listener.closeGracefully(5000))
   begun[0]?.end('first')
   await raw.until('first')
+  while (begun.length < 2) await sleep(5)
   raw.socket.write(GET)
   await sleep(50)
   t.equal(begun.length, 2, 'the request after the last answer is not processed')
@@ -727,22 +754,30 @@ test('a process ends by itself once its listener is closed', async (t) => {
   t.equal(stdout, 'closed\n')
 })
 
-test('a request over HTTP/2 whose body is empty is answered, however its end comes', async (t) => {
-  const { port } = await listen(
-    t,
-    handle((req, res) => {
-      req.resume().once('end', () => res.end('ended'))
-    }),
-  )
-  const session = http2.connect(`http://127.0.0.1:${port}`)
-  t.teardown(() => session.destroy())
-  const ends: Record<string, (stream: http2.ClientHttp2Stream) => void> = {
-    'with an empty frame at once': (stream) => stream.end(),
-    'with an empty frame later': (stream) => setTimeout(() => stream.end(), 10),
-  }
-  for (const [how, end] of Object.entries(ends)) {
-    const stream = session.request({ ':method': 'POST', ':path': '/' })
-    end(stream)
-    t.equal(await text(stream), 'ended', how)
-  }
-})
+for (const [when, gate] of Object.entries<Gate>({
+  'at once': (arrival) => arrival.begin(),
+  'after it has ended': (arrival) => void setTimeout(() => arrival.begin(), 50),
+}))
+  test(`a request over HTTP/2 whose body is empty is answered, however its end comes, if it begins ${when}`, async (t) => {
+    const { port } = await listen(
+      t,
+      handle((req, res) => {
+        req.resume().once('end', () => res.end('ended'))
+      }),
+      {},
+      { gate },
+    )
+    const session = http2.connect(`http://127.0.0.1:${port}`)
+    t.teardown(() => session.destroy())
+    const ends: Record<string, (stream: http2.ClientHttp2Stream) => void> = {
+      'with an empty frame at once': (stream) => stream.end(),
+      'with an empty frame later': (stream) => setTimeout(() => stream.end(), 10),
+      'with the headers': () => undefined,
+    }
+    for (const [how, end] of Object.entries(ends)) {
+      const endStream = how === 'with the headers'
+      const stream = session.request({ ':method': 'POST', ':path': '/' }, { endStream })
+      end(stream)
+      t.equal(await text(stream), 'ended', how)
+    }
+  })

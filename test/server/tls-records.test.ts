@@ -31,7 +31,7 @@ async function listen(t: Test): Promise<number> {
       )
     },
     limits,
-    { tls: loadTls(files, (err) => t.fail(err)) },
+    { tls: loadTls(files, { unusable: (err) => t.fail(err), refused: (why) => t.fail(why) }) },
   )
   listener.on('clientError', (err: Error, socket: net.Socket) => {
     t.fail(err)
