@@ -25,6 +25,7 @@ export async function startService(env: Record<string, string>): Promise<Running
       LOG_FORMAT: 'json',
       HTTP_ADDR: '127.0.0.1:0',
       GRPC_ADDR: '127.0.0.1:0',
+      METRICS_ADDR: '127.0.0.1:0',
       ...env,
     },
     stdio: ['ignore', 'pipe', 'inherit'],

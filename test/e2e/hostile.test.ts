@@ -154,15 +154,18 @@ async function vanish(service: ServiceProcess): Promise<void> {
   }
 }
 
-othersAreServedDuring({
-  'keeps 10,000 idle connections and half prefaces': idleConnections,
-  'sends one byte at a time': oneByteAtATime,
-  'sends 400 bodies a byte at a time': slowBodies,
-  'sends endless headers': endlessHeaders,
-  'sends bodies of 1 GiB': hugeBodies,
-  'sends JSON 100,000 levels deep': deepJson,
-  'sends gzip bombs': compressedBombs,
-  'reads nothing of its answers': readNothing,
-  'sends a thousand requests in a packet': pipelines,
-  'vanishes in the middle of each kind of call': vanish,
-})
+othersAreServedDuring(
+  {
+    'keeps 10,000 idle connections and half prefaces': idleConnections,
+    'sends one byte at a time': oneByteAtATime,
+    'sends 400 bodies a byte at a time': slowBodies,
+    'sends endless headers': endlessHeaders,
+    'sends bodies of 1 GiB': hugeBodies,
+    'sends JSON 100,000 levels deep': deepJson,
+    'sends gzip bombs': compressedBombs,
+    'reads nothing of its answers': readNothing,
+    'sends a thousand requests in a packet': pipelines,
+    'vanishes in the middle of each kind of call': vanish,
+  },
+  ['sends a thousand requests in a packet'],
+)
