@@ -8,7 +8,7 @@ import { templateAt } from './sides.ts'
 const { values } = parseArgs({
   options: {
     rounds: { type: 'string', default: '15' },
-    requests: { type: 'string', default: '2000' },
+    requests: { type: 'string', default: '8000' },
   },
 })
 const rounds = Number(values.rounds)
