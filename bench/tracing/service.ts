@@ -19,6 +19,7 @@ export async function startService(env: Record<string, string>): Promise<Service
       LOG_FORMAT: 'json',
       HTTP_ADDR: '127.0.0.1:0',
       GRPC_ADDR: '127.0.0.1:0',
+      METRICS_ADDR: '127.0.0.1:0',
       TIMEOUT: '20s',
       // A machine that does other work, too, must not make calls fail.
       DB_POOL_WAIT: '20s',

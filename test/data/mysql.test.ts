@@ -202,8 +202,8 @@ test('times are stored in UTC, to the millisecond', async (t) => {
   const repo = openRepo(await opened(t, open(dsn)))
   await repo.insert(newUser('a@example.org', new Date('2024-02-29T23:59:59.007Z')), signal)
   const admin = await connection(t, dsn)
-  const [rows] = await admin.query('SELECT CAST(created_at AS char) AS stored FROM users')
-  t.strictSame(rows, [{ stored: '2024-02-29 23:59:59.007' }])
+  const [rows] = await admin.query('SELECT CAST(created_at AS char) AS text FROM users')
+  t.strictSame(rows, [{ text: '2024-02-29 23:59:59.007' }])
 })
 
 test('a server without room for one more connection is unavailable, not broken', async (t) => {

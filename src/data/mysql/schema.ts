@@ -15,10 +15,10 @@ export const users = mysqlTable(
     name: binaryVarchar('name', { length: 100 }).notNull(),
     email: binaryVarchar('email', { length: 254 }).notNull(),
     phone: binaryVarchar('phone', { length: 32 }).notNull().default(''),
-    // UTC, whatever the server's time zone.
+    // The service always gives it, in UTC. Not utc_timestamp, which TiDB takes for no default.
     createdAt: datetime('created_at', { mode: 'date', fsp: 3 })
       .notNull()
-      .default(sql`(utc_timestamp(3))`),
+      .default(sql`CURRENT_TIMESTAMP(3)`),
   },
   (table) => [uniqueIndex('users_email_unique').on(table.email)],
 )
