@@ -16,7 +16,7 @@ import { median, quantile } from './statistics.ts'
 const { values } = parseArgs({
   options: {
     pairs: { type: 'string', default: '30' },
-    calls: { type: 'string', default: '400' },
+    calls: { type: 'string', default: '1500' },
     instrumentations: { type: 'boolean', default: false },
   },
 })
