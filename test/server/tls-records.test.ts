@@ -7,6 +7,7 @@ import { test, type Test } from 'tap'
 import { dualProtocolListener } from '../../src/server/listener.ts'
 import { loadTls } from '../../src/server/tls.ts'
 import { certificates } from '../help/certificates.ts'
+import { patientLimits } from '../help/limits.ts'
 
 /** More than sockets take in while their reader sleeps. */
 const large = Buffer.alloc(20_000_000, 'x')
@@ -15,14 +16,6 @@ const patience = () => ({ signal: AbortSignal.timeout(20_000) })
 async function listen(t: Test): Promise<number> {
   const { certFile, keyFile } = certificates(t).issue('server')
   const files = { certFile, keyFile, minVersion: 'TLSv1.2', clientCaFile: '' } as const
-  const limits = {
-    maxHeaderBytes: 4096,
-    headersTimeoutMs: 5000,
-    requestTimeoutMs: 60_000,
-    keepAliveTimeoutMs: 60_000,
-    maxConcurrentStreams: 100,
-    maxConnections: 100,
-  }
   const listener = dualProtocolListener(
     (req, res) => {
       text(req).then(
@@ -30,7 +23,7 @@ async function listen(t: Test): Promise<number> {
         () => res.destroy(),
       )
     },
-    limits,
+    patientLimits,
     { tls: loadTls(files, { unusable: (err) => t.fail(err), refused: (why) => t.fail(why) }) },
   )
   listener.on('clientError', (err: Error, socket: net.Socket) => {

@@ -7,6 +7,7 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { test, type Test } from 'tap'
 import { dualProtocolListener, type RequestHandler } from '../../src/server/listener.ts'
 import { startApp } from '../help/app.ts'
+import { patientLimits } from '../help/limits.ts'
 
 const createUser = '/api.user.v1.User/CreateUser'
 const tooMuch = Buffer.alloc(200_000, ' ')
@@ -14,14 +15,7 @@ const tooMuch = Buffer.alloc(200_000, ' ')
 const patience = () => ({ signal: AbortSignal.timeout(10_000) })
 
 async function listen(t: Test, handler: RequestHandler): Promise<number> {
-  const listener = dualProtocolListener(handler, {
-    maxHeaderBytes: 4096,
-    headersTimeoutMs: 5000,
-    requestTimeoutMs: 60_000,
-    keepAliveTimeoutMs: 60_000,
-    maxConcurrentStreams: 100,
-    maxConnections: 100,
-  })
+  const listener = dualProtocolListener(handler, patientLimits)
   listener.listen(0, '127.0.0.1')
   await once(listener, 'listening')
   t.teardown(() => listener.closeGracefully(0))

@@ -1,0 +1,11 @@
+import type { ListenerLimits } from '../../src/server/listener.ts'
+
+/** Limits that leave a client all the time in which a test may let it wait. */
+export const patientLimits: ListenerLimits = {
+  maxHeaderBytes: 4096,
+  headersTimeoutMs: 5000,
+  requestTimeoutMs: 60_000,
+  keepAliveTimeoutMs: 60_000,
+  maxConcurrentStreams: 100,
+  maxConnections: 100,
+}
