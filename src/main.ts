@@ -2,11 +2,17 @@
 // after telemetry has started, so that an instrumentation sees it being loaded.
 import { readFileSync } from 'node:fs'
 import { parseArgs } from 'node:util'
+import { setFlagsFromString } from 'node:v8'
 import type { Logger } from 'pino'
 import { type Conf, loadConf } from './conf/conf.ts'
 import { createLog } from './log.ts'
 import { tracingSettings } from './telemetry/settings.ts'
 import { type RunningTracing, startTracing } from './telemetry/start.ts'
+
+// V8 puts what a line of code makes into the old space at once if it has often lived for long, as the
+// last exchange of each connection does. What such an object refers to is then freed by full
+// collections only, and that is the whole call.
+setFlagsFromString('--no-allocation-site-pretenuring')
 
 const usage = `usage: npm start -- [--conf PATH]
        npm run migrate -- [--conf PATH]

@@ -1,3 +1,4 @@
+import { attachment } from '../server/attachment.ts'
 import type { Exchange, ExchangeObserver } from '../server/exchange.ts'
 import { type BodySizes, countBodies } from './body-size.ts'
 import {
@@ -30,7 +31,7 @@ export function exchangeMetrics(
   refused: Record<Limit, Count>,
 ) {
   const families = exchangeFamilies()
-  const begun = new Map<Exchange, Begun>()
+  const begun = attachment<Exchange, Begun>('begun')
   const seriesOf = seriesFinder(families, { scheme, refused }, paths)
   const active = new Map<string, Count>()
 
@@ -48,12 +49,12 @@ export function exchangeMetrics(
       series.value += 1
       const version = request.httpVersionMajor === 2 ? '2' : request.httpVersion
       const sizes: Begun = { request: 0, response: 0, version, active: series }
-      begun.set(exchange, sizes)
+      begun.attach(exchange, sizes)
       countBodies(request, response, sizes)
     },
     end(exchange) {
       // None where nothing was opened.
-      const sizes = begun.get(exchange)
+      const sizes = begun.of(exchange)
       const series = seriesOf(exchange, sizes?.version ?? '')
       const seconds = exchange.durationMs / 1000
       series.requests.value += 1
@@ -67,7 +68,6 @@ export function exchangeMetrics(
         record(series.bytes.response, sizes.response)
       }
       sizes.active.value -= 1
-      begun.delete(exchange)
     },
   }
   return { observer, families: Object.values(families) as Family<unknown>[] }

@@ -1,3 +1,4 @@
+import { type Entry, inFlight } from '../in-flight.ts'
 import type { Arrival } from './connections.ts'
 import { waitingLine } from './waiting-line.ts'
 
@@ -32,6 +33,9 @@ const sweepMs = 10
 interface Call {
   readonly arrival: Arrival
   holdsPlace: boolean
+  /** Among those whose body is awaited; later perhaps among those that gave way. */
+  receiving: Entry<Call> | undefined
+  slow: Entry<Call> | undefined
   /** Whether a sweep has found its body missing. */
   late: boolean
 }
@@ -45,8 +49,8 @@ export interface AdmissionLimits {
 
 export function admission({ atOnce, most }: AdmissionLimits): Admission {
   const line = waitingLine()
-  const receiving = new Set<Call>()
-  const slow = new Set<Call>()
+  const receiving = inFlight<Call>()
+  const slow = inFlight<Call>()
   let active = 0
   let operators = 0
   let sweeping: NodeJS.Timeout | undefined
@@ -69,11 +73,17 @@ export function admission({ atOnce, most }: AdmissionLimits): Admission {
 
   function begin(arrival: Arrival, never: Never): void {
     if (arrival.gone()) return never.clientGone()
-    const call = { arrival, holdsPlace: false, late: false }
+    const call: Call = {
+      arrival,
+      holdsPlace: false,
+      receiving: undefined,
+      slow: undefined,
+      late: false,
+    }
     take(call)
     function over(): void {
-      receiving.delete(call)
-      slow.delete(call)
+      if (call.receiving) receiving.remove(call.receiving)
+      if (call.slow) slow.remove(call.slow)
       if (call.holdsPlace) line.served()
       give(call)
     }
@@ -81,11 +91,11 @@ export function admission({ atOnce, most }: AdmissionLimits): Admission {
     arrival.onAnswered(over)
     arrival.onClose(over)
     if (arrival.hasBody) {
-      receiving.add(call)
+      const entry = (call.receiving = receiving.add(call))
       arrival.onReceived(() => {
-        receiving.delete(call)
+        receiving.remove(entry)
         // Not if it is over already.
-        if (slow.delete(call)) take(call)
+        if (call.slow && slow.remove(call.slow)) take(call)
       })
       sweepLater()
     }
@@ -98,7 +108,7 @@ export function admission({ atOnce, most }: AdmissionLimits): Admission {
    * because in overload what has come lies unread for long.
    */
   function sweepBodies(): void {
-    for (const call of receiving) {
+    for (const call of receiving.all()) {
       if (call.late) makeWay(call)
       else call.late = true
     }
@@ -115,10 +125,9 @@ export function admission({ atOnce, most }: AdmissionLimits): Admission {
   }
 
   function makeWay(call: Call): void {
-    receiving.delete(call)
-    slow.add(call)
-    const [slowest] = slow
-    if (slow.size > maxSlowBodies) slowest?.arrival.abort()
+    if (call.receiving) receiving.remove(call.receiving)
+    call.slow = slow.add(call)
+    if (slow.size > maxSlowBodies) slow.oldest()?.value.arrival.abort()
     give(call)
   }
 
@@ -140,8 +149,8 @@ export function admission({ atOnce, most }: AdmissionLimits): Admission {
       refuse: never.refused,
       since: arrival.at,
     }
-    line.join(waiter)
-    arrival.onClose(() => line.leave(waiter) && never.clientGone())
+    const leave = line.join(waiter)
+    arrival.onClose(() => leave() && never.clientGone())
     sweepBodiesSoon()
     sweepLater()
   }

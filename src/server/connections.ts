@@ -1,6 +1,8 @@
 import http from 'node:http'
 import http2 from 'node:http2'
 import type net from 'node:net'
+import { inFlight } from '../in-flight.ts'
+import { attachment } from './attachment.ts'
 
 const { NGHTTP2_CANCEL, NGHTTP2_ENHANCE_YOUR_CALM, NGHTTP2_FLAG_END_STREAM } = http2.constants
 
@@ -172,9 +174,12 @@ function readInTurn(socket: net.Socket): void {
 }
 
 interface Http1Connection {
-  /** The last one that began. */
-  request?: http.IncomingMessage
-  readonly answers: Set<http.ServerResponse>
+  readonly socket: net.Socket
+  /** The last one that began, and its answer, until both are over. */
+  request: http.IncomingMessage | undefined
+  lastAnswer: http.ServerResponse | undefined
+  /** Answers that are not over. */
+  answers: number
   /** Begin requests that had to wait for earlier ones, in order. */
   readonly deferred: (() => void)[]
   /** `bytesRead` when the last answer ended: more bytes since are the beginning of a request. */
@@ -187,7 +192,8 @@ export function http1(
   { handler, gate }: Handlers,
   limits: ListenerLimits,
 ): Connections {
-  const connections = new Map<net.Socket, Http1Connection>()
+  const connections = inFlight<Http1Connection>()
+  const connectionOf = attachment<net.Socket, Http1Connection>('connection')
   let leaving = false
 
   const server = http.createServer({
@@ -229,23 +235,26 @@ export function http1(
 
   function begin(req: http.IncomingMessage, res: http.ServerResponse): void {
     const { socket } = req
-    const connection = connections.get(socket)
+    const connection = connectionOf.of(socket)
     // A request after the answer that announces the close is not processed (RFC 9112, 9.6).
-    if (connection === undefined || (leaving && connection.answers.size > 0)) return
-    const { answers } = connection
+    if (connection === undefined || (leaving && connection.answers > 0)) return
     if (connection.deferred.length >= MAX_DEFERRED) return void socket.destroy()
     connection.request = req
-    answers.add(res)
+    connection.lastAnswer = res
+    connection.answers += 1
     res.once('close', () => {
-      answers.delete(res)
+      connection.answers -= 1
       connection.deferred.shift()?.()
       if (!req.complete) dropRest(req)
-      if (answers.size > 0) return
+      if (connection.answers > 0) return
+      // A connection may rest for long, and all that the call had would rest with it.
+      connection.lastAnswer = undefined
+      if (req.complete) connection.request = undefined
       connection.readAtRest = socket.bytesRead
       if (leaving) socket.destroySoon()
     })
     if (leaving) res.shouldKeepAlive = false
-    if (answers.size === 1) arrive(req, res)
+    if (connection.answers === 1) arrive(req, res)
     else connection.deferred.push(() => arrive(req, res))
   }
 
@@ -276,17 +285,25 @@ export function http1(
 
   // Not node's own closeIdleConnections: it destroys a socket whose answer is still being flushed.
   function closeIdle(): void {
-    for (const [socket, { answers, readAtRest }] of connections) {
-      if (answers.size === 0 && socket.bytesRead === readAtRest) socket.destroy()
+    for (const { socket, answers, readAtRest } of connections.all()) {
+      if (answers === 0 && socket.bytesRead === readAtRest) socket.destroy()
     }
   }
 
   return {
     serve(socket) {
-      const connection: Http1Connection = { answers: new Set(), deferred: [], readAtRest: -1 }
-      connections.set(socket, connection)
+      const connection: Http1Connection = {
+        socket,
+        request: undefined,
+        lastAnswer: undefined,
+        answers: 0,
+        deferred: [],
+        readAtRest: -1,
+      }
+      connectionOf.attach(socket, connection)
+      const entry = connections.add(connection)
       closeLingering(socket, () => connection.request)
-      socket.once('close', () => connections.delete(socket))
+      socket.once('close', () => connections.remove(entry))
       socket.once('end', () => socket.setTimeout(HALF_CLOSED_MS, () => socket.destroy()))
       server.emit('connection', socket)
       if ('encrypted' in socket) readInTurn(socket)
@@ -296,10 +313,9 @@ export function http1(
       if (leaving) return
       leaving = true
       setTimeout(closeIdle, LINGER_MS).unref()
-      for (const { answers } of connections.values()) {
+      for (const { lastAnswer } of connections.all()) {
         // The last one of a pipeline: an earlier one would end the connection before the others.
-        const last = [...answers].at(-1)
-        if (last !== undefined) last.shouldKeepAlive = false
+        if (lastAnswer !== undefined) lastAnswer.shouldKeepAlive = false
       }
     },
   }
@@ -341,6 +357,13 @@ function afterPackets(): (callback: () => void) => void {
   }
 }
 
+interface Opened {
+  at: number
+  answered: (() => void)[]
+}
+
+function ignore(): void {}
+
 interface Http2Connection {
   readonly session: http2.ServerHttp2Session
   streams: number
@@ -352,7 +375,7 @@ export function http2c(
   { handler, gate }: Handlers,
   limits: ListenerLimits,
 ): Connections {
-  const connections = new Set<Http2Connection>()
+  const connections = inFlight<Http2Connection>()
   let leaving = false
 
   const server = http2.createServer({
@@ -371,11 +394,11 @@ export function http2c(
   requests.on('connect', serve)
   requests.on('checkExpectation', serve)
   const afterPacket = afterPackets()
-  const arrivals = new WeakMap<http2.Http2Stream, { at: number; answered: (() => void)[] }>()
+  const arrivals = attachment<http2.Http2Stream, Opened>('arrival')
 
   function serve(req: http2.Http2ServerRequest, res: http2.Http2ServerResponse): void {
     const { stream } = req
-    const { at, answered } = arrivals.get(stream) ?? { at: performance.now(), answered: [] }
+    const { at, answered } = arrivals.of(stream) ?? { at: performance.now(), answered: [] }
     tellEnd(res, () => {
       for (const listener of answered) listener()
       // Who takes nothing of an answer for so long never will.
@@ -388,13 +411,13 @@ export function http2c(
 
   server.on('stream', (stream, headers, flags, rawHeaders) => {
     // Before anything else: one that is over already may still have its error to tell.
-    stream.on('error', () => undefined)
+    stream.on('error', ignore)
     if (stream.destroyed) return
     const { ':method': method = '', ':path': url = '', 'content-type': type = '' } = headers
     const at = performance.now()
     const hasBody = (flags & NGHTTP2_FLAG_END_STREAM) === 0
     const answered: (() => void)[] = []
-    arrivals.set(stream, { at, answered })
+    arrivals.attach(stream, { at, answered })
     afterPacket(() =>
       gate({
         method,
@@ -417,7 +440,7 @@ export function http2c(
 
   server.on('session', (session) => {
     const connection: Http2Connection = { session, streams: 0 }
-    connections.add(connection)
+    const entry = connections.add(connection)
     // It was accepted before, and its first request may be under way.
     if (leaving) setTimeout(() => session.close(), LINGER_MS).unref()
     // Not session.setTimeout: pings put it off, and it fires on a stream that is only quiet.
@@ -426,7 +449,7 @@ export function http2c(
     }, limits.keepAliveTimeoutMs)
     session.once('close', () => {
       clearTimeout(idle)
-      connections.delete(connection)
+      connections.remove(entry)
     })
     session.on('stream', (stream) => {
       // Reset before it was announced: it is over, and so may be its 'close'.
@@ -452,14 +475,14 @@ export function http2c(
       server.emit('connection', socket)
     },
     closeIdle() {
-      for (const { session, streams } of connections) if (streams === 0) session.close()
+      for (const { session, streams } of connections.all()) if (streams === 0) session.close()
     },
     leave() {
       if (leaving) return
       leaving = true
       // GOAWAY; node:http2 has no shutdown notice to send before it (RFC 9113, 6.8), so a request that
       // crosses it is refused with REFUSED_STREAM, which says that it may be repeated.
-      for (const { session } of connections) session.close()
+      for (const { session } of connections.all()) session.close()
     },
   }
 }

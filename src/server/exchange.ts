@@ -1,6 +1,7 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import type { Http2ServerRequest, Http2ServerResponse } from 'node:http2'
 import { Code, createContextKey } from '@connectrpc/connect'
+import { attachment } from './attachment.ts'
 import type { Arrival } from './connections.ts'
 
 export type Protocol = 'rest' | 'connect' | 'grpc' | 'grpc-web' | 'http'
@@ -63,7 +64,7 @@ export type Exchanges = ReturnType<typeof exchangeRegistry>
 
 /** Opens an exchange for each request of one port and tells the observers of its end. */
 export function exchangeRegistry(protocol: Protocol, observers: readonly ExchangeObserver[]) {
-  const byRequest = new WeakMap<Request, Exchange>()
+  const exchangeOf = attachment<Request, Exchange>('exchange')
   const onConnection = new WeakMap<object, Exchange>()
   const brokenOff = new WeakSet<Exchange>()
   const served = new WeakSet<object>()
@@ -111,7 +112,7 @@ export function exchangeRegistry(protocol: Protocol, observers: readonly Exchang
     open(request: Request, response: Response, arrivedAt: number): Exchange {
       const { method = '', url = '' } = request
       const exchange = begin(method, url, arrivedAt, () => isAborted(request))
-      byRequest.set(request, exchange)
+      exchangeOf.attach(request, exchange)
       const connection = connectionOf(request)
       onConnection.set(connection, exchange)
       served.add(connection)
@@ -141,9 +142,7 @@ export function exchangeRegistry(protocol: Protocol, observers: readonly Exchang
     },
 
     /** The exchange of a request that `open` has seen. */
-    of(request: Request): Exchange | undefined {
-      return byRequest.get(request)
-    },
+    of: exchangeOf.of,
 
     /** Tells of a request that ends before it is opened. */
     turnedAway(protocol: Protocol, { method, url, at }: Arrival, failure: Failure): void {

@@ -1,6 +1,7 @@
 import type { ServerHttp2Session } from 'node:http2'
 import net from 'node:net'
 import tls from 'node:tls'
+import { inFlight } from '../in-flight.ts'
 import { http1, http2c, LINGER_MS } from './connections.ts'
 import type { Gate, ListenerLimits, RequestHandler } from './connections.ts'
 import type { Tls } from './tls.ts'
@@ -74,12 +75,12 @@ export function dualProtocolListener(
   server.on('sessionError', (error: Error, session: ServerHttp2Session) => {
     if ('code' in error && error.code === 'ERR_HTTP2_ERROR') broken?.(session)
   })
-  const sockets = new Set<net.Socket>()
-  const silent = new Set<net.Socket>()
+  const sockets = inFlight<net.Socket>()
+  const silent = inFlight<net.Socket>()
 
   function arrive(socket: net.Socket): void {
-    sockets.add(socket)
-    socket.once('close', () => sockets.delete(socket))
+    const entry = sockets.add(socket)
+    socket.once('close', () => sockets.remove(entry))
     if (sockets.size <= limits.maxConnections) return
     overflowed?.(socket)
     socket.on('error', () => undefined)
@@ -92,14 +93,14 @@ export function dualProtocolListener(
     if (socket.destroyed || socket.writableEnded) return
     // Each protocol listens for errors while it holds the socket; this is for before and after.
     socket.on('error', () => undefined)
-    silent.add(socket)
+    const entry = silent.add(socket)
 
     let seen: Buffer = Buffer.alloc(0)
     const drop = () => socket.destroy()
     const deadline = setTimeout(drop, limits.headersTimeoutMs)
     const settle = () => {
       clearTimeout(deadline)
-      silent.delete(socket)
+      silent.remove(entry)
     }
 
     function peek(): void {
@@ -121,20 +122,20 @@ export function dualProtocolListener(
   }
 
   function closeIdleConnections(): void {
-    for (const socket of silent) socket.destroy()
+    for (const socket of silent.all()) socket.destroy()
     h1.closeIdle()
     h2.closeIdle()
   }
 
   function closeAllConnections(): void {
-    for (const socket of sockets) socket.destroy()
+    for (const socket of sockets.all()) socket.destroy()
   }
 
   const stopAccepting = server.close.bind(server)
   function close(callback?: (error?: Error) => void): DualListener {
     stopAccepting(callback)
     // The first bytes of an accepted connection may be under way, too.
-    setTimeout(() => silent.forEach((socket) => socket.destroy()), LINGER_MS).unref()
+    setTimeout(() => silent.all().forEach((socket) => socket.destroy()), LINGER_MS).unref()
     h1.leave()
     h2.leave()
     return listener

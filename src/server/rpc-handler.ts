@@ -6,13 +6,14 @@ import type {
 } from '@connectrpc/connect/protocol'
 import type { Reason } from '../biz/error.ts'
 import { fieldAtFault } from '../rest/body.ts'
+import { attachment } from './attachment.ts'
 import { failureOf, refusal } from './connect-error.ts'
 import { withExactIntegers } from './exact-integers.ts'
 import { clientGone, type Exchange, exchangeKey, type Protocol } from './exchange.ts'
 import { leavable } from './unread-body.ts'
 
 const refusalKey = createContextKey<ConnectError | undefined>(undefined)
-const contexts = new WeakMap<Exchange, HandlerContext>()
+const contexts = attachment<Exchange, HandlerContext>('context')
 
 /**
  * Connect calls this before it reads a body. It keeps the context, whose signal has the reason of an
@@ -22,7 +23,7 @@ export function requestGate(context: HandlerContext): void {
   const refused = context.values.get(refusalKey)
   if (refused) throw refused
   const exchange = context.values.get(exchangeKey)
-  if (exchange) contexts.set(exchange, context)
+  if (exchange) contexts.attach(exchange, context)
 }
 
 /**
@@ -47,7 +48,7 @@ export function observedHandler(handler: UniversalHandler, maxBodyBytes: number)
       return response
     }
     const error = earlyError(
-      contexts.get(exchange)?.signal.reason,
+      contexts.of(exchange)?.signal.reason,
       exchange.protocol,
       request.header,
     )

@@ -1,3 +1,5 @@
+import { type Entry, inFlight } from '../in-flight.ts'
+
 /** A call that waits to begin. */
 export interface Waiter {
   begin(): void
@@ -27,37 +29,10 @@ const rateWindowMs = 1000
 
 /** Calls begin in order of arrival; the newest are refused first, which have waited for the shortest. */
 export function waitingLine() {
-  // In order of arrival from `head` on, with those who have left among them.
-  let line: Waiter[] = []
-  let head = 0
-  const present = new Set<Waiter>()
+  const line = inFlight<Waiter>()
   let busySince = 0
   let sweptAt = 0
   let rate = { since: 0, served: 0, perMs: 0 }
-
-  function oldest(): Waiter | undefined {
-    for (; head < line.length; head += 1) {
-      const waiter = line[head]
-      if (waiter && present.has(waiter)) return waiter
-    }
-    line = []
-    head = 0
-    return undefined
-  }
-
-  function newest(): Waiter | undefined {
-    for (; line.length > head; line.pop()) {
-      const waiter = line.at(-1)
-      if (waiter && present.has(waiter)) return waiter
-    }
-    return undefined
-  }
-
-  function forget(): void {
-    if (head < line.length / 2) return
-    line = line.slice(head)
-    head = 0
-  }
 
   /** How many calls may wait now, of `room` at most. */
   function roomAt(now: number, room: number): number {
@@ -66,22 +41,21 @@ export function waitingLine() {
     return now - busySince < burstMs ? room : Math.min(room, rate.perMs * overloadMs)
   }
 
-  function refuse(waiter: Waiter): void {
-    present.delete(waiter)
-    waiter.refuse()
+  function refuse(entry: Entry<Waiter>): void {
+    line.remove(entry)
+    entry.value.refuse()
   }
 
   return {
-    join(waiter: Waiter): void {
-      if (present.size === 0) {
+    /** Gives what lets it leave, which tells whether it was still there. */
+    join(waiter: Waiter): () => boolean {
+      if (line.size === 0) {
         busySince = sweptAt = waiter.since
         rate = { since: waiter.since, served: 0, perMs: 0 }
       }
-      line.push(waiter)
-      present.add(waiter)
+      const entry = line.add(waiter)
+      return () => line.remove(entry)
     },
-    /** Whether it was still there. */
-    leave: (waiter: Waiter): boolean => present.delete(waiter),
     /** To be told of each call that has been served. */
     served(): void {
       rate.served += 1
@@ -89,10 +63,10 @@ export function waitingLine() {
     /** Lets the oldest begin while there is room. */
     proceed(hasRoom: () => boolean): void {
       while (hasRoom()) {
-        const next = oldest()
+        const next = line.oldest()
         if (!next) return
-        present.delete(next)
-        next.begin()
+        line.remove(next)
+        next.value.begin()
       }
     },
     /**
@@ -103,16 +77,17 @@ export function waitingLine() {
       const longest = roomAt(now, room)
       let allowed = Math.min(refusalsPerSweep, Math.ceil((now - sweptAt) * refusalsPerMs))
       sweptAt = now
-      for (; allowed > 0 && present.size > longest; allowed -= 1) {
-        const last = newest()
+      for (; allowed > 0 && line.size > longest; allowed -= 1) {
+        const last = line.newest()
         if (last) refuse(last)
       }
-      for (let first = oldest(); first && now - first.since >= longestWaitMs; first = oldest())
+      for (let first = line.oldest(); first; first = line.oldest()) {
+        if (now - first.value.since < longestWaitMs) return
         refuse(first)
-      forget()
+      }
     },
     get size() {
-      return present.size
+      return line.size
     },
   }
 }

@@ -6,6 +6,7 @@ import {
   SpanStatusCode,
   trace as api,
 } from '@opentelemetry/api'
+import { attachment } from '../server/attachment.ts'
 import type { Exchange, ExchangeObserver, Request } from '../server/exchange.ts'
 import { exchangeKey } from '../server/exchange.ts'
 import { exceptionAttributes } from './exception.ts'
@@ -46,7 +47,7 @@ export interface RequestTracingOptions extends SpanTools {
 /** Everything of `Tracing` that concerns one request. Nothing is built for what is not recorded. */
 export function requestTracing(options: RequestTracingOptions) {
   const { scopes, tracer, personalData, sampling, priority, keep, hold, responseHeader } = options
-  const traces = new WeakMap<Exchange, RequestTrace>()
+  const traces = attachment<Exchange, RequestTrace>('trace')
   const fields = propagationFields()
 
   function opened(exchange: Exchange, request?: Request): RequestTrace {
@@ -64,7 +65,7 @@ export function requestTracing(options: RequestTracingOptions) {
       held: undefined,
       failedBelow: false,
     }
-    traces.set(exchange, trace)
+    traces.attach(exchange, trace)
     return trace
   }
 
@@ -133,7 +134,7 @@ export function requestTracing(options: RequestTracingOptions) {
   }
 
   function around(exchange: Exchange, work: () => void): void {
-    const trace = traces.get(exchange)
+    const trace = traces.of(exchange)
     if (!trace) return work()
     decide(trace)
     scopes.run(scopeOf(trace, trace.span), work)
@@ -148,7 +149,7 @@ export function requestTracing(options: RequestTracingOptions) {
     },
     ...(options.early && { around }),
     end(exchange) {
-      const trace = traces.get(exchange) ?? opened(exchange)
+      const trace = traces.of(exchange) ?? opened(exchange)
       decide(trace)
       endServerSpan(trace)
     },
@@ -157,7 +158,7 @@ export function requestTracing(options: RequestTracingOptions) {
   const interceptor: Interceptor = (next) =>
     function trace(req) {
       const exchange = req.contextValues.get(exchangeKey)
-      const trace = exchange && traces.get(exchange)
+      const trace = exchange && traces.of(exchange)
       if (!trace) return next(req)
       decide(trace)
       const current = scopes.getStore()
@@ -177,7 +178,7 @@ export function requestTracing(options: RequestTracingOptions) {
     traced: layerSpans(options, ROOT_CONTEXT),
     statements: statementSpans(options, ROOT_CONTEXT),
     fieldsOf(exchange) {
-      const trace = traces.get(exchange)
+      const trace = traces.of(exchange)
       if (!trace) return {}
       read(trace)
       return traceFields(trace)

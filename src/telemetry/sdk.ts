@@ -17,6 +17,7 @@ import {
   SamplingDecision,
   type SpanProcessor,
 } from '@opentelemetry/sdk-trace'
+import { attachment } from '../server/attachment.ts'
 import { scopedContextManager } from './context-manager.ts'
 import { createExporter, createLogExporter } from './exporters.ts'
 import { exportQueue, type ExportQueue } from './export-queue.ts'
@@ -120,14 +121,14 @@ function logProcessor(queue: ExportQueue<ReadableLogRecord>): LogRecordProcessor
 
 /** Spans to the queue, but those of a request that is held back to whoever holds it. */
 function processor(queue: Pick<ExportQueue<ReadableSpan>, 'add' | 'flush'>): SpanProcessor {
-  const heldBy = new WeakMap<ReadableSpan, Held>()
+  const heldBy = attachment<ReadableSpan, Held>('held')
   return {
     onStart(span, parent: Context) {
       const held = parent.getValue(heldKey) as Held | undefined
-      if (held) heldBy.set(span, held)
+      if (held) heldBy.attach(span, held)
     },
     onEnd(span) {
-      const held = heldBy.get(span)
+      const held = heldBy.of(span)
       if (held) held.add(span)
       else queue.add(span)
     },

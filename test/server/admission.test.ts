@@ -265,8 +265,9 @@ test('who has left is neither begun nor refused', (t) => {
     begin: () => void told.push(`${name} begun`),
     refuse: () => void told.push(`${name} refused`),
   }))
-  for (const waiter of waiters) line.join(waiter)
-  for (const waiter of [waiters[0], waiters[2]]) t.ok(waiter && line.leave(waiter))
+  const leave = waiters.map((waiter) => line.join(waiter))
+  for (const index of [0, 2]) t.equal(leave[index]?.(), true)
+  t.equal(leave[0]?.(), false, 'only once')
   line.sweep(6000, 0)
   line.proceed(() => true)
   t.same(told, ['b refused'])

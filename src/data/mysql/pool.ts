@@ -1,5 +1,6 @@
 import mysql, { type Connection, type ConnectionOptions } from 'mysql2'
 import type { PoolConnection } from 'mysql2/promise'
+import { inFlight } from '../../in-flight.ts'
 import { type StatementObserver, unobserved } from '../statements.ts'
 import { mysqlError } from './error.ts'
 import { type SlotLimits, slots } from './slots.ts'
@@ -33,7 +34,7 @@ export function connectionPool(
     )
   })
   const room = slots(limits, (limit) => observer.refused?.(limit))
-  const running = new Set<(reason: unknown) => void>()
+  const running = inFlight<(reason: unknown) => void>()
   let lastAnswerAt = Number.NEGATIVE_INFINITY
 
   /** Runs `work` on `connection` until it ends, the signal aborts or the pool gives all up. */
@@ -45,7 +46,7 @@ export function connectionPool(
     const { promise, resolve, reject } = Promise.withResolvers<T>()
     const abort = () => giveUp(signal.reason)
     function settle(): void {
-      running.delete(giveUp)
+      running.remove(entry)
       signal.removeEventListener('abort', abort)
     }
     function giveUp(reason: unknown): void {
@@ -53,18 +54,18 @@ export function connectionPool(
       connection.destroy()
       reject(reason)
     }
-    running.add(giveUp)
+    const entry = running.add(giveUp)
     signal.addEventListener('abort', abort, { once: true })
     work(connection).then(
       (value) => {
         lastAnswerAt = performance.now()
-        if (!running.has(giveUp)) return
+        if (!running.has(entry)) return
         settle()
         connection.release()
         resolve(value)
       },
       (err: unknown) => {
-        if (!running.has(giveUp)) return
+        if (!running.has(entry)) return
         settle()
         connection.release()
         reject(err)
@@ -79,16 +80,16 @@ export function connectionPool(
     let waiting = true
     function leave(reason: unknown): void {
       waiting = false
-      running.delete(leave)
+      running.remove(entry)
       signal.removeEventListener('abort', abort)
       reject(reason)
     }
     const abort = () => leave(signal.reason)
-    running.add(leave)
+    const entry = running.add(leave)
     signal.addEventListener('abort', abort, { once: true })
     pool.getConnection().then((connection) => {
       if (!waiting) return connection.release()
-      running.delete(leave)
+      running.remove(entry)
       signal.removeEventListener('abort', abort)
       resolve(connection)
     }, leave)
@@ -140,7 +141,7 @@ export function connectionPool(
     /** Gives up whatever runs or waits, with this reason. */
     giveUp(reason: unknown): void {
       room.dismiss(reason)
-      for (const leave of running) leave(reason)
+      for (const leave of running.all()) leave(reason)
     },
     /** When a call has last had its work done, by `performance.now()`. */
     lastAnswerAt: () => lastAnswerAt,

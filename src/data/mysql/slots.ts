@@ -1,3 +1,4 @@
+import { inFlight } from '../../in-flight.ts'
 import { databaseUnavailable } from '../error.ts'
 
 export interface SlotLimits {
@@ -23,11 +24,11 @@ export function slots(
   refused: (limit: 'pool_wait' | 'pool_queue') => void = () => undefined,
 ) {
   let free = size
-  const waiting = new Set<Waiter>()
+  const waiting = inFlight<Waiter>()
 
   function release(): void {
-    const [next] = waiting
-    if (next) next.take()
+    const next = waiting.oldest()
+    if (next) next.value.take()
     else free += 1
   }
 
@@ -44,7 +45,7 @@ export function slots(
       },
     }
     // One turn later, so that a release that is already due comes first.
-    const timer = setTimeout(() => setImmediate(() => waiting.has(waiter) && expire()), waitMs)
+    const timer = setTimeout(() => setImmediate(() => waiting.has(entry) && expire()), waitMs)
     const abort = () => waiter.leave(signal.reason)
     function expire(): void {
       refused('pool_wait')
@@ -53,9 +54,9 @@ export function slots(
     function settle(): void {
       clearTimeout(timer)
       signal.removeEventListener('abort', abort)
-      waiting.delete(waiter)
+      waiting.remove(entry)
     }
-    waiting.add(waiter)
+    const entry = waiting.add(waiter)
     signal.addEventListener('abort', abort, { once: true })
     return promise
   }
@@ -76,7 +77,7 @@ export function slots(
     release,
     /** Sends all away who wait. */
     dismiss(reason: unknown): void {
-      for (const waiter of waiting) waiter.leave(reason)
+      for (const waiter of waiting.all()) waiter.leave(reason)
     },
     get inUse() {
       return size - free

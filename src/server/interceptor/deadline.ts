@@ -1,5 +1,5 @@
 import { Code, ConnectError } from '@connectrpc/connect'
-import type { Interceptor, UnaryRequest } from '@connectrpc/connect'
+import type { Interceptor } from '@connectrpc/connect'
 import { refusal } from '../connect-error.ts'
 
 export interface Deadlines {
@@ -30,7 +30,7 @@ export function deadline({ defaultMs, byOperation }: Deadlines): Interceptor {
       const abort = () => end(reasonOf(req.signal.reason))
       req.signal.addEventListener('abort', abort, { once: true })
       try {
-        return await Promise.race([promise, next(withSignal(req, controller.signal))])
+        return await Promise.race([promise, next({ ...req, signal: controller.signal })])
       } finally {
         clearTimeout(timer)
         req.signal.removeEventListener('abort', abort)
@@ -48,13 +48,4 @@ function reasonOf(reason: unknown): ConnectError {
   return code === Code.DeadlineExceeded
     ? exceeded('its client allows')
     : refusal(Code.Canceled, 'CANCELED', 'the client has gone')
-}
-
-/** A copy with another signal that keeps the lazy parts of a REST request lazy. */
-function withSignal(req: UnaryRequest, signal: AbortSignal): UnaryRequest {
-  const own = {
-    ...Object.getOwnPropertyDescriptors(req),
-    signal: { value: signal, enumerable: true },
-  }
-  return Object.defineProperties({}, own) as UnaryRequest
 }
