@@ -1,22 +1,26 @@
 import { once } from 'node:events'
 import net from 'node:net'
+import { type Entry, inFlight } from '../../src/in-flight.ts'
 import { type Caller, type Outcome, storedUsers } from './caller.ts'
 
 interface Lane {
   socket: net.Socket
   done: ((outcome: Outcome) => void) | undefined
+  /** Among those without a call. */
+  free: Entry<Lane> | undefined
   received: string
 }
 
 /**
  * Gets users over HTTP/1.1, one call at a time on each connection. On bare sockets with requests made
  * beforehand: with node:http the generator would need more time than the service for a refusal.
+ * Whatever the load, the connections take turns: the clients are the same, only their calls are more.
  */
 export async function restCaller(port: number, connections: number): Promise<Caller> {
   const requests = Array.from({ length: storedUsers }, (_, index) =>
     Buffer.from(`GET /v1/users/${index + 1} HTTP/1.1\r\nHost: bench\r\n\r\n`),
   )
-  const free: Lane[] = []
+  const free = inFlight<Lane>()
   const lanes = new Set<Lane>()
   let closed = false
 
@@ -24,13 +28,13 @@ export async function restCaller(port: number, connections: number): Promise<Cal
     const { done } = lane
     lane.done = undefined
     lane.received = ''
-    if (lane.socket.writable) free.push(lane)
+    if (lane.socket.writable) lane.free = free.add(lane)
     done?.(outcome)
   }
 
   async function open(): Promise<void> {
     const socket = net.connect({ port, host: '127.0.0.1', noDelay: true })
-    const lane: Lane = { socket, done: undefined, received: '' }
+    const lane: Lane = { socket, done: undefined, free: undefined, received: '' }
     socket.setEncoding('latin1')
     socket.on('data', (chunk: string) => {
       lane.received += chunk
@@ -41,12 +45,12 @@ export async function restCaller(port: number, connections: number): Promise<Cal
     socket.once('close', () => {
       lanes.delete(lane)
       if (lane.done) settle(lane, 'failed')
-      else free.splice(free.indexOf(lane) >>> 0, 1)
+      else if (lane.free) free.remove(lane.free)
       if (!closed) void open()
     })
     lanes.add(lane)
     await Promise.race([once(socket, 'connect'), once(socket, 'close')])
-    if (socket.writable) free.push(lane)
+    if (socket.writable) lane.free = free.add(lane)
   }
 
   // In batches, which the service's queue of new connections holds.
@@ -55,8 +59,10 @@ export async function restCaller(port: number, connections: number): Promise<Cal
 
   return {
     call(done) {
-      const lane = free.pop()
-      if (!lane) return false
+      const entry = free.oldest()
+      if (!entry) return false
+      free.remove(entry)
+      const lane = entry.value
       lane.done = done
       lane.socket.write(requests[Math.floor(Math.random() * storedUsers)] ?? '')
       return true

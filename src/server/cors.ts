@@ -27,8 +27,12 @@ const allowOrigin = 'Access-Control-Allow-Origin'
 /** Chromium keeps the answer to a preflight for no longer. */
 const maxAgeSeconds = '7200'
 
+type Asking = Pick<Request, 'headers'> & { method?: string | undefined }
+
 /** What pages of other origins may call, as the CORS protocol of the Fetch standard has it. */
 export interface Cors {
+  /** Whether a page asks if it may use a method, and this port answers such questions. */
+  isPreflight(request: Asking): boolean
   /**
    * Sets the headers by which a page may read the answer. True when that was all there was to do: it
    * has answered a preflight.
@@ -43,7 +47,12 @@ export interface Cors {
  * request: a page can read no refusal without these headers, nor one that hits the preflight.
  */
 export function cors(origins: readonly string[]): Cors {
-  if (origins.length === 0) return { answers: () => false, readable: (_arrival, answer) => answer }
+  if (origins.length === 0)
+    return {
+      isPreflight: () => false,
+      answers: () => false,
+      readable: (_arrival, answer) => answer,
+    }
   const any = origins.includes('*')
   const allowed = new Set(origins)
 
@@ -56,6 +65,7 @@ export function cors(origins: readonly string[]): Cors {
   }
 
   return {
+    isPreflight,
     answers(request, response) {
       const headers = headersFor(request.headers)
       const preflight = allowOrigin in headers && isPreflight(request)
@@ -71,11 +81,8 @@ export function cors(origins: readonly string[]): Cors {
   }
 }
 
-/** Whether a page asks if it may use a method; an OPTIONS of its own does not. */
-export function isPreflight({
-  method,
-  headers,
-}: Pick<Request, 'headers'> & { method?: string | undefined }): boolean {
+/** An OPTIONS that a page means itself is none. */
+function isPreflight({ method, headers }: Asking): boolean {
   const asked = headers['access-control-request-method']
   return method === 'OPTIONS' && headers.origin !== undefined && asked !== undefined
 }

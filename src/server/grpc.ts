@@ -7,8 +7,9 @@ import fastify, { type FastifyInstance, type FastifyReply, type FastifyRequest }
 import { restError, statusOf, unsupportedMediaType } from '../rest/errors.ts'
 import { clientError, writeRefusal } from '../rest/server-options.ts'
 import { failureOf } from './connect-error.ts'
-import { cors, isPreflight } from './cors.ts'
-import { clientGone, exchangeKey, exchangeRegistry, type Failure } from './exchange.ts'
+import { cors } from './cors.ts'
+import { exchangeKey, exchangeRegistry, type Failure } from './exchange.ts'
+import { admissionGate } from './gate.ts'
 import type { ServerOptions } from './http.ts'
 import { dualProtocolListener } from './listener.ts'
 import { overflowRpc, overloaded, overloadedRpc } from './overload.ts'
@@ -47,19 +48,13 @@ export function grpcServer(options: ServerOptions) {
         },
         limits,
         {
-          gate(arrival) {
-            if (origins.length > 0 && isPreflight(arrival) && !arrival.gone())
-              return arrival.begin()
-            const never = (failure: Failure) =>
-              exchanges.turnedAway(protocolOf(arrival.contentType), arrival, failure)
-            admission.arrive(arrival, {
-              refused() {
-                never(overloaded)
-                arrival.refuse(allowOrigin.readable(arrival, overloadedRpc(arrival.contentType)))
-              },
-              clientGone: () => never(clientGone),
-            })
-          },
+          gate: admissionGate({
+            admission,
+            allowOrigin,
+            exchanges,
+            protocolOf: ({ contentType }) => protocolOf(contentType),
+            refusalOf: ({ contentType }) => overloadedRpc(contentType),
+          }),
           tls,
           overflow: overflowRpc,
           overflowed: (socket) => exchanges.refused(socket, overloaded),

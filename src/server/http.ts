@@ -6,15 +6,10 @@ import type { Admission } from './admission.ts'
 import { sendError } from '../rest/answer.ts'
 import { fastifyRestPlugin } from '../rest/plugin.ts'
 import { restServerOptions } from '../rest/server-options.ts'
-import {
-  clientGone,
-  type ExchangeObserver,
-  exchangeKey,
-  exchangeRegistry,
-  type Failure,
-} from './exchange.ts'
-import { cors, isPreflight } from './cors.ts'
+import { cors } from './cors.ts'
+import { type ExchangeObserver, exchangeKey, exchangeRegistry } from './exchange.ts'
 import { refuseForeignForms } from './foreign-forms.ts'
+import { admissionGate } from './gate.ts'
 import { healthRoutes } from './health-routes.ts'
 import { dualProtocolListener, type ListenerLimits } from './listener.ts'
 import { overflowRest, overloaded, overloadedRest } from './overload.ts'
@@ -56,18 +51,13 @@ export function httpServer(options: ServerOptions, readiness: Readiness) {
         },
         limits,
         {
-          gate(arrival) {
-            if (origins.length > 0 && isPreflight(arrival) && !arrival.gone())
-              return arrival.begin()
-            const never = (failure: Failure) => exchanges.turnedAway('rest', arrival, failure)
-            admission.arrive(arrival, {
-              refused() {
-                never(overloaded)
-                arrival.refuse(allowOrigin.readable(arrival, overloadedRest))
-              },
-              clientGone: () => never(clientGone),
-            })
-          },
+          gate: admissionGate({
+            admission,
+            allowOrigin,
+            exchanges,
+            protocolOf: () => 'rest',
+            refusalOf: () => overloadedRest,
+          }),
           tls,
           overflow: overflowRest,
           overflowed: (socket) => exchanges.refused(socket, overloaded),
