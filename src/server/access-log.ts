@@ -1,7 +1,7 @@
 import type { Logger } from 'pino'
 import type { Exchange, ExchangeObserver } from './exchange.ts'
-import { overloaded } from './overload.ts'
 import { safePath } from './path.ts'
+import { overloaded } from './turned-away.ts'
 
 const refusalsTogetherMs = 1000
 
@@ -33,7 +33,7 @@ export function accessLog(
   return {
     end(exchange) {
       const { failure } = exchange
-      if (failure === overloaded) return refusal(exchange)
+      if (failure === overloaded.failure) return refusal(exchange)
       const line = { ...fieldsOf(exchange), ...facts(exchange) }
       const failed = line.code >= 500 && failure?.cause !== undefined
       if (failed) log.error({ ...line, err: described(failure.cause) }, 'request failed')

@@ -5,15 +5,18 @@ import { waitingLine } from './waiting-line.ts'
 /** How many calls the process works on at once, over both ports. */
 export interface Admission {
   /** Begins the call now or when there is room; tells why when it never begins. */
-  arrive(arrival: Arrival, never: Never): void
+  arrive(arrival: Arrival, terms: Terms): void
   /** Calls that are being worked on, without those of operators. */
   readonly active: number
   /** Calls that wait to begin. */
   readonly waiting: number
 }
 
-export interface Never {
+export interface Terms {
+  /** How long it may wait to begin, as far as its client is concerned. */
+  timeoutMs: () => number | undefined
   refused: () => void
+  expired: () => void
   clientGone: () => void
 }
 
@@ -71,8 +74,8 @@ export function admission({ atOnce, most }: AdmissionLimits): Admission {
     line.proceed(hasRoom)
   }
 
-  function begin(arrival: Arrival, never: Never): void {
-    if (arrival.gone()) return never.clientGone()
+  function begin(arrival: Arrival, { clientGone }: Terms): void {
+    if (arrival.gone()) return clientGone()
     const call: Call = {
       arrival,
       holdsPlace: false,
@@ -143,32 +146,45 @@ export function admission({ atOnce, most }: AdmissionLimits): Admission {
     sweeping ??= setInterval(sweep, sweepMs)
   }
 
-  function wait(arrival: Arrival, never: Never): void {
-    const waiter = {
-      begin: () => begin(arrival, never),
-      refuse: never.refused,
+  function wait(arrival: Arrival, terms: Terms): void {
+    let timer: NodeJS.Timeout | undefined
+    const leave = line.join({
+      begin() {
+        clearTimeout(timer)
+        begin(arrival, terms)
+      },
+      refuse() {
+        clearTimeout(timer)
+        terms.refused()
+      },
       since: arrival.at,
-    }
-    const leave = line.join(waiter)
-    arrival.onClose(() => leave() && never.clientGone())
+    })
+    const timeoutMs = terms.timeoutMs()
+    // Nobody waits for longer than a minute anyway.
+    if (timeoutMs !== undefined)
+      timer = setTimeout(() => leave() && terms.expired(), Math.min(timeoutMs, 60_000))
+    arrival.onClose(() => {
+      clearTimeout(timer)
+      if (leave()) terms.clientGone()
+    })
     sweepBodiesSoon()
     sweepLater()
   }
 
-  function arriveForOperator(arrival: Arrival, never: Never): void {
-    if (operators >= most) return never.refused()
-    if (arrival.gone()) return never.clientGone()
+  function arriveForOperator(arrival: Arrival, terms: Terms): void {
+    if (operators >= most) return terms.refused()
+    if (arrival.gone()) return terms.clientGone()
     operators += 1
     arrival.onClose(() => (operators -= 1))
     arrival.begin()
   }
 
   return {
-    arrive(arrival, never) {
-      if (forOperators.test(arrival.url)) return arriveForOperator(arrival, never)
-      if (hasRoom()) begin(arrival, never)
-      else if (line.size >= most - atOnce + maxExcess) never.refused()
-      else wait(arrival, never)
+    arrive(arrival, terms) {
+      if (forOperators.test(arrival.url)) return arriveForOperator(arrival, terms)
+      if (hasRoom()) begin(arrival, terms)
+      else if (line.size >= most - atOnce + maxExcess) terms.refused()
+      else wait(arrival, terms)
     },
     get active() {
       return active

@@ -1,33 +1,50 @@
+import { clientTimeoutMs } from '../rest/timeout.ts'
 import type { Admission } from './admission.ts'
 import type { Answer, Arrival, Gate } from './connections.ts'
 import type { Cors } from './cors.ts'
-import { clientGone, type Exchanges, type Failure, type Protocol } from './exchange.ts'
-import { overloaded } from './overload.ts'
+import { clientGone, type Exchanges, type Protocol } from './exchange.ts'
+import { expired, overloaded, type TurnedAway } from './turned-away.ts'
 
 export interface GateOptions {
   admission: Admission
   allowOrigin: Cors
   exchanges: Exchanges
   protocolOf: (arrival: Arrival) => Protocol
-  /** The answer to a call that is one too many. */
-  refusalOf: (arrival: Arrival) => Answer
+  /** By which clients of this port say how long they wait. */
+  timeoutHeaders: readonly string[]
+  answerOf: (arrival: Arrival, reason: TurnedAway) => Answer
 }
 
 /**
- * Begins each call of a port as soon as the process has room for it, and tells of those that never
- * begin. A preflight costs less than to let it wait.
+ * Begins each call of a port as soon as the process has room for it, answers those that never begin,
+ * and tells of them. A preflight costs less than to let it wait.
  */
 export function admissionGate(options: GateOptions): Gate {
-  const { admission, allowOrigin, exchanges, protocolOf, refusalOf } = options
+  const { admission, allowOrigin, exchanges, protocolOf, timeoutHeaders, answerOf } = options
+
+  function turnAway(arrival: Arrival, reason: TurnedAway): void {
+    exchanges.turnedAway(protocolOf(arrival), arrival, reason.failure)
+    arrival.refuse(allowOrigin.readable(arrival, answerOf(arrival, reason)))
+  }
+
   return function gate(arrival) {
     if (allowOrigin.isPreflight(arrival) && !arrival.gone()) return arrival.begin()
-    const never = (failure: Failure) => exchanges.turnedAway(protocolOf(arrival), arrival, failure)
     admission.arrive(arrival, {
-      refused() {
-        never(overloaded)
-        arrival.refuse(allowOrigin.readable(arrival, refusalOf(arrival)))
-      },
-      clientGone: () => never(clientGone),
+      timeoutMs: () => timeoutOf(arrival, timeoutHeaders),
+      refused: () => turnAway(arrival, overloaded),
+      expired: () => turnAway(arrival, expired),
+      clientGone: () => exchanges.turnedAway(protocolOf(arrival), arrival, clientGone),
     })
+  }
+}
+
+/** What its client allows; undefined also for what is malformed, which is refused when it begins. */
+function timeoutOf({ headers }: Arrival, names: readonly string[]): number | undefined {
+  const given = names.filter((name) => name in headers)
+  if (given.length === 0) return undefined
+  try {
+    return clientTimeoutMs(Object.fromEntries(given.map((name) => [name, headers[name]])))
+  } catch {
+    return undefined
   }
 }

@@ -12,9 +12,9 @@ import { exchangeKey, exchangeRegistry, type Failure } from './exchange.ts'
 import { admissionGate } from './gate.ts'
 import type { ServerOptions } from './http.ts'
 import { dualProtocolListener } from './listener.ts'
-import { overflowRpc, overloaded, overloadedRpc } from './overload.ts'
 import { refuseByHead } from './request-head.ts'
 import { acceptPost, observedHandler, protocolOf, requestGate } from './rpc-handler.ts'
+import { overflowRpc, overloaded } from './turned-away.ts'
 
 /** The RPC port: the same services as Connect, gRPC and gRPC-Web, over HTTP/1.1 and h2c. */
 export function grpcServer(options: ServerOptions) {
@@ -53,11 +53,12 @@ export function grpcServer(options: ServerOptions) {
             allowOrigin,
             exchanges,
             protocolOf: ({ contentType }) => protocolOf(contentType),
-            refusalOf: ({ contentType }) => overloadedRpc(contentType),
+            timeoutHeaders: ['connect-timeout-ms', 'grpc-timeout'],
+            answerOf: ({ contentType }, { rpc }) => rpc(contentType),
           }),
           tls,
           overflow: overflowRpc,
-          overflowed: (socket) => exchanges.refused(socket, overloaded),
+          overflowed: (socket) => exchanges.refused(socket, overloaded.failure),
           broken: (session) => exchanges.broken(session),
         },
       ) as never,

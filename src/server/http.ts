@@ -12,10 +12,10 @@ import { refuseForeignForms } from './foreign-forms.ts'
 import { admissionGate } from './gate.ts'
 import { healthRoutes } from './health-routes.ts'
 import { dualProtocolListener, type ListenerLimits } from './listener.ts'
-import { overflowRest, overloaded, overloadedRest } from './overload.ts'
 import type { Readiness } from './readiness.ts'
 import type { Tls } from './tls.ts'
 import { refuseByHead } from './request-head.ts'
+import { overflowRest, overloaded } from './turned-away.ts'
 
 export interface ServerOptions {
   routes: (router: ConnectRouter) => unknown
@@ -56,11 +56,12 @@ export function httpServer(options: ServerOptions, readiness: Readiness) {
             allowOrigin,
             exchanges,
             protocolOf: () => 'rest',
-            refusalOf: () => overloadedRest,
+            timeoutHeaders: ['x-server-timeout', 'connect-timeout-ms', 'grpc-timeout'],
+            answerOf: (_arrival, { rest }) => rest,
           }),
           tls,
           overflow: overflowRest,
-          overflowed: (socket) => exchanges.refused(socket, overloaded),
+          overflowed: (socket) => exchanges.refused(socket, overloaded.failure),
           broken: (session) => exchanges.broken(session),
         },
       ) as never,

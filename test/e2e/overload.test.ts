@@ -113,6 +113,45 @@ test('a refusal comes before the body has been sent, and keeps the connection on
   await free()
 })
 
+test('a call whose client has no more time is answered at once while it waits, in each protocol', async (t) => {
+  const dsn = await freshMysqlDatabase(t)
+  const service = await startProcess(t, { DB_DSN: dsn, TIMEOUT: '20s', DB_POOL_WAIT: '20s' })
+  const locker = await createConnection(dsn)
+  t.teardown(() => locker.destroy())
+  await locker.query('LOCK TABLES users WRITE')
+  // More than are worked on at once, so that what comes after them waits.
+  const held = Array.from({ length: 40 }, () => fetch(`${service.rest}/v1/users`))
+  const begin = performance.now()
+  const rest = await fetch(`${service.rest}/v1/users`, { headers: { 'x-server-timeout': '0.2' } })
+  t.equal(rest.status, 504)
+  t.match(await rest.json(), { code: 504, reason: 'DEADLINE_EXCEEDED' })
+  const post = h2Client(t, service.rpc)
+  const call = { ':method': 'POST', ':path': '/api.user.v1.User/ListUsers' }
+  const grpc = await post(
+    { ...call, 'content-type': 'application/grpc', te: 'trailers', 'grpc-timeout': '200m' },
+    Buffer.alloc(5),
+  )
+  t.equal(grpc.headers.get('grpc-status'), '4')
+  t.match(findTrailerError(grpc.headers)?.findDetails(ErrorInfoSchema), [
+    { reason: 'DEADLINE_EXCEEDED' },
+  ])
+  const connect = await post(
+    { ...call, 'content-type': 'application/json', 'connect-timeout-ms': '200' },
+    '{}',
+  )
+  t.equal(connect.status, 504)
+  t.match(JSON.parse(connect.body), { code: 'deadline_exceeded' })
+  const other = await fetch(`${service.rpc}/api.user.v1.User/ListUsers`, {
+    method: 'POST',
+    headers: { 'content-type': 'application/json', 'connect-timeout-ms': '200' },
+    body: '{}',
+  })
+  t.equal(other.status, 504, 'over HTTP/1.1, too')
+  t.ok(performance.now() - begin < 5000, 'none has waited for those before it')
+  await locker.query('UNLOCK TABLES')
+  for (const answer of held) t.equal((await answer).status, 200)
+})
+
 test('health, readiness and reflection answer in overload', async (t) => {
   const { service, free } = await fullService(t)
   t.equal((await fetch(`${service.rest}/healthz`)).status, 200)

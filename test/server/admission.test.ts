@@ -4,8 +4,15 @@ import { test } from 'tap'
 import { admission } from '../../src/server/admission.ts'
 import { waitingLine } from '../../src/server/waiting-line.ts'
 
+interface CallOptions {
+  url?: string
+  hasBody?: boolean
+  gone?: boolean
+  timeoutMs?: number
+}
+
 /** A call that tells what becomes of it. */
-function call({ url = '/v1/users', hasBody = false, gone = false } = {}) {
+function call({ url = '/v1/users', hasBody = false, gone = false, timeoutMs }: CallOptions = {}) {
   const events = new EventEmitter()
   const story: string[] = []
   return {
@@ -29,7 +36,9 @@ function call({ url = '/v1/users', hasBody = false, gone = false } = {}) {
       onClose: (listener: () => void) => events.once('close', listener),
     },
     never: {
+      timeoutMs: () => timeoutMs,
       refused: () => void story.push('refused'),
+      expired: () => void story.push('expired'),
       clientGone: () => void story.push('client gone'),
     },
     answer: () => void events.emit('answered'),
@@ -57,6 +66,27 @@ test('a call above the limit waits, and begins when another ends', (t) => {
   for (const { close } of calls) close()
   t.equal(room.active, 0)
   t.end()
+})
+
+test('a call whose time is over while it waits leaves the line, and no other does', async (t) => {
+  const room = admission({ atOnce: 1, most: 10_000 })
+  const calls = [
+    call({ timeoutMs: 1 }),
+    call({ timeoutMs: 1 }),
+    call({ timeoutMs: 60_000 }),
+    call(),
+  ]
+  for (const { arrival, never } of calls) room.arrive(arrival, never)
+  await until(() => room.waiting === 2)
+  t.same(
+    calls.map(({ story }) => story),
+    [['begun'], ['expired'], [], []],
+  )
+  for (const { close } of calls) close()
+  t.same(
+    calls.map(({ story }) => story),
+    [['begun'], ['expired'], ['begun'], ['begun']],
+  )
 })
 
 test('a call that is answered gives its place away, once, though its client reads nothing', (t) => {

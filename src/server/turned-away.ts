@@ -1,0 +1,96 @@
+import { Code } from '@connectrpc/connect'
+import { errorToJsonBytes } from '@connectrpc/connect/protocol-connect'
+import { setTrailerStatus } from '@connectrpc/connect/protocol-grpc'
+import { RetryInfoSchema } from '../gen/google/rpc/error_details_pb.ts'
+import { jsonBytes } from '../rest/encode.ts'
+import { errorBody, type RestRefusal, restRefusal } from '../rest/errors.ts'
+import { failureOf } from './connect-error.ts'
+import type { Answer } from './connections.ts'
+import type { Failure } from './exchange.ts'
+import { protocolOf } from './rpc-handler.ts'
+
+/** Why a call never begins. */
+export interface TurnedAway {
+  /** What the observers are told. */
+  failure: Failure
+  /** Its answer on the REST port. */
+  rest: Answer
+  /** That on the RPC port, in the protocol of its content type. */
+  rpc: (contentType: string) => Answer
+}
+
+const retryAfterSeconds = 1
+const retryAfter = { 'retry-after': `${retryAfterSeconds}` }
+
+const overload = restRefusal(
+  Code.ResourceExhausted,
+  'OVERLOADED',
+  'the server works on as many calls as it can take; try again later',
+  { status: 503 },
+)
+overload.details.push({
+  desc: RetryInfoSchema,
+  value: { retryDelay: { seconds: BigInt(retryAfterSeconds) } },
+})
+
+/** More calls have come than can be served. */
+export const overloaded = turnedAway(overload, retryAfter)
+
+/** The time that its client gives the call was over before it could begin. */
+export const expired = turnedAway(
+  restRefusal(
+    Code.DeadlineExceeded,
+    'DEADLINE_EXCEEDED',
+    'the call took longer than its client allows',
+  ),
+)
+
+/** The answers of both ports to a connection that is one too many. */
+export const overflowRest = rawAnswer(overloaded.rest)
+export const overflowRpc = rawAnswer(overloaded.rpc('application/json'))
+
+/**
+ * Everything is made once: past capacity there is a refusal for each call that is served, so what a
+ * refusal costs is missing there.
+ */
+function turnedAway(error: RestRefusal, headers: Record<string, string> = {}): TurnedAway {
+  const { httpStatus: status } = error
+  const restBody = jsonBytes(errorBody(error, (field) => field)).toString()
+  const connectBody = Buffer.from(errorToJsonBytes(error, undefined)).toString()
+  const connect = jsonAnswer(status, headers, connectBody)
+  const trailers = new Headers()
+  setTrailerStatus(trailers, error)
+  const grpcHeaders = { ...headers, ...Object.fromEntries(trailers) }
+  return {
+    // No cause: there is nothing for the log to explain.
+    failure: { ...failureOf(error), status, cause: undefined },
+    rest: jsonAnswer(status, headers, restBody),
+    rpc(contentType) {
+      if (protocolOf(contentType) === 'connect') return connect
+      // Without a body the headers end the stream, as gRPC's Trailers-Only must.
+      return { status: 200, headers: { ...grpcHeaders, 'content-type': contentType } }
+    },
+  }
+}
+
+function jsonAnswer(status: number, headers: Record<string, string>, body: string): Answer {
+  const own = {
+    ...headers,
+    'content-type': 'application/json',
+    'content-length': `${Buffer.byteLength(body)}`,
+  }
+  return { status, headers: own, body }
+}
+
+function rawAnswer({ body = '' }: Answer): Buffer {
+  const head = [
+    'HTTP/1.1 503 Service Unavailable',
+    'Content-Type: application/json',
+    `Retry-After: ${retryAfterSeconds}`,
+    `Content-Length: ${Buffer.byteLength(body)}`,
+    'Connection: close',
+    '',
+    '',
+  ]
+  return Buffer.from(head.join('\r\n') + body)
+}
