@@ -63,7 +63,15 @@ export type Gate = (arrival: Arrival) => void
 export interface Handlers {
   handler: RequestHandler
   gate: Gate
+  /**
+   * To be asked once a connection of HTTP/1.1 rests: whether it shall stay unread for now, so that its
+   * next call waits in the kernel, which costs nothing. `read` is called when it may be read again.
+   */
+  holdBack: HoldBack
 }
+
+/** Gives what takes it back; undefined where it may be read on. */
+export type HoldBack = (read: () => void) => (() => void) | undefined
 
 /** The connections of one protocol. */
 export interface Connections {
@@ -182,6 +190,8 @@ interface Http1Connection {
   answers: number
   /** Begin requests that had to wait for earlier ones, in order. */
   readonly deferred: (() => void)[]
+  /** Where it rests unread: no longer to be told when it may be read. */
+  release: (() => void) | undefined
   /** `bytesRead` when the last answer ended: more bytes since are the beginning of a request. */
   readAtRest: number
 }
@@ -189,7 +199,7 @@ interface Http1Connection {
 /** HTTP/1.1 by a `node:http` server that never listens itself: `owner` does. */
 export function http1(
   owner: net.Server,
-  { handler, gate }: Handlers,
+  { handler, gate, holdBack }: Handlers,
   limits: ListenerLimits,
 ): Connections {
   const connections = inFlight<Http1Connection>()
@@ -252,10 +262,30 @@ export function http1(
       if (req.complete) connection.request = undefined
       connection.readAtRest = socket.bytesRead
       if (leaving) socket.destroySoon()
+      else rest(connection)
     })
     if (leaving) res.shouldKeepAlive = false
     if (connection.answers === 1) arrive(req, res)
     else connection.deferred.push(() => arrive(req, res))
+  }
+
+  /** Not over TLS, whose reading is not the socket's own. */
+  function rest(connection: Http1Connection): void {
+    const { socket } = connection
+    if ('encrypted' in socket || socket.destroyed) return
+    connection.release = holdBack(() => read(connection))
+    if (!connection.release) return
+    socket.pause()
+    // Whether it is idle is not known before it is read.
+    socket.setTimeout(0)
+  }
+
+  function read(connection: Http1Connection): void {
+    if (!connection.release) return
+    connection.release()
+    connection.release = undefined
+    connection.socket.resume()
+    connection.socket.setTimeout(limits.keepAliveTimeoutMs)
   }
 
   function arrive(req: http.IncomingMessage, res: http.ServerResponse): void {
@@ -298,12 +328,16 @@ export function http1(
         lastAnswer: undefined,
         answers: 0,
         deferred: [],
+        release: undefined,
         readAtRest: -1,
       }
       connectionOf.attach(socket, connection)
       const entry = connections.add(connection)
       closeLingering(socket, () => connection.request)
-      socket.once('close', () => connections.remove(entry))
+      socket.once('close', () => {
+        connections.remove(entry)
+        connection.release?.()
+      })
       socket.once('end', () => socket.setTimeout(HALF_CLOSED_MS, () => socket.destroy()))
       server.emit('connection', socket)
       if ('encrypted' in socket) readInTurn(socket)
@@ -313,9 +347,12 @@ export function http1(
       if (leaving) return
       leaving = true
       setTimeout(closeIdle, LINGER_MS).unref()
-      for (const { lastAnswer } of connections.all()) {
+      for (const connection of connections.all()) {
+        const { lastAnswer } = connection
         // The last one of a pipeline: an earlier one would end the connection before the others.
         if (lastAnswer !== undefined) lastAnswer.shouldKeepAlive = false
+        // It may have sent a call before it could know.
+        read(connection)
       }
     },
   }

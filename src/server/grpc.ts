@@ -56,6 +56,7 @@ export function grpcServer(options: ServerOptions) {
             timeoutHeaders: ['connect-timeout-ms', 'grpc-timeout'],
             answerOf: ({ contentType }, { rpc }) => rpc(contentType),
           }),
+          holdBack: admission.holdBack,
           tls,
           overflow: overflowRpc,
           overflowed: (socket) => exchanges.refused(socket, overloaded.failure),

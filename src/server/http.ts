@@ -59,6 +59,7 @@ export function httpServer(options: ServerOptions, readiness: Readiness) {
             timeoutHeaders: ['x-server-timeout', 'connect-timeout-ms', 'grpc-timeout'],
             answerOf: (_arrival, { rest }) => rest,
           }),
+          holdBack: admission.holdBack,
           tls,
           overflow: overflowRest,
           overflowed: (socket) => exchanges.refused(socket, overloaded.failure),

@@ -3,7 +3,7 @@ import net from 'node:net'
 import tls from 'node:tls'
 import { inFlight } from '../in-flight.ts'
 import { http1, http2c, LINGER_MS } from './connections.ts'
-import type { Gate, ListenerLimits, RequestHandler } from './connections.ts'
+import type { Gate, HoldBack, ListenerLimits, RequestHandler } from './connections.ts'
 import type { Tls } from './tls.ts'
 
 export type { ListenerLimits, RequestHandler } from './connections.ts'
@@ -34,6 +34,8 @@ export interface DualListener extends net.Server {
 export interface ListenerOptions {
   /** Decides which requests the handler sees, and when; without one it sees each at once. */
   gate?: Gate
+  /** Decides which connections of HTTP/1.1 rest unread; without one none does. */
+  holdBack?: HoldBack
   /** The whole answer to a connection that is one too many; over TLS it is closed without a word. */
   overflow?: Buffer
   /** Tells of such a connection. */
@@ -48,6 +50,7 @@ export function dualProtocolListener(
   limits: ListenerLimits,
   {
     gate = (arrival) => arrival.begin(),
+    holdBack = () => undefined,
     overflow,
     overflowed,
     broken,
@@ -70,8 +73,9 @@ export function dualProtocolListener(
   server.on(secure ? 'secureConnection' : 'connection', accept)
   // A handshake that fails ends its own connection only.
   server.on('tlsClientError', (_err: Error, socket: net.Socket) => socket.destroy())
-  const h1 = http1(server, { handler, gate }, limits)
-  const h2 = http2c(server, { handler, gate }, limits)
+  const handlers = { handler, gate, holdBack }
+  const h1 = http1(server, handlers, limits)
+  const h2 = http2c(server, handlers, limits)
   server.on('sessionError', (error: Error, session: ServerHttp2Session) => {
     if ('code' in error && error.code === 'ERR_HTTP2_ERROR') broken?.(session)
   })

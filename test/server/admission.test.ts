@@ -68,6 +68,41 @@ test('a call above the limit waits, and begins when another ends', (t) => {
   t.end()
 })
 
+test('connections rest unread while there is enough to do, and are read in turn when there is not', (t) => {
+  const room = admission({ atOnce: 1, most: 10_000 })
+  const calls = Array.from({ length: 5 }, () => call())
+  const read: string[] = []
+  for (const { arrival, never } of calls.slice(0, 4)) room.arrive(arrival, never)
+  t.equal(
+    room.holdBack(() => undefined),
+    undefined,
+    'three wait',
+  )
+  const last = calls[4]
+  if (last) room.arrive(last.arrival, last.never)
+  const taken = ['a', 'b', 'c', 'd'].map((name) => room.holdBack(() => read.push(name)))
+  t.ok(taken.every(Boolean), 'four wait')
+  taken[1]?.()
+  calls[0]?.close()
+  t.same(read, ['a', 'c'], 'b has gone')
+  for (const { close } of calls.slice(1)) close()
+  t.same(read, ['a', 'c', 'd'])
+  t.end()
+})
+
+test('no connection rests unread for longer than two seconds', async (t) => {
+  const room = admission({ atOnce: 1, most: 10_000 })
+  const calls = Array.from({ length: 5 }, () => call())
+  for (const { arrival, never } of calls) room.arrive(arrival, never)
+  const since = performance.now()
+  const restedMs = await new Promise<number>((resolve) => {
+    room.holdBack(() => resolve(performance.now() - since))
+  })
+  t.ok(restedMs > 1900, `${restedMs} ms`)
+  t.equal(room.waiting, 4, 'though there is enough to do')
+  for (const { close } of calls) close()
+})
+
 test('a call whose time is over while it waits leaves the line, and no other does', async (t) => {
   const room = admission({ atOnce: 1, most: 10_000 })
   const calls = [

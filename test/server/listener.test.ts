@@ -118,6 +118,51 @@ async function took(promise: Promise<unknown>): Promise<number> {
   return performance.now() - begin
 }
 
+/** Holds connections back until it is told to read on. */
+function holdsBack() {
+  const held: (() => void)[] = []
+  return {
+    holdBack: (read: () => void) => {
+      held.push(read)
+      return () => undefined
+    },
+    held,
+    readOn: () => held.shift()?.(),
+  }
+}
+
+test('a connection that is held back after an answer is neither read nor idle', async (t) => {
+  const { holdBack, held, readOn } = holdsBack()
+  const urls: string[] = []
+  const handler = handle((req, res) => {
+    urls.push(req.url ?? '')
+    res.end(`answer to ${req.url}`)
+  })
+  const { port } = await listen(t, handler, { keepAliveTimeoutMs: 100 }, { holdBack })
+  const client = dial(t, port, 'GET /1 HTTP/1.1\r\nHost: x\r\n\r\n')
+  await client.until('answer to /1')
+  t.equal(held.length, 1)
+  client.socket.write('GET /2 HTTP/1.1\r\nHost: x\r\n\r\n')
+  // Node adds a second to its timeout.
+  await sleep(1500)
+  t.same(urls, ['/1'])
+  readOn()
+  await client.until('answer to /2')
+  readOn()
+  t.match(await client.ended(), /answer to \/2$/, 'idle once it is read')
+})
+
+test('a listener that closes reads what connections that were held back had sent', async (t) => {
+  const { holdBack } = holdsBack()
+  const { listener, port } = await listen(t, echo, {}, { holdBack })
+  const client = dial(t, port, GET)
+  await client.until('1.1 GET /')
+  client.socket.write('GET /2 HTTP/1.1\r\nHost: x\r\n\r\n')
+  await sleep(50)
+  await listener.closeGracefully(5000)
+  t.match(await client.ended(), /connection: close\r\n[^]*1\.1 GET \/2 $/i)
+})
+
 test('HTTP/1.1 and HTTP/2 are served on the same port', async (t) => {
   const { port } = await listen(t)
   t.match(await h1Get(port, { path: '/a' }), { body: '1.1 GET /a ' })

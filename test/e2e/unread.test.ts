@@ -1,0 +1,64 @@
+import { once } from 'node:events'
+import net from 'node:net'
+import { setTimeout as sleep } from 'node:timers/promises'
+import { test } from 'tap'
+import { freshMysqlDatabase } from '../help/db.ts'
+import { startProcess } from '../help/process.ts'
+
+const request = 'GET /v1/users HTTP/1.1\r\nHost: test\r\n\r\n'
+
+/** What came of the calls of one connection. */
+interface Calls {
+  statuses: Map<string, number>
+  /** Whether the connection ended with a call that has no answer. */
+  lost: boolean
+}
+
+/** Calls again and again on one connection, until an answer says that it is the last. */
+async function callUntilClosed(address: string): Promise<Calls> {
+  const [host, port] = address.split(':')
+  const socket = net.connect(Number(port), host)
+  const statuses = new Map<string, number>()
+  let open = false
+  let received = ''
+  function call(): void {
+    open = true
+    socket.write(request)
+  }
+  socket.setEncoding('latin1').on('data', (chunk: string) => {
+    received += chunk
+    const head = received.indexOf('\r\n\r\n') + 4
+    const length = Number(/\r\ncontent-length: (\d+)/i.exec(received)?.[1])
+    if (head === 3 || received.length < head + length) return
+    const status = received.slice(9, 12)
+    statuses.set(status, (statuses.get(status) ?? 0) + 1)
+    const last = /\r\nconnection: close/i.test(received.slice(0, head))
+    received = ''
+    open = false
+    if (!last) call()
+  })
+  socket.on('error', () => undefined).once('connect', call)
+  await once(socket, 'close')
+  return { statuses, lost: open }
+}
+
+test('many connections are served in turn, and whatever they sent before a shutdown', async (t) => {
+  const service = await startProcess(t, { DB_DSN: await freshMysqlDatabase(t) })
+  const clients = Array.from({ length: 500 }, () => callUntilClosed(service.http))
+  await sleep(3000)
+  service.kill('SIGTERM')
+  const calls = await Promise.all(clients)
+  t.equal(await service.exit, 0)
+  t.same(
+    calls.filter(({ lost }) => lost),
+    [],
+    'none is lost',
+  )
+  t.same([...new Set(calls.flatMap(({ statuses }) => [...statuses.keys()]))], ['200'])
+  const served = calls.map(({ statuses }) => statuses.get('200') ?? 0)
+  t.ok(Math.min(...served) > 0, 'each has its turn')
+  t.ok(
+    Math.max(...served) <= 4 * Math.min(...served),
+    `between ${Math.min(...served)} and ${Math.max(...served)} calls each`,
+  )
+})
