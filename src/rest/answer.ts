@@ -3,7 +3,7 @@ import type { Message } from '@bufbuild/protobuf'
 import type { ConnectError } from '@connectrpc/connect'
 import type { FastifyReply, FastifyRequest } from 'fastify'
 import { compressed } from './compress.ts'
-import type { RestCall } from './context.ts'
+import type { UnaryCall } from './context.ts'
 import { jsonBytes } from './encode.ts'
 import { errorBody, retryAfterSeconds } from './errors.ts'
 import { computedTag, namesTag, quotedTag, weakTag } from './etag.ts'
@@ -36,7 +36,7 @@ export interface Answer {
 export function sendAnswer(
   request: FastifyRequest,
   reply: FastifyReply,
-  call: RestCall,
+  call: UnaryCall,
   { type, coding: choice }: Acceptance,
   { message, json, compressFrom }: Answer,
 ): void {
@@ -91,7 +91,7 @@ export function sendError(
   error: ConnectError,
   observer: RestObserver | undefined,
   sent: (field: string) => string = (field) => field,
-  call?: RestCall,
+  call?: UnaryCall,
 ): void {
   const body = errorBody(error, sent)
   observer?.error(request, error, body.code, body.reason)
@@ -115,7 +115,7 @@ function vary(reply: FastifyReply, names: string): void {
 function copyMetadata(
   request: FastifyRequest,
   reply: FastifyReply,
-  { answerHeaders, answerTrailers }: RestCall,
+  { answerHeaders, answerTrailers }: UnaryCall,
 ): void {
   answerHeaders?.forEach((value, name) => {
     if (leaves(name, value))

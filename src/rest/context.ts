@@ -1,18 +1,17 @@
+import type { IncomingHttpHeaders } from 'node:http'
 import { Code, ConnectError, createContextKey, createContextValues } from '@connectrpc/connect'
 import type { ContextValues, HandlerContext } from '@connectrpc/connect'
 import type { DescMethod, DescService } from '@bufbuild/protobuf'
 import type { FastifyReply, FastifyRequest } from 'fastify'
-import { requestHeaders } from './headers.ts'
-import { clientTimeoutMs } from './timeout.ts'
 
 export interface CallOptions {
-  maxTimeoutMs?: number
-  grpcMetadataAlias: boolean
-  contextValues?: (request: FastifyRequest) => ContextValues
+  protocolName: string
+  headersOf: (received: IncomingHttpHeaders) => Headers
+  contextValues?: ((request: FastifyRequest) => ContextValues) | undefined
 }
 
-/** One call over REST, as the handler and its interceptors see it. */
-export interface RestCall extends HandlerContext {
+/** One call of a unary method, as the handler and its interceptors see it. */
+export interface UnaryCall extends HandlerContext {
   /** When the client's time is over, on the clock of performance.now(). */
   readonly deadline: number | undefined
   /** What handler and interceptors have set for the answer; undefined where they touched nothing. */
@@ -30,23 +29,25 @@ export const httpStatusKey = createContextKey<number | undefined>(undefined, {
 })
 
 /**
- * A handler context with the client's deadline, whose Headers and AbortSignal are made when they are
- * first asked for: most handlers touch none of them, and they cost more than a small handler itself.
+ * A handler context whose Headers and AbortSignal are made when they are first asked for: most handlers
+ * touch none of them, and they cost more than a small handler itself. `timeoutMs` is what the client
+ * gives the call, from now on.
  */
-export function restCall(
+export function unaryCall(
   method: DescMethod,
   request: FastifyRequest,
   reply: FastifyReply,
+  timeoutMs: number | undefined,
   options: CallOptions,
-): RestCall {
-  return new LazyCall(method, request, reply, options)
+): UnaryCall {
+  return new LazyCall(method, request, reply, timeoutMs, options)
 }
 
 /** A class, against the habit: ten getters are made once for all calls instead of for each. */
-class LazyCall implements RestCall {
+class LazyCall implements UnaryCall {
   readonly method: DescMethod
   readonly service: DescService
-  readonly protocolName = 'rest'
+  readonly protocolName: string
   readonly requestMethod: string
   readonly deadline: number | undefined
   readonly timeoutMs: () => number | undefined
@@ -63,15 +64,16 @@ class LazyCall implements RestCall {
     method: DescMethod,
     request: FastifyRequest,
     reply: FastifyReply,
+    timeoutMs: number | undefined,
     options: CallOptions,
   ) {
     this.method = method
     this.service = method.parent
+    this.protocolName = options.protocolName
     this.requestMethod = request.method
     this.#request = request
     this.#reply = reply
     this.#options = options
-    const timeoutMs = clientTimeoutMs(request.headers, options.maxTimeoutMs)
     const deadline = timeoutMs === undefined ? undefined : performance.now() + timeoutMs
     this.deadline = deadline
     // Handlers take it out of the context, so it must not depend on it.
@@ -89,10 +91,7 @@ class LazyCall implements RestCall {
     return (this.#signal ??= callSignal(this.#reply, this.deadline))
   }
   get requestHeader() {
-    return (this.#requestHeader ??= requestHeaders(
-      this.#request.headers,
-      this.#options.grpcMetadataAlias,
-    ))
+    return (this.#requestHeader ??= this.#options.headersOf(this.#request.headers))
   }
   get responseHeader() {
     return (this.#responseHeader ??= new Headers())
@@ -128,13 +127,13 @@ function callSignal(reply: FastifyReply, deadline: number | undefined): AbortSig
     controller.abort(new ConnectError('the client has gone', Code.Canceled))
     return controller.signal
   }
+  const expire = () =>
+    controller.abort(new ConnectError('the deadline is over', Code.DeadlineExceeded))
+  const leftMs = deadline === undefined ? Number.POSITIVE_INFINITY : deadline - performance.now()
+  // A timer would let what is done in this turn of the event loop pass.
+  if (leftMs <= 0) expire()
   const timer =
-    deadline === undefined
-      ? undefined
-      : setTimeout(
-          () => controller.abort(new ConnectError('the deadline is over', Code.DeadlineExceeded)),
-          Math.min(deadline - performance.now(), longestTimerMs),
-        )
+    deadline === undefined ? undefined : setTimeout(expire, Math.min(leftMs, longestTimerMs))
   reply.raw.once('close', () => {
     clearTimeout(timer)
     controller.abort(callIsOver)

@@ -7,12 +7,12 @@ import type {
   UnaryRequest,
   UnaryResponse,
 } from '@connectrpc/connect'
-import type { RestCall } from './context.ts'
+import type { UnaryCall } from './context.ts'
 
 export type UnaryMethod = Extract<MethodImplSpec, { kind: 'unary' }>
 
 // Carries the call past the interceptors, which may pass on another request object.
-const callKey = createContextKey<RestCall | undefined>(undefined)
+const callKey = createContextKey<UnaryCall | undefined>(undefined)
 
 /**
  * Composes a method with its interceptors, once, the first outermost: what Connect's own handlers do
@@ -21,7 +21,7 @@ const callKey = createContextKey<RestCall | undefined>(undefined)
 export function unaryInvoker(
   { method, impl }: UnaryMethod,
   interceptors: readonly Interceptor[],
-): (message: Message, call: RestCall) => Promise<Message> {
+): (message: Message, call: UnaryCall) => Promise<Message> {
   if (interceptors.length === 0)
     return async function invoke(message, call) {
       return normalized(method.output, await impl(message, call))
@@ -45,9 +45,18 @@ export function unaryInvoker(
     (req) => handle(req as UnaryRequest),
   )
   return async function invoke(message, call) {
-    const { message: output } = await chain(unaryRequest(method, message, call))
+    const { message: output, header, trailer } = await chain(unaryRequest(method, message, call))
+    replaceBy(header, call.responseHeader)
+    replaceBy(trailer, call.responseTrailer)
     return output as Message
   }
+}
+
+/** An interceptor may answer with headers of its own. */
+function replaceBy(given: Headers, headers: Headers): void {
+  if (given === headers) return
+  for (const name of Array.from(headers.keys())) headers.delete(name)
+  for (const [name, value] of given) headers.append(name, value)
 }
 
 // Plain properties: getters in an object literal give each object a hidden class of its own, which
@@ -55,7 +64,7 @@ export function unaryInvoker(
 function unaryRequest(
   method: UnaryMethod['method'],
   message: Message,
-  call: RestCall,
+  call: UnaryCall,
 ): UnaryRequest {
   return {
     stream: false,
@@ -72,11 +81,11 @@ function unaryRequest(
 
 /** The call as the interceptors left it: their signal, header and values, and the call's own rest. */
 class InterceptedCall implements HandlerContext {
-  readonly #call: RestCall
+  readonly #call: UnaryCall
   readonly #req: UnaryRequest
   readonly timeoutMs: () => number | undefined
 
-  constructor(call: RestCall, req: UnaryRequest) {
+  constructor(call: UnaryCall, req: UnaryRequest) {
     this.#call = call
     this.#req = req
     this.timeoutMs = call.timeoutMs

@@ -2,6 +2,8 @@ import type { Registry } from '@bufbuild/protobuf'
 import type { ConnectError, ConnectRouter, ContextValues, Interceptor } from '@connectrpc/connect'
 import type { FastifyRequest } from 'fastify'
 import type { BindOptions } from './bind.ts'
+import type { CallOptions } from './context.ts'
+import { requestHeaders } from './headers.ts'
 import type { UnescapeMode } from './match.ts'
 import type { HttpBinding } from './rules.ts'
 import type { ServiceConfig } from './service-config.ts'
@@ -81,8 +83,16 @@ export function withDefaults(options: RestPluginOptions) {
     strictAccept: options.strictAccept ?? true,
     unescape: options.unescape ?? 'all-except-slash',
     mergeSlashes: options.mergeSlashes ?? false,
-    grpcMetadataAlias: options.grpcMetadataAlias ?? false,
+    call: callOptions(options),
     bind,
+  }
+}
+
+function callOptions({ contextValues, grpcMetadataAlias = false }: RestPluginOptions): CallOptions {
+  return {
+    protocolName: 'rest',
+    headersOf: (received) => requestHeaders(received, grpcMetadataAlias),
+    contextValues,
   }
 }
 

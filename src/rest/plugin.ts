@@ -1,7 +1,7 @@
 import { METHODS } from 'node:http'
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
 import { type Acceptance, sendAnswer, sendError } from './answer.ts'
-import { restCall, type RestCall } from './context.ts'
+import { unaryCall, type UnaryCall } from './context.ts'
 import {
   malformedUrl,
   methodNotAllowed,
@@ -18,6 +18,7 @@ import type { SystemParameters } from './system-parameters.ts'
 import { literalPrefixes, type RouteTable } from './table.ts'
 import { compileTargets, type Target } from './target.ts'
 import { advice } from './lint.ts'
+import { clientTimeoutMs } from './timeout.ts'
 
 type RouteMatch = Extract<MatchResult<Target>, { kind: 'route' }>
 
@@ -152,7 +153,8 @@ function call(
   const { message, system, sent } = bind({ values: match.values, query, body, format })
   if (etag) applyIfMatch(etag, message, request.headers['if-match'])
   const acceptance = accepted(request, system, settings)
-  const context = restCall(binding.method, request, reply, settings)
+  const timeoutMs = clientTimeoutMs(request.headers, settings.maxTimeoutMs)
+  const context = unaryCall(binding.method, request, reply, timeoutMs, settings.call)
   const { compressFrom, observer } = settings
   withinDeadline(invoke(message, context), context)
     .then(
@@ -186,7 +188,7 @@ function accepted(
  * Answers at the client's deadline even if the method does not heed its signal. An interceptor that
  * does the same comes first: it may know more.
  */
-function withinDeadline<T>(output: Promise<T>, call: RestCall): Promise<T> {
+function withinDeadline<T>(output: Promise<T>, call: UnaryCall): Promise<T> {
   if (call.deadline === undefined) return output
   const { signal } = call
   const { promise, reject } = Promise.withResolvers<never>()

@@ -1,6 +1,7 @@
 export interface Attachment<Key extends object, Value> {
   of: (key: Key) => Value | undefined
   attach: (key: Key, value: Value) => void
+  detach: (key: Key) => void
 }
 
 /**
@@ -10,12 +11,17 @@ export interface Attachment<Key extends object, Value> {
  */
 export function attachment<Key extends object, Value>(description: string): Attachment<Key, Value> {
   const symbol = Symbol(description)
-  type Holder = Key & { [symbol]?: Value }
+  type Holder = Key & { [symbol]?: Value | undefined }
   return {
     of: (key) => (key as Holder)[symbol],
     attach(key, value) {
       const holder: Holder = key
       holder[symbol] = value
+    },
+    // Not deleted, which would make its object a slow one.
+    detach(key) {
+      const holder: Holder = key
+      holder[symbol] = undefined
     },
   }
 }

@@ -436,8 +436,10 @@ export function http2c(
   function serve(req: http2.Http2ServerRequest, res: http2.Http2ServerResponse): void {
     const { stream } = req
     const { at, answered } = arrivals.of(stream) ?? { at: performance.now(), answered: [] }
+    // Node keeps streams for long after their end (ADR 32), and the call shall not be kept with them.
+    arrivals.detach(stream)
     tellEnd(res, () => {
-      for (const listener of answered) listener()
+      for (const listener of answered.splice(0)) listener()
       // Who takes nothing of an answer for so long never will.
       stream.setTimeout(limits.keepAliveTimeoutMs, () => stream.close(NGHTTP2_CANCEL))
     })

@@ -94,7 +94,8 @@ async function* exactEnvelopes(envelopes: AsyncIterable<EnvelopedMessage>) {
   for await (const { flags, data } of envelopes) yield { flags, data: exactJson(data) }
 }
 
-function exactJson(bytes: Uint8Array): Uint8Array<ArrayBuffer> {
+/** The JSON of one message with its large integers in quotes. Throws for what is not UTF-8. */
+export function exactJson(bytes: Uint8Array): Uint8Array<ArrayBuffer> {
   // Connect would put U+FFFD in the place of what it cannot read.
   if (!isUtf8(bytes)) throw new ConnectError('the body is not UTF-8', Code.InvalidArgument)
   const json = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).toString('latin1')

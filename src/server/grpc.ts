@@ -14,6 +14,7 @@ import type { ServerOptions } from './http.ts'
 import { dualProtocolListener } from './listener.ts'
 import { refuseByHead } from './request-head.ts'
 import { acceptPost, observedHandler, protocolOf, requestGate } from './rpc-handler.ts'
+import { unaryCalls } from './unary-calls.ts'
 import { overflowRpc, overloaded } from './turned-away.ts'
 
 /** The RPC port: the same services as Connect, gRPC and gRPC-Web, over HTTP/1.1 and h2c. */
@@ -73,6 +74,16 @@ export function grpcServer(options: ServerOptions) {
   })
   app.addHook('onRequest', refuseByHead)
   app.setErrorHandler((err, request, reply) => refuse(request, reply, rpcError(err, request)))
+  app.addHook(
+    'preHandler',
+    unaryCalls({
+      routes,
+      interceptors,
+      maxBodyBytes: limits.maxBodyBytes,
+      types,
+      exchangeOf: exchanges.of,
+    }),
+  )
   void app.register(fastifyConnectPlugin, {
     routes(router) {
       routes(router)

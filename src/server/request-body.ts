@@ -1,0 +1,56 @@
+import type { IncomingMessage } from 'node:http'
+import type { Http2ServerRequest } from 'node:http2'
+
+type Incoming = IncomingMessage | Http2ServerRequest
+
+export interface ReadBody {
+  /** All of it, or what came up to the chunk that is past the limit. */
+  body: Buffer
+  /** What is left to be read then. */
+  rest?: AsyncIterator<Uint8Array>
+}
+
+/**
+ * Reads a body to its end, or to the chunk that goes past `limit` bytes. Stays unsettled if the request
+ * ends otherwise, which its exchange tells of.
+ */
+export function readBody(request: Incoming, limit: number): Promise<ReadBody> {
+  const { promise, resolve } = Promise.withResolvers<ReadBody>()
+  const chunks: Buffer[] = []
+  let size = 0
+
+  function add(chunk: Buffer): void {
+    chunks.push(chunk)
+    size += chunk.byteLength
+    if (size <= limit) return
+    leave()
+    request.pause()
+    const rest = request.iterator({ destroyOnReturn: false }) as AsyncIterator<Uint8Array>
+    resolve({ body: joined(chunks), rest })
+  }
+
+  function end(): void {
+    leave()
+    resolve({ body: joined(chunks) })
+  }
+
+  function leave(): void {
+    request.off('data', add)
+    request.off('end', end)
+  }
+
+  request.on('data', add)
+  request.once('end', end)
+  return promise
+}
+
+function joined(chunks: readonly Buffer[]): Buffer {
+  const [only] = chunks
+  return chunks.length === 1 && only ? only : Buffer.concat(chunks)
+}
+
+/** A body of which some has been read. */
+export async function* replayed({ body, rest }: ReadBody): AsyncGenerator<Uint8Array> {
+  yield body
+  if (rest) yield* { [Symbol.asyncIterator]: () => ({ next: () => rest.next() }) }
+}
