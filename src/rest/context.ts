@@ -1,4 +1,5 @@
 import type { IncomingHttpHeaders } from 'node:http'
+import type { Readable } from 'node:stream'
 import { Code, ConnectError, createContextKey, createContextValues } from '@connectrpc/connect'
 import type { ContextValues, HandlerContext } from '@connectrpc/connect'
 import type { DescMethod, DescService } from '@bufbuild/protobuf'
@@ -123,7 +124,7 @@ const callIsOver = new ConnectError('the call is over', Code.Canceled)
 /** Aborts at the deadline, when the client is gone before the answer, and when that is written. */
 function callSignal(reply: FastifyReply, deadline: number | undefined): AbortSignal {
   const controller = new AbortController()
-  if (reply.raw.destroyed) {
+  if (isOver(reply.raw)) {
     controller.abort(new ConnectError('the client has gone', Code.Canceled))
     return controller.signal
   }
@@ -131,7 +132,10 @@ function callSignal(reply: FastifyReply, deadline: number | undefined): AbortSig
     controller.abort(new ConnectError('the deadline is over', Code.DeadlineExceeded))
   const leftMs = deadline === undefined ? Number.POSITIVE_INFINITY : deadline - performance.now()
   // A timer would let what is done in this turn of the event loop pass.
-  if (leftMs <= 0) expire()
+  if (leftMs <= 0) {
+    expire()
+    return controller.signal
+  }
   const timer =
     deadline === undefined ? undefined : setTimeout(expire, Math.min(leftMs, longestTimerMs))
   reply.raw.once('close', () => {
@@ -139,4 +143,9 @@ function callSignal(reply: FastifyReply, deadline: number | undefined): AbortSig
     controller.abort(callIsOver)
   })
   return controller.signal
+}
+
+/** Node's response of HTTP/2 does not tell. */
+function isOver(raw: FastifyReply['raw'] & { stream?: Partial<Pick<Readable, 'destroyed'>> }) {
+  return raw.stream?.destroyed ?? raw.destroyed
 }

@@ -35,9 +35,10 @@ const maxExcess = 2048
 const maxSlowBodies = 1024
 const sweepMs = 10
 /**
- * Calls in the line, in multiples of those that are worked on, from which on connections rest unread:
- * enough to do until the next ones are read. Each call that waits as an object is copied by V8's
- * collections of young objects, and thousands of them cost a fifth of the time.
+ * Calls of such connections in the line, in multiples of those that are worked on, from which on
+ * connections rest unread: enough to do until the next ones are read, however many others wait. Each call
+ * that waits as an object is copied by V8's collections of young objects, and thousands of them cost a
+ * fifth of the time.
  */
 const enoughToDo = 4
 /** For how long a connection rests unread at most: a call that waits there has no deadline yet. */
@@ -160,12 +161,12 @@ export function admission({ atOnce, most }: AdmissionLimits): Admission {
 
   /** Reads from `count` connections at most, those that have rested for the longest. */
   function readOn(count: number): void {
-    for (let left = count; left > 0 && unread.size > 0 && line.size < enough; left -= 1)
+    for (let left = count; left > 0 && unread.size > 0 && line.mayRest < enough; left -= 1)
       readOldest()
   }
 
   function sweepUnread(now: number): void {
-    readOn(line.size === 0 ? unread.size : enough - line.size)
+    readOn(line.size === 0 ? unread.size : enough - line.mayRest)
     for (let first = unread.oldest(); first; first = unread.oldest()) {
       if (now - first.value.since < maxUnreadMs) return
       readOldest()
@@ -197,7 +198,8 @@ export function admission({ atOnce, most }: AdmissionLimits): Admission {
         clearTimeout(timer)
         terms.refused()
       },
-      since: arrival.at,
+      since: arrival.since,
+      mayRest: arrival.mayRest,
     })
     const timeoutMs = terms.timeoutMs()
     // Nobody waits for longer than a minute anyway.
@@ -227,7 +229,7 @@ export function admission({ atOnce, most }: AdmissionLimits): Admission {
       else wait(arrival, terms)
     },
     holdBack(read) {
-      if (line.size < enough) return undefined
+      if (line.mayRest < enough) return undefined
       const entry = unread.add({ read, since: performance.now() })
       sweepLater()
       return () => unread.remove(entry)

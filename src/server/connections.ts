@@ -40,6 +40,10 @@ export interface Arrival {
   readonly hasBody: boolean
   /** By `performance.now()`. */
   readonly at: number
+  /** The same, but of a connection that has rested unread since then it is when that began. */
+  readonly since: number
+  /** Whether its connection may rest unread. */
+  readonly mayRest: boolean
   /** Whether its client has given it up before it could begin; it is not told of a close then. */
   gone(): boolean
   /** Hands it to the handler. */
@@ -181,6 +185,11 @@ function readInTurn(socket: net.Socket): void {
   socket.on('data', () => undefined)
 }
 
+/** Not over TLS, whose reading is not the socket's own. */
+function mayRest(socket: net.Socket): boolean {
+  return !('encrypted' in socket)
+}
+
 interface Http1Connection {
   readonly socket: net.Socket
   /** The last one that began, and its answer, until both are over. */
@@ -192,6 +201,8 @@ interface Http1Connection {
   readonly deferred: (() => void)[]
   /** Where it rests unread: no longer to be told when it may be read. */
   release: (() => void) | undefined
+  /** Since when it has rested, also while what came meanwhile is being read. */
+  restsSince: number | undefined
   /** `bytesRead` when the last answer ended: more bytes since are the beginning of a request. */
   readAtRest: number
 }
@@ -265,16 +276,17 @@ export function http1(
       else rest(connection)
     })
     if (leaving) res.shouldKeepAlive = false
-    if (connection.answers === 1) arrive(req, res)
-    else connection.deferred.push(() => arrive(req, res))
+    if (connection.answers === 1) arrive(req, res, connection)
+    else connection.deferred.push(() => arrive(req, res, connection))
   }
 
-  /** Not over TLS, whose reading is not the socket's own. */
+  /** Not while its request is still coming, whose rest is read and dropped. */
   function rest(connection: Http1Connection): void {
-    const { socket } = connection
-    if ('encrypted' in socket || socket.destroyed) return
+    const { socket, request } = connection
+    if (!mayRest(socket) || socket.destroyed || request) return
     connection.release = holdBack(() => read(connection))
     if (!connection.release) return
+    connection.restsSince = performance.now()
     socket.pause()
     // Whether it is idle is not known before it is read.
     socket.setTimeout(0)
@@ -286,10 +298,16 @@ export function http1(
     connection.release = undefined
     connection.socket.resume()
     connection.socket.setTimeout(limits.keepAliveTimeoutMs)
+    // What came while it rested is read before the second one.
+    setImmediate(() => setImmediate(() => (connection.restsSince = undefined)))
   }
 
-  function arrive(req: http.IncomingMessage, res: http.ServerResponse): void {
-    const { socket } = req
+  function arrive(
+    req: http.IncomingMessage,
+    res: http.ServerResponse,
+    connection: Http1Connection,
+  ): void {
+    const { socket } = connection
     if (socket.destroyed) return
     const at = performance.now()
     tellEnd(res, () => {
@@ -303,6 +321,8 @@ export function http1(
       contentType: req.headers['content-type'] ?? '',
       hasBody: bodyBytes(req) > 0,
       at,
+      since: connection.restsSince ?? at,
+      mayRest: mayRest(socket),
       gone: () => socket.destroyed,
       begin: () => handler(req, res, at),
       refuse: (answer) => answer1(req, res, answer),
@@ -329,6 +349,7 @@ export function http1(
         answers: 0,
         deferred: [],
         release: undefined,
+        restsSince: undefined,
         readAtRest: -1,
       }
       connectionOf.attach(socket, connection)
@@ -465,6 +486,8 @@ export function http2c(
         contentType: type,
         hasBody,
         at,
+        since: at,
+        mayRest: false,
         gone: () => stream.closed || stream.destroyed,
         begin: () => void requests.emit('stream', stream, headers, flags, rawHeaders),
         refuse: (answer) => answer2(stream, answer),

@@ -10,19 +10,27 @@ export interface ReadBody {
   rest?: AsyncIterator<Uint8Array>
 }
 
+/** Most bytes of a body, once so many of it are there that they tell. */
+export interface BodyLimit {
+  headBytes: number
+  limitOf: (head: Buffer) => number
+}
+
 /**
- * Reads a body to its end, or to the chunk that goes past `limit` bytes. Stays unsettled if the request
- * ends otherwise, which its exchange tells of.
+ * Reads a body to its end, or to the chunk that goes past its limit. Stays unsettled if the request ends
+ * otherwise, which its exchange tells of.
  */
-export function readBody(request: Incoming, limit: number): Promise<ReadBody> {
+export function readBody(request: Incoming, { headBytes, limitOf }: BodyLimit): Promise<ReadBody> {
   const { promise, resolve } = Promise.withResolvers<ReadBody>()
   const chunks: Buffer[] = []
   let size = 0
+  let limit: number | undefined
 
   function add(chunk: Buffer): void {
     chunks.push(chunk)
     size += chunk.byteLength
-    if (size <= limit) return
+    if (size >= headBytes) limit ??= limitOf(joined(chunks))
+    if (limit === undefined || size <= limit) return
     leave()
     request.pause()
     const rest = request.iterator({ destroyOnReturn: false }) as AsyncIterator<Uint8Array>

@@ -20,7 +20,7 @@ import { failureOf } from './connect-error.ts'
 import { exactJson } from './exact-integers.ts'
 import { type Exchange, exchangeKey } from './exchange.ts'
 import { readBody, replayed } from './request-body.ts'
-import { envelopeHeadBytes, type UnaryProtocol, unaryProtocols } from './unary-protocols.ts'
+import { type UnaryProtocol, unaryProtocols } from './unary-protocols.ts'
 
 export interface UnaryCallsOptions {
   routes: (router: ConnectRouter) => unknown
@@ -67,7 +67,8 @@ export function unaryCalls(options: UnaryCallsOptions): preHandlerAsyncHookHandl
     const exchange = exchangeOf(raw)
     const unary = exchange && methods.get(exchange.path)
     const protocol = protocols.get(headers['content-type'] ?? '')
-    if (!unary || !protocol || raw.method !== 'POST' || !protocol.isPlain(headers)) return undefined
+    if (!unary || !protocol || raw.method !== 'POST' || !protocol.isPlain(headers, maxBodyBytes))
+      return undefined
     const timeoutMs = protocol.timeoutMs(headers)
     const settings = callOptions.get(protocol.name)
     if (timeoutMs === null || settings === undefined) return undefined
@@ -81,8 +82,7 @@ export function unaryCalls(options: UnaryCallsOptions): preHandlerAsyncHookHandl
   return async function serveUnary(request, reply) {
     const begin = begun(request, reply)
     if (begin === undefined) return
-    // An envelope may be around the message.
-    const read = await readBody(request.raw, maxBodyBytes + envelopeHeadBytes)
+    const read = await readBody(request.raw, begin.protocol.bodyLimit(maxBodyBytes))
     const message = read.rest ? undefined : messageOf(begin, read.body)
     if (message === undefined) {
       request.body = replayed(read)

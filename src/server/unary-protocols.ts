@@ -1,4 +1,9 @@
-import type { IncomingHttpHeaders, OutgoingHttpHeaders, ServerResponse } from 'node:http'
+import {
+  type IncomingHttpHeaders,
+  type OutgoingHttpHeaders,
+  type ServerResponse,
+  validateHeaderValue,
+} from 'node:http'
 import type { ConnectError } from '@connectrpc/connect'
 import { compressionBrotli, compressionGzip } from '@connectrpc/connect-node'
 import {
@@ -12,12 +17,18 @@ import {
   codeToHttpStatus,
   errorToJsonBytes,
   parseTimeout as connectTimeout,
+  trailerMux,
 } from '@connectrpc/connect/protocol-connect'
-import { parseTimeout as grpcTimeout, setTrailerStatus } from '@connectrpc/connect/protocol-grpc'
+import {
+  grpcStatusOk,
+  parseTimeout as grpcTimeout,
+  setTrailerStatus,
+} from '@connectrpc/connect/protocol-grpc'
 import { trailerFlag, trailerSerialize } from '@connectrpc/connect/protocol-grpc-web'
 import type { JsonWriteOptions } from '@bufbuild/protobuf'
 import type { UnaryCall } from '../rest/context.ts'
 import type { Protocol, Response } from './exchange.ts'
+import type { BodyLimit } from './request-body.ts'
 
 /** One protocol in one encoding of messages, as a content type names it. */
 export interface UnaryProtocol {
@@ -26,10 +37,12 @@ export interface UnaryProtocol {
   readonly binary: boolean
   /** The client's timeout in milliseconds. Undefined for none, null for one that is malformed. */
   timeoutMs(headers: IncomingHttpHeaders): number | undefined | null
-  /** Whether the request needs nothing but what is here: no compression. */
-  isPlain(headers: IncomingHttpHeaders): boolean
+  /** Whether it has no compression, and not more bytes than a message may have. */
+  isPlain(headers: IncomingHttpHeaders, maxMessageBytes: number): boolean
   /** The compression of the answer that the client likes best. */
   codingOf(headers: IncomingHttpHeaders): Compression | undefined
+  /** How long a body may be that has this message or begins so; what is longer Connect refuses. */
+  bodyLimit(maxMessageBytes: number): BodyLimit
   /** The one message of a whole body; undefined if that is not what it is. */
   messageOf(body: Buffer): Buffer | undefined
   /** Writes the answer to a call that has succeeded. */
@@ -41,7 +54,7 @@ export interface UnaryProtocol {
 const compressions = [compressionGzip, compressionBrotli]
 /** Smaller messages are not compressed, as Connect has it by default. */
 const compressFromBytes = 1024
-export const envelopeHeadBytes = 5
+const envelopeHeadBytes = 5
 
 /** The protocols by content type, as their clients spell it. `json` is for the details of errors. */
 export function unaryProtocols(json: Partial<JsonWriteOptions> | undefined) {
@@ -67,18 +80,21 @@ function connect(
     name: 'connect',
     binary,
     timeoutMs: ({ 'connect-timeout-ms': text }) => timeoutOf(text, connectTimeout),
-    isPlain: ({ 'content-encoding': coding = 'identity' }) => coding === 'identity',
+    isPlain: ({ 'content-encoding': coding = 'identity', 'content-length': length = 0 }, most) =>
+      coding === 'identity' && Number(length) <= most,
     codingOf: ({ 'accept-encoding': accepted }) => accepts(accepted),
+    bodyLimit: (most) => ({ headBytes: 0, limitOf: () => most }),
     messageOf: (body) => body,
     answer(res, call, body, coding) {
-      const headers = { ...connectHeaders(call), 'content-type': type }
+      const headers = fieldsOf(connectHeaders(call))
+      headers['content-type'] = type
       return writeUnary(res, { status: 200, headers, body }, coding)
     },
     fail(res, call, error, coding) {
-      const headers = connectHeaders(call)
-      const metadata = new Headers()
-      mergeNonProtocolHeaders(metadata, error.metadata)
-      copy(metadata, headers)
+      const fields = connectHeaders(call) ?? new Headers()
+      // Those of another service's error are not for our client.
+      if (!error.isWireError) mergeNonProtocolHeaders(fields, error.metadata)
+      const headers = fieldsOf(fields)
       headers['content-type'] = 'application/json'
       const status = codeToHttpStatus(error.code)
       return writeUnary(res, { status, headers, body: errorToJsonBytes(error, json) }, coding)
@@ -110,14 +126,13 @@ function isWorth(coding: Compression | undefined, message: Uint8Array): coding i
 }
 
 function enveloped(name: 'grpc' | 'grpc-web', type: string, binary: boolean): UnaryProtocol {
-  const end = name === 'grpc' ? endByTrailers : endByEnvelope
+  const write = name === 'grpc' ? writeWithTrailers : writeWithLastEnvelope
 
-  function head(res: Response, call: UnaryCall, coding: Compression | undefined): void {
-    const headers: OutgoingHttpHeaders = {}
-    copy(call.answerHeaders, headers)
+  function headersOf(call: UnaryCall, coding: Compression | undefined): OutgoingHttpHeaders {
+    const headers = fieldsOf(call.answerHeaders)
     headers['content-type'] = type
     if (coding) headers['grpc-encoding'] = coding.name
-    writeHead(res, 200, headers)
+    return headers
   }
 
   return {
@@ -126,15 +141,18 @@ function enveloped(name: 'grpc' | 'grpc-web', type: string, binary: boolean): Un
     timeoutMs: ({ 'grpc-timeout': text }) => timeoutOf(text, grpcTimeout),
     isPlain: ({ 'grpc-encoding': coding = 'identity' }) => coding === 'identity',
     codingOf: ({ 'grpc-accept-encoding': accepted }) => accepts(accepted),
+    bodyLimit: (most) => ({
+      headBytes: envelopeHeadBytes,
+      limitOf: (head) => (isPlainEnvelope(head, most) ? envelopeBytes(head) : 0),
+    }),
     messageOf: onlyMessage,
     async answer(res, call, message, coding) {
       const smaller = isWorth(coding, message) ? await coding.compress(message) : undefined
-      head(res, call, coding)
-      end(res, call, encodeEnvelope(smaller ? compressedFlag : 0, smaller ?? message))
+      const envelope = encodeEnvelope(smaller ? compressedFlag : 0, smaller ?? message)
+      write(res, headersOf(call, coding), statusTrailers(call), envelope)
     },
     async fail(res, call, error, coding) {
-      head(res, call, coding)
-      end(res, call, undefined, error)
+      write(res, headersOf(call, coding), statusTrailers(call, error))
     },
   }
 }
@@ -144,49 +162,58 @@ function writeHead(res: Response, status: number, headers: OutgoingHttpHeaders):
   ;(res as ServerResponse).writeHead(status, headers)
 }
 
-function endByTrailers(
+function writeWithTrailers(
   res: Response,
-  call: UnaryCall,
-  envelope: Uint8Array | undefined,
-  error?: ConnectError,
+  headers: OutgoingHttpHeaders,
+  status: Headers | undefined,
+  envelope?: Uint8Array,
 ): void {
-  const trailers: OutgoingHttpHeaders = { 'grpc-status': '0' }
-  copy(error ? statusTrailers(call, error) : call.answerTrailers, trailers)
+  // Before the head, which can be taken back no more.
+  const trailers = status ? fieldsOf(status) : { 'grpc-status': grpcStatusOk }
+  writeHead(res, 200, headers)
   res.addTrailers(trailers)
   if (envelope) res.end(envelope)
   else res.end()
 }
 
-function endByEnvelope(
+function writeWithLastEnvelope(
   res: Response,
-  call: UnaryCall,
-  envelope: Uint8Array | undefined,
-  error?: ConnectError,
+  headers: OutgoingHttpHeaders,
+  status: Headers | undefined,
+  envelope?: Uint8Array,
 ): void {
-  const trailers = encodeEnvelope(trailerFlag, trailerSerialize(statusTrailers(call, error)))
+  const fields = status ?? new Headers({ 'grpc-status': grpcStatusOk })
+  const trailers = encodeEnvelope(trailerFlag, trailerSerialize(fields))
+  writeHead(res, 200, headers)
   res.end(envelope ? Buffer.concat([envelope, trailers]) : trailers)
 }
 
-function statusTrailers(call: UnaryCall, error?: ConnectError): Headers {
-  return setTrailerStatus(new Headers(call.answerTrailers), error)
+/** Undefined for a success of which the handler says no more. */
+function statusTrailers({ answerTrailers }: UnaryCall, error?: ConnectError): Headers | undefined {
+  if (!error && isEmpty(answerTrailers)) return undefined
+  return setTrailerStatus(new Headers(answerTrailers), error)
 }
 
 /** Connect has the trailers of unary calls among the headers. */
-function connectHeaders({ answerHeaders, answerTrailers }: UnaryCall): OutgoingHttpHeaders {
-  const headers: OutgoingHttpHeaders = {}
-  copy(answerHeaders, headers)
-  copy(answerTrailers, headers, 'trailer-')
-  return headers
+function connectHeaders({ answerHeaders, answerTrailers }: UnaryCall): Headers | undefined {
+  if (isEmpty(answerTrailers)) return answerHeaders
+  return trailerMux(answerHeaders ?? new Headers(), answerTrailers)
 }
 
-function copy(from: Headers | undefined, to: OutgoingHttpHeaders, prefix = ''): void {
-  from?.forEach((value, name) => {
-    const key = prefix + name
-    const before = to[key]
+function isEmpty(headers: Headers | undefined): headers is undefined {
+  return headers === undefined || headers.keys().next().done === true
+}
+
+/** Throws for a value that HTTP/1.1 cannot send. */
+function fieldsOf(headers: Headers | undefined): OutgoingHttpHeaders {
+  const fields: OutgoingHttpHeaders = {}
+  headers?.forEach((value, name) => {
+    validateHeaderValue(name, value)
+    const before = fields[name]
     // Headers gives several values only of Set-Cookie, which must not be joined.
-    to[key] =
-      name === 'set-cookie' && before !== undefined ? [before, value].flat().map(String) : value
+    fields[name] = before === undefined ? value : [before, value].flat().map(String)
   })
+  return fields
 }
 
 function accepts(accepted: string | string[] | undefined): Compression | undefined {
@@ -203,9 +230,17 @@ function timeoutOf(
   return error ? null : timeoutMs
 }
 
+function envelopeBytes(head: Buffer): number {
+  return envelopeHeadBytes + head.readUInt32BE(1)
+}
+
+/** Whether a message of so many bytes at most follows, without compression. */
+function isPlainEnvelope(head: Buffer, most: number): boolean {
+  return head[0] === 0 && head.readUInt32BE(1) <= most
+}
+
 /** Of a body with exactly one envelope, without compression. */
 function onlyMessage(body: Buffer): Buffer | undefined {
   if (body.byteLength < envelopeHeadBytes || body[0] !== 0) return undefined
-  const message = body.subarray(envelopeHeadBytes)
-  return body.readUInt32BE(1) === message.byteLength ? message : undefined
+  return envelopeBytes(body) === body.byteLength ? body.subarray(envelopeHeadBytes) : undefined
 }

@@ -6,6 +6,8 @@ export interface Waiter {
   refuse(): void
   /** By `performance.now()`. */
   readonly since: number
+  /** Whether others like it may be waiting unread in their connections. */
+  readonly mayRest: boolean
 }
 
 /**
@@ -27,9 +29,15 @@ const refusalsPerMs = 1
 const refusalsPerSweep = 100
 const rateWindowMs = 1000
 
-/** Calls begin in order of arrival; the newest are refused first, which have waited for the shortest. */
+/**
+ * Calls begin in order of age; the newest are refused first, which have waited for the shortest. There
+ * are two lanes, since calls that come from their connections with an age would not be in order.
+ */
 export function waitingLine() {
-  const line = inFlight<Waiter>()
+  const resting = inFlight<Waiter>()
+  const reading = inFlight<Waiter>()
+  const size = () => resting.size + reading.size
+  const laneOf = ({ mayRest }: Waiter) => (mayRest ? resting : reading)
   let busySince = 0
   let sweptAt = 0
   let rate = { since: 0, served: 0, perMs: 0 }
@@ -41,20 +49,34 @@ export function waitingLine() {
     return now - busySince < burstMs ? room : Math.min(room, rate.perMs * overloadMs)
   }
 
+  /** Undefined when the line is empty. */
+  function oldest(): Entry<Waiter> | undefined {
+    const [one, other] = [resting.oldest(), reading.oldest()]
+    if (!one || !other) return one ?? other
+    return one.value.since <= other.value.since ? one : other
+  }
+
+  function newest(): Entry<Waiter> | undefined {
+    const [one, other] = [resting.newest(), reading.newest()]
+    if (!one || !other) return one ?? other
+    return one.value.since > other.value.since ? one : other
+  }
+
   function refuse(entry: Entry<Waiter>): void {
-    line.remove(entry)
+    laneOf(entry.value).remove(entry)
     entry.value.refuse()
   }
 
   return {
     /** Gives what lets it leave, which tells whether it was still there. */
     join(waiter: Waiter): () => boolean {
-      if (line.size === 0) {
+      if (size() === 0) {
         busySince = sweptAt = waiter.since
         rate = { since: waiter.since, served: 0, perMs: 0 }
       }
-      const entry = line.add(waiter)
-      return () => line.remove(entry)
+      const lane = laneOf(waiter)
+      const entry = lane.add(waiter)
+      return () => lane.remove(entry)
     },
     /** To be told of each call that has been served. */
     served(): void {
@@ -63,9 +85,9 @@ export function waitingLine() {
     /** Lets the oldest begin while there is room. */
     proceed(hasRoom: () => boolean): void {
       while (hasRoom()) {
-        const next = line.oldest()
+        const next = oldest()
         if (!next) return
-        line.remove(next)
+        laneOf(next.value).remove(next)
         next.value.begin()
       }
     },
@@ -77,17 +99,21 @@ export function waitingLine() {
       const longest = roomAt(now, room)
       let allowed = Math.min(refusalsPerSweep, Math.ceil((now - sweptAt) * refusalsPerMs))
       sweptAt = now
-      for (; allowed > 0 && line.size > longest; allowed -= 1) {
-        const last = line.newest()
+      for (; allowed > 0 && size() > longest; allowed -= 1) {
+        const last = newest()
         if (last) refuse(last)
       }
-      for (let first = line.oldest(); first; first = line.oldest()) {
+      for (let first = oldest(); first; first = oldest()) {
         if (now - first.value.since < longestWaitMs) return
         refuse(first)
       }
     },
     get size() {
-      return line.size
+      return size()
+    },
+    /** Those whose connections may rest unread. */
+    get mayRest() {
+      return resting.size
     },
   }
 }

@@ -9,10 +9,14 @@ interface CallOptions {
   hasBody?: boolean
   gone?: boolean
   timeoutMs?: number
+  since?: number
+  mayRest?: boolean
 }
 
 /** A call that tells what becomes of it. */
-function call({ url = '/v1/users', hasBody = false, gone = false, timeoutMs }: CallOptions = {}) {
+function call(options: CallOptions = {}) {
+  const { url = '/v1/users', hasBody = false, gone = false, timeoutMs, mayRest = true } = options
+  const { since = performance.now() } = options
   const events = new EventEmitter()
   const story: string[] = []
   return {
@@ -24,6 +28,8 @@ function call({ url = '/v1/users', hasBody = false, gone = false, timeoutMs }: C
       contentType: '',
       hasBody,
       at: performance.now(),
+      since,
+      mayRest,
       gone: () => gone,
       begin: () => void story.push('begun'),
       refuse: () => undefined,
@@ -87,6 +93,37 @@ test('connections rest unread while there is enough to do, and are read in turn 
   t.same(read, ['a', 'c'], 'b has gone')
   for (const { close } of calls.slice(1)) close()
   t.same(read, ['a', 'c', 'd'])
+  t.end()
+})
+
+test('others that wait do not keep connections unread', (t) => {
+  const room = admission({ atOnce: 1, most: 10_000 })
+  const others = Array.from({ length: 50 }, () => call({ mayRest: false }))
+  for (const { arrival, never } of others) room.arrive(arrival, never)
+  t.equal(
+    room.holdBack(() => undefined),
+    undefined,
+    'none of its kind waits',
+  )
+  const calls = Array.from({ length: 4 }, () => call())
+  for (const { arrival, never } of calls) room.arrive(arrival, never)
+  let read = false
+  t.ok(room.holdBack(() => (read = true)))
+  calls[0]?.close()
+  others[0]?.close()
+  t.ok(read, 'one of its kind has left')
+  for (const { close } of [...others, ...calls]) close()
+  t.end()
+})
+
+test('a call that has waited unread for longer than another begins first', (t) => {
+  const room = admission({ atOnce: 1, most: 10_000 })
+  const others = Array.from({ length: 3 }, () => call({ mayRest: false }))
+  const rested = call({ since: performance.now() - 1000 })
+  for (const { arrival, never } of [...others, rested]) room.arrive(arrival, never)
+  others[0]?.close()
+  t.same([others[1]?.story, rested.story], [[], ['begun']])
+  for (const { close } of [...others, rested]) close()
   t.end()
 })
 
@@ -246,7 +283,12 @@ function lineOf(length: number) {
   const refused: number[] = []
   const begun: number[] = []
   function join(since: number): void {
-    line.join({ since, begin: () => begun.push(since), refuse: () => refused.push(since) })
+    line.join({
+      since,
+      mayRest: since % 2 === 0,
+      begin: () => begun.push(since),
+      refuse: () => refused.push(since),
+    })
   }
   for (let since = 0; since < length; since += 1) join(since)
   return { line, refused, begun, join }
@@ -327,6 +369,7 @@ test('who has left is neither begun nor refused', (t) => {
   const told: string[] = []
   const waiters = ['a', 'b', 'c'].map((name) => ({
     since: 0,
+    mayRest: true,
     begin: () => void told.push(`${name} begun`),
     refuse: () => void told.push(`${name} refused`),
   }))

@@ -152,6 +152,20 @@ test('a connection that is held back after an answer is neither read nor idle', 
   t.match(await client.ended(), /answer to \/2$/, 'idle once it is read')
 })
 
+test('a client that still sends its body gets its refusal, and is not held back', async (t) => {
+  const { holdBack, held } = holdsBack()
+  const gate: Gate = (arrival) => arrival.refuse({ status: 503, headers: {}, body: 'busy' })
+  const { port } = await listen(t, echo, {}, { holdBack, gate })
+  const client = dial(t, port)
+  client.socket.pause()
+  const body = Buffer.alloc(5_000_000)
+  client.socket.write(`POST / HTTP/1.1\r\nHost: x\r\nContent-Length: ${body.length}\r\n\r\n`)
+  await new Promise<void>((resolve) => client.socket.write(body, () => resolve()))
+  client.socket.resume()
+  t.match(await client.ended(), /^HTTP\/1\.1 503 /)
+  t.equal(held.length, 0)
+})
+
 test('a listener that closes reads what connections that were held back had sent', async (t) => {
   const { holdBack } = holdsBack()
   const { listener, port } = await listen(t, echo, {}, { holdBack })

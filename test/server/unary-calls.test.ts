@@ -16,6 +16,8 @@ import { patientLimits } from '../help/limits.ts'
 const path = '/api.user.v1.User/GetUser'
 const maxBodyBytes = 2000
 
+const patience = () => ({ signal: AbortSignal.timeout(10_000) })
+
 /** What a call wants of the service below, by the id that it asks for. */
 const wanted = { small: 1n, large: 2n, refused: 3n, broken: 4n, badHeader: 5n, slow: 6n }
 
@@ -27,7 +29,7 @@ const implementation = {
     responseHeader.append('set-cookie', 'b=2')
     responseTrailer.set('x-tail', `by ${context.protocolName}`)
     if (id === wanted.refused)
-      throw new ConnectError('not "today"', Code.FailedPrecondition, { 'x-why': 'closed' }, [
+      throw new ConnectError('not "today"', Code.FailedPrecondition, { 'x-head': 'closed' }, [
         { desc: ErrorInfoSchema, value: { reason: 'CLOSED', metadata: { day: 'Sunday' } } },
       ])
     if (id === wanted.broken) throw new Error('secret')
@@ -186,9 +188,29 @@ test('what is no well-formed call is refused as by the handlers of Connect', asy
   }
 })
 
-test('a header that HTTP/1.1 cannot send is the server’s fault, and it goes on', async (t) => {
+test('a header that HTTP cannot send is the server’s fault, and it goes on', async (t) => {
   const port = await serve(t)
   const type = 'application/json'
-  t.equal((await callHttp1(port, { type, body: Buffer.from('{"id":"5"}') })).status, 500)
-  t.equal((await callHttp1(port, { type, body: Buffer.from('{"id":"1"}') })).status, 200)
+  for (const caller of Object.values(callers)) {
+    t.equal((await caller(port, { type, body: Buffer.from('{"id":"5"}') })).status, 500)
+    t.equal((await caller(port, { type, body: Buffer.from('{"id":"1"}') })).status, 200)
+  }
+})
+
+test('a call that cannot be one is refused before its body is there', async (t) => {
+  const port = await serve(t)
+  const one = envelope(message(1n, true))
+  for (const [refusal, begin] of [
+    [`${Code.ResourceExhausted}`, envelope(Buffer.alloc(maxBodyBytes + 1)).subarray(0, 5)],
+    [`${Code.Unimplemented}`, Buffer.concat([one, one])],
+  ] as const) {
+    const headers = { 'content-type': 'application/grpc' }
+    const req = http.request({ port, path, method: 'POST', headers })
+    req.on('error', () => undefined)
+    t.teardown(() => req.destroy())
+    req.write(begin)
+    const [res] = (await once(req, 'response', patience())) as [http.IncomingMessage]
+    await buffer(res)
+    t.match(res.trailers, { 'grpc-status': refusal })
+  }
 })
