@@ -1,5 +1,5 @@
 import { type Entry, inFlight } from '../in-flight.ts'
-import type { Arrival, HoldBack } from './connections.ts'
+import type { Arrival, HoldBack, StreamsEach } from './connections.ts'
 import { waitingLine } from './waiting-line.ts'
 
 /** How many calls the process works on at once, over both ports. */
@@ -8,6 +8,8 @@ export interface Admission {
   arrive(arrival: Arrival, terms: Terms): void
   /** Keeps connections unread while the line is long enough. */
   holdBack: HoldBack
+  /** Gives connections of HTTP/2 few streams from when more calls wait than may to when few do. */
+  streamsEach: StreamsEach
   /** Calls that are being worked on, without those of operators. */
   readonly active: number
   /** Calls that wait to begin. */
@@ -44,6 +46,15 @@ const enoughToDo = 4
 /** For how long a connection rests unread at most: a call that waits there has no deadline yet. */
 const maxUnreadMs = 2000
 
+/**
+ * Streams of all connections of HTTP/2 while it is crowded, in multiples of the calls that are worked on:
+ * their clients keep the others, which cost the more the longer they wait here. And the least of each.
+ */
+const streamsWhenCrowded = 8
+const leastStreams = 8
+/** For how long it stays crowded after the line was long. */
+const crowdedMs = 1000
+
 interface Unread {
   readonly read: () => void
   readonly since: number
@@ -73,6 +84,10 @@ export function admission({ atOnce, most }: AdmissionLimits): Admission {
   const unread = inFlight<Unread>()
   let active = 0
   let operators = 0
+  /** Of the line, since the last sweep. */
+  let longest = 0
+  let crowdedAt = Number.NEGATIVE_INFINITY
+  let crowded = false
   let sweeping: NodeJS.Timeout | undefined
   let sweepingBodies: NodeJS.Immediate | undefined
 
@@ -173,12 +188,20 @@ export function admission({ atOnce, most }: AdmissionLimits): Admission {
     }
   }
 
+  /** By the longest line, since calls that need not wait for a database are gone at each sweep. */
+  function sweepCrowd(now: number): void {
+    if (longest > most - atOnce || (crowded && longest >= enough)) crowdedAt = now
+    crowded = now - crowdedAt < crowdedMs
+    longest = line.size
+  }
+
   function sweep(): void {
     const now = performance.now()
     sweepBodies()
+    sweepCrowd(now)
     line.sweep(now, most - atOnce)
     sweepUnread(now)
-    if (line.size + receiving.size + unread.size > 0) return
+    if (crowded || line.size + receiving.size + unread.size > 0) return
     clearInterval(sweeping)
     sweeping = undefined
   }
@@ -201,6 +224,7 @@ export function admission({ atOnce, most }: AdmissionLimits): Admission {
       since: arrival.since,
       mayRest: arrival.mayRest,
     })
+    longest = Math.max(longest, line.size)
     const timeoutMs = terms.timeoutMs()
     // Nobody waits for longer than a minute anyway.
     if (timeoutMs !== undefined)
@@ -217,6 +241,7 @@ export function admission({ atOnce, most }: AdmissionLimits): Admission {
     if (operators >= most) return terms.refused()
     if (arrival.gone()) return terms.clientGone()
     operators += 1
+    arrival.setAside()
     arrival.onClose(() => (operators -= 1))
     arrival.begin()
   }
@@ -233,6 +258,10 @@ export function admission({ atOnce, most }: AdmissionLimits): Admission {
       const entry = unread.add({ read, since: performance.now() })
       sweepLater()
       return () => unread.remove(entry)
+    },
+    streamsEach(connections) {
+      if (!crowded) return undefined
+      return Math.max(leastStreams, Math.ceil((streamsWhenCrowded * atOnce) / connections))
     },
     get active() {
       return active

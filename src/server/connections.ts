@@ -48,6 +48,8 @@ export interface Arrival {
   gone(): boolean
   /** Hands it to the handler. */
   begin(): void
+  /** Lets its connection have one stream more while it lasts, where there are few. */
+  setAside(): void
   /** Answers it without the handler. */
   refuse(answer: Answer): void
   /** Ends it without an answer. */
@@ -72,7 +74,14 @@ export interface Handlers {
    * next call waits in the kernel, which costs nothing. `read` is called when it may be read again.
    */
   holdBack: HoldBack
+  /**
+   * How many streams each of so many connections of HTTP/2 may have now; undefined for as many as ever.
+   * Asked when a stream begins or ends.
+   */
+  streamsEach: StreamsEach
 }
+
+export type StreamsEach = (connections: number) => number | undefined
 
 /** Gives what takes it back; undefined where it may be read on. */
 export type HoldBack = (read: () => void) => (() => void) | undefined
@@ -325,6 +334,7 @@ export function http1(
       mayRest: mayRest(socket),
       gone: () => socket.destroyed,
       begin: () => handler(req, res, at),
+      setAside: ignore,
       refuse: (answer) => answer1(req, res, answer),
       abort: () => void socket.destroy(),
       onReceived: (listener) => req.once('end', listener),
@@ -425,15 +435,20 @@ function ignore(): void {}
 interface Http2Connection {
   readonly session: http2.ServerHttp2Session
   streams: number
+  /** Streams that do not count where there are few. */
+  setAside: number
+  /** What its client has been told last. */
+  maxStreams: number
 }
 
 /** HTTP/2 without TLS by a `node:http2` server that never listens itself: `owner` does. */
 export function http2c(
   owner: net.Server,
-  { handler, gate }: Handlers,
+  { handler, gate, streamsEach }: Handlers,
   limits: ListenerLimits,
 ): Connections {
   const connections = inFlight<Http2Connection>()
+  const connectionOf = attachment<http2.Http2Session, Http2Connection>('connection')
   let leaving = false
 
   const server = http2.createServer({
@@ -469,6 +484,31 @@ export function http2c(
     handler(req, res, at)
   }
 
+  /** Streams that are open already stay; one that is begun before the client knows is refused, and may be repeated. */
+  function limitStreams(connection: Http2Connection): void {
+    const { session, setAside } = connection
+    const each = streamsEach(connections.size)
+    const most =
+      each === undefined
+        ? limits.maxConcurrentStreams
+        : Math.min(each + setAside, limits.maxConcurrentStreams)
+    // A client that does not answer is told no more.
+    if (most === connection.maxStreams || session.closed || session.pendingSettingsAck) return
+    connection.maxStreams = most
+    session.settings({ maxConcurrentStreams: most })
+  }
+
+  function setAside(stream: http2.ServerHttp2Stream): void {
+    const connection = stream.session && connectionOf.of(stream.session)
+    if (!connection || stream.closed) return
+    connection.setAside += 1
+    stream.once('close', () => {
+      connection.setAside -= 1
+      limitStreams(connection)
+    })
+    limitStreams(connection)
+  }
+
   server.on('stream', (stream, headers, flags, rawHeaders) => {
     // Before anything else: one that is over already may still have its error to tell.
     stream.on('error', ignore)
@@ -490,6 +530,7 @@ export function http2c(
         mayRest: false,
         gone: () => stream.closed || stream.destroyed,
         begin: () => void requests.emit('stream', stream, headers, flags, rawHeaders),
+        setAside: () => setAside(stream),
         refuse: (answer) => answer2(stream, answer),
         abort: () => stream.close(NGHTTP2_ENHANCE_YOUR_CALM),
         onReceived: (listener) => stream.once('end', listener),
@@ -501,7 +542,13 @@ export function http2c(
   server.on('sessionError', (error, session) => owner.emit('sessionError', error, session))
 
   server.on('session', (session) => {
-    const connection: Http2Connection = { session, streams: 0 }
+    const connection: Http2Connection = {
+      session,
+      streams: 0,
+      setAside: 0,
+      maxStreams: limits.maxConcurrentStreams,
+    }
+    connectionOf.attach(session, connection)
     const entry = connections.add(connection)
     // It was accepted before, and its first request may be under way.
     if (leaving) setTimeout(() => session.close(), LINGER_MS).unref()
@@ -517,9 +564,11 @@ export function http2c(
       // Reset before it was announced: it is over, and so may be its 'close'.
       if (stream.destroyed) return
       connection.streams++
+      limitStreams(connection)
       endWithAnswer(stream)
       stream.once('close', () => {
         connection.streams--
+        limitStreams(connection)
         if (connection.streams === 0 && !session.destroyed) idle.refresh()
       })
     })

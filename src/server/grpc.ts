@@ -58,6 +58,7 @@ export function grpcServer(options: ServerOptions) {
             answerOf: ({ contentType }, { rpc }) => rpc(contentType),
           }),
           holdBack: admission.holdBack,
+          streamsEach: admission.streamsEach,
           tls,
           overflow: overflowRpc,
           overflowed: (socket) => exchanges.refused(socket, overloaded.failure),

@@ -60,6 +60,7 @@ export function httpServer(options: ServerOptions, readiness: Readiness) {
             answerOf: (_arrival, { rest }) => rest,
           }),
           holdBack: admission.holdBack,
+          streamsEach: admission.streamsEach,
           tls,
           overflow: overflowRest,
           overflowed: (socket) => exchanges.refused(socket, overloaded.failure),

@@ -3,7 +3,7 @@ import net from 'node:net'
 import tls from 'node:tls'
 import { inFlight } from '../in-flight.ts'
 import { http1, http2c, LINGER_MS } from './connections.ts'
-import type { Gate, HoldBack, ListenerLimits, RequestHandler } from './connections.ts'
+import type { Gate, HoldBack, ListenerLimits, RequestHandler, StreamsEach } from './connections.ts'
 import type { Tls } from './tls.ts'
 
 export type { ListenerLimits, RequestHandler } from './connections.ts'
@@ -36,6 +36,8 @@ export interface ListenerOptions {
   gate?: Gate
   /** Decides which connections of HTTP/1.1 rest unread; without one none does. */
   holdBack?: HoldBack
+  /** Decides how many streams a connection of HTTP/2 may have; without one the limits do. */
+  streamsEach?: StreamsEach
   /** The whole answer to a connection that is one too many; over TLS it is closed without a word. */
   overflow?: Buffer
   /** Tells of such a connection. */
@@ -51,6 +53,7 @@ export function dualProtocolListener(
   {
     gate = (arrival) => arrival.begin(),
     holdBack = () => undefined,
+    streamsEach = () => undefined,
     overflow,
     overflowed,
     broken,
@@ -73,7 +76,7 @@ export function dualProtocolListener(
   server.on(secure ? 'secureConnection' : 'connection', accept)
   // A handshake that fails ends its own connection only.
   server.on('tlsClientError', (_err: Error, socket: net.Socket) => socket.destroy())
-  const handlers = { handler, gate, holdBack }
+  const handlers = { handler, gate, holdBack, streamsEach }
   const h1 = http1(server, handlers, limits)
   const h2 = http2c(server, handlers, limits)
   server.on('sessionError', (error: Error, session: ServerHttp2Session) => {

@@ -33,6 +33,7 @@ function call(options: CallOptions = {}) {
       gone: () => gone,
       begin: () => void story.push('begun'),
       refuse: () => undefined,
+      setAside: () => undefined,
       abort() {
         story.push('aborted')
         events.emit('close')
@@ -182,6 +183,21 @@ test('a call that waits in vain is refused, and takes no place', async (t) => {
   await until(() => second.story.length > 0)
   t.same(second.story, ['refused'])
   t.match(room, { active: 1, waiting: 0 })
+})
+
+test('connections have few streams from when more calls wait than may to when few do', async (t) => {
+  const room = admission({ atOnce: 10, most: 20 })
+  t.equal(room.streamsEach(1), undefined)
+  const calls = Array.from({ length: 20 }, () => call())
+  const last = call()
+  for (const { arrival, never } of calls) room.arrive(arrival, never)
+  await sleep(50)
+  t.equal(room.streamsEach(1), undefined, 'all have their place')
+  room.arrive(last.arrival, last.never)
+  await until(() => last.story.length > 0)
+  t.same([1, 4, 1000].map(room.streamsEach), [80, 20, 8])
+  for (const { close } of calls) close()
+  await until(() => room.streamsEach(1) === undefined)
 })
 
 test('a client that leaves while it waits is told of once, and its call never begins', (t) => {
