@@ -134,11 +134,14 @@ function holdsBack() {
 test('a connection that is held back after an answer is neither read nor idle', async (t) => {
   const { holdBack, held, readOn } = holdsBack()
   const urls: string[] = []
-  const handler = handle((req, res) => {
-    urls.push(req.url ?? '')
-    res.end(`answer to ${req.url}`)
-  })
-  const { port } = await listen(t, handler, { keepAliveTimeoutMs: 100 }, { holdBack })
+  const ages: number[] = []
+  const gate: Gate = (arrival) => {
+    urls.push(arrival.url)
+    ages.push(arrival.at - arrival.since)
+    arrival.begin()
+  }
+  const handler = handle((req, res) => void res.end(`answer to ${req.url}`))
+  const { port } = await listen(t, handler, { keepAliveTimeoutMs: 100 }, { holdBack, gate })
   const client = dial(t, port, 'GET /1 HTTP/1.1\r\nHost: x\r\n\r\n')
   await client.until('answer to /1')
   t.equal(held.length, 1)
@@ -148,6 +151,7 @@ test('a connection that is held back after an answer is neither read nor idle', 
   t.same(urls, ['/1'])
   readOn()
   await client.until('answer to /2')
+  t.ok(ages[0] === 0 && Number(ages[1]) > 1400, `what came meanwhile is ${ages[1]} ms old`)
   readOn()
   t.match(await client.ended(), /answer to \/2$/, 'idle once it is read')
 })
