@@ -1,5 +1,5 @@
 import { create } from '@bufbuild/protobuf'
-import type { DescField, DescMessage, Message } from '@bufbuild/protobuf'
+import type { DescField, DescMessage, JsonValue, Message } from '@bufbuild/protobuf'
 import { bodyText, readField, readMessage, type ReadOptions, sentInJson } from './body.ts'
 import { invalidParameters, malformedBody, unsupportedMediaType } from './errors.ts'
 import {
@@ -97,6 +97,7 @@ export function compileBinder(binding: HttpBinding, options: BindOptions): Binde
 
   return function bind({ values, query, body: bytes, format }) {
     const text = bytes.byteLength === 0 ? '' : bodyText(bytes)
+    const json = parsedOnce(text)
     const rules: BrokenRules = new Map()
     const { message, formKeys } = readBody(text, format, rules)
     bindPath(message, values, rules)
@@ -114,7 +115,7 @@ export function compileBinder(binding: HttpBinding, options: BindOptions): Binde
       system: into,
       sent: (path) =>
         queryKeys?.get(path) ??
-        (bound.has(path) ? path : sentInBody(input, body, text, formKeys, path)),
+        (bound.has(path) ? path : sentInBody(input, body, json, formKeys, path)),
     }
   }
 }
@@ -166,17 +167,24 @@ function conflicts(field: DescField, inBody: unknown, inPath: unknown): boolean 
   return !silent && !same(field, inBody, inPath)
 }
 
+/** An error may name many fields, and a body may be large. Undefined for none. */
+function parsedOnce(text: string): () => JsonValue | undefined {
+  let json: JsonValue | undefined
+  return () => (json ??= text === '' ? undefined : (JSON.parse(text) as JsonValue))
+}
+
 function sentInBody(
   input: DescMessage,
   body: string,
-  text: string,
+  json: () => JsonValue | undefined,
   formKeys: ReadonlyMap<string, string> | undefined,
   path: string,
 ): string {
   const prefix = body === '*' ? '' : `${body}.`
-  if (text === '' || !path.startsWith(prefix)) return path
+  if (!path.startsWith(prefix)) return path
   const inner = path.slice(prefix.length)
   if (formKeys) return formKeys.get(inner) ?? inner
+  const value = json()
   const about = body === '*' ? input : fieldNamed(input, body)?.message
-  return about ? sentInJson(about, text, inner) : path
+  return about && value !== undefined ? sentInJson(about, value, inner) : path
 }

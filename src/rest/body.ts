@@ -80,10 +80,10 @@ export function fieldAtFault(err: unknown): Record<string, string> {
 }
 
 /** The name under which JSON gives the field at a path: its JSON name or its proto name. */
-export function sentInJson(desc: DescMessage, text: string, path: string): string {
+export function sentInJson(desc: DescMessage, json: JsonValue, path: string): string {
   const fields = resolvePath(desc, path)
   if (fields === undefined) return path
-  let value: JsonValue | undefined = JSON.parse(text || '{}')
+  let value: JsonValue | undefined = json
   const names = fields.map(({ name, jsonName }) => {
     const given = isObject(value) && Object.hasOwn(value, jsonName) ? jsonName : name
     value = isObject(value) ? value[given] : undefined

@@ -14,6 +14,8 @@ import { leavable } from './unread-body.ts'
 
 const refusalKey = createContextKey<ConnectError | undefined>(undefined)
 const contexts = attachment<Exchange, HandlerContext>('context')
+/** Why the message of a call cannot be read, where that is known before Connect has seen it. */
+export const unreadable = attachment<Exchange, ConnectError>('unreadable')
 
 /**
  * Connect calls this before it reads a body. It keeps the context, whose signal has the reason of an
@@ -37,6 +39,8 @@ export function observedHandler(handler: UniversalHandler, maxBodyBytes: number)
     if (!exchange || !request.contextValues) return handler(request)
     exchange.operation = `/${handler.service.typeName}/${handler.method.name}`
     exchange.protocol = protocolOf(request.header.get('content-type') ?? '')
+    const known = unreadable.of(exchange)
+    if (known) return refused(handler, request, exchange, known)
     const { request: whole, held } = leavable(request, handler)
     const response = await handler(withExactIntegers(whole, maxBodyBytes))
     // The message of a unary call was read to its end before.
@@ -47,21 +51,31 @@ export function observedHandler(handler: UniversalHandler, maxBodyBytes: number)
       exchange.failure = clientGone
       return response
     }
-    const error = earlyError(
-      contexts.of(exchange)?.signal.reason,
-      exchange.protocol,
-      request.header,
-    )
-    // The client's mistake, whatever its code: nothing for the log to explain.
-    exchange.failure = { ...failureOf(error), cause: undefined }
-    const contextValues = request.contextValues.set(refusalKey, error)
-    const refused = await handler({ ...request, body: noBytes(), contextValues })
-    // The rest of the body would be read to its end, which may never come.
-    if (error.code === Code.ResourceExhausted && request.httpVersion.startsWith('1'))
-      refused.header?.set('connection', 'close')
-    return held(refused)
+    return held(await refused(handler, request, exchange, contexts.of(exchange)?.signal.reason))
   }
   return Object.assign(observed, { ...handler })
+}
+
+/** Has a refusal written by the handler, which reads nothing then. */
+async function refused(
+  handler: UniversalHandler,
+  request: UniversalServerRequest,
+  exchange: Exchange,
+  reason: unknown,
+): Promise<UniversalServerResponse> {
+  const error = earlyError(reason, exchange.protocol, request.header)
+  // The client's mistake, whatever its code: nothing for the log to explain.
+  exchange.failure = { ...failureOf(error), cause: undefined }
+  const contextValues = request.contextValues?.set(refusalKey, error)
+  const response = await handler({
+    ...request,
+    body: noBytes(),
+    ...(contextValues && { contextValues }),
+  })
+  // The rest of the body would be read to its end, which may never come.
+  if (error.code === Code.ResourceExhausted && request.httpVersion.startsWith('1'))
+    response.header?.set('connection', 'close')
+  return response
 }
 
 /** The protocol that a request speaks by its content type; a Connect GET has none. */

@@ -20,6 +20,7 @@ import { failureOf } from './connect-error.ts'
 import { exactJson } from './exact-integers.ts'
 import { type Exchange, exchangeKey } from './exchange.ts'
 import { readBody, replayed } from './request-body.ts'
+import { unreadable } from './rpc-handler.ts'
 import { type UnaryProtocol, unaryProtocols } from './unary-protocols.ts'
 
 export interface UnaryCallsOptions {
@@ -84,7 +85,9 @@ export function unaryCalls(options: UnaryCallsOptions): preHandlerAsyncHookHandl
     if (begin === undefined) return
     const read = await readBody(request.raw, begin.protocol.bodyLimit(maxBodyBytes))
     const message = read.rest ? undefined : messageOf(begin, read.body)
-    if (message === undefined) {
+    if (message === undefined || message instanceof ConnectError) {
+      // Not to be read twice: some take long.
+      if (message) unreadable.attach(begin.exchange, message)
       request.body = replayed(read)
       return
     }
@@ -121,14 +124,17 @@ function callOptionsOf(
 }
 
 /** Undefined for what Connect shall refuse, or answer by saying nothing: a client that has gone. */
-function messageOf({ exchange, unary, protocol }: Begun, body: Buffer): Message | undefined {
+function messageOf(
+  { exchange, unary, protocol }: Begun,
+  body: Buffer,
+): Message | ConnectError | undefined {
   if (exchange.abandoned()) return undefined
   const { binary } = protocol
+  const bytes = protocol.messageOf(body)
   try {
-    const bytes = protocol.messageOf(body)
     return bytes && unary.serialization.getI(binary).parse(binary ? bytes : exactJson(bytes))
-  } catch {
-    return undefined
+  } catch (err) {
+    return err instanceof ConnectError ? err : undefined
   }
 }
 
