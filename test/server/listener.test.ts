@@ -201,6 +201,24 @@ test('a connection of HTTP/2 is told how many streams it may have, and those set
   t.equal(await afterCall('/'), LIMITS.maxConcurrentStreams)
 })
 
+test('a client of HTTP/2 that goes away is told nothing more', async (t) => {
+  let asked = 0
+  const closed = Promise.withResolvers<void>()
+  const handler = handle((_req, res) => void res.once('close', closed.resolve))
+  const { listener, port } = await listen(t, handler, {}, { streamsEach: () => (asked += 1) })
+  const session = http2.connect(`http://127.0.0.1:${port}`).on('error', () => undefined)
+  const stream = session.request({ ':method': 'POST' }).on('error', () => undefined)
+  stream.write('begin')
+  await once(session, 'remoteSettings')
+  await sleep(50)
+  const before = asked
+  session.destroy()
+  await closed.promise
+  await sleep(50)
+  t.ok(asked > before)
+  t.ok(listener.listening)
+})
+
 test('a listener that closes reads what connections that were held back had sent', async (t) => {
   const { holdBack } = holdsBack()
   const { listener, port } = await listen(t, echo, {}, { holdBack })
