@@ -10,7 +10,7 @@ import { isFieldError } from '@bufbuild/protobuf/reflect'
 import { malformedBody } from './errors.ts'
 import { fieldNamed, resolvePath, setField } from './field-path.ts'
 import { holdsFreeJson, parseFreeJson } from './free-json.ts'
-import { quoteUnsafeIntegers } from './json.ts'
+import { isTooDeep, maxJsonDepth, quoteUnsafeIntegers } from './json.ts'
 
 /** How the JSON of bodies is read: protobuf's own options. */
 export type ReadOptions = Partial<JsonReadOptions>
@@ -26,7 +26,12 @@ export function bodyText(bytes: Uint8Array): string {
 
 /** Reads the JSON of a whole message; an empty text is the empty message. */
 export function readMessage(desc: DescMessage, text: string, options: ReadOptions): Message {
+  refuseTooDeep(text)
   return reading(() => parsed(desc, text || '{}', options))
+}
+
+function refuseTooDeep(text: string): void {
+  if (isTooDeep(text)) throw malformedBody(`the JSON has more than ${maxJsonDepth} levels`)
 }
 
 /** Reads JSON as one top-level field of a message, of whatever type that field is. */
@@ -36,6 +41,7 @@ export function readField(
   text: string,
   options: ReadOptions,
 ): Message {
+  refuseTooDeep(text)
   const field = fieldNamed(desc, name)
   if (field === undefined || text === '') return fromJson(desc, {})
   if (isPlainMessage(field)) {

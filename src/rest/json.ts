@@ -1,9 +1,32 @@
 const quote = 0x22
 const backslash = 0x5c
 const minus = 0x2d
+const openBrace = 0x7b
+const closeBrace = 0x7d
 
 // Shorter numbers without an exponent cannot pass 2^53, and most bodies have none of these.
 const longNumber = /\d[\d.]{15}|\d[eE]\+?\d/
+
+/** As deep as Go's encoding/json reads. */
+export const maxJsonDepth = 10_000
+
+/**
+ * Whether objects and arrays are nested deeper than anybody means it. To be asked before JSON.parse, which
+ * takes 15 ms for 100,000 levels, in which nobody else is served; this stops where it becomes too deep.
+ */
+export function isTooDeep(json: string): boolean {
+  if (json.length <= maxJsonDepth) return false
+  let depth = 0
+  for (let at = 0; at < json.length && depth <= maxJsonDepth;) {
+    const unit = json.charCodeAt(at)
+    // [ and {, ] and } differ by this bit alone.
+    const bracket = unit | 0x20
+    if (bracket === openBrace) depth += 1
+    else if (bracket === closeBrace) depth -= 1
+    at = unit === quote ? endOfString(json, at) : at + 1
+  }
+  return depth > maxJsonDepth
+}
 
 /**
  * Puts quotes around integers beyond ±(2^53 - 1), which JSON.parse would round. The JSON mapping of

@@ -10,7 +10,7 @@ import {
   transformSplitEnvelope,
   type UniversalServerRequest,
 } from '@connectrpc/connect/protocol'
-import { quoteUnsafeIntegers } from '../rest/json.ts'
+import { isTooDeep, maxJsonDepth, quoteUnsafeIntegers } from '../rest/json.ts'
 import { isByteStream } from './unread-body.ts'
 
 const unaryJson = /^application\/json(?:;|$)/i
@@ -94,11 +94,13 @@ async function* exactEnvelopes(envelopes: AsyncIterable<EnvelopedMessage>) {
   for await (const { flags, data } of envelopes) yield { flags, data: exactJson(data) }
 }
 
-/** The JSON of one message with its large integers in quotes. Throws for what is not UTF-8. */
+/** The JSON of one message with its large integers in quotes. Throws for what is not UTF-8 or too deep. */
 export function exactJson(bytes: Uint8Array): Uint8Array<ArrayBuffer> {
   // Connect would put U+FFFD in the place of what it cannot read.
   if (!isUtf8(bytes)) throw new ConnectError('the body is not UTF-8', Code.InvalidArgument)
   const json = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).toString('latin1')
+  if (isTooDeep(json))
+    throw new ConnectError(`the JSON has more than ${maxJsonDepth} levels`, Code.InvalidArgument)
   return Buffer.from(quoteUnsafeIntegers(json), 'latin1')
 }
 

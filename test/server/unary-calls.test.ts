@@ -8,7 +8,10 @@ import { Code, ConnectError, type HandlerContext } from '@connectrpc/connect'
 import { test, type Test } from 'tap'
 import { GetUserRequestSchema, User } from '../../src/gen/api/user/v1/user_pb.ts'
 import { ErrorInfoSchema } from '../../src/gen/google/rpc/error_details_pb.ts'
+import { readMessage } from '../../src/rest/body.ts'
+import { isTooDeep } from '../../src/rest/json.ts'
 import { admission } from '../../src/server/admission.ts'
+import { exactJson } from '../../src/server/exact-integers.ts'
 import { grpcServer } from '../../src/server/grpc.ts'
 import { interceptors } from '../../src/server/interceptor/list.ts'
 import { patientLimits } from '../help/limits.ts'
@@ -186,6 +189,18 @@ test('what is no well-formed call is refused as by the handlers of Connect', asy
     ])
       await compare(t, JSON.stringify(headers), { type, body: good, headers })
   }
+})
+
+test('JSON that is nested too deep is refused before it is parsed, on both ports alike', (t) => {
+  const levels = (count: number) => `{"id":1,"x":${'['.repeat(count)}"]"${']'.repeat(count)}}`
+  t.notOk(isTooDeep(levels(9999)))
+  t.ok(isTooDeep(levels(10_000)))
+  t.notOk(isTooDeep(`"${'['.repeat(50_000)}"`), 'in a string')
+  t.throws(() => exactJson(Buffer.from(levels(10_000))), { code: Code.InvalidArgument })
+  const { input } = User.method.getUser
+  t.throws(() => readMessage(input, levels(10_000), {}), { code: Code.InvalidArgument })
+  t.match(readMessage(input, levels(9999), { ignoreUnknownFields: true }), { id: 1n })
+  t.end()
 })
 
 test('a header that HTTP cannot send is the server’s fault, and it goes on', async (t) => {
