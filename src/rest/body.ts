@@ -41,7 +41,6 @@ export function readField(
   text: string,
   options: ReadOptions,
 ): Message {
-  refuseTooDeep(text)
   const field = fieldNamed(desc, name)
   if (field === undefined || text === '') return fromJson(desc, {})
   if (isPlainMessage(field)) {
@@ -50,6 +49,7 @@ export function readField(
       setField(message, [field], readMessage(field.message, text, options))
     return message
   }
+  refuseTooDeep(text)
   return reading(() => {
     // Alone first: a text that is no JSON value could otherwise name other fields.
     JSON.parse(text)

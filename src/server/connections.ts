@@ -303,12 +303,17 @@ export function http1(
 
   function read(connection: Http1Connection): void {
     if (!connection.release) return
+    const { restsSince } = connection
     connection.release()
     connection.release = undefined
     connection.socket.resume()
     connection.socket.setTimeout(limits.keepAliveTimeoutMs)
-    // What came while it rested is read before the second one.
-    setImmediate(() => setImmediate(() => (connection.restsSince = undefined)))
+    // What came while it rested is read before the second one, when it may rest anew.
+    setImmediate(() =>
+      setImmediate(() => {
+        if (connection.restsSince === restsSince) connection.restsSince = undefined
+      }),
+    )
   }
 
   function arrive(
