@@ -17,6 +17,8 @@ export function connectionOptions(address: MysqlAddress): ConnectionOptions {
     supportBigNumbers: true,
     bigNumberStrings: true,
     connectTimeout: 5_000,
+    // The service has about ten; servers count those of all connections (max_prepared_stmt_count).
+    maxPreparedStatements: 32,
     ...(tls && tlsOptions(tls)),
     ...(tls?.rejectUnauthorized && net.isIP(host) !== 0 && { stream: () => socketTo(host, port) }),
   }

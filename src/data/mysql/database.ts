@@ -72,7 +72,7 @@ export function mysqlDatabase({
         // A refusal around the migrations will not pass by waiting, either.
         const refused = err instanceof DomainError && err.kind === 'internal'
         if (err instanceof MigrationError || refused) return events.rejected(err)
-        set({ ...problems, migrations: err instanceof Error ? err.message : String(err) })
+        set({ ...problems, migrations: reasonOf(err) })
         await sleep(migrationRetryMs)
       }
     }
@@ -141,6 +141,12 @@ function queriesByConnection(
     built.set(key, queries)
     return queries
   }
+}
+
+/** Why migrations could not run; the cause of a refusal says more than its message for callers. */
+function reasonOf(err: unknown): string {
+  const told = err instanceof DomainError ? err.cause : err
+  return told instanceof Error ? told.message : String(told)
 }
 
 function placeOf({ host, port, socketPath }: MysqlAddress) {

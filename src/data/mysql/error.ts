@@ -6,11 +6,15 @@ const duplicateEntry = 1062
 const deadlock = 1213
 const noSuchTable = 1146
 
+// A statement whose prepared form the server does not know, or could not make anew by itself.
+const lostStatement = [1243, 1615]
+
 // Errors of a server that is there but cannot serve: too many connections, shutting down, no such
-// database or access, lock waits, killed, idle too long, read-only, disk or table full.
+// database or access, lock waits, killed, idle too long, read-only, disk or table full, no prepared
+// form of a statement.
 const unavailable = new Set([
-  1021, 1040, 1044, 1045, 1049, 1053, 1114, 1129, 1130, 1203, 1205, 1213, 1226, 1290, 1317, 1836,
-  1927, 3169, 4031,
+  1021, 1040, 1044, 1045, 1049, 1053, 1114, 1129, 1130, 1203, 1205, 1213, 1226, 1243, 1290, 1317,
+  1461, 1615, 1836, 1927, 3169, 4031,
 ])
 
 interface Refusal {
@@ -28,6 +32,11 @@ function refusalOf(err: unknown): Refusal | undefined {
 
 export function isDeadlock(err: unknown): boolean {
   return refusalOf(err)?.errno === deadlock
+}
+
+/** Whether a statement has not run because the server has lost its prepared form. */
+export function isLostStatement(err: unknown): boolean {
+  return lostStatement.includes(refusalOf(err)?.errno ?? 0)
 }
 
 export function isMissingTable(err: unknown): boolean {

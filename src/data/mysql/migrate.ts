@@ -24,8 +24,7 @@ export async function migrateMysql(
   migrations: Migration[],
 ): Promise<string[]> {
   const [[lock]] = await connection.query<RowDataPacket[]>(
-    `SELECT GET_LOCK(${lockName}, ?) AS taken`,
-    [lockSeconds],
+    `SELECT GET_LOCK(${lockName}, ${lockSeconds}) AS taken`,
   )
   if (Number(lock?.taken) !== 1)
     throw databaseUnavailable(new Error(`another process has been migrating for ${lockSeconds} s`))
@@ -45,7 +44,7 @@ async function applyMissing(
   const missing = migrations.filter(({ name }) => !done.has(name))
   for (const migration of missing) {
     await run(connection, migration)
-    await connection.query('INSERT INTO schema_migrations VALUES (?, UTC_TIMESTAMP(3))', [
+    await connection.execute('INSERT INTO schema_migrations VALUES (?, UTC_TIMESTAMP(3))', [
       migration.name,
     ])
   }

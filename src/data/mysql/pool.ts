@@ -3,6 +3,7 @@ import type { PoolConnection } from 'mysql2/promise'
 import { inFlight } from '../../in-flight.ts'
 import { type StatementObserver, unobserved } from '../statements.ts'
 import { mysqlError } from './error.ts'
+import { sessions } from './session.ts'
 import { type SlotLimits, slots } from './slots.ts'
 
 interface PoolWatch {
@@ -22,16 +23,13 @@ export function connectionPool(
   limits: SlotLimits,
   { observer = unobserved, greeted }: PoolWatch = {},
 ) {
+  const session = sessions()
   const pool = mysql.createPool({ ...options, connectionLimit: limits.size }).promise()
   pool.on('connection', (connection) => {
     // What mysql2 has read of the greeting, not in its types; without it MariaDB is called MySQL.
     greeted?.('_isMariaDB' in connection && connection._isMariaDB === true ? 'mariadb' : 'mysql')
-    // mysql2 writes values with backslash escapes; a server that takes those for text would be open to
-    // injection. Queued before anything else on this connection.
-    ;(connection as unknown as Connection).query(
-      "SET SESSION sql_mode = REPLACE(@@sql_mode, 'NO_BACKSLASH_ESCAPES', '')",
-      (err) => err && connection.destroy(),
-    )
+    // mysql2 gives the connection itself here, and not the wrapper of its types.
+    session.open(connection as unknown as Connection)
   })
   const room = slots(limits, (limit) => observer.refused?.(limit))
   const running = inFlight<(reason: unknown) => void>()
@@ -129,7 +127,7 @@ export function connectionPool(
         const connection = await acquire(signal)
         const since = performance.now()
         try {
-          return await run(connection, signal, work)
+          return await run(connection, signal, (opened) => session.use(opened, work))
         } finally {
           observer.used?.(since)
           room.release()

@@ -1,9 +1,10 @@
 import type { MySql2Database } from 'drizzle-orm/mysql2'
-import type { Connection, QueryOptions, QueryValues, ResultSetHeader } from 'mysql2'
+import type { Connection, QueryOptions, ResultSetHeader } from 'mysql2'
 import type { Connection as PromiseConnection } from 'mysql2/promise'
 import { drizzleOrm, mysqlDriver } from '../drizzle.ts'
 import { type StatementObserver, unobserved } from '../statements.ts'
 import type { UserQueries } from '../database.ts'
+import { execute } from './execute.ts'
 import { users } from './schema.ts'
 
 const { asc, eq, gt, sql } = drizzleOrm
@@ -52,11 +53,9 @@ export function mysqlUserQueries(
 
 /** What Drizzle uses of a connection: every statement that it runs passes here. */
 function observed(connection: Connection, observer: StatementObserver): PromiseConnection {
-  const client = connection.promise()
-  const query = client.query.bind(client)
-  return Object.assign(client, {
-    query: (options: QueryOptions, values: QueryValues) =>
-      observer.statement(options.sql, () => query(options, values)),
+  return Object.assign(connection.promise(), {
+    query: (options: QueryOptions, values: unknown[]) =>
+      observer.statement(options.sql, async () => [await execute(connection, options, values)]),
   })
 }
 

@@ -1,0 +1,64 @@
+import type { Connection, RowDataPacket } from 'mysql2'
+import type { PoolConnection } from 'mysql2/promise'
+import { databaseUnavailable } from '../error.ts'
+
+// A session begins as the server's variables, its init_connect or a proxy say, whatever the client has
+// asked for when it connected.
+const settings = ['SET NAMES utf8mb4 COLLATE utf8mb4_bin']
+
+const required = {
+  character_set_client: 'utf8mb4',
+  character_set_connection: 'utf8mb4',
+  character_set_results: 'utf8mb4',
+}
+
+const names = Object.keys(required).map((name) => `@@SESSION.${name} AS ${name}`)
+const check = `SELECT ${names.join(', ')}`
+
+/** Sets up the session of each new connection, for which the first use of the connection waits. */
+export function sessions() {
+  const opening = new WeakMap<Connection, Promise<void>>()
+  return {
+    /** Sets up the session of a new connection, and destroys the connection where that fails. */
+    open(connection: Connection): void {
+      const ready = setUp(connection)
+      opening.set(connection, ready)
+      ready.then(
+        () => opening.delete(connection),
+        () => connection.destroy(),
+      )
+    },
+    /** Runs `work` in a session that is set up; fails with DATABASE_UNAVAILABLE where it could not be. */
+    use<T>(
+      connection: PoolConnection,
+      work: (connection: PoolConnection) => Promise<T>,
+    ): Promise<T> {
+      const ready = opening.get(connection.connection as unknown as Connection)
+      return ready === undefined ? work(connection) : ready.then(() => work(connection))
+    },
+  }
+}
+
+async function setUp(connection: Connection): Promise<void> {
+  try {
+    // All are queued at once, before anything else on this connection.
+    const answers = await Promise.all([...settings, check].map((sql) => query(connection, sql)))
+    const wrong = differences(answers.at(-1)?.[0] ?? {})
+    if (wrong.length > 0) throw new Error(`the server goes on with ${wrong.join(', ')}`)
+  } catch (err) {
+    const reason = err instanceof Error ? err.message : String(err)
+    throw databaseUnavailable(new Error(`the session could not be set up: ${reason}`))
+  }
+}
+
+function query(connection: Connection, sql: string): Promise<RowDataPacket[]> {
+  const { promise, resolve, reject } = Promise.withResolvers<RowDataPacket[]>()
+  connection.query<RowDataPacket[]>(sql, (err, rows) => (err ? reject(err) : resolve(rows)))
+  return promise
+}
+
+function differences(session: Record<string, unknown>): string[] {
+  return Object.entries(required)
+    .filter(([name, value]) => String(session[name]) !== value)
+    .map(([name]) => `${name}=${String(session[name])}`)
+}
