@@ -1,7 +1,11 @@
+import { createConnection, type RowDataPacket } from 'mysql2/promise'
 import { test, type Test } from 'tap'
 import type { NewUser } from '../../src/biz/user.ts'
+import { connectionOptions } from '../../src/data/mysql/connection-options.ts'
 import { mysqlDatabase } from '../../src/data/mysql/database.ts'
-import { openRepo, started } from './contract.ts'
+import { parseMysqlDsn } from '../../src/data/mysql/dsn.ts'
+import { connectionPool } from '../../src/data/mysql/pool.ts'
+import { openRepo, repoContract, started } from './contract.ts'
 import { deafServer } from './deaf-server.ts'
 import { type Globals, settableServer } from './settable-server.ts'
 
@@ -20,6 +24,13 @@ const settings: Globals[] = [
   {},
   ...['gbk', 'latin1', 'sjis', 'big5'].map((name) => ({ init_connect: `'SET NAMES ${name}'` })),
   ...['gbk', 'latin1', 'sjis', 'big5'].map(charset),
+  { autocommit: 0 },
+  { autocommit: 0, completion_type: "'CHAIN'" },
+  { completion_type: "'CHAIN'" },
+  { completion_type: "'RELEASE'" },
+  { init_connect: "'SET autocommit = 0, completion_type = 1, time_zone = \\'-11:00\\''" },
+  { time_zone: "'+05:30'" },
+  { sql_select_limit: 1 },
 ]
 
 // In GBK, the last byte of the first character takes a backslash that is put before the quote with it.
@@ -82,6 +93,73 @@ async function storesUsers(
       created: createdAt.toISOString().replace('T', ' ').replace('Z', ''),
     })),
   )
+}
+
+/** All at once, and what no row above shows. */
+const everything: Globals = {
+  ...charset('gbk'),
+  init_connect: "'SET NAMES sjis, autocommit = 0'",
+  autocommit: 0,
+  completion_type: "'CHAIN'",
+  time_zone: "'+05:30'",
+  sql_select_limit: 1,
+}
+
+/** As a session has them; isolation is called by the first name on MariaDB and by the second on MySQL. */
+const variables: Record<string, string> = {
+  tx_isolation: 'REPEATABLE-READ',
+  transaction_isolation: 'REPEATABLE-READ',
+  character_set_client: 'utf8mb4',
+  character_set_results: 'utf8mb4',
+  collation_connection: 'utf8mb4_bin',
+  autocommit: 'ON',
+  completion_type: 'NO_CHAIN',
+  time_zone: '+00:00',
+  sql_select_limit: '18446744073709551615',
+}
+
+test('a session is set up before the first statement, also of many connections at once', async (t) => {
+  const server = await settableServer(t)
+  const dsn = await server.database(t, everything)
+  await server.execute('SET GLOBAL TRANSACTION ISOLATION LEVEL SERIALIZABLE')
+  const options = connectionOptions(parseMysqlDsn(dsn))
+  const pool = connectionPool(options, { size: 5, maxWaiting: 5, waitMs: 5000 })
+  t.teardown(() => pool.close())
+  const names = Object.keys(variables)
+    .map((name) => `'${name}'`)
+    .join(', ')
+  const shown = `SHOW SESSION VARIABLES WHERE Variable_name IN (${names})`
+  for (let round = 0; round < 2; round += 1) {
+    const uses = Array.from({ length: 10 }, () =>
+      pool.use(signal, (connection) => connection.query<RowDataPacket[]>(shown)),
+    )
+    for (const [rows] of await Promise.all(uses)) {
+      t.ok(rows.length >= 8)
+      for (const { Variable_name: name, Value: value } of rows)
+        t.equal(value, variables[name], name)
+    }
+  }
+})
+
+test('the contract of storage holds, whatever a server has sessions begin with', async (t) => {
+  const server = await settableServer(t)
+  const suites: [title: string, run: Parameters<Parameters<typeof repoContract>[0]>[1]][] = []
+  repoContract((title, run) => suites.push([title, run]))
+  for (const [title, run] of suites)
+    await t.test(title, async (t) => {
+      const dsn = await server.database(t, everything)
+      const db = await started(open(dsn))
+      t.teardown(() => db.close())
+      const execute = (sql: string) => executeOn(dsn, sql)
+      const nextId = (id: bigint) => execute(`ALTER TABLE users AUTO_INCREMENT = ${id}`)
+      await run(t, { open: () => open(dsn), nextId, execute }, openRepo(db))
+    })
+})
+
+async function executeOn(dsn: string, sql: string): Promise<void> {
+  const connection = await createConnection(dsn)
+  await connection.query(sql)
+  await connection.end()
 }
 
 test('a connection whose session cannot be set up is not used, and the reason is told', async (t) => {

@@ -4,12 +4,25 @@ import { databaseUnavailable } from '../error.ts'
 
 // A session begins as the server's variables, its init_connect or a proxy say, whatever the client has
 // asked for when it connected.
-const settings = ['SET NAMES utf8mb4 COLLATE utf8mb4_bin']
+const settings = [
+  [
+    'SET NAMES utf8mb4 COLLATE utf8mb4_bin',
+    // A create that is acknowledged is committed, and no transaction begins by itself.
+    'autocommit = 1',
+    "completion_type = 'NO_CHAIN'",
+    "time_zone = '+00:00'",
+    // Not DEFAULT, which is the server's global value.
+    'sql_select_limit = 18446744073709551615',
+  ].join(', '),
+  // A statement of its own: the variable for it is called otherwise by MySQL 8 and by MariaDB 10.
+  'SET SESSION TRANSACTION ISOLATION LEVEL REPEATABLE READ',
+]
 
 const required = {
   character_set_client: 'utf8mb4',
   character_set_connection: 'utf8mb4',
   character_set_results: 'utf8mb4',
+  autocommit: '1',
 }
 
 const names = Object.keys(required).map((name) => `@@SESSION.${name} AS ${name}`)
