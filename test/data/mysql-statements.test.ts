@@ -1,5 +1,7 @@
 import { type Connection, createConnection, type QueryOptions } from 'mysql2'
+import { createConnection as connect } from 'mysql2/promise'
 import fc from 'fast-check'
+import { inspect } from 'node:util'
 import { test, type Test } from 'tap'
 import type { NewUser } from '../../src/biz/user.ts'
 import { mysqlDatabase } from '../../src/data/mysql/database.ts'
@@ -148,3 +150,33 @@ test('a server that prepares no more statements is unavailable', async (t) => {
   await server.execute('SET GLOBAL max_prepared_stmt_count = 100')
   t.equal(await repo.find(1n, signal), undefined)
 })
+
+test('only a mail address that is taken is told as one, whatever stands in the values', async (t) => {
+  const dsn = await freshMysqlDatabase(t)
+  const { repo } = await opened(t, dsn)
+  await executeOn(dsn, 'ALTER TABLE users ADD UNIQUE KEY other (name)')
+  const quoted = "x' for key 'users.users_email_unique'"
+  const user = { ...newUser(quoted, 1), email: quoted }
+  await repo.insert(user, signal)
+  const taken = { reason: 'USER_ALREADY_EXISTS', metadata: { email: quoted } }
+  t.match(await t.rejects(repo.insert({ ...user, name: 'new' }, signal)), taken)
+  const other = await t.rejects(repo.insert(newUser(quoted, 2), signal))
+  t.match(other, { kind: 'internal', reason: 'INTERNAL' })
+  t.match(other, { cause: { message: /ER_DUP_ENTRY \(1062\) in insert into/ } })
+  t.notMatch(inspect(other, { depth: null, showHidden: true }), 'for key')
+})
+
+test('an id that is given twice is a failure of the database, not of the caller', async (t) => {
+  const dsn = await freshMysqlDatabase(t)
+  const { repo } = await opened(t, dsn)
+  await repo.insert(newUser('Ada', 1), signal)
+  await executeOn(dsn, 'CREATE TRIGGER same_id BEFORE INSERT ON users FOR EACH ROW SET NEW.id = 1')
+  const err = await t.rejects(repo.insert(newUser('Ada', 2), signal))
+  t.match(err, { kind: 'internal', reason: 'INTERNAL' })
+})
+
+async function executeOn(dsn: string, sql: string): Promise<void> {
+  const connection = await connect(dsn)
+  await connection.query(sql)
+  await connection.end()
+}

@@ -1,6 +1,7 @@
 import { DomainError } from '../../biz/error.ts'
 import { databaseUnavailable, driverError, statementFailed, UniqueViolation } from '../error.ts'
 import { MigrationError } from '../migration.ts'
+import { emailKey } from './schema.ts'
 
 const duplicateEntry = 1062
 const deadlock = 1213
@@ -20,6 +21,7 @@ const unavailable = new Set([
 interface Refusal {
   errno: number
   code: string
+  message: string
 }
 
 /** What the server said of a statement; undefined where the connection failed or nothing did. */
@@ -27,7 +29,8 @@ function refusalOf(err: unknown): Refusal | undefined {
   const cause = driverError(err)
   if (!(cause instanceof Error) || !('errno' in cause) || !('sqlState' in cause)) return undefined
   if (cause.sqlState === undefined) return undefined
-  return { errno: Number(cause.errno), code: 'code' in cause ? String(cause.code) : '' }
+  const code = 'code' in cause ? String(cause.code) : ''
+  return { errno: Number(cause.errno), code, message: cause.message }
 }
 
 export function isDeadlock(err: unknown): boolean {
@@ -49,11 +52,19 @@ export function isRefusal(err: unknown): boolean {
   return refusal !== undefined && !unavailable.has(refusal.errno)
 }
 
+// The key ends the message, after the value, in which there may be quotes. MySQL 8 and TiDB put the
+// table before it.
+const emailKeyLast = new RegExp(` for key '(?:users\\.)?${emailKey}'$`)
+
+function isEmailTaken({ errno, message }: Refusal): boolean {
+  return errno === duplicateEntry && emailKeyLast.test(message)
+}
+
 /** Turns what mysql2 throws into UniqueViolation or DomainError; the rest stays, without Drizzle's wrapper. */
 export function mysqlError(err: unknown): unknown {
   if (err instanceof DomainError || err instanceof MigrationError) return err
   const refusal = refusalOf(err)
-  if (refusal?.errno === duplicateEntry) return new UniqueViolation('duplicate entry')
+  if (refusal && isEmailTaken(refusal)) return new UniqueViolation('duplicate entry')
   if (refusal)
     return unavailable.has(refusal.errno)
       ? databaseUnavailable(new Error(refusal.code))

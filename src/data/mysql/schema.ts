@@ -8,6 +8,9 @@ const binaryVarchar = customType<{ data: string; config: { length: number } }>({
   dataType: (config) => `varchar(${config?.length}) character set utf8mb4 collate utf8mb4_bin`,
 })
 
+/** The key by which a mail address is taken once. */
+export const emailKey = 'users_email_unique'
+
 export const users = mysqlTable(
   'users',
   {
@@ -20,5 +23,5 @@ export const users = mysqlTable(
       .notNull()
       .default(sql`CURRENT_TIMESTAMP(3)`),
   },
-  (table) => [uniqueIndex('users_email_unique').on(table.email)],
+  (table) => [uniqueIndex(emailKey).on(table.email)],
 )

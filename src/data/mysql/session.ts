@@ -10,7 +10,12 @@ const settings = [
     // A create that is acknowledged is committed, and no transaction begins by itself.
     'autocommit = 1',
     "completion_type = 'NO_CHAIN'",
+    // Strict, and without NO_AUTO_VALUE_ON_ZERO, by which DEFAULT gives id 0. Of MySQL's own default
+    // only ONLY_FULL_GROUP_BY is missing; MariaDB and TiDB know all of them.
+    "sql_mode = 'STRICT_TRANS_TABLES,NO_ZERO_IN_DATE,NO_ZERO_DATE,ERROR_FOR_DIVISION_BY_ZERO,NO_ENGINE_SUBSTITUTION'",
     "time_zone = '+00:00'",
+    // The message of a duplicate names the key that was violated; not last in every language.
+    "lc_messages = 'en_US'",
     // Not DEFAULT, which is the server's global value.
     'sql_select_limit = 18446744073709551615',
   ].join(', '),
