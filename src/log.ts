@@ -1,12 +1,6 @@
-import { EventEmitter } from 'node:events'
-import pino, {
-  type DestinationStream,
-  type Logger,
-  type LoggerOptions,
-  type MultiStreamRes,
-  type StreamEntry,
-} from 'pino'
+import pino, { type Logger, type LoggerOptions, type MultiStreamRes, type StreamEntry } from 'pino'
 import type { Conf } from './conf/conf.ts'
+import { type LogOutput, logOutput } from './log-output.ts'
 import { redacted } from './redact.ts'
 
 export interface LogContext {
@@ -17,13 +11,15 @@ export interface LogContext {
   also?: ((line: string) => void) | undefined
 }
 
-/** JSON lines on standard output, or lines for people where that is a terminal (`auto`). */
-export function createLog(
+/**
+ * JSON lines on standard output, or lines for people where that is a terminal (`auto`). What cannot
+ * be written there neither throws nor blocks; what waits is written when the process ends.
+ */
+export async function createLog(
   { level, format }: Pick<Conf['log'], 'level' | 'format'>,
   isTerminal: boolean,
   { version, fields, also }: LogContext,
-): Logger {
-  const pretty = format === 'pretty' || (format === 'auto' && isTerminal)
+): Promise<Logger> {
   const options: LoggerOptions = {
     level,
     base: { service: 'user-service', version },
@@ -33,23 +29,29 @@ export function createLog(
     serializers: { err: (described: unknown) => described },
     formatters: { level: (label) => ({ level: label }), log: redacted },
   }
-  const out: DestinationStream = pretty
-    ? pino.transport({
-        target: 'pino-pretty',
-        options: { ignore: 'service,version,pid,hostname' },
-      })
-    : pino.destination(1)
-  if (!also) return pino(options, out)
+  const pretty = format === 'pretty' || (format === 'auto' && isTerminal)
+  const out = logOutput({
+    // By reading process.stdout node makes a pipe non-blocking.
+    fd: process.stdout.fd,
+    ...(pretty && { form: await forPeople() }),
+    recovered: (lines) => log.warn({ lines }, 'log lines were dropped'),
+  })
+  process.on('exit', out.flushSync)
   const streams = [out, { write: also }].map((stream) => ({ level, stream }))
-  return pino(options, pino.multistream(streams as StreamEntry[]))
+  const log = pino(options, also ? pino.multistream(streams as StreamEntry[]) : out)
+  return log
 }
 
-/** Counts the lines that the streams of `log` give up from now on, because they cannot write them. */
+/** In this thread: a worker ends at the first error, and at exit its lines may be lost. */
+async function forPeople(): Promise<(line: string) => string> {
+  const { prettyFactory } = await import('pino-pretty')
+  return prettyFactory({ ignore: 'service,version,pid,hostname' })
+}
+
+/** Counts the lines that the streams of `log` have given up, because they cannot write them. */
 export function linesDropped(log: Logger): () => number {
-  let dropped = 0
   const stream = (log as unknown as Record<symbol, unknown>)[pino.symbols.streamSym]
   const several = (stream as Partial<MultiStreamRes>).streams ?? [{ stream }]
-  for (const { stream: each } of several)
-    if (each instanceof EventEmitter) each.on('drop', () => (dropped += 1))
-  return () => dropped
+  const counts = several.map((each) => (each.stream as Partial<LogOutput>).dropped)
+  return () => counts.reduce((sum, dropped) => sum + (dropped?.() ?? 0), 0)
 }

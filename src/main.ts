@@ -39,7 +39,7 @@ function fail(err: unknown): never {
 
 async function migrate(conf: Conf): Promise<void> {
   const { openDatabase } = await import('./app.ts')
-  const log = createLog(conf.log, process.stdout.isTTY, { version })
+  const log = await createLog(conf.log, process.stdout.isTTY, { version })
   const db = openDatabase(conf.data.database)
   try {
     const applied = await db.migrate()
@@ -77,7 +77,7 @@ async function seed(conf: Conf, users: number): Promise<void> {
 
 /** Nothing is opened for it, so no database need be there. */
 async function printRoutes(conf: Conf): Promise<void> {
-  const log = createLog({ ...conf.log, level: 'silent' }, false, { version })
+  const log = await createLog({ ...conf.log, level: 'silent' }, false, { version })
   const { createApp } = await import('./app.ts')
   process.stdout.write(createApp({ conf, log }).routes())
 }
@@ -86,7 +86,7 @@ async function serve(conf: Conf): Promise<void> {
   const settings = tracingSettings(conf.tracing, process.env, conf.log)
   // Tracing tells the log what it does, and is what the log asks for the trace of a line.
   let tracing: RunningTracing | undefined
-  const log = createLog(conf.log, process.stdout.isTTY, {
+  const log = await createLog(conf.log, process.stdout.isTTY, {
     version,
     ...(settings && { fields: () => tracing?.logFields() ?? {} }),
     ...(settings?.logs && { also: (line) => tracing?.logLine?.(line) }),
@@ -125,7 +125,7 @@ function stopOnSignal(stop: () => Promise<void>, log: Logger): void {
     log.info({ signal }, 'stopping')
     stop().then(() => {
       log.info('stopped')
-      log.flush(() => process.exit(0))
+      process.exit(0)
     }, fail)
   }
   process.on('SIGTERM', onSignal).on('SIGINT', onSignal)

@@ -16,14 +16,22 @@ interface Spawned {
   exit: Promise<number | NodeJS.Signals>
 }
 
-/** Runs the service's program as users do; killed at teardown. */
-export function spawnService(t: Test, env: Record<string, string>, args: string[] = []): Spawned {
+/**
+ * Runs the service's program as users do; killed at teardown. Its standard output is a pipe, or the
+ * file whose descriptor is given.
+ */
+export function spawnService(
+  t: Test,
+  env: Record<string, string>,
+  args: string[] = [],
+  stdout: 'pipe' | number = 'pipe',
+): Spawned {
   const child = spawn(process.execPath, [main, ...args], {
     env: { PATH: process.env.PATH, LOG_FORMAT: 'json', ...env },
-    stdio: ['ignore', 'pipe', 'pipe'],
+    stdio: ['ignore', stdout, 'pipe'],
   })
   let stderr = ''
-  child.stderr.setEncoding('utf8').on('data', (text: string) => (stderr += text))
+  child.stderr?.setEncoding('utf8').on('data', (text: string) => (stderr += text))
   t.teardown(() => child.kill('SIGKILL'))
   const exit = once(child, 'exit').then(
     ([code, signal]) => (signal ?? code) as number | NodeJS.Signals,
@@ -69,7 +77,8 @@ export async function startProcess(
   }
 }
 
-async function untilReady(url: string): Promise<void> {
+/** Resolves once `url` answers 200. */
+export async function untilReady(url: string): Promise<void> {
   for (let attempt = 0; ; attempt += 1) {
     // Over TLS it cannot be asked here.
     const status = await fetch(url).then(
