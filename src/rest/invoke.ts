@@ -1,4 +1,5 @@
-import { create, type MessageInitShape, type DescMessage, type Message } from '@bufbuild/protobuf'
+import { create } from '@bufbuild/protobuf'
+import type { DescMessage, Message, MessageInitShape, MessageShape } from '@bufbuild/protobuf'
 import { createContextKey } from '@connectrpc/connect'
 import type {
   HandlerContext,
@@ -123,6 +124,12 @@ class InterceptedCall implements HandlerContext {
   }
 }
 
-function normalized<Desc extends DescMessage>(desc: Desc, output: MessageInitShape<Desc>): Message {
+/** The message that a method has returned. Throws if there is none, which `create` takes for an empty one. */
+export function normalized<Desc extends DescMessage>(
+  desc: Desc,
+  output: MessageInitShape<Desc> | null | undefined,
+): MessageShape<Desc> {
+  if (output === undefined || output === null)
+    throw new Error(`a method has returned nothing instead of ${desc.typeName}`)
   return create(desc, output)
 }

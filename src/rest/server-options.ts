@@ -39,10 +39,12 @@ export function restServerOptions(
 }
 
 /** A request target as proxies get it, `http://host/path`, is served as its path (RFC 9112, 3.2.2). */
-function originForm(url: string): string {
-  if (url.startsWith('/') || !/^https?:\/\//i.test(url)) return url
-  const slash = url.indexOf('/', url.indexOf('//') + 2)
-  return slash === -1 ? '/' : url.slice(slash)
+export function originForm(url: string): string {
+  if (url.startsWith('/')) return url
+  const [absolute = ''] = /^https?:\/\/[^/?#]*/i.exec(url) ?? []
+  if (absolute === '') return url
+  const path = url.slice(absolute.length)
+  return path.startsWith('/') ? path : `/${path}`
 }
 
 /** What a connection is told by node:http's error code; undefined when nobody is left to tell. */

@@ -1,6 +1,7 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import type { Http2ServerRequest, Http2ServerResponse } from 'node:http2'
 import { Code, createContextKey } from '@connectrpc/connect'
+import { originForm } from '../rest/server-options.ts'
 import { attachment } from './attachment.ts'
 import type { Arrival } from './connections.ts'
 
@@ -153,6 +154,14 @@ export function exchangeRegistry(protocol: Protocol, observers: readonly Exchang
 
     refused,
 
+    /** To be called where the server breaks off an answer that has begun; else it would count as the client's doing. */
+    brokenOff(request: Request, failure: Failure): void {
+      const exchange = exchangeOf.of(request)
+      if (!exchange) return
+      brokenOff.add(exchange)
+      exchange.failure = failure
+    },
+
     /**
      * Tells of an HTTP/2 connection that ends because its client breaks the protocol. Clients that
      * are done sometimes do, with a frame for a stream that is over: that is no exchange.
@@ -174,6 +183,7 @@ function isAborted(request: Request): boolean {
 }
 
 function pathOf(url: string): string {
-  const query = url.indexOf('?')
-  return query === -1 ? url : url.slice(0, query)
+  const target = originForm(url)
+  const query = target.indexOf('?')
+  return query === -1 ? target : target.slice(0, query)
 }

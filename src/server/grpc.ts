@@ -1,12 +1,13 @@
 import type { IncomingHttpHeaders } from 'node:http'
 import { type ConnectError, createContextValues } from '@connectrpc/connect'
-import { fastifyConnectPlugin } from '@connectrpc/connect-fastify'
 import { codeToHttpStatus, errorToJsonBytes } from '@connectrpc/connect/protocol-connect'
 import { setTrailerStatus } from '@connectrpc/connect/protocol-grpc'
 import fastify, { type FastifyInstance, type FastifyReply, type FastifyRequest } from 'fastify'
 import { restError, statusOf, unsupportedMediaType } from '../rest/errors.ts'
-import { clientError, writeRefusal } from '../rest/server-options.ts'
+import { recordMethods } from '../rest/router.ts'
+import { clientError, originForm, writeRefusal } from '../rest/server-options.ts'
 import { failureOf } from './connect-error.ts'
+import { connectRoutes } from './connect-routes.ts'
 import { cors } from './cors.ts'
 import { exchangeKey, exchangeRegistry, type Failure } from './exchange.ts'
 import { admissionGate } from './gate.ts'
@@ -39,6 +40,7 @@ export function grpcServer(options: ServerOptions) {
 
   const app: FastifyInstance = fastify({
     return503OnClosing: false,
+    rewriteUrl: ({ url = '/' }) => originForm(url),
     serverFactory: (handler) =>
       dualProtocolListener(
         (req, res, arrivedAt) => {
@@ -83,14 +85,17 @@ export function grpcServer(options: ServerOptions) {
       maxBodyBytes: limits.maxBodyBytes,
       types,
       exchangeOf: exchanges.of,
+      brokenOff: (request, failure) => exchanges.brokenOff(request, failure),
     }),
   )
-  void app.register(fastifyConnectPlugin, {
-    routes(router) {
-      routes(router)
-      for (const [index, handler] of router.handlers.entries())
-        router.handlers[index] = observedHandler(handler, limits.maxBodyBytes)
+  void app.register(connectRoutes, {
+    methods: recordMethods(routes),
+    wrap: (handler) => observedHandler(handler, limits.maxBodyBytes),
+    failed({ raw }, error) {
+      const exchange = exchanges.of(raw)
+      if (exchange) exchange.failure = failureOf(error)
     },
+    brokenOff: ({ raw }, error) => exchanges.brokenOff(raw, failureOf(error)),
     interceptors,
     requestGate,
     readMaxBytes: limits.maxBodyBytes,

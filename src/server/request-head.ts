@@ -3,8 +3,8 @@ import type { FastifyRequest, onRequestHookHandler } from 'fastify'
 import { methodNotAllowed, restRefusal, type RestRefusal, routeNotFound } from '../rest/errors.ts'
 
 /**
- * Refuses by its head what can have no answer: no Host in HTTP/1.1 (RFC 9112, 3.2), an expectation
- * that nobody knows (RFC 9110, 10.1.1), CONNECT, and a path that nobody serves. It runs before the
+ * Refuses by its head what can have no answer: no Host in HTTP/1.1, several or a malformed one
+ * (RFC 9112, 3.2), an expectation that nobody knows (RFC 9110, 10.1.1), CONNECT, and a path that nobody serves. It runs before the
  * body is looked at, so the answer is the same whatever the body has.
  */
 export const refuseByHead: onRequestHookHandler = (request, _reply, next) => {
@@ -12,14 +12,45 @@ export const refuseByHead: onRequestHookHandler = (request, _reply, next) => {
 }
 
 function refusalOf({ raw, headers, method, url, is404 }: FastifyRequest): RestRefusal | undefined {
-  if (raw.httpVersion === '1.1' && headers.host === undefined)
-    return malformed('a request of HTTP/1.1 must have a Host header')
+  const host = hostRefusal(raw)
+  if (host !== undefined) return malformed(host)
   const { expect } = headers
   if (expect !== undefined && expect.toLowerCase() !== '100-continue')
     return malformed(`the expectation ${expect} is not known; 100-continue is`, 417)
   if (method === 'CONNECT') return methodNotAllowed(method, '')
   const [path = ''] = url.split('?', 1)
   return is404 ? routeNotFound(method, path) : undefined
+}
+
+// Of a host by RFC 3986, 3.2.2, or its port, in any order. More than what names a host passes, such as
+// a bare IPv6 address, a zone or a port beyond 65535: nothing is looked up by it.
+const hostCharacters = /^[\w.~!$&'()*+,;=:%[\]-]*$/
+
+/** What is wrong with Host or `:authority`. An empty one is legal, and HTTP/2 may have neither. */
+function hostRefusal({
+  httpVersion,
+  headers,
+  rawHeaders,
+}: FastifyRequest['raw']): string | undefined {
+  const { host, ':authority': authority } = headers
+  if (host === undefined && httpVersion === '1.1')
+    return 'a request of HTTP/1.1 must have a Host header'
+  if (host !== undefined && isRepeated(rawHeaders, 'host'))
+    return 'a request must not have more than one Host header'
+  const legal = [host ?? '', authority ?? ''].every((value) => hostCharacters.test(String(value)))
+  return legal
+    ? undefined
+    : "Host may have letters, digits and the characters -._~!$&'()*+,;=:%[] only"
+}
+
+/** Node keeps the first of several in `headers`. */
+function isRepeated(rawHeaders: readonly string[], name: string): boolean {
+  let count = 0
+  for (let at = 0; at < rawHeaders.length; at += 2) {
+    const each = rawHeaders[at] ?? ''
+    if (each.length === name.length && each.toLowerCase() === name) count += 1
+  }
+  return count > 1
 }
 
 function malformed(message: string, status?: number): RestRefusal {

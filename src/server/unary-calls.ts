@@ -16,12 +16,12 @@ import { type CallOptions, unaryCall, type UnaryCall } from '../rest/context.ts'
 import { requestHeaders } from '../rest/headers.ts'
 import { unaryInvoker, type UnaryMethod } from '../rest/invoke.ts'
 import { recordMethods } from '../rest/router.ts'
-import { failureOf } from './connect-error.ts'
+import { failureOf, refusal } from './connect-error.ts'
 import { exactJson } from './exact-integers.ts'
-import { type Exchange, exchangeKey } from './exchange.ts'
+import { type Exchange, exchangeKey, type Failure } from './exchange.ts'
 import { readBody, replayed } from './request-body.ts'
 import { unreadable } from './rpc-handler.ts'
-import { type UnaryProtocol, unaryProtocols } from './unary-protocols.ts'
+import { type SetFields, type UnaryProtocol, unaryProtocols } from './unary-protocols.ts'
 
 export interface UnaryCallsOptions {
   routes: (router: ConnectRouter) => unknown
@@ -29,6 +29,7 @@ export interface UnaryCallsOptions {
   maxBodyBytes: number
   types?: Registry | undefined
   exchangeOf: (request: FastifyRequest['raw']) => Exchange | undefined
+  brokenOff: (request: FastifyRequest['raw'], failure: Failure) => void
 }
 
 interface Unary {
@@ -55,7 +56,7 @@ interface Begun {
  * together with what has been read: GET, streams, compressed or malformed requests, each refusal.
  */
 export function unaryCalls(options: UnaryCallsOptions): preHandlerAsyncHookHandler {
-  const { maxBodyBytes, exchangeOf, types } = options
+  const { maxBodyBytes, exchangeOf, types, brokenOff } = options
   const json = types && { registry: types }
   const protocols = unaryProtocols(json)
   const methods = compiled(options)
@@ -92,7 +93,7 @@ export function unaryCalls(options: UnaryCallsOptions): preHandlerAsyncHookHandl
       return
     }
     void reply.hijack()
-    await carryOut(begin, message)
+    await carryOut(begin, message, brokenOff)
   }
 }
 
@@ -138,8 +139,13 @@ function messageOf(
   }
 }
 
-async function carryOut(begin: Begun, message: Message): Promise<void> {
-  const { reply, exchange, unary, protocol, call, coding } = begin
+const nothingSet: SetFields = { answerHeaders: undefined, answerTrailers: undefined }
+
+async function carryOut(
+  { request, reply, exchange, unary, protocol, call, coding }: Begun,
+  message: Message,
+  brokenOff: UnaryCallsOptions['brokenOff'],
+): Promise<void> {
   const { raw } = reply
   try {
     const output = await answerOf(unary, protocol, message, call)
@@ -147,11 +153,13 @@ async function carryOut(begin: Begun, message: Message): Promise<void> {
       exchange.failure ??= failureOf(output)
       await protocol.fail(raw, call, output, coding)
     } else await protocol.answer(raw, call, output, coding)
-  } catch (err) {
+  } catch (cause) {
     // A header that the handler has set cannot be written.
-    exchange.failure = failureOf(internalError(err))
-    if (raw.headersSent) raw.destroy()
-    else raw.writeHead(500).end()
+    const error = refusal(Code.Internal, 'INTERNAL', 'internal error', { cause })
+    exchange.failure = failureOf(error)
+    if (!raw.headersSent) return protocol.fail(raw, nothingSet, error)
+    brokenOff(request.raw, exchange.failure)
+    raw.destroy()
   }
 }
 

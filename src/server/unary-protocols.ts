@@ -48,8 +48,11 @@ export interface UnaryProtocol {
   /** Writes the answer to a call that has succeeded. */
   answer(res: Response, call: UnaryCall, message: Uint8Array, coding?: Compression): Promise<void>
   /** Writes the error of a call. */
-  fail(res: Response, call: UnaryCall, error: ConnectError, coding?: Compression): Promise<void>
+  fail(res: Response, set: SetFields, error: ConnectError, coding?: Compression): Promise<void>
 }
+
+/** What the handler of a call has set for its answer. */
+export type SetFields = Pick<UnaryCall, 'answerHeaders' | 'answerTrailers'>
 
 const compressions = [compressionGzip, compressionBrotli]
 /** Smaller messages are not compressed, as Connect has it by default. */
@@ -128,7 +131,7 @@ function isWorth(coding: Compression | undefined, message: Uint8Array): coding i
 function enveloped(name: 'grpc' | 'grpc-web', type: string, binary: boolean): UnaryProtocol {
   const write = name === 'grpc' ? writeWithTrailers : writeWithLastEnvelope
 
-  function headersOf(call: UnaryCall, coding: Compression | undefined): OutgoingHttpHeaders {
+  function headersOf(call: SetFields, coding: Compression | undefined): OutgoingHttpHeaders {
     const headers = fieldsOf(call.answerHeaders)
     headers['content-type'] = type
     if (coding) headers['grpc-encoding'] = coding.name
@@ -189,13 +192,13 @@ function writeWithLastEnvelope(
 }
 
 /** Undefined for a success of which the handler says no more. */
-function statusTrailers({ answerTrailers }: UnaryCall, error?: ConnectError): Headers | undefined {
+function statusTrailers({ answerTrailers }: SetFields, error?: ConnectError): Headers | undefined {
   if (!error && isEmpty(answerTrailers)) return undefined
   return setTrailerStatus(new Headers(answerTrailers), error)
 }
 
 /** Connect has the trailers of unary calls among the headers. */
-function connectHeaders({ answerHeaders, answerTrailers }: UnaryCall): Headers | undefined {
+function connectHeaders({ answerHeaders, answerTrailers }: SetFields): Headers | undefined {
   if (isEmpty(answerTrailers)) return answerHeaders
   return trailerMux(answerHeaders ?? new Headers(), answerTrailers)
 }

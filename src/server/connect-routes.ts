@@ -1,0 +1,152 @@
+import { validateHeaderValue } from 'node:http'
+import { constants, type ServerHttp2Stream } from 'node:http2'
+import {
+  Code,
+  ConnectError,
+  type ConnectRouterOptions,
+  type ContextValues,
+  createConnectRouter,
+  type HandlerContext,
+  type MethodImplSpec,
+} from '@connectrpc/connect'
+import {
+  compressionBrotli,
+  compressionGzip,
+  universalRequestFromNodeRequest,
+  universalResponseToNodeResponse,
+} from '@connectrpc/connect-node'
+import type { UniversalHandler, UniversalServerResponse } from '@connectrpc/connect/protocol'
+import { contentTypeRegExp as connectTypes } from '@connectrpc/connect/protocol-connect'
+import { contentTypeRegExp as grpcTypes } from '@connectrpc/connect/protocol-grpc'
+import { contentTypeRegExp as grpcWebTypes } from '@connectrpc/connect/protocol-grpc-web'
+import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
+import { normalized } from '../rest/invoke.ts'
+import { refusal } from './connect-error.ts'
+
+export interface ConnectRoutesOptions extends ConnectRouterOptions {
+  methods: readonly MethodImplSpec[]
+  /** Wraps each handler. */
+  wrap: (handler: UniversalHandler) => UniversalHandler
+  contextValues: (request: FastifyRequest) => ContextValues
+  /** Tells of a call that has failed here, outside of its protocol, and is going to be answered as that. */
+  failed: (request: FastifyRequest, error: ConnectError) => void
+  /** Tells of one whose answer has begun and is broken off. */
+  brokenOff: (request: FastifyRequest, error: ConnectError) => void
+}
+
+type Raw = FastifyRequest['raw']
+
+/**
+ * Serves methods by Connect's handlers. connect-fastify's plugin does the same, but writes what a
+ * handler throws to the console and lets Fastify answer 200 without a body; here it is an error.
+ */
+export function connectRoutes(
+  app: FastifyInstance,
+  { methods, wrap, ...options }: ConnectRoutesOptions,
+  done: () => void,
+): void {
+  const router = createConnectRouter({
+    ...options,
+    acceptCompression: [compressionGzip, compressionBrotli],
+  })
+  for (const spec of methods) router.rpc(spec.method as never, answering(spec) as never)
+  leaveBodies(app)
+  for (const handler of router.handlers) {
+    const wrapped = wrap(handler)
+    app.all(handler.requestPath, (request, reply) => {
+      void serve(wrapped, request, reply, options)
+    })
+  }
+  done()
+}
+
+/** Bodies of Connect's types are left for its handlers to read; other types are refused. */
+function leaveBodies(app: FastifyInstance): void {
+  // By name, too: a name goes before an expression, and Fastify knows that of JSON.
+  const names = ['application/json', 'application/connect+json']
+  for (const type of [names, connectTypes, grpcTypes, grpcWebTypes])
+    app.addContentTypeParser(type, (_request, _body, read) => read(null, undefined))
+}
+
+/** The empty message would be the answer of a method that returns nothing. */
+function answering(spec: MethodImplSpec): MethodImplSpec['impl'] {
+  if (spec.kind !== 'unary' && spec.kind !== 'client_streaming') return spec.impl
+  const { method, impl } = spec
+  // One type for both kinds, whose requests differ.
+  const call = impl as (request: unknown, context: HandlerContext) => ReturnType<typeof impl>
+  return async (request: unknown, context: HandlerContext) =>
+    normalized(method.output, await call(request, context))
+}
+
+async function serve(
+  handler: UniversalHandler,
+  request: FastifyRequest,
+  reply: FastifyReply,
+  options: Pick<ConnectRoutesOptions, 'contextValues' | 'failed' | 'brokenOff'>,
+): Promise<void> {
+  const { raw } = reply
+  try {
+    const values = options.contextValues(request)
+    parsableAuthority(request.raw)
+    const call = universalRequestFromNodeRequest(request.raw, raw, request.body as never, values)
+    const response = await handler(call)
+    for (const [name, value] of Object.entries(reply.getHeaders()))
+      if (value !== undefined) raw.setHeader(name, value)
+    await universalResponseToNodeResponse(checked(response), raw)
+  } catch (cause) {
+    const error = refusal(Code.Internal, 'INTERNAL', 'internal error', { cause })
+    if (hasGone(cause, raw)) return void raw.destroy()
+    if (!raw.headersSent) {
+      options.failed(request, error)
+      return void reply.send(error)
+    }
+    options.brokenOff(request, error)
+    breakOff(raw)
+  }
+}
+
+/**
+ * Has the writing fail where a field cannot be sent. Over HTTP/2 node writes what it refuses over
+ * HTTP/1.1, and clients then drop the answer or the field.
+ */
+function checked(response: UniversalServerResponse): UniversalServerResponse {
+  const { header, body, trailer } = response
+  if (!body) return response
+  async function* checkedBody(chunks: AsyncIterable<Uint8Array>) {
+    let begun = false
+    for await (const chunk of chunks) {
+      // Handlers may set headers until here, and trailers until the end.
+      if (!begun) header?.forEach((value, name) => validateHeaderValue(name, value))
+      begun = true
+      yield chunk
+    }
+    for (const fields of begun ? [trailer] : [header, trailer])
+      fields?.forEach((value, name) => validateHeaderValue(name, value))
+  }
+  return { ...response, body: checkedBody(body) }
+}
+
+type Answering = FastifyReply['raw'] & { stream?: ServerHttp2Stream }
+
+/** Connect tells by ABORTED that the connection is lost; a handler's own never comes here. */
+function hasGone(cause: unknown, raw: Answering): boolean {
+  const over = raw.stream?.destroyed ?? raw.destroyed
+  return over || ConnectError.from(cause).code === Code.Aborted
+}
+
+/** So that nobody takes the answer for a whole one. */
+function breakOff(raw: Answering): void {
+  if (raw.stream) raw.stream.close(constants.NGHTTP2_INTERNAL_ERROR)
+  else raw.destroy()
+}
+
+/**
+ * Connect makes a URL of the authority and throws where that is none, though a name in percent
+ * escapes, an IPv6 zone and an empty Host are all legal. It reads `authority`, which is given to the
+ * request here for it; the headers stay.
+ */
+function parsableAuthority(request: Raw & { authority?: string }): void {
+  const given = request.authority ?? request.headers.host ?? ''
+  const value = URL.canParse(`http://${given}`) ? given : 'localhost'
+  Object.defineProperty(request, 'authority', { value })
+}
