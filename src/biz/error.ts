@@ -44,8 +44,19 @@ export class DomainError extends Error {
   }
 }
 
-/** Refuses a request for all its offending fields at once: INVALID_USER_INPUT. */
-export function invalidUserInput(violations: readonly FieldViolation[]): DomainError {
+/** A request may break a rule a hundred thousand times; the first violations are named, the rest counted. */
+const maxNamed = 8
+
+function named(violations: readonly FieldViolation[]): readonly FieldViolation[] {
+  const [unnamed] = violations.slice(maxNamed, maxNamed + 1)
+  if (unnamed === undefined) return violations
+  const rule = `and ${violations.length - maxNamed} more problems, which are not listed`
+  return [...violations.slice(0, maxNamed), { field: unnamed.field, rule }]
+}
+
+/** Refuses a request for its offending fields, the first few by name and the others by number: INVALID_USER_INPUT. */
+export function invalidUserInput(broken: readonly FieldViolation[]): DomainError {
+  const violations = named(broken)
   const first = violations.map(({ field, rule }) => `${field}: ${rule}`)
   return new DomainError({
     kind: 'invalid_argument',

@@ -5,6 +5,7 @@ import type { FastifyReply, FastifyRequest } from 'fastify'
 import { compressed } from './compress.ts'
 import type { UnaryCall } from './context.ts'
 import { jsonBytes } from './encode.ts'
+import { bounded } from './error-bounds.ts'
 import { errorBody, retryAfterSeconds } from './errors.ts'
 import { computedTag, namesTag, quotedTag, weakTag } from './etag.ts'
 import { mayLeave, mergedVary } from './headers.ts'
@@ -88,11 +89,12 @@ function givenTag(
 export function sendError(
   reply: FastifyReply,
   request: FastifyRequest,
-  error: ConnectError,
+  given: ConnectError,
   observer: RestObserver | undefined,
   sent: (field: string) => string = (field) => field,
   call?: UnaryCall,
 ): void {
+  const error = bounded(given)
   const body = errorBody(error, sent)
   observer?.error(request, error, body.code, body.reason)
   if (call) copyMetadata(request, reply, call)

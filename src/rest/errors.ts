@@ -4,6 +4,7 @@ import {
   ErrorInfoSchema,
   RetryInfoSchema,
 } from '../gen/google/rpc/error_details_pb.ts'
+import { boundedError, shortenedKey } from './error-bounds.ts'
 import { acceptedTypes } from './media-type.ts'
 import { httpStatusOf } from './status.ts'
 
@@ -28,7 +29,7 @@ export function restRefusal(
   { status = httpStatusOf[code], metadata = {}, headers, cause }: RefusalInit = {},
 ): RestRefusal {
   const details = [{ desc: ErrorInfoSchema, value: { reason, metadata } }]
-  const error = new ConnectError(message, code, headers, details, cause)
+  const error = boundedError({ code, message, headers, details, cause })
   return Object.assign(error, { httpStatus: status })
 }
 
@@ -155,7 +156,10 @@ export interface ErrorBody {
 export function errorBody(err: ConnectError, sent: (field: string) => string): ErrorBody {
   const [info] = err.findDetails(ErrorInfoSchema)
   const violations = err.findDetails(BadRequestSchema).flatMap((bad) => bad.fieldViolations)
-  const rules = violations.map(({ field, description }) => [sent(field), description] as const)
+  // A client may have sent a field under a long name: the key of a map is part of it.
+  const rules = violations.map(
+    ({ field, description }) => [shortenedKey(sent(field)), description] as const,
+  )
   // ErrorInfo names the fields as the message does; here they go by what the client sent.
   const fields = new Set(violations.map(({ field }) => field))
   const others = Object.entries(info?.metadata ?? {}).filter(([key]) => !fields.has(key))

@@ -43,8 +43,12 @@ const mostTold = 16
 const longestTold = 128
 
 export function refuse(rules: BrokenRules, name: string, rule: string): void {
-  const told = name.length > longestTold ? `${name.slice(0, longestTold)}…` : name
+  const told = toldName(name)
   if (!rules.has(told)) rules.set(told, rule)
+}
+
+function toldName(name: string): string {
+  return name.length > longestTold ? `${name.slice(0, longestTold)}…` : name
 }
 
 /** A field, or an entry of one, that a parameter names. */
@@ -142,7 +146,9 @@ function bindOther(
 ): void {
   const { key } = parameter
   if (target.system === undefined || !isSystemParameter(key)) {
-    if (unknownParameters === 'refuse') refuse(rules, key, unknownParameter(target, key))
+    // Not anew for each repetition: it is compared with all fields.
+    if (unknownParameters === 'refuse' && !rules.has(toldName(key)))
+      refuse(rules, key, unknownParameter(target, key))
     return
   }
   try {

@@ -1,6 +1,7 @@
 import { Code, ConnectError } from '@connectrpc/connect'
 import { DomainError, type ErrorKind, type FieldViolation, type Reason } from '../biz/error.ts'
 import { BadRequestSchema, ErrorInfoSchema } from '../gen/google/rpc/error_details_pb.ts'
+import { bounded, boundedError } from '../rest/error-bounds.ts'
 import { httpStatusOf } from '../rest/status.ts'
 import type { Failure } from './exchange.ts'
 
@@ -19,7 +20,7 @@ const codeOf: Record<ErrorKind, Code> = {
  * neither a DomainError nor a ConnectError leaves as "internal error" with its cause kept here.
  */
 export function toConnectError(err: unknown): ConnectError {
-  if (err instanceof ConnectError) return err
+  if (err instanceof ConnectError) return bounded(err)
   if (!(err instanceof DomainError))
     return refusal(Code.Internal, 'INTERNAL', 'internal error', { cause: err })
   const { kind, reason, message, metadata, violations, cause } = err
@@ -48,7 +49,7 @@ export function refusal(
     { desc: ErrorInfoSchema, value: info },
     ...(fieldViolations.length > 0 ? [{ desc: BadRequestSchema, value: { fieldViolations } }] : []),
   ]
-  return new ConnectError(message, code, undefined, details, cause)
+  return boundedError({ code, message, details, cause })
 }
 
 /** What the observers are told of an error. */

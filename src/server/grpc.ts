@@ -3,6 +3,7 @@ import { type ConnectError, createContextValues } from '@connectrpc/connect'
 import { codeToHttpStatus, errorToJsonBytes } from '@connectrpc/connect/protocol-connect'
 import { setTrailerStatus } from '@connectrpc/connect/protocol-grpc'
 import fastify, { type FastifyInstance, type FastifyReply, type FastifyRequest } from 'fastify'
+import { bounded } from '../rest/error-bounds.ts'
 import { restError, statusOf, unsupportedMediaType } from '../rest/errors.ts'
 import { recordMethods } from '../rest/router.ts'
 import { clientError, originForm, writeRefusal } from '../rest/server-options.ts'
@@ -24,7 +25,8 @@ export function grpcServer(options: ServerOptions) {
   const exchanges = exchangeRegistry('connect', observers)
   const allowOrigin = cors(origins)
 
-  function refuse(request: FastifyRequest, reply: FastifyReply, error: ConnectError): void {
+  function refuse(request: FastifyRequest, reply: FastifyReply, given: ConnectError): void {
+    const error = bounded(given)
     const facts = refusalFacts(error)
     const exchange = exchanges.of(request.raw)
     const protocol = protocolOf(request.headers['content-type'] ?? '')

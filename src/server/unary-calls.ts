@@ -13,6 +13,7 @@ import {
 } from '@connectrpc/connect/protocol'
 import type { FastifyReply, FastifyRequest, preHandlerAsyncHookHandler } from 'fastify'
 import { type CallOptions, unaryCall, type UnaryCall } from '../rest/context.ts'
+import { bounded } from '../rest/error-bounds.ts'
 import { requestHeaders } from '../rest/headers.ts'
 import { unaryInvoker, type UnaryMethod } from '../rest/invoke.ts'
 import { recordMethods } from '../rest/router.ts'
@@ -172,7 +173,7 @@ async function answerOf(
   try {
     return serialization.getO(binary).serialize(await invoke(message, call))
   } catch (err) {
-    return err instanceof ConnectError ? err : internalError(err)
+    return err instanceof ConnectError ? bounded(err) : internalError(err)
   }
 }
 

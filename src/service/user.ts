@@ -83,8 +83,19 @@ function unknownPaths(mask: readonly string[]): FieldViolation[] {
     .filter((path) => !known.includes(path))
     .map((path) => ({
       field: 'update_mask',
-      rule: `has the unknown path "${path}"; allowed are ${known.join(', ')}`,
+      rule: `has the unknown path "${excerpt(path)}"; allowed are ${known.join(', ')}`,
     }))
+}
+
+// Longer than any path, so that the rest of a rule is seen.
+const excerptLength = 64
+
+/** The beginning of a text that the client has sent, cut between code points. */
+function excerpt(text: string): string {
+  if (text.length <= excerptLength) return text
+  return `${Array.from(text.slice(0, excerptLength + 1))
+    .slice(0, excerptLength)
+    .join('')}…`
 }
 
 function invalid(field: string, rule: string) {
