@@ -3,12 +3,12 @@ import type { Message } from '@bufbuild/protobuf'
 import type { ConnectError } from '@connectrpc/connect'
 import type { FastifyReply, FastifyRequest } from 'fastify'
 import { compressed } from './compress.ts'
-import type { UnaryCall } from './context.ts'
+import type { UnaryCall } from '../call/context.ts'
 import { jsonBytes } from './encode.ts'
 import { bounded } from './error-bounds.ts'
 import { errorBody, retryAfterSeconds } from './errors.ts'
 import { computedTag, namesTag, quotedTag, weakTag } from './etag.ts'
-import { mayLeave, mergedVary } from './headers.ts'
+import { mayLeave, mergedVary } from '../call/headers.ts'
 import {
   answerType,
   type AnswerType,

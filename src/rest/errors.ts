@@ -6,7 +6,7 @@ import {
 } from '../gen/google/rpc/error_details_pb.ts'
 import { boundedError, shortenedKey } from './error-bounds.ts'
 import { acceptedTypes } from './media-type.ts'
-import { httpStatusOf } from './status.ts'
+import { httpStatusOf } from '../call/status.ts'
 
 interface RefusalInit {
   /** HTTP status where it says more than the code's own. */

@@ -1,7 +1,7 @@
 import { METHODS } from 'node:http'
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
 import { type Acceptance, sendAnswer, sendError } from './answer.ts'
-import { unaryCall, type UnaryCall } from './context.ts'
+import { unaryCall, type UnaryCall } from '../call/context.ts'
 import {
   malformedUrl,
   methodNotAllowed,
@@ -18,7 +18,7 @@ import type { SystemParameters } from './system-parameters.ts'
 import { literalPrefixes, type RouteTable } from './table.ts'
 import { compileTargets, type Target } from './target.ts'
 import { advice } from './lint.ts'
-import { clientTimeoutMs } from './timeout.ts'
+import { clientTimeoutMs } from '../call/timeout.ts'
 
 type RouteMatch = Extract<MatchResult<Target>, { kind: 'route' }>
 

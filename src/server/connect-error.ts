@@ -2,7 +2,7 @@ import { Code, ConnectError } from '@connectrpc/connect'
 import { DomainError, type ErrorKind, type FieldViolation, type Reason } from '../biz/error.ts'
 import { BadRequestSchema, ErrorInfoSchema } from '../gen/google/rpc/error_details_pb.ts'
 import { bounded, boundedError } from '../rest/error-bounds.ts'
-import { httpStatusOf } from '../rest/status.ts'
+import { httpStatusOf } from '../call/status.ts'
 import type { Failure } from './exchange.ts'
 
 const codeOf: Record<ErrorKind, Code> = {

@@ -1,4 +1,4 @@
-import { clientTimeoutMs } from '../rest/timeout.ts'
+import { clientTimeoutMs } from '../call/timeout.ts'
 import type { Admission } from './admission.ts'
 import type { Answer, Arrival, Gate } from './connections.ts'
 import type { Cors } from './cors.ts'

@@ -26,7 +26,7 @@ import {
 } from '@connectrpc/connect/protocol-grpc'
 import { trailerFlag, trailerSerialize } from '@connectrpc/connect/protocol-grpc-web'
 import type { JsonWriteOptions } from '@bufbuild/protobuf'
-import type { UnaryCall } from '../rest/context.ts'
+import type { UnaryCall } from '../call/context.ts'
 import type { Protocol, Response } from './exchange.ts'
 import type { BodyLimit } from './request-body.ts'
 

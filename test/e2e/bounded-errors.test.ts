@@ -4,9 +4,7 @@ import { Code } from '@connectrpc/connect'
 import { findTrailerError } from '@connectrpc/connect/protocol-grpc'
 import { trailerParse } from '@connectrpc/connect/protocol-grpc-web'
 import { test, type Test } from 'tap'
-import {
-  UpdateUserRequestSchema,
-} from '../../src/gen/api/user/v1/user_pb.ts'
+import { UpdateUserRequestSchema } from '../../src/gen/api/user/v1/user_pb.ts'
 import { type RunningApp, startApp } from '../help/app.ts'
 import { h2Client } from './h2.ts'
 

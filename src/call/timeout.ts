@@ -1,5 +1,5 @@
 import { Code } from '@connectrpc/connect'
-import { restRefusal } from './errors.ts'
+import { restRefusal } from '../rest/errors.ts'
 
 /** A way to say how long the client waits; each reads the header's text as milliseconds. */
 type Spelling = [
