@@ -10,7 +10,7 @@ import { loadConf } from '../../src/conf/conf.ts'
 import { type StatementObserver, unobserved } from '../../src/data/statements.ts'
 import type { Metrics } from '../../src/metrics/metrics.ts'
 import { startMetrics } from '../../src/metrics/start.ts'
-import type { Exchange, ExchangeObserver } from '../../src/server/exchange.ts'
+import type { Exchange, ExchangeObserver } from '../../src/server/exchange/exchange.ts'
 
 const rounds = 60
 const perRound = 4000

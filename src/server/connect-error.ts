@@ -3,7 +3,7 @@ import { DomainError, type ErrorKind, type FieldViolation, type Reason } from '.
 import { BadRequestSchema, ErrorInfoSchema } from '../gen/google/rpc/error_details_pb.ts'
 import { bounded, boundedError } from '../rest/error-bounds.ts'
 import { httpStatusOf } from '../call/status.ts'
-import type { Failure } from './exchange.ts'
+import type { Failure } from './exchange/exchange.ts'
 
 const codeOf: Record<ErrorKind, Code> = {
   invalid_argument: Code.InvalidArgument,

@@ -7,8 +7,8 @@ import {
   trace as api,
 } from '@opentelemetry/api'
 import { attachment } from '../server/attachment.ts'
-import type { Exchange, ExchangeObserver, Request } from '../server/exchange.ts'
-import { exchangeKey } from '../server/exchange.ts'
+import type { Exchange, ExchangeObserver, Request } from '../server/exchange/exchange.ts'
+import { exchangeKey } from '../server/exchange/exchange.ts'
 import { exceptionAttributes } from './exception.ts'
 import type { Held } from './keep.ts'
 import { layerSpans, type SpanTools, timeIn, within } from './layer-spans.ts'

@@ -1,6 +1,6 @@
 import { AsyncLocalStorage } from 'node:async_hooks'
 import type { Context, Span } from '@opentelemetry/api'
-import type { Exchange, Request } from '../server/exchange.ts'
+import type { Exchange, Request } from '../server/exchange/exchange.ts'
 import type { Held } from './keep.ts'
 import { newSpanId, newTraceId } from './ids.ts'
 

@@ -6,10 +6,10 @@ import type { AddressInfo } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { create, createRegistry, fromBinary, toBinary } from '@bufbuild/protobuf'
-import { admission } from '../../src/server/admission.ts'
+import { admission } from '../../src/server/admission/admission.ts'
 import { grpcServer } from '../../src/server/grpc.ts'
 import { interceptors } from '../../src/server/interceptor/list.ts'
-import { loadTls, type Tls } from '../../src/server/tls.ts'
+import { loadTls, type Tls } from '../../src/server/listener/tls.ts'
 import {
   ConformanceService,
   file_connectrpc_conformance_v1_conformance,

@@ -3,7 +3,7 @@ import net from 'node:net'
 import t, { test } from 'tap'
 import { exchangeMetrics } from '../../src/metrics/exchange.ts'
 import { refusals } from '../../src/metrics/refusals.ts'
-import type { Exchange } from '../../src/server/exchange.ts'
+import type { Exchange } from '../../src/server/exchange/exchange.ts'
 import { startApp } from '../help/app.ts'
 import { readSamples, samplesOf, sum } from '../help/exposition.ts'
 

@@ -3,10 +3,10 @@
 // of its process, which takes longer than most of these requests.
 import type { Message } from '@bufbuild/protobuf'
 import type { AddressInfo } from 'node:net'
-import { admission } from '../../src/server/admission.ts'
+import { admission } from '../../src/server/admission/admission.ts'
 import { httpServer } from '../../src/server/http.ts'
-import type { DualListener } from '../../src/server/listener.ts'
-import { readiness } from '../../src/server/readiness.ts'
+import type { DualListener } from '../../src/server/listener/listener.ts'
+import { readiness } from '../../src/server/health/readiness.ts'
 import { requestBytes } from '../e2e/raw.ts'
 import type { RawRequest } from '../e2e/raw.ts'
 import { brokenRequest, picker } from './broken.ts'

@@ -6,7 +6,7 @@ import { restError, routeNotFound } from '../../src/rest/errors.ts'
 import type { RestPluginOptions } from '../../src/rest/options.ts'
 import { fastifyRestPlugin } from '../../src/rest/plugin.ts'
 import { restServerOptions } from '../../src/rest/server-options.ts'
-import { dualProtocolListener } from '../../src/server/listener.ts'
+import { dualProtocolListener } from '../../src/server/listener/listener.ts'
 import { h2Client } from '../e2e/h2.ts'
 import { exchange, type RawAnswer, type RawRequest } from '../e2e/raw.ts'
 

@@ -1,8 +1,8 @@
 import { EventEmitter } from 'node:events'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { test } from 'tap'
-import { admission } from '../../src/server/admission.ts'
-import { waitingLine } from '../../src/server/waiting-line.ts'
+import { admission } from '../../src/server/admission/admission.ts'
+import { waitingLine } from '../../src/server/admission/call-queue.ts'
 
 interface CallOptions {
   url?: string

@@ -1,5 +1,5 @@
 import { test } from 'tap'
-import { parseOrigins } from '../../src/server/cors.ts'
+import { parseOrigins } from '../../src/server/origin/cors.ts'
 
 const lists: Record<string, string[]> = {
   '': [],

@@ -1,6 +1,6 @@
 import { mock } from 'node:test'
 import { test, type Test } from 'tap'
-import type { Exchange } from '../../src/server/exchange.ts'
+import type { Exchange } from '../../src/server/exchange/exchange.ts'
 import { idleMemory } from '../../src/server/idle-memory.ts'
 
 const exchange = {} as Exchange

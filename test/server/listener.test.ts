@@ -11,14 +11,14 @@ import { promisify } from 'node:util'
 import fastify from 'fastify'
 import { test } from 'tap'
 import type { Test } from 'tap'
-import type { Gate } from '../../src/server/connections.ts'
-import { dualProtocolListener } from '../../src/server/listener.ts'
+import type { Gate } from '../../src/server/listener/connections.ts'
+import { dualProtocolListener } from '../../src/server/listener/listener.ts'
 import type {
   DualListener,
   ListenerLimits,
   ListenerOptions,
   RequestHandler,
-} from '../../src/server/listener.ts'
+} from '../../src/server/listener/listener.ts'
 
 const LIMITS: ListenerLimits = {
   maxHeaderBytes: 4096,
@@ -843,7 +843,7 @@ test('Fastify answers a client error in its own words', async (t) => {
 })
 
 test('a process ends by itself once its listener is closed', async (t) => {
-  const module = fileURLToPath(new URL('../../src/server/listener.ts', import.meta.url))
+  const module = fileURLToPath(new URL('../../src/server/listener/listener.ts', import.meta.url))
   const limits = JSON.stringify({ ...LIMITS, keepAliveTimeoutMs: 60_000, headersTimeoutMs: 10_000 })
   const script = `
     import http from 'node:http'

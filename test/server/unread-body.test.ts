@@ -5,7 +5,7 @@ import net, { type AddressInfo } from 'node:net'
 import { text } from 'node:stream/consumers'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { test, type Test } from 'tap'
-import { dualProtocolListener, type RequestHandler } from '../../src/server/listener.ts'
+import { dualProtocolListener, type RequestHandler } from '../../src/server/listener/listener.ts'
 import { startApp } from '../help/app.ts'
 import { patientLimits } from '../help/limits.ts'
 

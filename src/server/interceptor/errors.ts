@@ -1,6 +1,6 @@
 import { Code, type Interceptor } from '@connectrpc/connect'
 import { failureOf, refusal, toConnectError } from '../connect-error.ts'
-import { type Exchange, exchangeKey } from '../exchange.ts'
+import { type Exchange, exchangeKey } from '../exchange/exchange.ts'
 
 /**
  * Turns whatever a call throws into the ConnectError that it leaves with, and tells the exchange. A

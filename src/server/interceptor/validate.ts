@@ -3,7 +3,7 @@ import { pathToString } from '@bufbuild/protobuf/reflect'
 import { createValidator } from '@bufbuild/protovalidate'
 import type { Interceptor } from '@connectrpc/connect'
 import { invalidUserInput } from '../../biz/error.ts'
-import { malformedText } from './text.ts'
+import { malformedText } from './malformed-text.ts'
 
 /** Refuses messages that break the buf.validate rules of the proto, naming every offending field. */
 export function validate(): Interceptor {

@@ -1,5 +1,5 @@
 import { Code, ConnectError, type ServiceImpl } from '@connectrpc/connect'
-import type { Metadata } from '../gen/kratos/api/metadata_pb.ts'
+import type { Metadata } from '../../gen/kratos/api/metadata_pb.ts'
 import type { Descriptors } from './descriptors.ts'
 
 /** Serves kratos.api.Metadata as every Kratos v2 server does; v3 has dropped it. */

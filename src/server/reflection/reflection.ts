@@ -6,7 +6,7 @@ import type {
   ServerReflection,
   ServerReflectionRequest,
   ServerReflectionResponseSchema,
-} from '../gen/grpc/reflection/v1/reflection_pb.ts'
+} from '../../gen/grpc/reflection/v1/reflection_pb.ts'
 import type { Descriptors } from './descriptors.ts'
 
 type Request = Omit<ServerReflectionRequest, '$typeName' | '$unknown'>

@@ -1,7 +1,7 @@
 import type { IncomingHttpHeaders } from 'node:http'
 import { cors as connectCors } from '@connectrpc/connect'
-import type { Answer, Arrival } from './connections.ts'
-import type { Request, Response } from './exchange.ts'
+import type { Answer, Arrival } from '../listener/connections.ts'
+import type { Request, Response } from '../exchange/exchange.ts'
 
 const methods = ['GET', 'HEAD', 'POST', 'PUT', 'PATCH', 'DELETE'].join(', ')
 const allowedHeaders = [

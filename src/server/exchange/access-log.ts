@@ -1,7 +1,7 @@
 import type { Logger } from 'pino'
 import type { Exchange, ExchangeObserver } from './exchange.ts'
-import { safePath } from './path.ts'
-import { overloaded } from './turned-away.ts'
+import { safePath } from './safe-path.ts'
+import { overloaded } from '../admission/refusals.ts'
 
 const refusalsTogetherMs = 1000
 

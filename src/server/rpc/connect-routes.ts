@@ -20,8 +20,8 @@ import { contentTypeRegExp as connectTypes } from '@connectrpc/connect/protocol-
 import { contentTypeRegExp as grpcTypes } from '@connectrpc/connect/protocol-grpc'
 import { contentTypeRegExp as grpcWebTypes } from '@connectrpc/connect/protocol-grpc-web'
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
-import { normalized } from '../call/invoke.ts'
-import { refusal } from './connect-error.ts'
+import { normalized } from '../../call/invoke.ts'
+import { refusal } from '../connect-error.ts'
 
 export interface ConnectRoutesOptions extends ConnectRouterOptions {
   methods: readonly MethodImplSpec[]

@@ -1,6 +1,6 @@
-import { type Entry, inFlight } from '../in-flight.ts'
-import type { Arrival, HoldBack, StreamsEach } from './connections.ts'
-import { waitingLine } from './waiting-line.ts'
+import { type Entry, inFlight } from '../../in-flight.ts'
+import type { Arrival, HoldBack, StreamsEach } from '../listener/connections.ts'
+import { waitingLine } from './call-queue.ts'
 
 /** How many calls the process works on at once, over both ports. */
 export interface Admission {

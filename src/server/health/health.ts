@@ -1,5 +1,5 @@
 import { Code, ConnectError, type ServiceImpl } from '@connectrpc/connect'
-import { HealthCheckResponse_ServingStatus, type Health } from '../gen/health/v1/health_pb.ts'
+import { HealthCheckResponse_ServingStatus, type Health } from '../../gen/health/v1/health_pb.ts'
 
 const { SERVING, NOT_SERVING, SERVICE_UNKNOWN } = HealthCheckResponse_ServingStatus
 

@@ -26,8 +26,8 @@ import {
 } from '@connectrpc/connect/protocol-grpc'
 import { trailerFlag, trailerSerialize } from '@connectrpc/connect/protocol-grpc-web'
 import type { JsonWriteOptions } from '@bufbuild/protobuf'
-import type { UnaryCall } from '../call/context.ts'
-import type { Protocol, Response } from './exchange.ts'
+import type { UnaryCall } from '../../call/context.ts'
+import type { Protocol, Response } from '../exchange/exchange.ts'
 import type { BodyLimit } from './request-body.ts'
 
 /** One protocol in one encoding of messages, as a content type names it. */

@@ -4,12 +4,12 @@ import type {
   UniversalServerRequest,
   UniversalServerResponse,
 } from '@connectrpc/connect/protocol'
-import type { Reason } from '../biz/error.ts'
-import { fieldAtFault } from '../rest/body.ts'
-import { attachment } from './attachment.ts'
-import { failureOf, refusal } from './connect-error.ts'
+import type { Reason } from '../../biz/error.ts'
+import { fieldAtFault } from '../../rest/body.ts'
+import { attachment } from '../attachment.ts'
+import { failureOf, refusal } from '../connect-error.ts'
 import { withExactIntegers } from './exact-integers.ts'
-import { clientGone, type Exchange, exchangeKey, type Protocol } from './exchange.ts'
+import { clientGone, type Exchange, exchangeKey, type Protocol } from '../exchange/exchange.ts'
 import { leavable } from './unread-body.ts'
 
 const refusalKey = createContextKey<ConnectError | undefined>(undefined)

@@ -1,9 +1,9 @@
-import { clientTimeoutMs } from '../call/timeout.ts'
+import { clientTimeoutMs } from '../../call/timeout.ts'
 import type { Admission } from './admission.ts'
-import type { Answer, Arrival, Gate } from './connections.ts'
-import type { Cors } from './cors.ts'
-import { clientGone, type Exchanges, type Protocol } from './exchange.ts'
-import { expired, overloaded, type TurnedAway } from './turned-away.ts'
+import type { Answer, Arrival, Gate } from '../listener/connections.ts'
+import type { Cors } from '../origin/cors.ts'
+import { clientGone, type Exchanges, type Protocol } from '../exchange/exchange.ts'
+import { expired, overloaded, type TurnedAway } from './refusals.ts'
 
 export interface GateOptions {
   admission: Admission

@@ -1,13 +1,13 @@
 import { Code } from '@connectrpc/connect'
 import { errorToJsonBytes } from '@connectrpc/connect/protocol-connect'
 import { setTrailerStatus } from '@connectrpc/connect/protocol-grpc'
-import { RetryInfoSchema } from '../gen/google/rpc/error_details_pb.ts'
-import { jsonBytes } from '../rest/encode.ts'
-import { errorBody, type RestRefusal, restRefusal } from '../rest/errors.ts'
-import { failureOf } from './connect-error.ts'
-import type { Answer } from './connections.ts'
-import type { Failure } from './exchange.ts'
-import { protocolOf } from './rpc-handler.ts'
+import { RetryInfoSchema } from '../../gen/google/rpc/error_details_pb.ts'
+import { jsonBytes } from '../../rest/encode.ts'
+import { errorBody, type RestRefusal, restRefusal } from '../../rest/errors.ts'
+import { failureOf } from '../connect-error.ts'
+import type { Answer } from '../listener/connections.ts'
+import type { Failure } from '../exchange/exchange.ts'
+import { protocolOf } from '../rpc/connect-handler.ts'
 
 /** Why a call never begins. */
 export interface TurnedAway {

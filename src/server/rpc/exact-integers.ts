@@ -10,7 +10,7 @@ import {
   transformSplitEnvelope,
   type UniversalServerRequest,
 } from '@connectrpc/connect/protocol'
-import { isTooDeep, maxJsonDepth, quoteUnsafeIntegers } from '../call/json.ts'
+import { isTooDeep, maxJsonDepth, quoteUnsafeIntegers } from '../../call/json.ts'
 import { isByteStream } from './unread-body.ts'
 
 const unaryJson = /^application\/json(?:;|$)/i

@@ -1,7 +1,7 @@
 import { Code } from '@connectrpc/connect'
 import type { IncomingHttpHeaders } from 'node:http'
 import type { onRequestHookHandler } from 'fastify'
-import { restRefusal } from '../rest/errors.ts'
+import { restRefusal } from '../../rest/errors.ts'
 
 const form = /^\s*application\/x-www-form-urlencoded\s*(?:;|$)/i
 
