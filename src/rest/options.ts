@@ -1,12 +1,12 @@
 import type { Registry } from '@bufbuild/protobuf'
 import type { ConnectError, ConnectRouter, ContextValues, Interceptor } from '@connectrpc/connect'
 import type { FastifyRequest } from 'fastify'
-import type { BindOptions } from './bind.ts'
+import type { BindOptions } from './request/bind.ts'
 import type { CallOptions } from '../call/context.ts'
 import { requestHeaders } from '../call/headers.ts'
-import type { UnescapeMode } from './match.ts'
-import type { HttpBinding } from './rules.ts'
-import type { ServiceConfig } from './service-config.ts'
+import type { UnescapeMode } from './route/match.ts'
+import type { HttpBinding } from './route/rules.ts'
+import type { ServiceConfig } from './route/service-config.ts'
 
 /** Told about each request, for logs and metrics. */
 export interface RestObserver {

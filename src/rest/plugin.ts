@@ -1,6 +1,6 @@
 import { METHODS } from 'node:http'
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
-import { type Acceptance, sendAnswer, sendError } from './answer.ts'
+import { type Acceptance, sendAnswer, sendError } from './answer/answer.ts'
 import { unaryCall, type UnaryCall } from '../call/context.ts'
 import {
   malformedUrl,
@@ -9,15 +9,15 @@ import {
   restError,
   routeNotFound,
 } from './errors.ts'
-import { applyIfMatch } from './if-match.ts'
-import { matchRoute, type MatchResult } from './match.ts'
-import { answerCoding, answerType, codings } from './negotiate.ts'
+import { applyIfMatch } from './request/if-match.ts'
+import { matchRoute, type MatchResult } from './route/match.ts'
+import { answerCoding, answerType, codings } from './answer/negotiate.ts'
 import { type RestPluginOptions, type RestSettings, withDefaults } from './options.ts'
-import { mayHaveBody, receivedBody, type ReceivedBody } from './received.ts'
-import type { SystemParameters } from './system-parameters.ts'
-import { literalPrefixes, type RouteTable } from './table.ts'
-import { compileTargets, type Target } from './target.ts'
-import { advice } from './lint.ts'
+import { mayHaveBody, receivedBody, type ReceivedBody } from './request/read-body.ts'
+import type { SystemParameters } from './request/system-parameters.ts'
+import { literalPrefixes, type RouteTable } from './route/table.ts'
+import { compileTargets, type Target } from './compiled-route.ts'
+import { advice } from './route/advice.ts'
 import { clientTimeoutMs } from '../call/timeout.ts'
 
 type RouteMatch = Extract<MatchResult<Target>, { kind: 'route' }>

@@ -1,9 +1,9 @@
 import type { Socket } from 'node:net'
 import { Code, type ConnectError } from '@connectrpc/connect'
 import type { FastifyServerOptions } from 'fastify'
-import { jsonBytes } from './encode.ts'
+import { jsonBytes } from './answer/encode.ts'
 import { errorBody, restError, restRefusal, type RestRefusal } from './errors.ts'
-import { sendError } from './answer.ts'
+import { sendError } from './answer/answer.ts'
 import type { RestObserver } from './options.ts'
 
 export interface SocketObserver {

@@ -3,7 +3,7 @@ import { type ConnectRouter, createContextValues, type Interceptor } from '@conn
 import fastify, { type FastifyInstance } from 'fastify'
 import { restError } from '../rest/errors.ts'
 import type { Admission } from './admission/admission.ts'
-import { sendError } from '../rest/answer.ts'
+import { sendError } from '../rest/answer/answer.ts'
 import { fastifyRestPlugin } from '../rest/plugin.ts'
 import { restServerOptions } from '../rest/server-options.ts'
 import { cors } from './origin/cors.ts'

@@ -1,7 +1,7 @@
 import fastify from 'fastify'
 import type { AddressInfo } from 'node:net'
 import type { Test } from 'tap'
-import { sendError } from '../../src/rest/answer.ts'
+import { sendError } from '../../src/rest/answer/answer.ts'
 import { restError, routeNotFound } from '../../src/rest/errors.ts'
 import type { RestPluginOptions } from '../../src/rest/options.ts'
 import { fastifyRestPlugin } from '../../src/rest/plugin.ts'

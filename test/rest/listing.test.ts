@@ -1,10 +1,10 @@
 import { text } from 'node:stream/consumers'
 import fastify from 'fastify'
 import { test } from 'tap'
-import { advice } from '../../src/rest/lint.ts'
-import { routeListing } from '../../src/rest/listing.ts'
+import { advice } from '../../src/rest/route/advice.ts'
+import { routeListing } from '../../src/rest/route/listing.ts'
 import { fastifyRestPlugin } from '../../src/rest/plugin.ts'
-import { compileRoutes } from '../../src/rest/target.ts'
+import { compileRoutes } from '../../src/rest/compiled-route.ts'
 import { spawnService } from '../help/process.ts'
 import { compileSchema } from './schema.ts'
 

@@ -1,10 +1,10 @@
 import { readFileSync } from 'node:fs'
 import { test } from 'tap'
-import { matchRoute, unescapeMulti, unescapeSegment } from '../../src/rest/match.ts'
-import type { UnescapeMode } from '../../src/rest/match.ts'
-import { compileTable } from '../../src/rest/table.ts'
-import type { RouteNode, RouteTable } from '../../src/rest/table.ts'
-import { parseTemplate } from '../../src/rest/template.ts'
+import { matchRoute, unescapeMulti, unescapeSegment } from '../../src/rest/route/match.ts'
+import type { UnescapeMode } from '../../src/rest/route/match.ts'
+import { compileTable } from '../../src/rest/route/table.ts'
+import type { RouteNode, RouteTable } from '../../src/rest/route/table.ts'
+import { parseTemplate } from '../../src/rest/route/template.ts'
 
 interface Case {
   kind: string

@@ -14,7 +14,7 @@ import type { RawRequest } from '../e2e/raw.ts'
 import { encode, type Rule } from './rich-client.ts'
 import { isText, richJson } from './rich.ts'
 import { protocols, serveRest } from './listen.ts'
-import { httpBindings } from '../../src/rest/rules.ts'
+import { httpBindings } from '../../src/rest/route/rules.ts'
 
 /** Messages a method, and the seed that a failure printed: REST_RUNS=10000 REST_SEED=42. */
 const runs = Number(process.env.REST_RUNS ?? 60)

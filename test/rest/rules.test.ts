@@ -16,7 +16,7 @@ import { User } from '../../src/gen/api/user/v1/user_pb.ts'
 import { http } from '../../src/gen/google/api/annotations_pb.ts'
 import { CustomHttpPatternSchema, HttpRuleSchema } from '../../src/gen/google/api/http_pb.ts'
 import type { HttpRule } from '../../src/gen/google/api/http_pb.ts'
-import { httpBindings } from '../../src/rest/rules.ts'
+import { httpBindings } from '../../src/rest/route/rules.ts'
 
 interface Rule {
   pattern?:

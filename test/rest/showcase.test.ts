@@ -5,7 +5,7 @@ import { Code, ConnectError, createContextKey, createContextValues } from '@conn
 import type { HandlerContext } from '@connectrpc/connect'
 import { fallback, protobuf } from 'google-gax'
 import { test, type Test } from 'tap'
-import { httpBindings } from '../../src/rest/rules.ts'
+import { httpBindings } from '../../src/rest/route/rules.ts'
 import { messageIn, serviceIn, testProtos } from './descriptors.ts'
 import { type Ask, protocols, serveRest } from './listen.ts'
 

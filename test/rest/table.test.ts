@@ -1,6 +1,6 @@
 import { test } from 'tap'
-import { compileTable, literalPrefixes } from '../../src/rest/table.ts'
-import { parseTemplate } from '../../src/rest/template.ts'
+import { compileTable, literalPrefixes } from '../../src/rest/route/table.ts'
+import { parseTemplate } from '../../src/rest/route/template.ts'
 
 /** Compiles routes written as 'METHOD template'; the label is 's.' and the index. */
 function table(...routes: string[]) {

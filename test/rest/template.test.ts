@@ -1,6 +1,6 @@
 import { readFileSync } from 'node:fs'
 import { test } from 'tap'
-import { TemplateError, parseTemplate } from '../../src/rest/template.ts'
+import { TemplateError, parseTemplate } from '../../src/rest/route/template.ts'
 
 interface TemplateCase {
   kind: string

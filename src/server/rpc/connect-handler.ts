@@ -5,7 +5,7 @@ import type {
   UniversalServerResponse,
 } from '@connectrpc/connect/protocol'
 import type { Reason } from '../../biz/error.ts'
-import { fieldAtFault } from '../../rest/body.ts'
+import { fieldAtFault } from '../../rest/request/body.ts'
 import { attachment } from '../attachment.ts'
 import { failureOf, refusal } from '../connect-error.ts'
 import { withExactIntegers } from './exact-integers.ts'

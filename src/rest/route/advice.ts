@@ -1,4 +1,4 @@
-import { fieldNamed } from './field-path.ts'
+import { fieldNamed } from '../field-path.ts'
 import type { HttpBinding } from './rules.ts'
 
 /** What AIP-127 advises against in rules that work; one line each. */

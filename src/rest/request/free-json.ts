@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto'
 import type { DescMessage, JsonObject, JsonValue } from '@bufbuild/protobuf'
-import { fieldNamed } from './field-path.ts'
-import { quoteUnsafeIntegers } from '../call/json.ts'
+import { fieldNamed } from '../field-path.ts'
+import { quoteUnsafeIntegers } from '../../call/json.ts'
 
 const freeTypes = ['google.protobuf.Struct', 'google.protobuf.Value', 'google.protobuf.ListValue']
 

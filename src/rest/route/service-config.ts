@@ -1,5 +1,5 @@
 import { fromJson, type DescMethod, type JsonValue } from '@bufbuild/protobuf'
-import { type Http, type HttpRule, HttpSchema } from '../gen/google/api/http_pb.ts'
+import { type Http, type HttpRule, HttpSchema } from '../../gen/google/api/http_pb.ts'
 
 /** HTTP rules beside the protos, as Google's service configurations have them. */
 export interface ServiceConfig {

@@ -1,10 +1,10 @@
 import { create, ScalarType, toJson } from '@bufbuild/protobuf'
 import type { DescField, DescMessage, JsonValue, Message, Registry } from '@bufbuild/protobuf'
-import { fieldNamed, getField, setField } from './field-path.ts'
-import { selected } from './fields.ts'
+import { fieldNamed, getField, setField } from '../field-path.ts'
+import { selected } from '../request/fields.ts'
 import { addNulls, mayLackNulls } from './nulls.ts'
-import type { HttpBinding } from './rules.ts'
-import type { SystemParameters } from './system-parameters.ts'
+import type { HttpBinding } from '../route/rules.ts'
+import type { SystemParameters } from '../request/system-parameters.ts'
 
 export interface EncodeOptions {
   /** Default values are written out, and null for what is not set, as Kratos does. */

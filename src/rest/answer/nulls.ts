@@ -1,7 +1,7 @@
 import { type DescField, type DescMessage, isFieldSet, type Message } from '@bufbuild/protobuf'
 import type { JsonObject, JsonValue } from '@bufbuild/protobuf'
 import { FeatureSet_FieldPresence } from '@bufbuild/protobuf/wkt'
-import { getField } from './field-path.ts'
+import { getField } from '../field-path.ts'
 
 const holders = new WeakMap<DescMessage, boolean>()
 

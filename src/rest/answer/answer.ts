@@ -2,13 +2,13 @@ import { validateHeaderValue } from 'node:http'
 import type { Message } from '@bufbuild/protobuf'
 import type { ConnectError } from '@connectrpc/connect'
 import type { FastifyReply, FastifyRequest } from 'fastify'
-import { compressed } from './compress.ts'
-import type { UnaryCall } from '../call/context.ts'
+import { compressed } from '../request/compress.ts'
+import type { UnaryCall } from '../../call/context.ts'
 import { jsonBytes } from './encode.ts'
-import { bounded } from './error-bounds.ts'
-import { errorBody, retryAfterSeconds } from './errors.ts'
+import { bounded } from '../error-bounds.ts'
+import { errorBody, retryAfterSeconds } from '../errors.ts'
 import { computedTag, namesTag, quotedTag, weakTag } from './etag.ts'
-import { mayLeave, mergedVary } from '../call/headers.ts'
+import { mayLeave, mergedVary } from '../../call/headers.ts'
 import {
   answerType,
   type AnswerType,
@@ -16,7 +16,7 @@ import {
   type CodingChoice,
   listsToken,
 } from './negotiate.ts'
-import type { RestObserver } from './options.ts'
+import type { RestObserver } from '../options.ts'
 
 /** What the client accepts, decided before its call is made. */
 export interface Acceptance {

@@ -1,13 +1,13 @@
 import type { DescField } from '@bufbuild/protobuf'
-import { type Binder, compileBinder } from './bind.ts'
-import { compileEncoder, type Encoder } from './encode.ts'
-import { etagPath } from './if-match.ts'
+import { type Binder, compileBinder } from './request/bind.ts'
+import { compileEncoder, type Encoder } from './answer/encode.ts'
+import { etagPath } from './request/if-match.ts'
 import { unaryInvoker } from '../call/invoke.ts'
 import { type RestPluginOptions, type RestSettings, withDefaults } from './options.ts'
 import { recordMethods } from '../call/methods.ts'
-import { configuredBindings, type HttpBinding } from './rules.ts'
-import { configuredRules } from './service-config.ts'
-import { compileTable, type RouteTable } from './table.ts'
+import { configuredBindings, type HttpBinding } from './route/rules.ts'
+import { configuredRules } from './route/service-config.ts'
+import { compileTable, type RouteTable } from './route/table.ts'
 
 /** What serves one binding: everything that can be made ready before the first request. */
 export interface Target {

@@ -1,5 +1,5 @@
-import { unescapeSegment } from './match.ts'
-import { malformedUrl } from './errors.ts'
+import { unescapeSegment } from '../route/match.ts'
+import { malformedUrl } from '../errors.ts'
 
 /** One parameter as it was sent, decoded. */
 export interface QueryParameter {

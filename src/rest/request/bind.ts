@@ -1,7 +1,7 @@
 import { create } from '@bufbuild/protobuf'
 import type { DescField, DescMessage, JsonValue, Message } from '@bufbuild/protobuf'
 import { bodyText, readField, readMessage, type ReadOptions, sentInJson } from './body.ts'
-import { invalidParameters, malformedBody, unsupportedMediaType } from './errors.ts'
+import { invalidParameters, malformedBody, unsupportedMediaType } from '../errors.ts'
 import {
   fieldNamed,
   getField,
@@ -10,8 +10,8 @@ import {
   resolvePath,
   rivalOf,
   setField,
-} from './field-path.ts'
-import { acceptedTypes, type BodyFormat } from './media-type.ts'
+} from '../field-path.ts'
+import { acceptedTypes, type BodyFormat } from '../media-type.ts'
 import {
   bindParameters,
   type BrokenRules,
@@ -20,7 +20,7 @@ import {
   same,
 } from './parameters.ts'
 import { parseQuery } from './query.ts'
-import type { HttpBinding } from './rules.ts'
+import type { HttpBinding } from '../route/rules.ts'
 import { InvalidText } from './scalar-text.ts'
 import { noSystemParameters, type SystemParameters } from './system-parameters.ts'
 import { derivedMask, deriveMask, jsonPaths } from './update-mask.ts'

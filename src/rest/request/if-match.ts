@@ -1,8 +1,8 @@
 import type { DescField, Message } from '@bufbuild/protobuf'
 import { ScalarType } from '@bufbuild/protobuf'
-import { invalidParameters } from './errors.ts'
-import { getField, resolvePath, setField } from './field-path.ts'
-import type { HttpBinding } from './rules.ts'
+import { invalidParameters } from '../errors.ts'
+import { getField, resolvePath, setField } from '../field-path.ts'
+import type { HttpBinding } from '../route/rules.ts'
 
 /** The request's field `etag`, or that of its resource in the body (AIP-154). */
 export function etagPath({ method, body }: HttpBinding): DescField[] | undefined {

@@ -1,7 +1,7 @@
 import { promisify } from 'node:util'
 import zlib from 'node:zlib'
-import { bodyTooLarge, malformedBody, unsupportedEncoding } from './errors.ts'
-import { type Coding, codings } from './negotiate.ts'
+import { bodyTooLarge, malformedBody, unsupportedEncoding } from '../errors.ts'
+import { type Coding, codings } from '../answer/negotiate.ts'
 
 type Compress = (text: string) => Promise<Buffer>
 type Decompress = (bytes: Uint8Array, options: { maxOutputLength: number }) => Promise<Buffer>

@@ -7,10 +7,10 @@ import type {
   Message,
 } from '@bufbuild/protobuf'
 import { isFieldError } from '@bufbuild/protobuf/reflect'
-import { malformedBody } from './errors.ts'
-import { fieldNamed, resolvePath, setField } from './field-path.ts'
+import { malformedBody } from '../errors.ts'
+import { fieldNamed, resolvePath, setField } from '../field-path.ts'
 import { holdsFreeJson, parseFreeJson } from './free-json.ts'
-import { isTooDeep, maxJsonDepth, quoteUnsafeIntegers } from '../call/json.ts'
+import { isTooDeep, maxJsonDepth, quoteUnsafeIntegers } from '../../call/json.ts'
 
 /** How the JSON of bodies is read: protobuf's own options. */
 export type ReadOptions = Partial<JsonReadOptions>

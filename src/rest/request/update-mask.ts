@@ -1,8 +1,8 @@
 import { create, type DescField, type DescMessage, type Message } from '@bufbuild/protobuf'
 import { FeatureSet_FieldPresence, type FieldMask, FieldMaskSchema } from '@bufbuild/protobuf/wkt'
 import { isObject } from './body.ts'
-import { fieldNamed } from './field-path.ts'
-import type { HttpBinding } from './rules.ts'
+import { fieldNamed } from '../field-path.ts'
+import type { HttpBinding } from '../route/rules.ts'
 
 /** Where a PATCH has its mask and the message that the mask is about. */
 export interface DerivedMask {

@@ -2,8 +2,8 @@ import type { Readable } from 'node:stream'
 import { Code } from '@connectrpc/connect'
 import type { FastifyReply, FastifyRequest } from 'fastify'
 import { decompressed } from './compress.ts'
-import { bodyTooLarge, restRefusal, unsupportedMediaType } from './errors.ts'
-import { acceptedTypes, type BodyFormat, bodyFormat } from './media-type.ts'
+import { bodyTooLarge, restRefusal, unsupportedMediaType } from '../errors.ts'
+import { acceptedTypes, type BodyFormat, bodyFormat } from '../media-type.ts'
 
 export interface ReceivedBody {
   bytes: Uint8Array
