@@ -20,8 +20,8 @@ import { ServerReflection as ServerReflectionV1Alpha } from './gen/grpc/reflecti
 import { file_google_rpc_error_details } from './gen/google/rpc/error_details_pb.ts'
 import { Health } from './gen/health/v1/health_pb.ts'
 import { Metadata } from './gen/kratos/api/metadata_pb.ts'
-import { linesDropped } from './log.ts'
-import type { Metrics } from './metrics/metrics.ts'
+import { linesDropped } from './telemetry/log/log.ts'
+import type { Metrics } from './telemetry/metric/metrics.ts'
 import { routeListing } from './rest/route/listing.ts'
 import { compileRoutes } from './rest/compiled-route.ts'
 import { accessLog } from './server/exchange/access-log.ts'
@@ -39,8 +39,8 @@ import { readiness } from './server/health/readiness.ts'
 import { reflectionService } from './server/reflection/reflection.ts'
 import { loadTls, type Tls } from './server/listener/tls.ts'
 import { userService } from './service/user.ts'
-import type { Tracing } from './telemetry/tracing.ts'
-import { userSpans } from './telemetry/user-spans.ts'
+import type { Tracing } from './telemetry/trace/tracing.ts'
+import { userSpans } from './app/user-spans.ts'
 
 /** Spans get this long at least, also where calls have used up the time of the shutdown. */
 const flushMs = 500

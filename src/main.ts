@@ -5,9 +5,9 @@ import { parseArgs } from 'node:util'
 import { setFlagsFromString } from 'node:v8'
 import type { Logger } from 'pino'
 import { type Conf, loadConf } from './conf/conf.ts'
-import { createLog } from './log.ts'
-import { tracingSettings } from './telemetry/settings.ts'
-import { type RunningTracing, startTracing } from './telemetry/start.ts'
+import { createLog } from './telemetry/log/log.ts'
+import { tracingSettings } from './telemetry/trace/settings.ts'
+import { type RunningTracing, startTracing } from './telemetry/trace/start.ts'
 
 // V8 puts what a line of code makes into the old space at once if it has often lived for long, as the
 // last exchange of each connection does. What such an object refers to is then freed by full
@@ -93,7 +93,7 @@ async function serve(conf: Conf): Promise<void> {
   })
   const identity = { service: 'user-service', version }
   if (settings) tracing = await startTracing({ settings, identity, env: process.env, log })
-  const { startMetrics } = await import('./metrics/start.ts')
+  const { startMetrics } = await import('./telemetry/metric/start.ts')
   const metrics = await startMetrics({ conf, identity, env: process.env, log })
   const { createApp } = await import('./app.ts')
   const app = createApp({ conf, log, tracing, metrics, version })

@@ -5,7 +5,7 @@ import { setImmediate, setTimeout as sleep } from 'node:timers/promises'
 import pino from 'pino'
 import { test } from 'tap'
 import type { Test } from 'tap'
-import { logOutput } from '../src/log-output.ts'
+import { logOutput } from '../src/telemetry/log/output.ts'
 
 /** Parses each line of `text`. */
 function linesOf(text: string): unknown[] {

@@ -8,8 +8,8 @@ import { readFileSync } from 'node:fs'
 import pino from 'pino'
 import { loadConf } from '../../src/conf/conf.ts'
 import { type StatementObserver, unobserved } from '../../src/data/statements.ts'
-import type { Metrics } from '../../src/metrics/metrics.ts'
-import { startMetrics } from '../../src/metrics/start.ts'
+import type { Metrics } from '../../src/telemetry/metric/metrics.ts'
+import { startMetrics } from '../../src/telemetry/metric/start.ts'
 import type { Exchange, ExchangeObserver } from '../../src/server/exchange/exchange.ts'
 
 const rounds = 60

@@ -8,9 +8,9 @@ import { Socket } from 'node:net'
 import pino from 'pino'
 import { loadConf } from '../../src/conf/conf.ts'
 import { type Exchange, exchangeKey } from '../../src/server/exchange/exchange.ts'
-import { tracingSettings } from '../../src/telemetry/settings.ts'
-import { startTracing } from '../../src/telemetry/start.ts'
-import type { Tracing } from '../../src/telemetry/tracing.ts'
+import { tracingSettings } from '../../src/telemetry/trace/settings.ts'
+import { startTracing } from '../../src/telemetry/trace/start.ts'
+import type { Tracing } from '../../src/telemetry/trace/tracing.ts'
 
 const [mode = 'off'] = process.argv.slice(2)
 const runs = 12

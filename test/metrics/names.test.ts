@@ -1,7 +1,7 @@
 import { ValueType } from '@opentelemetry/api'
 import { AggregationTemporality, DataPointType, type MetricData } from '@opentelemetry/sdk-metrics'
 import { test } from 'tap'
-import { prometheusName } from '../../src/metrics/prometheus.ts'
+import { prometheusName } from '../../src/telemetry/metric/prometheus.ts'
 
 const gauge = (name: string, unit: string): MetricData => ({
   descriptor: { name, unit, description: '', valueType: ValueType.DOUBLE },

@@ -3,7 +3,7 @@ import { createServer, type IncomingHttpHeaders } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { buffer } from 'node:stream/consumers'
 import { test, type Test } from 'tap'
-import { pushReader } from '../../src/metrics/push.ts'
+import { pushReader } from '../../src/telemetry/metric/push.ts'
 import { spawnService, startProcess } from '../help/process.ts'
 import { freshSqlitePath } from '../help/db.ts'
 

@@ -1,8 +1,8 @@
 import { readFileSync } from 'node:fs'
 import { test } from 'tap'
 import { loadConf } from '../../src/conf/conf.ts'
-import { sampling, type SamplingFacts } from '../../src/telemetry/sampling.ts'
-import { tracingSettings } from '../../src/telemetry/settings.ts'
+import { sampling, type SamplingFacts } from '../../src/telemetry/trace/sampling.ts'
+import { tracingSettings } from '../../src/telemetry/trace/settings.ts'
 
 const text = readFileSync(new URL('../../configs/config.yaml', import.meta.url), 'utf8')
 const base = { parentBased: true, ratio: 0.5, rules: [], keep: false }

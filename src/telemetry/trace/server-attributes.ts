@@ -1,10 +1,10 @@
 import { METHODS } from 'node:http'
 import { Code } from '@connectrpc/connect'
 import type { Attributes } from '@opentelemetry/api'
-import type { Exchange, Request } from '../server/exchange/exchange.ts'
+import type { Exchange, Request } from '../../server/exchange/exchange.ts'
 import type { Peer, RequestTrace } from './scope.ts'
-import { error, http, kratos, network, rpc, url } from './names.ts'
-import { safePath } from '../server/exchange/safe-path.ts'
+import { error, http, kratos, network, rpc, url } from './attributes.ts'
+import { safePath } from '../../server/exchange/safe-path.ts'
 
 const methods = new Set(METHODS)
 

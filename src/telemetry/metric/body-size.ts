@@ -1,7 +1,7 @@
 import { ServerResponse } from 'node:http'
 import { Http2ServerResponse } from 'node:http2'
 import { Readable } from 'node:stream'
-import type { Request, Response } from '../server/exchange/exchange.ts'
+import type { Request, Response } from '../../server/exchange/exchange.ts'
 
 /** Bytes of the two bodies of an exchange as they went over the wire, without framing of HTTP. */
 export interface BodySizes {

@@ -1,5 +1,5 @@
-import { attachment } from '../server/attachment.ts'
-import type { Exchange, ExchangeObserver } from '../server/exchange/exchange.ts'
+import { attachment } from '../../server/attachment.ts'
+import type { Exchange, ExchangeObserver } from '../../server/exchange/exchange.ts'
 import { type BodySizes, countBodies } from './body-size.ts'
 import {
   type Common,

@@ -5,10 +5,10 @@ import {
   SpanKind,
   SpanStatusCode,
 } from '@opentelemetry/api'
-import type { ObserveStatements, Storage } from '../data/statements.ts'
+import type { ObserveStatements, Storage } from '../../data/statements.ts'
 import { databaseCode, errorType, exceptionAttributes } from './exception.ts'
 import { contextOf, fail, type SpanTools, timeIn } from './layer-spans.ts'
-import { db, error, exception, network } from './names.ts'
+import { db, error, exception, network } from './attributes.ts'
 import type { Scope } from './scope.ts'
 
 /** A wait that is shorter is how long it takes to ask. */

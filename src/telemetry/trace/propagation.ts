@@ -6,7 +6,7 @@ import {
   trace as api,
 } from '@opentelemetry/api'
 import { TraceFlags } from '@opentelemetry/api'
-import type { Request } from '../server/exchange/exchange.ts'
+import type { Request } from '../../server/exchange/exchange.ts'
 import { type RequestTrace, type Scope, traceFields } from './scope.ts'
 
 type Headers = Request['headers']

@@ -1,6 +1,6 @@
 import type { Meter } from '@opentelemetry/api'
-import type { PoolState } from '../data/database.ts'
-import type { SpanCounts } from '../telemetry/tracing.ts'
+import type { PoolState } from '../../data/database.ts'
+import type { SpanCounts } from '../trace/tracing.ts'
 
 /** What the service knows of itself, read whenever somebody asks for the metrics. */
 export interface ServiceState {

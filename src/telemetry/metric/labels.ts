@@ -1,5 +1,5 @@
 import { Code } from '@connectrpc/connect'
-import { ErrorReason } from '../gen/api/errors/v1/error_reason_pb.ts'
+import { ErrorReason } from '../../gen/api/errors/v1/error_reason_pb.ts'
 
 // Whatever a client can choose becomes one of finitely many values here, before it names a series.
 

@@ -1,7 +1,7 @@
 import { AsyncLocalStorage } from 'node:async_hooks'
 import type { Context, Span } from '@opentelemetry/api'
-import type { Exchange, Request } from '../server/exchange/exchange.ts'
-import type { Held } from './keep.ts'
+import type { Exchange, Request } from '../../server/exchange/exchange.ts'
+import type { Held } from './tail-sampling.ts'
 import { newSpanId, newTraceId } from './ids.ts'
 
 export interface Peer {

@@ -1,6 +1,6 @@
 import type { AddressInfo } from 'node:net'
-import type { ObserveStatements } from '../data/statements.ts'
-import type { ExchangeObserver } from '../server/exchange/exchange.ts'
+import type { ObserveStatements } from '../../data/statements.ts'
+import type { ExchangeObserver } from '../../server/exchange/exchange.ts'
 import type { ServiceState } from './state.ts'
 
 /** All metrics of one process, as app.ts and the layers see them. */

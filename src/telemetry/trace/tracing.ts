@@ -1,6 +1,6 @@
 import type { Interceptor } from '@connectrpc/connect'
-import type { ObserveStatements } from '../data/statements.ts'
-import type { Exchange, ExchangeObserver } from '../server/exchange/exchange.ts'
+import type { ObserveStatements } from '../../data/statements.ts'
+import type { Exchange, ExchangeObserver } from '../../server/exchange/exchange.ts'
 import type { LogFields } from './scope.ts'
 
 /** What a span says of a call, from its arguments and from what it gives. */

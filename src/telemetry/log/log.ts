@@ -1,6 +1,6 @@
 import pino, { type Logger, type LoggerOptions, type MultiStreamRes, type StreamEntry } from 'pino'
-import type { Conf } from './conf/conf.ts'
-import { type LogOutput, logOutput } from './log-output.ts'
+import type { Conf } from '../../conf/conf.ts'
+import { type LogOutput, logOutput } from './output.ts'
 import { redacted } from './redact.ts'
 
 export interface LogContext {

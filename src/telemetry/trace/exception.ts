@@ -1,5 +1,5 @@
 import type { Attributes } from '@opentelemetry/api'
-import { exception } from './names.ts'
+import { exception } from './attributes.ts'
 
 /** What a span says of an error: the reason where it has one, the driver's code, or its name. */
 export function errorType(err: unknown): string {

@@ -1,5 +1,5 @@
 import { durationMs } from '@bufbuild/protobuf/wkt'
-import type { Conf } from '../conf/conf.ts'
+import type { Conf } from '../../conf/conf.ts'
 import type { BatchSettings } from './export-queue.ts'
 import type { SamplingSettings } from './sampling.ts'
 

@@ -1,6 +1,6 @@
 import type { Logger } from 'pino'
 import type { SpanExporter } from '@opentelemetry/sdk-trace'
-import type { Identity } from './resource.ts'
+import type { Identity } from '../resource.ts'
 import type { LogFields } from './scope.ts'
 import type { Env, TracingSettings } from './settings.ts'
 import type { Tracing } from './tracing.ts'

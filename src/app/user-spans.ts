@@ -1,6 +1,6 @@
 import type { UserFields, UserUsecase } from '../biz/user.ts'
-import { list, user } from './names.ts'
-import type { Describe, SpanFacts } from './tracing.ts'
+import { list, user } from '../telemetry/trace/attributes.ts'
+import type { Describe, SpanFacts } from '../telemetry/trace/tracing.ts'
 
 const byId = (id: bigint): SpanFacts => ({ [user.id]: String(id) })
 

@@ -6,13 +6,13 @@ import {
   SpanStatusCode,
   trace as api,
 } from '@opentelemetry/api'
-import { attachment } from '../server/attachment.ts'
-import type { Exchange, ExchangeObserver, Request } from '../server/exchange/exchange.ts'
-import { exchangeKey } from '../server/exchange/exchange.ts'
+import { attachment } from '../../server/attachment.ts'
+import type { Exchange, ExchangeObserver, Request } from '../../server/exchange/exchange.ts'
+import { exchangeKey } from '../../server/exchange/exchange.ts'
 import { exceptionAttributes } from './exception.ts'
-import type { Held } from './keep.ts'
+import type { Held } from './tail-sampling.ts'
 import { layerSpans, type SpanTools, timeIn, within } from './layer-spans.ts'
-import { exception } from './names.ts'
+import { exception } from './attributes.ts'
 import { hasPriority, outgoingHeaders, propagationFields, readContext } from './propagation.ts'
 import type { Sampling } from './sampling.ts'
 import { logFields, type RequestTrace, scopeOf, traceFields } from './scope.ts'

@@ -1,6 +1,6 @@
 import type { Attributes } from '@opentelemetry/api'
 import { Code } from '@connectrpc/connect'
-import type { Exchange } from '../server/exchange/exchange.ts'
+import type { Exchange } from '../../server/exchange/exchange.ts'
 import { bodyBytes, kratosSeconds, serverSeconds } from './buckets.ts'
 import { type Count, counts, type Distribution, distributions } from './family.ts'
 import { connectStatus, grpcStatus, other } from './labels.ts'
