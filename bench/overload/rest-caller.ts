@@ -1,6 +1,6 @@
 import { once } from 'node:events'
 import net from 'node:net'
-import { type Entry, inFlight } from '../../src/in-flight.ts'
+import { type Entry, inFlight } from '../../src/memory/in-flight.ts'
 import { type Caller, type Outcome, storedUsers } from './caller.ts'
 
 interface Lane {

@@ -16,7 +16,7 @@ import { createValidator, type Violation } from '@bufbuild/protovalidate'
 
 import type { ConfFile } from './conf.ts'
 import { ConfError } from './error.ts'
-import { keysReader } from './keys.ts'
+import { keysReader } from './yaml-to-json.ts'
 import type { Env } from './placeholder.ts'
 import { expandAll, parseYaml } from './yaml.ts'
 

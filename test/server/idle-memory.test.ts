@@ -1,7 +1,7 @@
 import { mock } from 'node:test'
 import { test, type Test } from 'tap'
 import type { Exchange } from '../../src/server/exchange/exchange.ts'
-import { idleMemory } from '../../src/server/idle-memory.ts'
+import { idleMemory } from '../../src/memory/idle.ts'
 
 const exchange = {} as Exchange
 

@@ -1,5 +1,5 @@
 import { test } from 'tap'
-import { inFlight } from '../../src/in-flight.ts'
+import { inFlight } from '../../src/memory/in-flight.ts'
 
 test('what is under way keeps its order, whoever leaves', (t) => {
   const calls = inFlight<string>()

@@ -11,13 +11,13 @@ import {
   type StatementObserver,
   storageName,
   unobserved,
-} from '../statements.ts'
+} from '../statement-observer.ts'
 import { type MysqlAddress, parseMysqlDsn } from './dsn.ts'
 import { isDeadlock } from './error.ts'
 import { migrateMysql } from './migrate.ts'
 import { monitor } from './monitor.ts'
 import { connectionPool } from './pool.ts'
-import type { SlotLimits } from './slots.ts'
+import type { SlotLimits } from './semaphore.ts'
 import { mysqlUserQueries } from './user-queries.ts'
 
 const deadlockAttempts = 5

@@ -1,10 +1,10 @@
 import mysql, { type Connection, type ConnectionOptions } from 'mysql2'
 import type { PoolConnection } from 'mysql2/promise'
-import { inFlight } from '../../in-flight.ts'
-import { type StatementObserver, unobserved } from '../statements.ts'
+import { inFlight } from '../../memory/in-flight.ts'
+import { type StatementObserver, unobserved } from '../statement-observer.ts'
 import { mysqlError } from './error.ts'
 import { sessions } from './session.ts'
-import { type SlotLimits, slots } from './slots.ts'
+import { type SlotLimits, slots } from './semaphore.ts'
 
 interface PoolWatch {
   observer?: StatementObserver

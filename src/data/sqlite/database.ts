@@ -4,7 +4,11 @@ import { DatabaseSync, type SQLInputValue, type StatementSync } from 'node:sqlit
 import type { AsyncRemoteCallback } from 'drizzle-orm/sqlite-proxy'
 import type { Database, StorageProblems } from '../database.ts'
 import { type Migration, MigrationError, readMigrations } from '../migration.ts'
-import { type ObserveStatements, type StatementObserver, unobserved } from '../statements.ts'
+import {
+  type ObserveStatements,
+  type StatementObserver,
+  unobserved,
+} from '../statement-observer.ts'
 import { isBusy, sqliteError } from './error.ts'
 import { sqliteUserQueries } from './user-queries.ts'
 

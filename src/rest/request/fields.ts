@@ -1,6 +1,6 @@
 import type { DescMessage, JsonObject, JsonValue } from '@bufbuild/protobuf'
 import { fieldNamed } from '../field-path.ts'
-import { nearest } from '../nearest.ts'
+import { nearest } from '../../text/nearest.ts'
 import { InvalidText } from './scalar-text.ts'
 
 /** The part of an answer that `$fields` asks for. */

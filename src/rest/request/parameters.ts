@@ -1,6 +1,6 @@
 import { equals, type DescField, type DescMessage, type Message } from '@bufbuild/protobuf'
 import { getField, protoPath, resolvePath, rivalOf, setEntry, setField } from '../field-path.ts'
-import { nearest } from '../nearest.ts'
+import { nearest } from '../../text/nearest.ts'
 import type { QueryParameter } from './query.ts'
 import { InvalidText, parseScalar } from './scalar-text.ts'
 import {

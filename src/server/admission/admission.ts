@@ -1,4 +1,4 @@
-import { type Entry, inFlight } from '../../in-flight.ts'
+import { type Entry, inFlight } from '../../memory/in-flight.ts'
 import type { Arrival, HoldBack, StreamsEach } from '../listener/connections.ts'
 import { waitingLine } from './call-queue.ts'
 

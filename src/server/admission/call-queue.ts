@@ -1,4 +1,4 @@
-import { type Entry, inFlight } from '../../in-flight.ts'
+import { type Entry, inFlight } from '../../memory/in-flight.ts'
 
 /** A call that waits to begin. */
 export interface Waiter {

@@ -2,7 +2,7 @@ import type { IncomingMessage, ServerResponse } from 'node:http'
 import type { Http2ServerRequest, Http2ServerResponse } from 'node:http2'
 import { Code, createContextKey } from '@connectrpc/connect'
 import { originForm } from '../../rest/server-options.ts'
-import { attachment } from '../attachment.ts'
+import { attachment } from '../../memory/attachment.ts'
 import type { Arrival } from '../listener/connections.ts'
 
 export type Protocol = 'rest' | 'connect' | 'grpc' | 'grpc-web' | 'http'

@@ -1,8 +1,8 @@
 import http from 'node:http'
 import http2 from 'node:http2'
 import type net from 'node:net'
-import { inFlight } from '../../in-flight.ts'
-import { attachment } from '../attachment.ts'
+import { inFlight } from '../../memory/in-flight.ts'
+import { attachment } from '../../memory/attachment.ts'
 
 const { NGHTTP2_CANCEL, NGHTTP2_ENHANCE_YOUR_CALM, NGHTTP2_FLAG_END_STREAM } = http2.constants
 

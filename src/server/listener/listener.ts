@@ -1,7 +1,7 @@
 import type { ServerHttp2Session } from 'node:http2'
 import net from 'node:net'
 import tls from 'node:tls'
-import { inFlight } from '../../in-flight.ts'
+import { inFlight } from '../../memory/in-flight.ts'
 import { http1, http2c, LINGER_MS } from './connections.ts'
 import type { Gate, HoldBack, ListenerLimits, RequestHandler, StreamsEach } from './connections.ts'
 import type { Tls } from './tls.ts'

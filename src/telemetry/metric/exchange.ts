@@ -1,4 +1,4 @@
-import { attachment } from '../../server/attachment.ts'
+import { attachment } from '../../memory/attachment.ts'
 import type { Exchange, ExchangeObserver } from '../../server/exchange/exchange.ts'
 import { type BodySizes, countBodies } from './body-size.ts'
 import {

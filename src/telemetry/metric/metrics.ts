@@ -1,5 +1,5 @@
 import type { AddressInfo } from 'node:net'
-import type { ObserveStatements } from '../../data/statements.ts'
+import type { ObserveStatements } from '../../data/statement-observer.ts'
 import type { ExchangeObserver } from '../../server/exchange/exchange.ts'
 import type { ServiceState } from './state.ts'
 

@@ -1,5 +1,5 @@
 import type { Attributes } from '@opentelemetry/api'
-import { type ObserveStatements, type Storage, storageName } from '../../data/statements.ts'
+import { type ObserveStatements, type Storage, storageName } from '../../data/statement-observer.ts'
 import { databaseSeconds } from './buckets.ts'
 import {
   type Count,

@@ -6,7 +6,7 @@ import {
   SpanStatusCode,
   trace as api,
 } from '@opentelemetry/api'
-import { attachment } from '../../server/attachment.ts'
+import { attachment } from '../../memory/attachment.ts'
 import type { Exchange, ExchangeObserver, Request } from '../../server/exchange/exchange.ts'
 import { exchangeKey } from '../../server/exchange/exchange.ts'
 import { exceptionAttributes } from './exception.ts'

@@ -17,7 +17,7 @@ import {
   SamplingDecision,
   type SpanProcessor,
 } from '@opentelemetry/sdk-trace'
-import { attachment } from '../../server/attachment.ts'
+import { attachment } from '../../memory/attachment.ts'
 import { scopedContextManager } from './context-manager.ts'
 import { createExporter, createLogExporter } from './exporters.ts'
 import { exportQueue, type ExportQueue } from './export-queue.ts'

@@ -5,7 +5,7 @@ import {
   SpanKind,
   SpanStatusCode,
 } from '@opentelemetry/api'
-import type { ObserveStatements, Storage } from '../../data/statements.ts'
+import type { ObserveStatements, Storage } from '../../data/statement-observer.ts'
 import { databaseCode, errorType, exceptionAttributes } from './exception.ts'
 import { contextOf, fail, type SpanTools, timeIn } from './layer-spans.ts'
 import { db, error, exception, network } from './attributes.ts'

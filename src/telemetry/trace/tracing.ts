@@ -1,5 +1,5 @@
 import type { Interceptor } from '@connectrpc/connect'
-import type { ObserveStatements } from '../../data/statements.ts'
+import type { ObserveStatements } from '../../data/statement-observer.ts'
 import type { Exchange, ExchangeObserver } from '../../server/exchange/exchange.ts'
 import type { LogFields } from './scope.ts'
 

@@ -2,7 +2,7 @@ import type { DescField, DescMessage, JsonObject, JsonValue } from '@bufbuild/pr
 import { isAlias, isMap, isNode, isScalar, isSeq } from 'yaml'
 
 import { isDuration, leafOf } from './leaf.ts'
-import { nearest } from '../rest/nearest.ts'
+import { nearest } from '../text/nearest.ts'
 import type { Refuse, Yaml } from './yaml.ts'
 
 type Place = { node: unknown; path: string }

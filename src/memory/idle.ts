@@ -1,6 +1,6 @@
 import { setFlagsFromString } from 'node:v8'
 import { runInNewContext } from 'node:vm'
-import type { ExchangeObserver } from './exchange/exchange.ts'
+import type { ExchangeObserver } from '../server/exchange/exchange.ts'
 
 export interface IdleMemory {
   observer: ExchangeObserver

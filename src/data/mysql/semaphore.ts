@@ -1,4 +1,4 @@
-import { inFlight } from '../../in-flight.ts'
+import { inFlight } from '../../memory/in-flight.ts'
 import { databaseUnavailable } from '../error.ts'
 
 export interface SlotLimits {
