@@ -1,0 +1,63 @@
+import { createServer } from 'node:http'
+import { once } from 'node:events'
+import type { AddressInfo } from 'node:net'
+import { X509Certificate } from 'node:crypto'
+import { test } from 'tap'
+import { startApp } from '../../help/app.ts'
+import { certificates } from '../../help/certificates.ts'
+import { samplesOf } from '../../help/exposition.ts'
+import { spawnService } from '../../help/process.ts'
+import { freshSqlitePath } from '../../help/db.ts'
+
+test('the metrics have a port of their own, with a health check', async (t) => {
+  const { metrics, rest } = await startApp(t, { storage: 'sqlite', measured: true })
+  const answer = await fetch(`${metrics}/metrics`)
+  t.equal(answer.status, 200)
+  t.equal(answer.headers.get('content-type'), 'text/plain; version=0.0.4; charset=utf-8')
+  t.match(await answer.text(), /^# TYPE service_ready gauge\nservice_ready 1$/m)
+  const health = await fetch(`${metrics}/healthz`)
+  t.strictSame([health.status, await health.json()], [200, { status: 'ok' }])
+  t.equal((await fetch(`${rest.url}/metrics`)).status, 404, 'the API has no metrics')
+})
+
+test('the port of the metrics serves nothing else', async (t) => {
+  const { metrics } = await startApp(t, { storage: 'sqlite', measured: true })
+  t.equal((await fetch(`${metrics}/v1/users`)).status, 404)
+  const refused = await fetch(`${metrics}/metrics`, { method: 'POST', body: 'x' })
+  t.strictSame([refused.status, refused.headers.get('allow')], [405, 'GET, HEAD'])
+  const head = await fetch(`${metrics}/metrics`, { method: 'HEAD' })
+  t.strictSame([head.status, await head.text()], [200, ''])
+  t.ok(Number(head.headers.get('content-length')) > 1000)
+})
+
+test('a scrape is no exchange of the service', async (t) => {
+  const { metrics } = await startApp(t, { storage: 'sqlite', measured: true })
+  await fetch(`${metrics}/metrics`)
+  t.strictSame(await samplesOf(metrics, 'server_requests_code_total'), [])
+})
+
+test('the end of the certificate is known', async (t) => {
+  const files = certificates(t).issue('server')
+  const { metrics } = await startApp(t, {
+    storage: 'sqlite',
+    measured: true,
+    configure: ({ server }) => Object.assign(server.tls, files),
+  })
+  const [sample] = await samplesOf(metrics, 'tls_certificate_end_seconds')
+  t.equal(sample?.value, Date.parse(new X509Certificate(files.cert).validTo) / 1000)
+})
+
+test('a port that is taken ends the start with one line', async (t) => {
+  const other = createServer().listen(0, '127.0.0.1')
+  t.teardown(() => other.close())
+  await once(other, 'listening')
+  const { port } = other.address() as AddressInfo
+  const { exit, stderr } = spawnService(t, {
+    HTTP_ADDR: '127.0.0.1:0',
+    GRPC_ADDR: '127.0.0.1:0',
+    METRICS_ADDR: `127.0.0.1:${port}`,
+    SQLITE_PATH: freshSqlitePath(t),
+  })
+  t.equal(await exit, 1)
+  t.match(stderr(), new RegExp(`EADDRINUSE.*127.0.0.1:${port}`))
+})
