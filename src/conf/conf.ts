@@ -1,7 +1,7 @@
 import type { Message } from '@bufbuild/protobuf'
 
 import { ConfSchema, type Conf as ConfMessage } from '../gen/conf/v1/conf_pb.ts'
-import { decode } from './decode.ts'
+import { type ConfFile, decode } from './decode.ts'
 import type { Env } from './placeholder.ts'
 
 /** A message of which no part is missing: each message field of Conf is `required`. */
@@ -12,12 +12,6 @@ type Complete<M> = M extends Message
   : M
 
 export type Conf = Complete<ConfMessage>
-
-export interface ConfFile {
-  text: string
-  /** The file's name in messages. */
-  origin: string
-}
 
 /**
  * Reads a configuration file. What it leaves out has the value that `defaults` gives it, so that a

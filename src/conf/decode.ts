@@ -14,11 +14,17 @@ import {
 } from '@bufbuild/protobuf/reflect'
 import { createValidator, type Violation } from '@bufbuild/protovalidate'
 
-import type { ConfFile } from './conf.ts'
 import { ConfError } from './error.ts'
 import { keysReader } from './yaml-to-json.ts'
 import type { Env } from './placeholder.ts'
 import { expandAll, parseYaml } from './yaml.ts'
+
+/** A configuration file that has been read. */
+export interface ConfFile {
+  text: string
+  /** The file's name in messages. */
+  origin: string
+}
 
 interface Input {
   file: ConfFile
