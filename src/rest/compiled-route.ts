@@ -7,7 +7,8 @@ import { type RestPluginOptions, type RestSettings, withDefaults } from './optio
 import { recordMethods } from '../call/methods.ts'
 import { configuredBindings, type HttpBinding } from './route/rules.ts'
 import { configuredRules } from './route/service-config.ts'
-import { compileTable, type RouteTable } from './route/table.ts'
+import type { RouteTable } from './route/table.ts'
+import { compileTable } from './route/compile-table.ts'
 
 /** What serves one binding: everything that can be made ready before the first request. */
 export interface Target {

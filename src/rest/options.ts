@@ -4,7 +4,7 @@ import type { FastifyRequest } from 'fastify'
 import type { BindOptions } from './request/bind.ts'
 import type { CallOptions } from '../call/context.ts'
 import { requestHeaders } from '../call/headers.ts'
-import type { UnescapeMode } from './route/match.ts'
+import type { UnescapeMode } from './route/unescape.ts'
 import type { HttpBinding } from './route/rules.ts'
 import type { ServiceConfig } from './route/service-config.ts'
 

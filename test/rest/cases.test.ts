@@ -1,7 +1,7 @@
 import { readFileSync } from 'node:fs'
 import { type DescService, type JsonValue, type Message, toJson } from '@bufbuild/protobuf'
 import { test, type Test } from 'tap'
-import { unescapeMulti, unescapeSegment, type UnescapeMode } from '../../src/rest/route/match.ts'
+import { unescapeMulti, unescapeSegment, type UnescapeMode } from '../../src/rest/route/unescape.ts'
 import { describe, type FieldShape, type MethodShape, type Shapes } from './descriptors.ts'
 import { protocols, serveRest } from './listen.ts'
 

@@ -2,20 +2,15 @@ import { validateHeaderValue } from 'node:http'
 import type { Message } from '@bufbuild/protobuf'
 import type { ConnectError } from '@connectrpc/connect'
 import type { FastifyReply, FastifyRequest } from 'fastify'
-import { compressed } from '../request/compress.ts'
+import { compressed } from './compress.ts'
 import type { UnaryCall } from '../../call/context.ts'
 import { jsonBytes } from './encode.ts'
 import { bounded } from '../error-bounds.ts'
 import { errorBody, retryAfterSeconds } from '../errors.ts'
 import { computedTag, namesTag, quotedTag, weakTag } from './etag.ts'
 import { mayLeave, mergedVary } from '../../call/headers.ts'
-import {
-  answerType,
-  type AnswerType,
-  type Coding,
-  type CodingChoice,
-  listsToken,
-} from './negotiate.ts'
+import { answerType, type AnswerType, type CodingChoice, listsToken } from './negotiate.ts'
+import type { Coding } from '../codings.ts'
 import type { RestObserver } from '../options.ts'
 
 /** What the client accepts, decided before its call is made. */

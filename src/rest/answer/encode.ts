@@ -1,7 +1,7 @@
 import { create, ScalarType, toJson } from '@bufbuild/protobuf'
 import type { DescField, DescMessage, JsonValue, Message, Registry } from '@bufbuild/protobuf'
 import { fieldNamed, getField, setField } from '../field-path.ts'
-import { selected } from '../request/fields.ts'
+import { selected } from './selected.ts'
 import { addNulls, mayLackNulls } from './nulls.ts'
 import type { HttpBinding } from '../route/rules.ts'
 import type { SystemParameters } from '../request/system-parameters.ts'

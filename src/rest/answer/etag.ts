@@ -1,5 +1,6 @@
 import { hash } from 'node:crypto'
-import type { AnswerType, Coding } from './negotiate.ts'
+import type { AnswerType } from './negotiate.ts'
+import type { Coding } from '../codings.ts'
 
 /**
  * A weak validator of one representation: of this text, under this type, in this coding. Weak,

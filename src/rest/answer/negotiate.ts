@@ -1,9 +1,7 @@
+import { type Coding, codings } from '../codings.ts'
+
 /** The two names of the same JSON: of Kratos v2 and everybody else, and of Kratos v3. */
 export type AnswerType = 'application/json' | 'application/protojson'
-
-/** The content codings that are spoken besides identity, the best first. */
-export const codings = ['zstd', 'br', 'gzip'] as const
-export type Coding = (typeof codings)[number]
 
 export interface CodingChoice {
   /** What a body worth compressing is sent in; undefined for none. */

@@ -1,30 +1,14 @@
 import { promisify } from 'node:util'
 import zlib from 'node:zlib'
 import { bodyTooLarge, malformedBody, unsupportedEncoding } from '../errors.ts'
-import { type Coding, codings } from '../answer/negotiate.ts'
+import { type Coding, codings } from '../codings.ts'
 
-type Compress = (text: string) => Promise<Buffer>
 type Decompress = (bytes: Uint8Array, options: { maxOutputLength: number }) => Promise<Buffer>
-
-const brotli = promisify<string, zlib.BrotliOptions, Buffer>(zlib.brotliCompress)
-// The default of 11 is for files that are compressed once and served for ever.
-const brotliOptions = { params: { [zlib.constants.BROTLI_PARAM_QUALITY]: 4 } }
-
-const compressors: Record<Coding, Compress> = {
-  zstd: promisify<string, Buffer>(zlib.zstdCompress),
-  br: (text) => brotli(text, brotliOptions),
-  gzip: promisify<string, Buffer>(zlib.gzip),
-}
 
 const decompressors: Record<Coding, Decompress> = {
   zstd: promisify(zlib.zstdDecompress),
   br: promisify(zlib.brotliDecompress),
   gzip: promisify(zlib.gunzip),
-}
-
-/** Compresses an answer, on the thread pool. */
-export function compressed(text: string, coding: Coding): Promise<Buffer> {
-  return compressors[coding](text)
 }
 
 /**

@@ -1,4 +1,4 @@
-import type { DescMessage, JsonObject, JsonValue } from '@bufbuild/protobuf'
+import type { DescMessage } from '@bufbuild/protobuf'
 import { fieldNamed } from '../field-path.ts'
 import { nearest } from '../../text/nearest.ts'
 import { InvalidText } from './scalar-text.ts'
@@ -53,19 +53,6 @@ export function parseFields(desc: DescMessage, text: string): Selection {
   if (last === undefined || groups.length > 1) throw new InvalidText('ends too early')
   if (last === 'name') place.selection.whole = true
   return (groups[0] as Place).selection
-}
-
-/** The part of a JSON value that is selected. */
-export function selected(json: JsonValue, { whole, members }: Selection): JsonValue {
-  if (whole || typeof json !== 'object' || json === null) return json
-  if (Array.isArray(json)) return json.map((each) => selected(each, { whole, members }))
-  const kept: JsonObject = {}
-  for (const [name, member] of members) {
-    if (!Object.hasOwn(json, name)) continue
-    const value = selected(json[name] ?? null, member)
-    Object.defineProperty(kept, name, { value, enumerable: true })
-  }
-  return kept
 }
 
 function placeOf(desc: Below): Place {

@@ -1,4 +1,4 @@
-import { unescapeSegment } from '../route/match.ts'
+import { unescapeSegment } from '../route/unescape.ts'
 import { malformedUrl } from '../errors.ts'
 
 /** One parameter as it was sent, decoded. */

@@ -1,7 +1,7 @@
 import type { Readable } from 'node:stream'
 import { Code } from '@connectrpc/connect'
 import type { FastifyReply, FastifyRequest } from 'fastify'
-import { decompressed } from './compress.ts'
+import { decompressed } from './decompress.ts'
 import { bodyTooLarge, restRefusal, unsupportedMediaType } from '../errors.ts'
 import { acceptedTypes, type BodyFormat, bodyFormat } from '../media-type.ts'
 

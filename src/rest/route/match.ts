@@ -1,6 +1,6 @@
-import { isUtf8 } from 'node:buffer'
 import type { Route, RouteNode, RouteTable } from './table.ts'
 import type { PathTemplate } from './template.ts'
+import { isPlain, type UnescapeMode, unescapeMulti, unescapeSegment } from './unescape.ts'
 
 /** What a request line leads to. `values` are decoded, in the order of the template's variables. */
 export type MatchResult<T> =
@@ -11,9 +11,6 @@ export type MatchResult<T> =
   /** A broken percent escape or invalid UTF-8 where a wildcard would take it. */
   | { kind: 'malformed' }
 
-/** Which escapes in the value of a variable of several segments are decoded. */
-export type UnescapeMode = 'all-except-slash' | 'all-except-reserved' | 'all'
-
 /** One way to read a path: with a verb split off its last segment, or without. */
 interface Reading {
   verb: string
@@ -21,13 +18,6 @@ interface Reading {
   /** undefined = undecodable: equal to no literal, yet acceptable to a wildcard. */
   decoded: readonly (string | undefined)[]
 }
-
-const KEPT: Record<UnescapeMode, string> = {
-  'all-except-slash': '/',
-  'all-except-reserved': ":/?#[]@!$&'()*+,;=",
-  all: '',
-}
-const PERCENT = 0x25
 
 /**
  * Finds the route of a request. `rawPath` is the path as on the wire, without query.
@@ -173,57 +163,4 @@ function capture(template: PathTemplate, { raw, decoded }: Reading, mode: Unesca
     if (!multi) return decoded[place(start)] ?? ''
     return unescapeMulti(raw.slice(place(start), place(end)).join('/'), mode) ?? ''
   })
-}
-
-/** Decodes the one segment of a variable or literal, %2F included; undefined if malformed. */
-export function unescapeSegment(raw: string): string | undefined {
-  return unescape(raw, '')
-}
-
-/**
- * Decodes the value of a variable of several segments; undefined if malformed. The escapes that the
- * mode keeps stand as they were written, so a "/" that was data differs from one that separates.
- */
-export function unescapeMulti(raw: string, mode: UnescapeMode): string | undefined {
-  return unescape(raw, KEPT[mode])
-}
-
-/**
- * Node hands over request targets as Latin-1, one char a byte. So unescaped bytes above 0x7F, which
- * some clients send, are read as the UTF-8 they are and not as Latin-1 letters.
- */
-function unescape(raw: string, kept: string): string | undefined {
-  if (isPlain(raw)) return raw
-  const bytes = Buffer.allocUnsafe(raw.length)
-  let length = 0
-  for (let at = 0; at < raw.length; at += 1) {
-    const code = raw.charCodeAt(at)
-    if (code > 0xff) return undefined
-    if (code !== PERCENT) {
-      bytes[length++] = code
-      continue
-    }
-    const byte = hexValue(raw.charCodeAt(at + 1)) * 16 + hexValue(raw.charCodeAt(at + 2))
-    if (Number.isNaN(byte)) return undefined
-    if (kept.includes(String.fromCharCode(byte)))
-      length += bytes.write(raw.slice(at, at + 3), length)
-    else bytes[length++] = byte
-    at += 2
-  }
-  const text = bytes.subarray(0, length)
-  return isUtf8(text) ? text.toString() : undefined
-}
-
-function isPlain(raw: string): boolean {
-  for (let at = 0; at < raw.length; at += 1) {
-    const code = raw.charCodeAt(at)
-    if (code === PERCENT || code > 0x7f) return false
-  }
-  return true
-}
-
-function hexValue(code: number): number {
-  if (code >= 0x30 && code <= 0x39) return code - 0x30
-  const lower = code | 0x20
-  return lower >= 0x61 && lower <= 0x66 ? lower - 0x57 : Number.NaN
 }

@@ -22,7 +22,7 @@ export interface HttpBinding {
 }
 
 // Messages whose JSON form is one string or number, so that a path segment can hold them.
-const TEXT_MESSAGES = new Set([
+const textMessages = new Set([
   'google.protobuf.Timestamp',
   'google.protobuf.Duration',
   'google.protobuf.FieldMask',
@@ -115,7 +115,7 @@ function checkVariable(input: DescMessage, template: PathTemplate, { name }: Pat
 function isText(field: DescField): boolean {
   if (field.fieldKind === 'scalar' || field.fieldKind === 'enum') return true
   if (field.fieldKind !== 'message') return false
-  return isWrapperDesc(field.message) || TEXT_MESSAGES.has(field.message.typeName)
+  return isWrapperDesc(field.message) || textMessages.has(field.message.typeName)
 }
 
 function unfit(field: DescField, last: boolean): string {

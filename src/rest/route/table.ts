@@ -1,4 +1,3 @@
-import { matchRoute } from './match.ts'
 import type { PathTemplate } from './template.ts'
 
 /** One binding on its way into the table. */
@@ -36,15 +35,6 @@ interface GrowingNode<T> {
 }
 
 /**
- * Compiles bindings into a trie. Two bindings that match the same paths by the same method, and a
- * binding that others always come before, are refused here: at run time the loser would be silent.
- */
-export function compileTable<T>(routes: readonly Route<T>[]): RouteTable<T> {
-  refuseUnreachable(build(routes.map((route) => ({ ...route, target: route }))))
-  return build(routes)
-}
-
-/**
  * The places where a host router has to mount the table so that it sees each of its paths: the
  * first segments, such as '/v1', or just '/' when those of some template are open or would be
  * read in another way by the host.
@@ -66,7 +56,8 @@ function emptyNode<T>(): GrowingNode<T> {
   return { literals: new Map(), single: undefined, deep: undefined, bindings: new Map() }
 }
 
-function build<T>(routes: readonly Route<T>[]): RouteTable<T> {
+/** The trie of all routes. Throws for two that match the same paths by the same method. */
+export function buildTable<T>(routes: readonly Route<T>[]): RouteTable<T> {
   const root = emptyNode<T>()
   for (const route of routes) addRoute(root, route)
   const verbs = new Set(routes.map((route) => route.template.verb).filter((verb) => verb !== ''))
@@ -96,43 +87,12 @@ function literalChild<T>(node: GrowingNode<T>, value: string): GrowingNode<T> {
   return child
 }
 
-function describe({ label, httpMethod, template }: Route<unknown>): string {
+/** Names a binding in a message for whoever wrote the rules. */
+export function describe({ label, httpMethod, template }: Route<unknown>): string {
   return `${label} (${httpMethod} ${template.source})`
 }
 
-/**
- * Sends each route with a `**` the paths made for it, with a filler in the place of wildcards that
- * is no literal of any template; only wildcards accept it, so it stands for every value. A route
- * that wins none of them is never reached, save perhaps through empty segments. A route without
- * `**` needs no check: what comes before it differs in a literal or is ambiguous.
- */
-function refuseUnreachable<T>(table: RouteTable<Route<T>>): void {
-  const segments = table.routes.flatMap(({ template }) => template.segments)
-  const literals = segments.map((segment) => (segment.kind === 'literal' ? segment.value : ''))
-  const filler = 'x'.repeat(longest(literals) + 1)
-  const lengths = longest(table.routes.map(({ template }) => template.segments)) + 2
-  for (const { target: route } of table.routes) {
-    if (!route.template.segments.some((segment) => segment.kind === 'deep')) continue
-    const winners = new Set<Route<T>>()
-    for (let length = 0; length < lengths && !winners.has(route); length += 1) {
-      const result = matchRoute(table, route.httpMethod, samplePath(route, filler, length))
-      if (result.kind === 'route') winners.add(result.target)
-    }
-    if (winners.has(route)) continue
-    const others = [...winners].map(describe).join(', ')
-    throw new Error(`unreachable: ${describe(route)} always comes after ${others}`)
-  }
-}
-
-function longest(items: readonly { length: number }[]): number {
+/** The length of the longest of `items`; 0 for none. */
+export function longest(items: readonly { length: number }[]): number {
   return items.reduce((most, { length }) => Math.max(most, length), 0)
-}
-
-function samplePath(route: Route<unknown>, filler: string, deepLength: number): string {
-  const segments = route.template.segments.flatMap((segment) => {
-    if (segment.kind === 'literal') return [encodeURIComponent(segment.value)]
-    return Array<string>(segment.kind === 'deep' ? deepLength : 1).fill(filler)
-  })
-  const { verb } = route.template
-  return `/${segments.join('/')}${verb === '' ? '' : `:${verb}`}`
 }

@@ -1,4 +1,4 @@
-import { unescapeSegment } from './match.ts'
+import { unescapeSegment } from './unescape.ts'
 
 /** One segment of a template. A literal is percent-decoded, as are the path segments it meets. */
 export type Segment = { kind: 'literal'; value: string } | { kind: 'single' } | { kind: 'deep' }
@@ -44,9 +44,9 @@ interface Cursor {
 }
 
 // RFC 3986 pchar without ":" (it starts the verb) and "*" (it is a wildcard).
-const LITERAL = /(?:[\w\-.~!$&'()+,;=@]|%[\dA-Fa-f]{2})+/y
-const VERB = /(?:[\w\-.~!$&'()+,;=@:]|%[\dA-Fa-f]{2})+/y
-const FIELD_PATH = /[A-Za-z_]\w*(?:\.[A-Za-z_]\w*)*/y
+const literalPattern = /(?:[\w\-.~!$&'()+,;=@]|%[\dA-Fa-f]{2})+/y
+const verbPattern = /(?:[\w\-.~!$&'()+,;=@:]|%[\dA-Fa-f]{2})+/y
+const fieldPathPattern = /[A-Za-z_]\w*(?:\.[A-Za-z_]\w*)*/y
 
 /**
  * Parses a path template by the grammar of google/api/http.proto, with the extension of the C++
@@ -117,7 +117,7 @@ function addWildcard(cursor: Cursor, kind: 'single' | 'deep', at: number): void 
 
 function parseLiteral(cursor: Cursor): void {
   const start = cursor.at
-  const text = take(cursor, LITERAL)
+  const text = take(cursor, literalPattern)
   if (text === '') throw unexpected(cursor, 'in a segment')
   const value = unescapeSegment(text)
   if (value === undefined) throw problem(cursor, 'the percent escapes are not valid UTF-8', start)
@@ -128,7 +128,7 @@ function parseVariable(cursor: Cursor): void {
   const open = cursor.at
   const start = cursor.segments.length
   cursor.at += 1
-  const name = take(cursor, FIELD_PATH)
+  const name = take(cursor, fieldPathPattern)
   refuseOverlap(cursor, name, open + 1)
   if (name !== '' && cursor.source[cursor.at] === '=') {
     cursor.at += 1
@@ -165,7 +165,7 @@ function refuseOverlap(cursor: Cursor, name: string, at: number): void {
 function parseVerb(cursor: Cursor): string {
   const start = cursor.at + 1
   cursor.at = start
-  const verb = take(cursor, VERB)
+  const verb = take(cursor, verbPattern)
   if (cursor.source[cursor.at] === '/')
     throw problem(
       cursor,

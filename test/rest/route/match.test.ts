@@ -1,8 +1,12 @@
 import { readFileSync } from 'node:fs'
 import { test } from 'tap'
-import { matchRoute, unescapeMulti, unescapeSegment } from '../../../src/rest/route/match.ts'
-import type { UnescapeMode } from '../../../src/rest/route/match.ts'
-import { compileTable } from '../../../src/rest/route/table.ts'
+import { matchRoute } from '../../../src/rest/route/match.ts'
+import {
+  unescapeMulti,
+  unescapeSegment,
+  type UnescapeMode,
+} from '../../../src/rest/route/unescape.ts'
+import { compileTable } from '../../../src/rest/route/compile-table.ts'
 import type { RouteNode, RouteTable } from '../../../src/rest/route/table.ts'
 import { parseTemplate } from '../../../src/rest/route/template.ts'
 

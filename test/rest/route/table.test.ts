@@ -1,5 +1,6 @@
 import { test } from 'tap'
-import { compileTable, literalPrefixes } from '../../../src/rest/route/table.ts'
+import { literalPrefixes } from '../../../src/rest/route/table.ts'
+import { compileTable } from '../../../src/rest/route/compile-table.ts'
 import { parseTemplate } from '../../../src/rest/route/template.ts'
 
 /** Compiles routes written as 'METHOD template'; the label is 's.' and the index. */

@@ -1,0 +1,44 @@
+import { matchRoute } from './match.ts'
+import { buildTable, describe, longest, type Route, type RouteTable } from './table.ts'
+
+/**
+ * Compiles bindings into a trie. Two bindings that match the same paths by the same method, and a
+ * binding that others always come before, are refused here: at run time the loser would be silent.
+ */
+export function compileTable<T>(routes: readonly Route<T>[]): RouteTable<T> {
+  refuseUnreachable(buildTable(routes.map((route) => ({ ...route, target: route }))))
+  return buildTable(routes)
+}
+
+/**
+ * Sends each route with a `**` the paths made for it, with a filler in the place of wildcards that
+ * is no literal of any template; only wildcards accept it, so it stands for every value. A route
+ * that wins none of them is never reached, save perhaps through empty segments. A route without
+ * `**` needs no check: what comes before it differs in a literal or is ambiguous.
+ */
+function refuseUnreachable<T>(table: RouteTable<Route<T>>): void {
+  const segments = table.routes.flatMap(({ template }) => template.segments)
+  const literals = segments.map((segment) => (segment.kind === 'literal' ? segment.value : ''))
+  const filler = 'x'.repeat(longest(literals) + 1)
+  const lengths = longest(table.routes.map(({ template }) => template.segments)) + 2
+  for (const { target: route } of table.routes) {
+    if (!route.template.segments.some((segment) => segment.kind === 'deep')) continue
+    const winners = new Set<Route<T>>()
+    for (let length = 0; length < lengths && !winners.has(route); length += 1) {
+      const result = matchRoute(table, route.httpMethod, samplePath(route, filler, length))
+      if (result.kind === 'route') winners.add(result.target)
+    }
+    if (winners.has(route)) continue
+    const others = [...winners].map(describe).join(', ')
+    throw new Error(`unreachable: ${describe(route)} always comes after ${others}`)
+  }
+}
+
+function samplePath(route: Route<unknown>, filler: string, deepLength: number): string {
+  const segments = route.template.segments.flatMap((segment) => {
+    if (segment.kind === 'literal') return [encodeURIComponent(segment.value)]
+    return Array<string>(segment.kind === 'deep' ? deepLength : 1).fill(filler)
+  })
+  const { verb } = route.template
+  return `/${segments.join('/')}${verb === '' ? '' : `:${verb}`}`
+}

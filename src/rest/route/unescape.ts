@@ -1,0 +1,65 @@
+import { isUtf8 } from 'node:buffer'
+
+/** Which escapes in the value of a variable of several segments are decoded. */
+export type UnescapeMode = 'all-except-slash' | 'all-except-reserved' | 'all'
+
+const keptEscapes: Record<UnescapeMode, string> = {
+  'all-except-slash': '/',
+  'all-except-reserved': ":/?#[]@!$&'()*+,;=",
+  all: '',
+}
+const percent = 0x25
+
+/** Decodes the one segment of a variable or literal, %2F included; undefined if malformed. */
+export function unescapeSegment(raw: string): string | undefined {
+  return unescape(raw, '')
+}
+
+/**
+ * Decodes the value of a variable of several segments; undefined if malformed. The escapes that the
+ * mode keeps stand as they were written, so a "/" that was data differs from one that separates.
+ */
+export function unescapeMulti(raw: string, mode: UnescapeMode): string | undefined {
+  return unescape(raw, keptEscapes[mode])
+}
+
+/**
+ * Node hands over request targets as Latin-1, one char a byte. So unescaped bytes above 0x7F, which
+ * some clients send, are read as the UTF-8 they are and not as Latin-1 letters.
+ */
+function unescape(raw: string, kept: string): string | undefined {
+  if (isPlain(raw)) return raw
+  const bytes = Buffer.allocUnsafe(raw.length)
+  let length = 0
+  for (let at = 0; at < raw.length; at += 1) {
+    const code = raw.charCodeAt(at)
+    if (code > 0xff) return undefined
+    if (code !== percent) {
+      bytes[length++] = code
+      continue
+    }
+    const byte = hexValue(raw.charCodeAt(at + 1)) * 16 + hexValue(raw.charCodeAt(at + 2))
+    if (Number.isNaN(byte)) return undefined
+    if (kept.includes(String.fromCharCode(byte)))
+      length += bytes.write(raw.slice(at, at + 3), length)
+    else bytes[length++] = byte
+    at += 2
+  }
+  const text = bytes.subarray(0, length)
+  return isUtf8(text) ? text.toString() : undefined
+}
+
+/** Whether a text has neither escapes nor bytes above ASCII, so that decoding would not change it. */
+export function isPlain(raw: string): boolean {
+  for (let at = 0; at < raw.length; at += 1) {
+    const code = raw.charCodeAt(at)
+    if (code === percent || code > 0x7f) return false
+  }
+  return true
+}
+
+function hexValue(code: number): number {
+  if (code >= 0x30 && code <= 0x39) return code - 0x30
+  const lower = code | 0x20
+  return lower >= 0x61 && lower <= 0x66 ? lower - 0x57 : Number.NaN
+}
