@@ -1,0 +1,151 @@
+// Holds each import of src/ against one table of what is allowed, and finds import circles; imports of
+// types count. The room of a file is the longest path of the table that the file's path begins with.
+import { type Import, importsOf, sources } from './imports.ts'
+
+interface Room {
+  /** Rooms that its files may import from, beside their own. */
+  rooms: string
+  /** Packages; `*` at the end of a name stands for every ending. Node's own modules are free. */
+  packages?: string
+}
+
+const wire = '@bufbuild/protobuf @connectrpc/connect fastify'
+const openTelemetry = `${wire} @opentelemetry/* pino`
+const data = 'src/data src/biz src/gen src/memory'
+const rest = 'src/rest src/call src/gen src/text'
+const restInside = `${rest} src/rest/options.ts src/rest/route src/rest/request src/rest/answer`
+const server = `${restInside} src/memory src/server src/server/listener src/server/exchange`
+const port = `${server} src/server/origin src/server/admission`
+// What is watched: its types.
+const watched = 'src/call src/conf src/data src/server/exchange src/gen src/memory src/text'
+const telemetry = `${watched} src/telemetry`
+
+const table: Record<string, Room> = {
+  'src/text': { rooms: '', packages: '@connectrpc/connect' },
+  'src/memory': { rooms: '' },
+  'src/biz': { rooms: 'src/gen' },
+  'src/call': { rooms: 'src/gen src/text', packages: wire },
+  'src/conf': {
+    rooms: 'src/gen src/text',
+    packages: 'yaml @bufbuild/protobuf @bufbuild/protovalidate',
+  },
+  'src/service': { rooms: 'src/biz src/gen', packages: '@bufbuild/protobuf @connectrpc/connect' },
+  'src/data': { rooms: data, packages: 'drizzle-orm' },
+  'src/data/mysql': { rooms: data, packages: 'drizzle-orm mysql2' },
+  'src/data/sqlite': { rooms: data, packages: 'drizzle-orm' },
+  // What the rooms of REST share, then those rooms in the order of a call.
+  'src/rest': { rooms: rest, packages: wire },
+  'src/rest/route': { rooms: rest, packages: wire },
+  'src/rest/request': { rooms: `${rest} src/rest/route`, packages: wire },
+  'src/rest/options.ts': { rooms: `${rest} src/rest/route src/rest/request`, packages: wire },
+  'src/rest/answer': {
+    rooms: `${rest} src/rest/options.ts src/rest/route src/rest/request`,
+    packages: wire,
+  },
+  'src/rest/compiled-route.ts': { rooms: restInside, packages: wire },
+  'src/rest/server-options.ts': { rooms: restInside, packages: wire },
+  'src/rest/plugin.ts': { rooms: `${restInside} src/rest/compiled-route.ts`, packages: wire },
+  // From the socket up to the two ports.
+  'src/server': { rooms: server, packages: wire },
+  'src/server/listener': { rooms: 'src/memory' },
+  'src/server/exchange': {
+    rooms: `${rest} src/memory src/server/listener`,
+    packages: `${wire} pino`,
+  },
+  'src/server/origin': { rooms: server, packages: wire },
+  'src/server/admission': { rooms: `${server} src/server/origin`, packages: wire },
+  'src/server/rpc': { rooms: server, packages: `${wire} @connectrpc/connect-node` },
+  'src/server/interceptor': {
+    rooms: `${server} src/biz`,
+    packages: `${wire} @bufbuild/protovalidate`,
+  },
+  'src/server/health': { rooms: server, packages: wire },
+  'src/server/reflection': { rooms: server, packages: wire },
+  'src/server/http.ts': {
+    rooms: `${port} src/server/health src/rest/plugin.ts src/rest/server-options.ts`,
+    packages: wire,
+  },
+  'src/server/grpc.ts': {
+    rooms: `${port} src/server/rpc src/server/http.ts src/rest/server-options.ts`,
+    packages: `${wire} @connectrpc/connect-fastify`,
+  },
+  'src/telemetry': { rooms: watched, packages: openTelemetry },
+  'src/telemetry/log': { rooms: telemetry, packages: openTelemetry },
+  'src/telemetry/trace': {
+    rooms: `${telemetry} src/telemetry/log`,
+    packages: `${openTelemetry} @grpc/grpc-js`,
+  },
+  'src/telemetry/metric': { rooms: `${telemetry} src/telemetry/trace`, packages: openTelemetry },
+  'src/app': { rooms: '*', packages: '*' },
+  'src/command': { rooms: '*', packages: '*' },
+  'src/main.ts': { rooms: '*', packages: '*' },
+  'src/gen': { rooms: '' },
+}
+// Those that see all others see each other in one direction.
+const above: Record<string, RegExp> = {
+  'src/app': /^src\/(?:command|main)/,
+  'src/command': /^src\/main/,
+  'src/main.ts': /^$/,
+}
+
+const rooms = Object.keys(table).toSorted((a, b) => b.length - a.length)
+
+function roomOf(file: string): string | undefined {
+  return rooms.find((room) => file.startsWith(room))
+}
+
+function allows(list: string, name: string): boolean {
+  const names = list.split(' ')
+  return names.some((each) =>
+    each.endsWith('*') ? name.startsWith(each.slice(0, -1)) : each === name,
+  )
+}
+
+/** Why an import is not allowed; undefined where it is. */
+function objection({ from, to, ours }: Import): string | undefined {
+  const room = roomOf(from)
+  const allowed = room === undefined ? undefined : table[room]
+  if (room === undefined || allowed === undefined) return `${from} is in no room of the table`
+  if (!ours) {
+    const name = to
+      .split('/')
+      .slice(0, to.startsWith('@') ? 2 : 1)
+      .join('/')
+    const isFree = to.startsWith('node:') || allows(allowed.packages ?? '', name)
+    return isFree ? undefined : `${room} may not use ${name}`
+  }
+  const target = roomOf(to) ?? to
+  if (above[room]?.test(to)) return `${room} may not import from ${target}`
+  return target === room || allows(allowed.rooms, target)
+    ? undefined
+    : `${room} may not import from ${target}`
+}
+
+/** The files of each import circle, each found once. */
+function circles(edges: ReadonlyMap<string, readonly string[]>): string[] {
+  const found: string[] = []
+  const done = new Set<string>()
+  function visit(file: string, path: readonly string[]): void {
+    const at = path.indexOf(file)
+    if (at !== -1) return void found.push([...path.slice(at), file].join(' → '))
+    if (done.has(file)) return
+    for (const next of edges.get(file) ?? []) visit(next, [...path, file])
+    done.add(file)
+  }
+  for (const file of edges.keys()) visit(file, [])
+  return found
+}
+
+const imports = sources('src').map((file) => [file, importsOf(file)] as const)
+const refused = imports.flatMap(([, all]) =>
+  all.flatMap((each) => {
+    const reason = objection(each)
+    return reason === undefined ? [] : [`${each.from}:${each.line} ${reason} (${each.to})`]
+  }),
+)
+const edges = new Map(
+  imports.map(([file, all]) => [file, all.filter(({ ours }) => ours).map(({ to }) => to)]),
+)
+const problems = [...refused, ...circles(edges).map((circle) => `circle: ${circle}`)]
+for (const problem of problems) console.log(problem)
+process.exitCode = problems.length > 0 ? 1 : 0
