@@ -1,18 +1,4 @@
-import type { NewUser, User, UserFields } from '../biz/user.ts'
-
-/** The statements of the users table on one connection; each is built once. */
-export interface UserQueries {
-  insert(user: NewUser): Promise<bigint>
-  insertMany(users: NewUser[]): Promise<void>
-  find(id: bigint): Promise<User | undefined>
-  after(id: bigint, limit: number): Promise<User[]>
-  window(offset: number, limit: number): Promise<User[]>
-  count(): Promise<number>
-  /** Gives whether there was a row. */
-  update(id: bigint, changes: Partial<UserFields>): Promise<boolean>
-  /** Gives whether there was a row. */
-  delete(id: bigint): Promise<boolean>
-}
+import type { Queries } from './queries.ts'
 
 /** What the connections of one storage do now. */
 export interface PoolState {
@@ -57,8 +43,8 @@ export interface Database {
    * Runs `work` on one connection. Fails with the signal's reason when it aborts first, and with
    * DATABASE_UNAVAILABLE while the storage cannot be used.
    */
-  use<T>(signal: AbortSignal, work: (users: UserQueries) => Promise<T>): Promise<T>
+  use<T>(signal: AbortSignal, work: (queries: Queries) => Promise<T>): Promise<T>
   /** As `use`, in one transaction, begun anew when the database breaks a deadlock with it. */
-  tx<T>(signal: AbortSignal, work: (users: UserQueries) => Promise<T>): Promise<T>
+  tx<T>(signal: AbortSignal, work: (queries: Queries) => Promise<T>): Promise<T>
   close(): Promise<void>
 }

@@ -14,25 +14,25 @@ export function userRepo(db: Database, total: TotalOptions, reads: Reads = db): 
     insert: (user, signal) =>
       uniqueEmail(
         user.email,
-        db.use(signal, (users) => users.insert(user)),
+        db.use(signal, ({ users }) => users.insert(user)),
       ),
-    find: (id, signal) => db.use(signal, (users) => users.find(id)),
+    find: (id, signal) => db.use(signal, ({ users }) => users.find(id)),
     list: (window, signal) =>
-      reads.use(signal, (users) =>
+      reads.use(signal, ({ users }) =>
         'after' in window
           ? users.after(window.after, window.limit)
           : users.window(window.offset, window.limit),
       ),
-    count: sharedTotal((signal) => reads.use(signal, (users) => users.count()), total),
+    count: sharedTotal((signal) => reads.use(signal, ({ users }) => users.count()), total),
     // The read sees this update and no later one, because the transaction still holds the row.
     update: (id, changes, signal) =>
       uniqueEmail(
         changes.email ?? '',
-        db.tx(signal, async (users) =>
+        db.tx(signal, async ({ users }) =>
           (await users.update(id, changes)) ? users.find(id) : undefined,
         ),
       ),
-    delete: (id, signal) => db.use(signal, (users) => users.delete(id)),
+    delete: (id, signal) => db.use(signal, ({ users }) => users.delete(id)),
   }
 }
 

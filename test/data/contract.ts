@@ -148,7 +148,7 @@ export function repoContract(
       const begun = Promise.withResolvers<void>()
       const failing = Promise.withResolvers<void>()
       const transaction = failure(
-        db.tx(signal, async (users) => {
+        db.tx(signal, async ({ users }) => {
           await users.insert(newUser())
           begun.resolve()
           await failing.promise

@@ -83,15 +83,15 @@ test('waiting for a connection is bounded in time and in number', async (t) => {
   const holding = db.use(signal, () => release.promise)
   await sleep(20)
   const begin = performance.now()
-  const waits = db.use(signal, (users) => users.count())
-  const refused = db.use(signal, (users) => users.count())
+  const waits = db.use(signal, ({ users }) => users.count())
+  const refused = db.use(signal, ({ users }) => users.count())
   t.match(await t.rejects(refused), { cause: { message: /1 calls wait/ } })
   t.ok(performance.now() - begin < 100, 'at once')
   t.match(await t.rejects(waits), { cause: { message: /200 ms/ } })
   t.ok(performance.now() - begin >= 190)
   release.resolve()
   await holding
-  t.equal(await db.use(signal, (users) => users.count()), 0, 'the slot is free again')
+  t.equal(await db.use(signal, ({ users }) => users.count()), 0, 'the slot is free again')
 })
 
 test('a call that is given up gives its connection’s locks back', async (t) => {
@@ -128,7 +128,7 @@ test('a connection that is killed in a transaction costs that call only, and lea
   const admin = await connection(t, dsn)
   await admin.query('BEGIN')
   await admin.query(`SELECT * FROM users WHERE id = ${locked} FOR UPDATE`)
-  const transaction = db.tx(signal, async (users) => {
+  const transaction = db.tx(signal, async ({ users }) => {
     await users.insert(newUser('hidden@example.org'))
     return users.update(locked, { name: 'Hidden' })
   })
@@ -183,7 +183,7 @@ test('two transactions that wait for each other are both done in the end', async
   const holds = [Promise.withResolvers<void>(), Promise.withResolvers<void>()]
   let begun = 0
   const inOrder = (name: string, ...ids: [bigint, bigint]) =>
-    db.tx(signal, async (users) => {
+    db.tx(signal, async ({ users }) => {
       const at = begun
       begun += 1
       await users.update(ids[0], { name })
@@ -220,7 +220,7 @@ test('a server without room for one more connection is unavailable, not broken',
   const db = await opened(t, open(limited.href, { size: 2 }))
   const release = Promise.withResolvers<void>()
   const entered = Promise.withResolvers<void>()
-  const holding = db.use(signal, async (users) => {
+  const holding = db.use(signal, async ({ users }) => {
     await users.count()
     entered.resolve()
     await release.promise

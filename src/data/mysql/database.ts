@@ -2,9 +2,10 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import type { Connection } from 'mysql2'
 import type { PoolConnection } from 'mysql2/promise'
 import { DomainError } from '../../biz/error.ts'
-import type { Database, StorageEvents, StorageProblems, UserQueries } from '../database.ts'
+import type { Database, StorageEvents, StorageProblems } from '../database.ts'
 import { databaseUnavailable } from '../error.ts'
 import { MigrationError, readMigrations } from '../migration.ts'
+import type { Queries } from '../queries.ts'
 import { connectionOptions } from './connection-options.ts'
 import {
   type ObserveStatements,
@@ -17,8 +18,8 @@ import { isDeadlock } from './error.ts'
 import { migrateMysql } from './migrate.ts'
 import { monitor } from './monitor.ts'
 import { connectionPool } from './pool.ts'
+import { mysqlQueries } from './queries.ts'
 import type { SlotLimits } from './semaphore.ts'
-import { mysqlUserQueries } from './user-queries.ts'
 
 const deadlockAttempts = 5
 const deadlockPauseMs = 20
@@ -130,14 +131,12 @@ export function mysqlDatabase({
   }
 }
 
-function queriesByConnection(
-  observer: StatementObserver,
-): (connection: PoolConnection) => UserQueries {
-  const built = new WeakMap<Connection, UserQueries>()
+function queriesByConnection(observer: StatementObserver): (connection: PoolConnection) => Queries {
+  const built = new WeakMap<Connection, Queries>()
   return function queriesOn({ connection }) {
     // PoolConnection is a promise wrapper that is new each time; what it wraps lives on.
     const key = connection as unknown as Connection
-    const queries = built.get(key) ?? mysqlUserQueries(key, observer)
+    const queries = built.get(key) ?? mysqlQueries(key, observer)
     built.set(key, queries)
     return queries
   }

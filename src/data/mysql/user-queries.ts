@@ -3,8 +3,8 @@ import type { Connection, QueryOptions, ResultSetHeader } from 'mysql2'
 import type { Connection as PromiseConnection } from 'mysql2/promise'
 import { drizzleOrm, mysqlDriver } from '../drizzle.ts'
 import { type StatementObserver, unobserved } from '../statement-observer.ts'
-import type { UserQueries } from '../database.ts'
 import { execute } from './execute.ts'
+import type { UserQueries } from '../queries.ts'
 import { users } from './schema.ts'
 
 const { asc, eq, gt, sql } = drizzleOrm

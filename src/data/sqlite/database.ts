@@ -10,7 +10,7 @@ import {
   unobserved,
 } from '../statement-observer.ts'
 import { isBusy, sqliteError } from './error.ts'
-import { sqliteUserQueries } from './user-queries.ts'
+import { sqliteQueries } from './queries.ts'
 
 /** For how long another process on the file is waited for. */
 const busyTimeoutMs = 1_000
@@ -31,7 +31,7 @@ export function sqliteDatabase(path: string, observe?: ObserveStatements): Datab
   // An answered create survives a power cut.
   connection.exec('PRAGMA synchronous = FULL')
   const observer = observe?.({ system: 'sqlite', namespace: path }) ?? unobserved
-  const users = sqliteUserQueries(remoteCallback(connection, observer))
+  const queries = sqliteQueries(remoteCallback(connection, observer))
   const inTurn = queue()
   const migrate = () => inTurn(async () => applyAll(connection, await readMigrations('sqlite')))
   let problems: StorageProblems = { database: '', migrations: 'not run yet' }
@@ -75,9 +75,9 @@ export function sqliteDatabase(path: string, observe?: ObserveStatements): Datab
       changed(problems)
     },
     migrate,
-    use: (signal, work) => forCall(signal, () => work(users)),
+    use: (signal, work) => forCall(signal, () => work(queries)),
     tx: (signal, work) =>
-      forCall(signal, () => transaction(connection, () => work(users), observer)),
+      forCall(signal, () => transaction(connection, () => work(queries), observer)),
     close: () =>
       inTurn(async () => {
         if (connection.isOpen) connection.close()

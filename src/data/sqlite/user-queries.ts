@@ -1,6 +1,6 @@
 import type { AsyncRemoteCallback, SqliteRemoteDatabase } from 'drizzle-orm/sqlite-proxy'
 import { drizzleOrm, sqliteProxy } from '../drizzle.ts'
-import type { UserQueries } from '../database.ts'
+import type { UserQueries } from '../queries.ts'
 import { users } from './schema.ts'
 
 const { asc, eq, gt, sql } = drizzleOrm
