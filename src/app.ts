@@ -5,7 +5,7 @@ import { durationMs } from '@bufbuild/protobuf/wkt'
 import type { ConnectRouter } from '@connectrpc/connect'
 import type { FastifyInstance } from 'fastify'
 import type { Logger } from 'pino'
-import { userUsecase } from './biz/user.ts'
+import { invalidUserInput, userUsecase } from './biz/user.ts'
 import type { Conf } from './conf/conf.ts'
 import type { Database } from './data/database.ts'
 import { type ObserveStatements, observedBy } from './data/statement-observer.ts'
@@ -210,7 +210,10 @@ function serverOptions(
   return {
     interceptors: [
       ...(tracing ? [tracing.interceptor] : []),
-      ...interceptors({ defaultMs: durationMs(timeout), byOperation: new Map(byOperation) }),
+      ...interceptors(
+        { defaultMs: durationMs(timeout), byOperation: new Map(byOperation) },
+        (service) => (service.typeName === User.typeName ? invalidUserInput : undefined),
+      ),
     ],
     observers: [
       ...(tracing ? [tracing.observer] : []),

@@ -1,5 +1,3 @@
-import type { ErrorReason } from '../gen/api/errors/v1/error_reason_pb.ts'
-
 /** The subset of google.rpc.Code that this service answers with on purpose, in Connect's spelling. */
 export type ErrorKind =
   | 'invalid_argument'
@@ -9,10 +7,10 @@ export type ErrorKind =
   | 'unavailable'
   | 'internal'
 
-/** A reason of api.errors.v1.ErrorReason, by name. */
-export type Reason = Exclude<keyof typeof ErrorReason, 'ERROR_REASON_UNSPECIFIED'>
+/** The names of a proto enum of reasons, without the one that says nothing. */
+export type ReasonOf<Enum> = Exclude<keyof Enum & string, `${string}_UNSPECIFIED`>
 
-interface DomainErrorInit {
+interface DomainErrorInit<Reason extends string> {
   kind: ErrorKind
   reason: Reason
   message: string
@@ -27,15 +25,18 @@ export interface FieldViolation {
   rule: string
 }
 
-/** The only error that biz and data throw on purpose. Transports derive their code from `kind`. */
-export class DomainError extends Error {
+/**
+ * The only error that biz and data throw on purpose. Transports derive their code from `kind`. What
+ * throws it names the enum that declares its reasons: `new DomainError<ReasonOf<typeof ErrorReason>>`.
+ */
+export class DomainError<Reason extends string = string> extends Error {
   override readonly name = 'DomainError'
   readonly kind: ErrorKind
   readonly reason: Reason
   readonly metadata: Record<string, string>
   readonly violations: readonly FieldViolation[]
 
-  constructor({ kind, reason, message, metadata, violations, cause }: DomainErrorInit) {
+  constructor({ kind, reason, message, metadata, violations, cause }: DomainErrorInit<Reason>) {
     super(message, cause === undefined ? undefined : { cause })
     this.kind = kind
     this.reason = reason
@@ -54,14 +55,15 @@ function named(violations: readonly FieldViolation[]): readonly FieldViolation[]
   return [...violations.slice(0, maxNamed), { field: unnamed.field, rule }]
 }
 
-/** Refuses a request for its offending fields, the first few by name and the others by number: INVALID_USER_INPUT. */
-export function invalidUserInput(broken: readonly FieldViolation[]): DomainError {
+/**
+ * Refuses a request for its offending fields, the first few by name and the others by number, with the
+ * reason of the noun concerned.
+ */
+export function invalidInput<Reason extends string>(
+  reason: Reason,
+  broken: readonly FieldViolation[],
+): DomainError<Reason> {
   const violations = named(broken)
-  const first = violations.map(({ field, rule }) => `${field}: ${rule}`)
-  return new DomainError({
-    kind: 'invalid_argument',
-    reason: 'INVALID_USER_INPUT',
-    message: first.join('; '),
-    violations,
-  })
+  const message = violations.map(({ field, rule }) => `${field}: ${rule}`).join('; ')
+  return new DomainError({ kind: 'invalid_argument', reason, message, violations })
 }

@@ -1,4 +1,7 @@
-import { DomainError } from './error.ts'
+import type { ErrorReason } from '../gen/api/errors/v1/error_reason_pb.ts'
+import { DomainError, type FieldViolation, invalidInput, type ReasonOf } from './error.ts'
+
+type Reason = ReasonOf<typeof ErrorReason>
 
 export interface User {
   id: bigint
@@ -111,8 +114,13 @@ function normalized<T extends Partial<UserFields>>(fields: T): T {
   }
 }
 
+/** Refuses a request for all its offending fields at once: INVALID_USER_INPUT. */
+export function invalidUserInput(violations: readonly FieldViolation[]): DomainError {
+  return invalidInput<Reason>('INVALID_USER_INPUT', violations)
+}
+
 function notFound(id: bigint): never {
-  throw new DomainError({
+  throw new DomainError<Reason>({
     kind: 'not_found',
     reason: 'USER_NOT_FOUND',
     message: `there is no user ${id}`,

@@ -1,5 +1,8 @@
 import { drizzleOrm } from './drizzle.ts'
-import { DomainError } from '../biz/error.ts'
+import { DomainError, type ReasonOf } from '../biz/error.ts'
+import type { ErrorReason } from '../gen/api/errors/v1/error_reason_pb.ts'
+
+type Reason = ReasonOf<typeof ErrorReason>
 
 /** A unique key that is taken, whatever the database calls it. */
 export class UniqueViolation extends Error {
@@ -17,7 +20,7 @@ export function failedStatement(err: unknown): string | undefined {
 }
 
 export function databaseUnavailable(cause: unknown): DomainError {
-  return new DomainError({
+  return new DomainError<Reason>({
     kind: 'unavailable',
     reason: 'DATABASE_UNAVAILABLE',
     message: 'the database cannot be used now',
@@ -31,7 +34,7 @@ export function databaseUnavailable(cause: unknown): DomainError {
  */
 export function statementFailed(code: string, err: unknown): DomainError {
   const statement = failedStatement(err)
-  return new DomainError({
+  return new DomainError<Reason>({
     kind: 'internal',
     reason: 'INTERNAL',
     message: 'internal error',

@@ -1,5 +1,6 @@
-import { DomainError } from '../biz/error.ts'
+import { DomainError, type ReasonOf } from '../biz/error.ts'
 import type { UserRepo } from '../biz/user.ts'
+import type { ErrorReason } from '../gen/api/errors/v1/error_reason_pb.ts'
 import type { Database } from './database.ts'
 import { UniqueViolation } from './error.ts'
 import type { Reads } from './read-replica.ts'
@@ -41,7 +42,7 @@ async function uniqueEmail<T>(email: string, write: Promise<T>): Promise<T> {
     return await write
   } catch (err) {
     if (!(err instanceof UniqueViolation)) throw err
-    throw new DomainError({
+    throw new DomainError<ReasonOf<typeof ErrorReason>>({
       kind: 'already_exists',
       reason: 'USER_ALREADY_EXISTS',
       message: 'a user with this mail address exists',

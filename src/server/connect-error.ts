@@ -1,9 +1,13 @@
 import { Code, ConnectError } from '@connectrpc/connect'
-import { DomainError, type ErrorKind, type FieldViolation, type Reason } from '../biz/error.ts'
+import { DomainError, type ErrorKind, type FieldViolation, type ReasonOf } from '../biz/error.ts'
+import type { ErrorReason } from '../gen/api/errors/v1/error_reason_pb.ts'
 import { BadRequestSchema, ErrorInfoSchema } from '../gen/google/rpc/error_details_pb.ts'
 import { bounded, boundedError } from '../rest/error-bounds.ts'
 import { httpStatusOf } from '../call/status.ts'
 import type { Failure } from './exchange/exchange.ts'
+
+/** A reason that the ports themselves give, by name. */
+export type Reason = ReasonOf<typeof ErrorReason>
 
 const codeOf: Record<ErrorKind, Code> = {
   invalid_argument: Code.InvalidArgument,
@@ -24,7 +28,7 @@ export function toConnectError(err: unknown): ConnectError {
   if (!(err instanceof DomainError))
     return refusal(Code.Internal, 'INTERNAL', 'internal error', { cause: err })
   const { kind, reason, message, metadata, violations, cause } = err
-  return refusal(codeOf[kind], reason, message, { metadata, violations, cause })
+  return withDetails(codeOf[kind], reason, message, { metadata, violations, cause })
 }
 
 interface RefusalDetails {
@@ -33,10 +37,19 @@ interface RefusalDetails {
   cause?: unknown
 }
 
-/** A ConnectError with the details that every error of this service has. */
+/** What the ports themselves refuse, with the details that every error of this service has. */
 export function refusal(
   code: Code,
   reason: Reason,
+  message: string,
+  details?: RefusalDetails,
+): ConnectError {
+  return withDetails(code, reason, message, details)
+}
+
+function withDetails(
+  code: Code,
+  reason: string,
   message: string,
   { metadata, violations = [], cause }: RefusalDetails = {},
 ): ConnectError {

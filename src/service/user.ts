@@ -7,9 +7,10 @@ import type {
 } from '../gen/api/user/v1/user_pb.ts'
 import { GetUserReplySchema } from '../gen/api/user/v1/user_pb.ts'
 import { create } from '@bufbuild/protobuf'
-import { invalidUserInput, type FieldViolation } from '../biz/error.ts'
+import type { FieldViolation } from '../biz/error.ts'
 import {
   clearedField,
+  invalidUserInput,
   type User as DomainUser,
   type UserFields,
   type UserQuery,

@@ -59,7 +59,7 @@ const request = await readRequest()
 const tls = tlsOf(request)
 const app = grpcServer({
   routes: (router) => router.service(ConformanceService, service),
-  interceptors: interceptors({ defaultMs: 60_000, byOperation: new Map() }),
+  interceptors: interceptors({ defaultMs: 60_000, byOperation: new Map() }, () => undefined),
   observers: [],
   admission: admission({ atOnce: 10_000, most: 10_000 }),
   tls,

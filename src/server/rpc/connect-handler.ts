@@ -4,10 +4,9 @@ import type {
   UniversalServerRequest,
   UniversalServerResponse,
 } from '@connectrpc/connect/protocol'
-import type { Reason } from '../../biz/error.ts'
 import { fieldAtFault } from '../../rest/request/body.ts'
 import { attachment } from '../../memory/attachment.ts'
-import { failureOf, refusal } from '../connect-error.ts'
+import { failureOf, type Reason, refusal } from '../connect-error.ts'
 import { withExactIntegers } from './exact-integers.ts'
 import { clientGone, type Exchange, exchangeKey, type Protocol } from '../exchange/exchange.ts'
 import { leavable } from './unread-body.ts'

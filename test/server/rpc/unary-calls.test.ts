@@ -45,7 +45,7 @@ const implementation = {
 async function serve(t: Test): Promise<number> {
   const app = grpcServer({
     routes: (router) => router.service(User, implementation),
-    interceptors: interceptors({ defaultMs: 5000, byOperation: new Map() }),
+    interceptors: interceptors({ defaultMs: 5000, byOperation: new Map() }, () => undefined),
     observers: [],
     admission: admission({ atOnce: 100, most: 100 }),
     tls: undefined,
