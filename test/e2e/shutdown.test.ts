@@ -7,6 +7,7 @@ import { createGrpcTransport } from '@connectrpc/connect-node'
 import { test } from 'tap'
 import { Health } from '../../src/gen/health/v1/health_pb.ts'
 import { User } from '../../src/gen/api/user/v1/user_pb.ts'
+import { ErrorInfoSchema } from '../../src/gen/google/rpc/error_details_pb.ts'
 import { freshSqlitePath } from '../help/db.ts'
 import { type ServiceProcess, startProcess } from '../help/process.ts'
 
@@ -117,6 +118,7 @@ test('a health watch is told of the stop and then ended as unavailable', async (
   }
   const err = await t.rejects(watch())
   t.match(err, { rawMessage: /shutting down/ })
+  t.match(ConnectError.from(err).findDetails(ErrorInfoSchema), [{ reason: 'SHUTTING_DOWN' }])
   t.strictSame(statuses, [1, 2])
   t.equal(await service.exit, 0)
 })

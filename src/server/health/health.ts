@@ -1,5 +1,6 @@
 import { Code, ConnectError, type ServiceImpl } from '@connectrpc/connect'
 import { HealthCheckResponse_ServingStatus, type Health } from '../../gen/health/v1/health_pb.ts'
+import { refusal } from '../connect-error.ts'
 
 const { SERVING, NOT_SERVING, SERVICE_UNKNOWN } = HealthCheckResponse_ServingStatus
 
@@ -41,7 +42,8 @@ export function healthService(
         if (status !== last) yield { status }
         last = status
       }
-      if (closing.aborted) throw new ConnectError('the server is shutting down', Code.Unavailable)
+      if (closing.aborted)
+        throw refusal(Code.Unavailable, 'SHUTTING_DOWN', 'the server is shutting down')
     },
   }
 }
