@@ -14,6 +14,7 @@ import { DsnError } from './data/mysql/dsn.ts'
 import { sqliteDatabase } from './data/sqlite/database.ts'
 import { replicaReads } from './data/read-replica.ts'
 import { userRepo } from './data/user.ts'
+import { ErrorReason } from './gen/api/errors/v1/error_reason_pb.ts'
 import { User } from './gen/api/user/v1/user_pb.ts'
 import { ServerReflection } from './gen/grpc/reflection/v1/reflection_pb.ts'
 import { ServerReflection as ServerReflectionV1Alpha } from './gen/grpc/reflection/v1alpha/reflection_pb.ts'
@@ -217,7 +218,7 @@ function serverOptions(
     ],
     observers: [
       ...(tracing ? [tracing.observer] : []),
-      ...(metrics ? [metrics.exchanges] : []),
+      ...(metrics ? [metrics.exchanges([ErrorReason])] : []),
       memory.observer,
       accessLog(log, tracing?.fieldsOf),
     ],

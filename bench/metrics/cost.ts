@@ -6,6 +6,7 @@ import { MeterProvider } from '@opentelemetry/sdk-metrics'
 import { PrometheusExporter } from '@opentelemetry/exporter-prometheus'
 import { readFileSync } from 'node:fs'
 import pino from 'pino'
+import { ErrorReason } from '../../src/gen/api/errors/v1/error_reason_pb.ts'
 import { loadConf } from '../../src/conf/conf.ts'
 import { type StatementObserver, unobserved } from '../../src/data/statement-observer.ts'
 import type { Metrics } from '../../src/telemetry/metric/metrics.ts'
@@ -153,7 +154,7 @@ async function printRecording(): Promise<void> {
   const metrics = await started()
   const results = measure({
     'no metrics': unwatched,
-    'src/metrics': through(metrics.exchanges),
+    'src/metrics': through(metrics.exchanges([ErrorReason])),
     "the SDK's instruments": bySdk(),
   })
   const base = results.get('no metrics') ?? []
@@ -213,7 +214,7 @@ async function timeOf(metrics: Metrics): Promise<{ ms: number; cpu: number; text
 
 async function printScrape(): Promise<void> {
   const metrics = await started()
-  const work = through(metrics.exchanges)
+  const work = through(metrics.exchanges([ErrorReason]))
   for (let index = 0; index < 1000; index += 1) work(exchangeOf(index), ...messages())
   const times: number[] = []
   const cpus: number[] = []

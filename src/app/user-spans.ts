@@ -1,6 +1,20 @@
 import type { UserFields, UserUsecase } from '../biz/user.ts'
-import { list, user } from '../telemetry/trace/attributes.ts'
 import type { Describe, SpanFacts } from '../telemetry/trace/tracing.ts'
+
+const user = {
+  id: 'user.id',
+  name: 'user.name',
+  email: 'user.email',
+  phone: 'user.phone',
+} as const
+
+const list = {
+  page: 'pagination.page',
+  size: 'pagination.size',
+  after: 'pagination.after',
+  total: 'result.total',
+  count: 'result.count',
+} as const
 
 const byId = (id: bigint): SpanFacts => ({ [user.id]: String(id) })
 

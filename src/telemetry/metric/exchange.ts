@@ -10,13 +10,19 @@ import {
   type Series,
 } from './exchange-series.ts'
 import { type Count, type Family, record } from './family.ts'
-import { knownMethod, knownReason } from './labels.ts'
+import { knownMethod, knownReasons } from './labels.ts'
 import type { Limit } from './refusals.ts'
 
 export interface ExchangeMetricsOptions {
   scheme: 'http' | 'https'
   /** Paths that are served without being an operation, such as those of health checks. */
   paths: readonly string[]
+}
+
+/** What names the series of an exchange beside the exchange itself. */
+interface Labels {
+  paths: readonly string[]
+  reasonOf: (reason: string) => string
 }
 
 /** What is known of an exchange from its beginning. */
@@ -32,7 +38,6 @@ export function exchangeMetrics(
 ) {
   const families = exchangeFamilies()
   const begun = attachment<Exchange, Begun>('begun')
-  const seriesOf = seriesFinder(families, { scheme, refused }, paths)
   const active = new Map<string, Count>()
 
   function activeOf(method: string): Count {
@@ -43,7 +48,7 @@ export function exchangeMetrics(
     return series
   }
 
-  const observer: ExchangeObserver = {
+  const observedWith = (seriesOf: ReturnType<typeof seriesFinder>): ExchangeObserver => ({
     begin(exchange, request, response) {
       const series = activeOf(knownMethod(exchange.method))
       series.value += 1
@@ -69,12 +74,20 @@ export function exchangeMetrics(
       }
       sizes.active.value -= 1
     },
+  })
+
+  return {
+    families: Object.values(families) as Family<unknown>[],
+    /** To be called once. `reasons` are the enums that declare the reasons of errors. */
+    observerFor: (reasons: readonly object[]): ExchangeObserver =>
+      observedWith(
+        seriesFinder(families, { scheme, refused }, { paths, reasonOf: knownReasons(reasons) }),
+      ),
   }
-  return { observer, families: Object.values(families) as Family<unknown>[] }
 }
 
 /** Finds the series of an exchange among those of its operation, which are few. */
-function seriesFinder(families: Families, common: Common, paths: readonly string[]) {
+function seriesFinder(families: Families, common: Common, { paths, reasonOf }: Labels) {
   const byOperation = new Map<string, { facts: Facts; series: Series }[]>()
 
   function operationOf({ operation, protocol, path }: Exchange): string {
@@ -94,7 +107,7 @@ function seriesFinder(families: Families, common: Common, paths: readonly string
       version,
       httpStatus,
       status: failure?.status ?? httpStatus,
-      reason: failure === undefined ? '' : knownReason(failure.reason),
+      reason: failure === undefined ? '' : reasonOf(failure.reason),
       code: failure?.code,
     }
     const known = byOperation.get(operation) ?? []

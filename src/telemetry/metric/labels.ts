@@ -1,5 +1,4 @@
 import { Code } from '@connectrpc/connect'
-import { ErrorReason } from '../../gen/api/errors/v1/error_reason_pb.ts'
 
 // Whatever a client can choose becomes one of finitely many values here, before it names a series.
 
@@ -17,18 +16,22 @@ export function knownMethod(method: string): string {
 const upperSnake = (name: string) => name.replace(/(?<=[a-z])(?=[A-Z])/g, '_').toUpperCase()
 
 const codes = Object.values(Code).filter((code): code is Code => typeof code === 'number')
-const reasons = new Map(
-  [
-    ...Object.keys(ErrorReason).filter((name) => name !== 'ERROR_REASON_UNSPECIFIED'),
-    ...codes.map((code) => upperSnake(Code[code])),
-  ].map((name) => [name, name]),
-)
-// An error without a reason of its own goes by its code's name, in either spelling.
-for (const code of codes) reasons.set(Code[code], upperSnake(Code[code]))
 
-/** The reason of an error as the API declares it, or the name of its code; empty where all went well. */
-export function knownReason(reason: string): string {
-  return reason === '' ? '' : (reasons.get(reason) ?? other)
+/**
+ * Gives a function for the reason of an error: as one of these enums declares it, or the name of its
+ * code; empty where all went well.
+ */
+export function knownReasons(enums: readonly object[]): (reason: string) => string {
+  const declared = enums
+    .flatMap((reasons) => Object.keys(reasons))
+    .filter((name) => !name.endsWith('_UNSPECIFIED'))
+  const known = new Map(declared.map((name) => [name, name]))
+  // An error without a reason of its own goes by its code's name, in either spelling.
+  for (const code of codes) {
+    const name = upperSnake(Code[code])
+    known.set(name, name).set(Code[code], name)
+  }
+  return (reason) => (reason === '' ? '' : (known.get(reason) ?? other))
 }
 
 /** The status of a code in the words of gRPC, which spells CANCELLED so. */

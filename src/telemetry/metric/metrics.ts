@@ -5,8 +5,8 @@ import type { ServiceState } from './state.ts'
 
 /** All metrics of one process, as app.ts and the layers see them. */
 export interface Metrics {
-  /** Records exchanges. */
-  exchanges: ExchangeObserver
+  /** Records exchanges; `reasons` are the enums that declare the reasons of errors. To be called once. */
+  exchanges: (reasons: readonly object[]) => ExchangeObserver
   /** Records statements and waits for connections. */
   statements: ObserveStatements
   /** Reads the state whenever somebody asks for the metrics; to be called once. */

@@ -61,7 +61,7 @@ export async function startMetrics({ conf, identity, env, log }: MetricsInit): P
   }
 
   return {
-    exchanges: exchanges.observer,
+    exchanges: exchanges.observerFor,
     statements: statements.observe,
     watch: (state) => watchState(meter, state),
     text: prometheus.text,

@@ -60,18 +60,3 @@ export const db = {
   status: 'db.response.status_code',
   pool: 'db.client.connection.pool.name',
 } as const
-
-export const user = {
-  id: 'user.id',
-  name: 'user.name',
-  email: 'user.email',
-  phone: 'user.phone',
-} as const
-
-export const list = {
-  page: 'pagination.page',
-  size: 'pagination.size',
-  after: 'pagination.after',
-  total: 'result.total',
-  count: 'result.count',
-} as const

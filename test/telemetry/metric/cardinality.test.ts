@@ -78,7 +78,8 @@ test('unknown paths, methods and header values make no series', async (t) => {
 })
 
 test('unknown reasons make no series', async (t) => {
-  const { observer, families } = exchangeMetrics({ scheme: 'http', paths: [] }, refusals().of)
+  const { observerFor, families } = exchangeMetrics({ scheme: 'http', paths: [] }, refusals().of)
+  const observer = observerFor([])
   const exchange = (reason: string): Exchange => ({
     method: 'GET',
     path: '/',
