@@ -38,7 +38,7 @@ function fail(err: unknown): never {
 }
 
 async function migrate(conf: Conf): Promise<void> {
-  const { openDatabase } = await import('./app.ts')
+  const { openDatabase } = await import('./app/storage.ts')
   const log = await createLog(conf.log, process.stdout.isTTY, { version })
   const db = openDatabase(conf.data.database)
   try {
@@ -52,7 +52,7 @@ async function migrate(conf: Conf): Promise<void> {
 async function seed(conf: Conf, users: number): Promise<void> {
   if (!Number.isSafeInteger(users) || users < 1)
     throw new Error('--users must be a whole number above 0')
-  const { openDatabase } = await import('./app.ts')
+  const { openDatabase } = await import('./app/storage.ts')
   const { seedUsers } = await import('./data/seed.ts')
   const db = openDatabase(conf.data.database)
   const begin = performance.now()
@@ -79,7 +79,7 @@ async function seed(conf: Conf, users: number): Promise<void> {
 async function printRoutes(conf: Conf): Promise<void> {
   const log = await createLog({ ...conf.log, level: 'silent' }, false, { version })
   const { createApp } = await import('./app.ts')
-  process.stdout.write(createApp({ conf, log }).routes())
+  process.stdout.write(createApp({ conf, log, version }).routes())
 }
 
 async function serve(conf: Conf): Promise<void> {

@@ -73,7 +73,7 @@ export async function startApp(t: Test, options: StartOptions) {
   if (spans) tracing = await tracingInto(spans, conf, log)
   const identity = { service: 'user-service', version: 'test' }
   const metrics = measured ? await startMetrics({ conf, identity, env: {}, log }) : undefined
-  const app = createApp({ conf, log, tracing, metrics, ...(now && { now }) })
+  const app = createApp({ conf, log, tracing, metrics, version: 'test', ...(now && { now }) })
   t.teardown(() => app.stop())
   const { http, grpc } = await app.start((err) => t.fail(err))
   return {

@@ -1,0 +1,120 @@
+import type { AddressInfo } from 'node:net'
+import type { SecureVersion } from 'node:tls'
+import type { FastifyInstance } from 'fastify'
+import type { Logger } from 'pino'
+import type { Conf } from '../conf/conf.ts'
+import { ErrorReason } from '../gen/api/errors/v1/error_reason_pb.ts'
+import { idleMemory } from '../memory/idle.ts'
+import { admission } from '../server/admission/admission.ts'
+import { grpcServer } from '../server/grpc.ts'
+import type { Readiness } from '../server/health/readiness.ts'
+import { httpServer } from '../server/http.ts'
+import { interceptors } from '../server/interceptor/list.ts'
+import type { InvalidOf } from '../server/interceptor/validate.ts'
+import type { DualListener } from '../server/listener/listener.ts'
+import { loadTls, type Tls } from '../server/listener/tls.ts'
+import { parseOrigins } from '../server/origin/cors.ts'
+import { callLimits, deadlines, portLimits } from './limits.ts'
+import { type Module, routesOf } from './module.ts'
+import { ownServices } from './own-services.ts'
+import type { Watch } from './watch.ts'
+
+interface PortsInit {
+  conf: Conf
+  modules: readonly Module[]
+  ready: Readiness
+  watch: Watch
+}
+
+export type Ports = ReturnType<typeof openPorts>
+
+/** The REST port and the RPC port. Neither listens yet. */
+export function openPorts({ conf, modules, ready, watch }: PortsInit) {
+  const { server } = conf
+  const closing = new AbortController()
+  const memory = idleMemory()
+  const calls = admission(callLimits(conf))
+  const tls = tlsOf(server.tls, watch.log)
+  const routes = routesOf(modules)
+  const own = ownServices({
+    services: modules.flatMap(({ services }) => services),
+    ready,
+    reflection: server.reflection,
+    closing: closing.signal,
+  })
+  // What the ports refuse themselves has its reasons in ErrorReason, whatever the modules have.
+  const reasons = [ErrorReason, ...modules.map((module) => module.reasons)]
+  const options = {
+    interceptors: [
+      ...watch.interceptors,
+      ...interceptors(deadlines(server), invalidByService(modules)),
+    ],
+    observers: watch.observers(reasons, [memory.observer]),
+    admission: calls,
+    tls,
+    origins: parseOrigins(server.cors.origins),
+    limits: portLimits(server),
+  }
+  const http = httpServer({ ...options, routes }, ready)
+  const grpc = grpcServer({
+    ...options,
+    routes(router) {
+      routes(router)
+      own(router)
+    },
+  })
+
+  return {
+    /** How many calls are being worked on, and how many may be. */
+    calls: () => ({ active: calls.active, most: server.limits.maxConcurrentCalls }),
+    /** Until when the certificate is valid; undefined without TLS. */
+    certificateEnd: () => tls?.end(),
+    /** Opens both; gives where they are. Fails where an address is taken. */
+    async listen() {
+      memory.start()
+      return {
+        http: await listenOn(http, server.http.addr),
+        grpc: await listenOn(grpc, server.grpc.addr),
+      }
+    },
+    /** Takes nothing new, and waits for at most so long for what has begun. */
+    async close(graceMs: number): Promise<void> {
+      closing.abort()
+      memory.stop()
+      await Promise.all([http, grpc].map((app) => closeGracefully(app, graceMs)))
+    },
+  }
+}
+
+function invalidByService(modules: readonly Module[]): InvalidOf {
+  const makers = new Map(
+    modules.flatMap(({ services, invalid }) => services.map(({ typeName }) => [typeName, invalid])),
+  )
+  return ({ typeName }) => makers.get(typeName)
+}
+
+function tlsOf(conf: Conf['server']['tls'], log: Logger): Tls | undefined {
+  return loadTls(
+    { ...conf, minVersion: conf.minVersion as SecureVersion },
+    {
+      unusable: ({ message }) =>
+        log.error({ err: message }, 'the changed certificate cannot be used; the one before stays'),
+      refused: (reason) => log.info({ reason }, 'TLS handshake failed'),
+    },
+  )
+}
+
+function hostAndPort(addr: string) {
+  const [, host = '', port = ''] = /^(?:\[?(.*?)\]?):(\d+)$/.exec(addr) ?? []
+  return { host, port: Number(port) }
+}
+
+async function listenOn(app: FastifyInstance, addr: string): Promise<AddressInfo> {
+  await app.listen(hostAndPort(addr))
+  return app.server.address() as AddressInfo
+}
+
+async function closeGracefully(app: FastifyInstance, graceMs: number): Promise<void> {
+  await (app.server as unknown as DualListener).closeGracefully(graceMs)
+  await app.close()
+}

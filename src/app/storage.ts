@@ -1,0 +1,66 @@
+import { durationMs } from '@bufbuild/protobuf/wkt'
+import type { Logger } from 'pino'
+import type { Conf } from '../conf/conf.ts'
+import type { Database, StorageEvents } from '../data/database.ts'
+import { mysqlDatabase } from '../data/mysql/database.ts'
+import { DsnError } from '../data/mysql/dsn.ts'
+import { replicaReads } from '../data/read-replica.ts'
+import { sqliteDatabase } from '../data/sqlite/database.ts'
+import type { ObserveStatements } from '../data/statement-observer.ts'
+
+type DatabaseConf = Conf['data']['database']
+
+export type Storage = ReturnType<typeof openStorage>
+
+/** The database and, where one is configured, its read replica. Throws DsnError. */
+export function openStorage({ database }: Conf['data'], observe?: ObserveStatements) {
+  const db = openDatabase(database, observe)
+  const replica = openReplica(database, observe)
+  return {
+    db,
+    /** For what may be a little old, such as lists. */
+    reads: replica ? replicaReads(db, replica) : db,
+    pools: () => [...db.pools(), ...(replica?.pools() ?? [])],
+    /**
+     * Connects and migrates, or finds that it cannot yet. Reads go to the database while the replica
+     * does not answer, so nothing waits for it.
+     */
+    start(log: Logger, { changed, rejected }: Pick<StorageEvents, 'changed' | 'rejected'>) {
+      void replica?.start({
+        changed: ({ database }) =>
+          log.info({ database }, 'the state of the read replica has changed'),
+        migrated: () => undefined,
+        rejected,
+      })
+      return db.start({
+        changed(problems) {
+          log.info(problems, 'the state of the database has changed')
+          changed(problems)
+        },
+        migrated: (names) => log.info({ applied: names }, 'migrated'),
+        rejected,
+      })
+    },
+    async close(): Promise<void> {
+      await Promise.all([db.close(), replica?.close()])
+    },
+  }
+}
+
+/** A configured DSN means MySQL, none means the embedded file. Throws DsnError. */
+export function openDatabase(conf: DatabaseConf, observe?: ObserveStatements): Database {
+  const { source, sqlitePath } = conf
+  if (source === '') return sqliteDatabase(sqlitePath, observe)
+  return mysqlDatabase({ source, pool: poolOptions(conf), observe })
+}
+
+function openReplica(conf: DatabaseConf, observe?: ObserveStatements): Database | undefined {
+  const { source, readDsn } = conf
+  if (readDsn === '') return undefined
+  if (source === '') throw new DsnError('data.database.read_dsn needs data.database.source, too')
+  return mysqlDatabase({ source: readDsn, pool: poolOptions(conf), observe, readOnly: true })
+}
+
+function poolOptions({ poolSize, poolWait, poolQueue }: DatabaseConf) {
+  return { size: poolSize, maxWaiting: poolQueue, waitMs: durationMs(poolWait) }
+}
