@@ -3,17 +3,14 @@ import { Writable } from 'node:stream'
 import type { SpanExporter } from '@opentelemetry/sdk-trace'
 import pino, { type Logger } from 'pino'
 import type { Test } from 'tap'
-import { startMetrics } from '../../src/telemetry/metric/start.ts'
-import { createApp, type AppOptions } from '../../src/app.ts'
+import { run, type RunOptions } from '../../src/command/serve.ts'
 import { redacted } from '../../src/telemetry/log/redact.ts'
 import { type Conf, loadConf } from '../../src/conf/conf.ts'
-import { tracingSettings } from '../../src/telemetry/trace/settings.ts'
-import { startTracing } from '../../src/telemetry/trace/start.ts'
 import { freshMysqlDatabase, freshSqlitePath } from './db.ts'
 
 export type Storage = 'sqlite' | 'mysql'
 
-export interface StartOptions extends Pick<AppOptions, 'now'> {
+export interface StartOptions extends Pick<RunOptions, 'now'> {
   storage: Storage
   /** Settings by their variables, beside addresses and database. */
   env?: Record<string, string>
@@ -23,7 +20,7 @@ export interface StartOptions extends Pick<AppOptions, 'now'> {
   maxConcurrentCalls?: number
   /** Starts tracing into this exporter. */
   spans?: SpanExporter
-  /** Whether there are metrics, on a third port. */
+  /** Whether the metrics are served, on a third port. */
   measured?: boolean
   /** Changes the configuration. */
   configure?: (conf: Conf) => void
@@ -45,7 +42,7 @@ export async function startApp(t: Test, options: StartOptions) {
   const env = {
     HTTP_ADDR: '127.0.0.1:0',
     GRPC_ADDR: '127.0.0.1:0',
-    METRICS_ADDR: '127.0.0.1:0',
+    METRICS_ADDR: measured ? '127.0.0.1:0' : '',
     [storage === 'mysql' ? 'DB_DSN' : 'SQLITE_PATH']: database,
     ...given,
   }
@@ -54,28 +51,22 @@ export async function startApp(t: Test, options: StartOptions) {
   const conf = loadConf(file, env)
   Object.assign(conf.server.limits, limits)
   configure?.(conf)
+  // Any but none: it is replaced by the one given.
+  if (spans) conf.tracing.exporter = 'console'
   const lines: string[] = []
-  let tracing: Awaited<ReturnType<typeof startTracing>> | undefined
-  const log = pino(
-    {
-      level: 'trace',
-      formatters: { level: (label) => ({ level: label }), log: redacted },
-      mixin: () => tracing?.logFields() ?? {},
+  const service = await run(conf, {
+    version: 'test',
+    env: spans ? { OTEL_BSP_SCHEDULE_DELAY: '20' } : { OTEL_SDK_DISABLED: 'true' },
+    log: ({ fields }) => logInto(lines, fields),
+    created({ stop, log }) {
+      t.teardown(stop)
+      logged?.(log)
     },
-    new Writable({
-      write(chunk: Buffer, _encoding, written) {
-        lines.push(chunk.toString())
-        written()
-      },
-    }),
-  )
-  logged?.(log)
-  if (spans) tracing = await tracingInto(spans, conf, log)
-  const identity = { service: 'user-service', version: 'test' }
-  const metrics = measured ? await startMetrics({ conf, identity, env: {}, log }) : undefined
-  const app = createApp({ conf, log, tracing, metrics, version: 'test', ...(now && { now }) })
-  t.teardown(() => app.stop())
-  const { http, grpc } = await app.start((err) => t.fail(err))
+    rejected: (err) => t.fail(err),
+    exporter: spans,
+    now,
+  })
+  const { app, tracing, http, grpc, metrics } = service
   return {
     db: app.db,
     tracing,
@@ -85,18 +76,25 @@ export async function startApp(t: Test, options: StartOptions) {
     rest: { port: http.port, url: `${scheme}://127.0.0.1:${http.port}` },
     rpc: { port: grpc.port, url: `${scheme}://127.0.0.1:${grpc.port}` },
     /** Where the metrics are, when they were asked for. */
-    metrics: `http://127.0.0.1:${metrics?.address?.port}`,
+    metrics: `http://127.0.0.1:${metrics?.port}`,
     /** Everything logged so far. */
     log: (): LogLine[] => lines.map((line) => JSON.parse(line) as LogLine),
   }
 }
 
-async function tracingInto(exporter: SpanExporter, conf: Conf, log: Logger) {
-  // Any but none: it is replaced by the one given.
-  conf.tracing.exporter = 'console'
-  const settings = tracingSettings(conf.tracing, {})
-  if (settings === undefined) throw new Error('tracing is off')
-  settings.batch.delayMs = Math.min(settings.batch.delayMs, 20)
-  const identity = { service: 'user-service', version: 'test' }
-  return startTracing({ settings, identity, env: {}, log, exporter })
+/** The service's log with every level, into a list. */
+function logInto(lines: string[], fields?: () => object): Logger {
+  return pino(
+    {
+      level: 'trace',
+      formatters: { level: (label) => ({ level: label }), log: redacted },
+      ...(fields && { mixin: fields }),
+    },
+    new Writable({
+      write(chunk: Buffer, _encoding, written) {
+        lines.push(chunk.toString())
+        written()
+      },
+    }),
+  )
 }

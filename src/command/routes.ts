@@ -1,0 +1,8 @@
+import type { Logger } from 'pino'
+import { createApp } from '../app.ts'
+import type { Conf } from '../conf/conf.ts'
+
+/** The REST routes as a table for people. No port is opened for it, and no database server is needed. */
+export function routes(conf: Conf, log: Logger): string {
+  return createApp({ conf, log, version: '' }).routes()
+}
