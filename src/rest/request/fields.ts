@@ -23,7 +23,7 @@ interface Place {
 const maxDepth = 100
 
 /**
- * Reads `$fields`: `id,user.name`, `user/name`, `users(id,name)`, `user/*`, by proto or JSON names.
+ * Reads `$fields`: `id,author.name`, `author/name`, `books(id,name)`, `author/*`, by proto or JSON names.
  * Lists are walked through. Throws InvalidText.
  */
 export function parseFields(desc: DescMessage, text: string): Selection {

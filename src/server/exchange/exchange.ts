@@ -25,7 +25,7 @@ export interface Exchange {
   protocol: Protocol
   /** `/package.Service/Method`; empty until a route is known. */
   operation: string
-  /** The template of a REST path, `/v1/users/{id}`; empty elsewhere and until it is known. */
+  /** The template of a REST path, `/v1/books/{id}`; empty elsewhere and until it is known. */
   route: string
   /** When the request arrived, by `performance.now()`. */
   readonly startedAt: number

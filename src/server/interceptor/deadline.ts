@@ -4,7 +4,7 @@ import { refusal } from '../connect-error.ts'
 
 export interface Deadlines {
   defaultMs: number
-  /** By operation, such as `/api.user.v1.User/ListUsers`. */
+  /** By operation, `/package.Service/Method`. */
   byOperation: ReadonlyMap<string, number>
 }
 
