@@ -21,7 +21,7 @@ export interface UserFields {
 export type NewUser = UserFields & { createdAt: Date }
 
 /** What a list reads: the users after an id, or a window counted in rows from the start. */
-export type UserWindow = { after: bigint; limit: number } | { offset: number; limit: number }
+type UserWindow = { after: bigint; limit: number } | { offset: number; limit: number }
 
 /**
  * Storage of users. Every call fails with DATABASE_UNAVAILABLE when the database cannot be used, and

@@ -1,7 +1,7 @@
 import { ScalarType, type DescField, type JsonValue } from '@bufbuild/protobuf'
 
 /** A value as the file has it, or as text that a placeholder put there. */
-export type Leaf = {
+type Leaf = {
   allowed: string
   accepts: (value: unknown) => value is JsonValue
   fromText: (text: string) => unknown

@@ -15,7 +15,7 @@ export function driverError(err: unknown): unknown {
 }
 
 /** The statement that failed, without its parameters. */
-export function failedStatement(err: unknown): string | undefined {
+function failedStatement(err: unknown): string | undefined {
   return err instanceof drizzleOrm.DrizzleQueryError ? err.query : undefined
 }
 

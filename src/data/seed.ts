@@ -14,7 +14,7 @@ const names = [
   'Zoë Çelik',
 ]
 
-export interface SeedOptions {
+interface SeedOptions {
   users: number
   /** Makes the mail addresses of this run differ from those of others. */
   run: string

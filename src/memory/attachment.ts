@@ -1,4 +1,4 @@
-export interface Attachment<Key extends object, Value> {
+interface Attachment<Key extends object, Value> {
   of: (key: Key) => Value | undefined
   attach: (key: Key, value: Value) => void
   detach: (key: Key) => void

@@ -2,7 +2,7 @@ import { setFlagsFromString } from 'node:v8'
 import { runInNewContext } from 'node:vm'
 import type { ExchangeObserver } from '../server/exchange/exchange.ts'
 
-export interface IdleMemory {
+interface IdleMemory {
   observer: ExchangeObserver
   start(): void
   stop(): void

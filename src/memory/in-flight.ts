@@ -8,8 +8,6 @@ interface Link<T> extends Entry<T> {
   present: boolean
 }
 
-export type InFlight<T> = ReturnType<typeof inFlight<T>>
-
 /**
  * Keeps what is under way, in order of arrival: a list, linked in both directions. Not a Set or a Map:
  * V8 makes a new table of theirs after every few entries that come and go, each old one refers to its

@@ -141,7 +141,7 @@ export function retryAfterSeconds(error: ConnectError): number | undefined {
 }
 
 /** The body of every error: Kratos' errors.Status. */
-export interface ErrorBody {
+interface ErrorBody {
   /** Equal to the HTTP status. */
   code: number
   reason: string

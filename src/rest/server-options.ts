@@ -6,7 +6,7 @@ import { errorBody, restError, restRefusal, type RestRefusal } from './errors.ts
 import { sendError } from './answer/answer.ts'
 import type { RestObserver } from './options.ts'
 
-export interface SocketObserver {
+interface SocketObserver {
   /** A connection is refused, before there was a request or in the middle of one. */
   refused(socket: Socket, error: ConnectError, status: number, reason: string): void
 }

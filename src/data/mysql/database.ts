@@ -25,7 +25,7 @@ const deadlockAttempts = 5
 const deadlockPauseMs = 20
 const migrationRetryMs = 1_000
 
-export interface MysqlOptions {
+interface MysqlOptions {
   source: string
   pool: SlotLimits
   observe?: ObserveStatements | undefined

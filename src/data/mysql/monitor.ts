@@ -5,7 +5,7 @@ import { setTimeout as sleep } from 'node:timers/promises'
 const intervalMs = 250
 const answerMs = 400
 
-export interface MonitorEvents {
+interface MonitorEvents {
   /** The server answers, for the first time or again. */
   up: () => void
   /** It does not, for this reason. */

@@ -12,8 +12,6 @@ interface PoolWatch {
   greeted?: (system: 'mysql' | 'mariadb') => void
 }
 
-export type ConnectionPool = ReturnType<typeof connectionPool>
-
 /**
  * A pool whose calls can be given up: mysql2 leaves a statement that nobody waits for any more on
  * its connection, so whoever gives up destroys the connection.

@@ -20,7 +20,7 @@ export interface Acceptance {
 }
 
 /** An answer that is no error. */
-export interface Answer {
+interface Answer {
   message: Message
   /** A string, since node:http writes it in one piece with the headers. */
   json: string

@@ -6,7 +6,7 @@ import { addNulls, mayLackNulls } from './nulls.ts'
 import type { HttpBinding } from '../route/rules.ts'
 import type { SystemParameters } from '../request/system-parameters.ts'
 
-export interface EncodeOptions {
+interface EncodeOptions {
   /** Default values are written out, and null for what is not set, as Kratos does. */
   emitDefaults: boolean
   /** Messages that google.protobuf.Any may hold. */

@@ -31,7 +31,7 @@ export interface BindOptions extends ParameterOptions {
 }
 
 /** What a request carries besides its method. */
-export interface RequestParts {
+interface RequestParts {
   /** Decoded values of the template's variables, in their order. */
   values: readonly string[]
   /** The raw query string, without the question mark. */
@@ -41,7 +41,7 @@ export interface RequestParts {
 }
 
 /** A request message, and the names under which the client sent its fields. */
-export interface BoundRequest {
+interface BoundRequest {
   message: Message
   system: SystemParameters
   /** Gives a field path of the message (proto names) as this client spelled it. */

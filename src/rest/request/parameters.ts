@@ -22,7 +22,7 @@ export interface ParameterOptions extends TextOptions {
 }
 
 /** What parameters are to fill: the query of a request, or a form. */
-export interface ParameterTarget {
+interface ParameterTarget {
   desc: DescMessage
   message: Message
   /** The field that the body fills, `*` for all. */

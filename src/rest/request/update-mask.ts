@@ -5,7 +5,7 @@ import { fieldNamed } from '../field-path.ts'
 import type { HttpBinding } from '../route/rules.ts'
 
 /** Where a PATCH has its mask and the message that the mask is about. */
-export interface DerivedMask {
+interface DerivedMask {
   readonly localName: string
   readonly about: DescMessage
 }

@@ -1,7 +1,7 @@
 import { unescapeSegment } from './unescape.ts'
 
 /** One segment of a template. A literal is percent-decoded, as are the path segments it meets. */
-export type Segment = { kind: 'literal'; value: string } | { kind: 'single' } | { kind: 'deep' }
+type Segment = { kind: 'literal'; value: string } | { kind: 'single' } | { kind: 'deep' }
 
 /** The part of a template that fills one request field. */
 export interface PathVariable {
