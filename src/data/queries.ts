@@ -1,22 +1,27 @@
-import type { NewUser, User, UserFields } from '../biz/user.ts'
+import type { NewUser, User, UserFields, UserRepo } from '../biz/user.ts'
 
 /** The statements of every noun on one connection; a transaction may use those of several. */
 export interface Queries {
   readonly users: UserQueries
 }
 
-/** The statements of the users table on one connection; each is built once. */
-export interface UserQueries {
-  insert(user: NewUser): Promise<bigint>
+/** A repository's methods without the signal, which a call has given to get the connection. */
+type OnConnection<Repo> = {
+  [Name in keyof Repo]: Repo[Name] extends (...args: [...infer Args, AbortSignal]) => infer Result
+    ? (...args: Args) => Result
+    : never
+}
+
+/**
+ * The statements of the users table on one connection; each is built once. A method of the repository
+ * is one statement, except for those that are made of other ones here.
+ */
+export interface UserQueries extends OnConnection<Omit<UserRepo, 'list' | 'update'>> {
   insertMany(users: NewUser[]): Promise<void>
-  find(id: bigint): Promise<User | undefined>
   after(id: bigint, limit: number): Promise<User[]>
   window(offset: number, limit: number): Promise<User[]>
-  count(): Promise<number>
   /** Gives whether there was a row. */
   update(id: bigint, changes: Partial<UserFields>): Promise<boolean>
-  /** Gives whether there was a row. */
-  delete(id: bigint): Promise<boolean>
 }
 
 /**
