@@ -3,6 +3,7 @@ import {
   type DescMethodUnary,
   fromJson,
   fromJsonString,
+  getOption,
   type JsonObject,
   type JsonValue,
   toJson,
@@ -15,6 +16,7 @@ import {
 } from '@connectrpc/connect-node'
 import { codeToString, errorFromJson } from '@connectrpc/connect/protocol-connect'
 import { User } from '../../src/gen/api/user/v1/user_pb.ts'
+import { http as httpRule } from '../../src/gen/google/api/annotations_pb.ts'
 import { BadRequestSchema, ErrorInfoSchema } from '../../src/gen/google/rpc/error_details_pb.ts'
 import type { RunningApp } from '../help/app.ts'
 import { http1Wire, type Send, type Wire } from './wire.ts'
@@ -116,17 +118,24 @@ interface RestRequest {
   body?: JsonValue | undefined
 }
 
-const restRequests: Record<Method, (request: JsonObject) => RestRequest> = {
-  createUser: (request) => ({ method: 'POST', path: '/v1/users', body: request }),
-  getUser: ({ id }) => ({ method: 'GET', path: `/v1/users/${inPath(id)}` }),
-  listUsers: (request) => ({ method: 'GET', path: '/v1/users', query: request }),
-  updateUser: ({ id, user, ...query }) => ({
-    method: 'PATCH',
-    path: `/v1/users/${inPath(id)}`,
-    query,
-    body: user,
-  }),
-  deleteUser: ({ id }) => ({ method: 'DELETE', path: `/v1/users/${inPath(id)}` }),
+/**
+ * The request that a client generated from the proto's HTTP rule makes: the path's variables in the
+ * path, the rule's body in the body, and all else in the query.
+ */
+function restRequest(method: Method, request: JsonObject): RestRequest {
+  const { pattern, body } = getOption(unary(method), httpRule)
+  const rest = { ...request }
+  function take(name: string): JsonValue | undefined {
+    const value = rest[name]
+    delete rest[name]
+    return value
+  }
+  const path = String(pattern.value).replace(/\{(\w+)\}/g, (_variable, name: string) =>
+    inPath(take(name)),
+  )
+  const verb = { method: String(pattern.case).toUpperCase(), path }
+  if (body === '*') return { ...verb, body: rest }
+  return body === '' ? { ...verb, query: rest } : { ...verb, body: take(body), query: rest }
 }
 
 /** A path cannot leave its variable out. */
@@ -148,7 +157,7 @@ const codeOfStatus: Record<number, string> = {
 
 function byRest(send: Send): Call {
   return async function call(method, request) {
-    const { method: verb, path, query = {}, body } = restRequests[method](request)
+    const { method: verb, path, query = {}, body } = restRequest(method, request)
     const params = new URLSearchParams()
     for (const [name, value] of Object.entries(query))
       if (value !== null) params.append(name, inText(value))
