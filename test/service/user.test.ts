@@ -15,11 +15,11 @@ const ada: DomainUser = {
   createdAt: new Date(1999),
 }
 
-/** The service over a use case that has `user` under every id, and two pages of nobody. */
+/** The service over a use case that has `user` under every id, and two pages of nobody; other calls fail. */
 function service(user = ada) {
   const updates: Partial<UserFields>[] = []
   const queries: UserQuery[] = []
-  const usecase: UserUsecase = {
+  const usecase: Partial<UserUsecase> = {
     create: async (fields) => ({ ...user, ...fields, id: 9n, name: `stored ${fields.name}` }),
     get: async (id) => ({ ...user, id }),
     async update(id, changes) {
@@ -32,9 +32,12 @@ function service(user = ada) {
     },
     delete: async () => undefined,
   }
-  const transport = createRouterTransport((router) => router.service(User, userService(usecase)), {
-    router: { interceptors: [errors] },
-  })
+  const transport = createRouterTransport(
+    (router) => router.service(User, userService(usecase as UserUsecase)),
+    {
+      router: { interceptors: [errors] },
+    },
+  )
   return { client: createClient(User, transport), updates, queries }
 }
 
