@@ -56,7 +56,7 @@ const commands: Record<string, (conf: Conf, users: number) => Promise<unknown>> 
   },
   async migrate(conf) {
     const { migrate } = await import('./command/migrate.ts')
-    await migrate(conf, createLog(conf.log, process.stdout.isTTY, { version }))
+    await migrate(conf, await createLog(conf.log, process.stdout.isTTY, { version }))
   },
   async seed(conf, users) {
     const { seed } = await import('./command/seed.ts')
@@ -64,7 +64,7 @@ const commands: Record<string, (conf: Conf, users: number) => Promise<unknown>> 
   },
   async routes(conf) {
     const { routes } = await import('./command/routes.ts')
-    const silent = createLog({ ...conf.log, level: 'silent' }, false, { version })
+    const silent = await createLog({ ...conf.log, level: 'silent' }, false, { version })
     process.stdout.write(routes(conf, silent))
   },
 }
