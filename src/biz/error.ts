@@ -45,25 +45,28 @@ export class DomainError<Reason extends string = string> extends Error {
   }
 }
 
-/** A request may break a rule a hundred thousand times; the first violations are named, the rest counted. */
-const maxNamed = 8
+/** How many violations an error names; a request may break a rule a hundred thousand times. */
+export const maxNamed = 8
 
-function named(violations: readonly FieldViolation[]): readonly FieldViolation[] {
+function named(violations: readonly FieldViolation[], further: number): readonly FieldViolation[] {
   const [unnamed] = violations.slice(maxNamed, maxNamed + 1)
   if (unnamed === undefined) return violations
-  const rule = `and ${violations.length - maxNamed} more problems, which are not listed`
+  const count = violations.length - maxNamed + further
+  const rule = `and ${count} more problems, which are not listed`
   return [...violations.slice(0, maxNamed), { field: unnamed.field, rule }]
 }
 
 /**
  * Refuses a request for its offending fields, the first few by name and the others by number, with the
- * reason of the noun concerned.
+ * reason of the noun concerned. `further` counts those that `broken` leaves out; if there are any,
+ * `broken` has more than `maxNamed`.
  */
 export function invalidInput<Reason extends string>(
   reason: Reason,
   broken: readonly FieldViolation[],
+  further = 0,
 ): DomainError<Reason> {
-  const violations = named(broken)
+  const violations = named(broken, further)
   const message = violations.map(({ field, rule }) => `${field}: ${rule}`).join('; ')
   return new DomainError({ kind: 'invalid_argument', reason, message, violations })
 }

@@ -114,9 +114,9 @@ function normalized<T extends Partial<UserFields>>(fields: T): T {
   }
 }
 
-/** Refuses a request for all its offending fields at once: INVALID_USER_INPUT. */
-export function invalidUserInput(violations: readonly FieldViolation[]): DomainError {
-  return invalidInput<Reason>('INVALID_USER_INPUT', violations)
+/** Refuses a request for its offending fields, as invalidInput does: INVALID_USER_INPUT. */
+export function invalidUserInput(broken: readonly FieldViolation[], further = 0): DomainError {
+  return invalidInput<Reason>('INVALID_USER_INPUT', broken, further)
 }
 
 function notFound(id: bigint): never {

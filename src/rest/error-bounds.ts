@@ -82,9 +82,9 @@ function boundedDetail(detail: Detail, bytes: number): Detail | undefined {
   const { desc, value } = detail
   switch (desc.typeName) {
     case ErrorInfoSchema.typeName:
-      return { desc, value: boundedInfo(value as Partial<ErrorInfo>, bytes) }
+      return { desc, value: boundedInfo(value, bytes) }
     case BadRequestSchema.typeName:
-      return { desc, value: boundedRequest(value as Partial<BadRequest>, bytes) }
+      return { desc, value: boundedRequest(value, bytes) }
     default:
       return toBinary(desc, create(desc, value)).byteLength <= bytes ? detail : undefined
   }

@@ -7,7 +7,7 @@ import type {
 } from '../gen/api/user/v1/user_pb.ts'
 import { GetUserReplySchema } from '../gen/api/user/v1/user_pb.ts'
 import { create } from '@bufbuild/protobuf'
-import type { FieldViolation } from '../biz/error.ts'
+import { type FieldViolation, maxNamed } from '../biz/error.ts'
 import {
   clearedField,
   invalidUserInput,
@@ -66,26 +66,27 @@ function toChanges({ user, updateMask }: UpdateUserRequest): Partial<UserFields>
   const masked = mask.includes('*') ? fieldNames : fieldNames.filter((name) => mask.includes(name))
   const given = fieldNames.filter((name) => user?.[name] !== undefined)
   const changes: Partial<UserFields> = {}
-  const violations = unknownPaths(mask)
+  const { violations, further } = unknownPaths(mask)
   for (const name of mask.length === 0 ? given : masked) {
     const value = user?.[name] ?? clearedField[name]
     if (value === undefined) violations.push({ field: `user.${name}`, rule: 'cannot be cleared' })
     else changes[name] = value
   }
-  if (violations.length > 0) throw invalidUserInput(violations)
+  if (violations.length > 0) throw invalidUserInput(violations, further)
   if (Object.keys(changes).length === 0)
     throw invalid('user', `must have something to change: ${fieldNames.join(', ')}`)
   return changes
 }
 
-function unknownPaths(mask: readonly string[]): FieldViolation[] {
-  const known: readonly string[] = ['*', ...fieldNames]
-  return mask
-    .filter((path) => !known.includes(path))
-    .map((path) => ({
-      field: 'update_mask',
-      rule: `has the unknown path "${excerpt(path)}"; allowed are ${known.join(', ')}`,
-    }))
+/** No more violations than are named and one: a mask may have a hundred thousand paths. */
+function unknownPaths(mask: readonly string[]): { violations: FieldViolation[]; further: number } {
+  const known = new Set<string>(['*', ...fieldNames])
+  const unknown = mask.filter((path) => !known.has(path))
+  const violations = unknown.slice(0, maxNamed + 1).map((path) => ({
+    field: 'update_mask',
+    rule: `has the unknown path "${excerpt(path)}"; allowed are ${[...known].join(', ')}`,
+  }))
+  return { violations, further: unknown.length - violations.length }
 }
 
 // Longer than any path, so that the rest of a rule is seen.

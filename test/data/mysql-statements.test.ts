@@ -57,7 +57,7 @@ test(`random texts come back as sent from a server of GBK (DATA_SEED=${seed})`, 
   for (let at = 0; at < sent.length; at += page) {
     const [many, ...single] = [sent.slice(at + 99, at + page), ...sent.slice(at, at + 99)]
     for (const user of single) await repo.insert(user, signal)
-    await db.tx(signal, (users) => users.insertMany(many))
+    await db.tx(signal, ({ users }) => users.insertMany(many))
   }
   let after = 0n
   for (let at = 0; at < sent.length; at += page) {
@@ -84,7 +84,7 @@ test('no statement has a value in its text', async (t) => {
     await repo.list({ after: id, limit: at }, signal)
     await repo.list({ offset: at, limit: at }, signal)
     await repo.delete(id, signal)
-    await db.tx(signal, (users) => users.insertMany([newUser(name, at)]))
+    await db.tx(signal, ({ users }) => users.insertMany([newUser(name, at)]))
     const rows = await server.read(
       "SELECT DISTINCT argument FROM mysql.general_log WHERE user_host LIKE 'app%' AND command_type IN ('Query', 'Prepare')",
     )

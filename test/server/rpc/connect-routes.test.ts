@@ -70,8 +70,8 @@ async function serve(t: Test, implementation: Implementation) {
         },
       })
     },
-    interceptors: interceptors({ defaultMs: 5000, byOperation: new Map() }),
-    observers: [accessLog(log), metrics.exchanges],
+    interceptors: interceptors({ defaultMs: 5000, byOperation: new Map() }, () => undefined),
+    observers: [accessLog(log), metrics.exchanges([])],
     admission: admission({ atOnce: 100, most: 100 }),
     tls: undefined,
     origins: [],
