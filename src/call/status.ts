@@ -1,7 +1,7 @@
-import { Code } from '@connectrpc/connect'
+import { Code, type ConnectError } from '@connectrpc/connect'
 
 /** HTTP status of each code, as in the comments of google/rpc/code.proto. One way: never back. */
-export const httpStatusOf: Record<Code, number> = {
+const httpStatusOf: Record<Code, number> = {
   [Code.Canceled]: 499,
   [Code.Unknown]: 500,
   [Code.InvalidArgument]: 400,
@@ -18,4 +18,22 @@ export const httpStatusOf: Record<Code, number> = {
   [Code.Unavailable]: 503,
   [Code.DataLoss]: 500,
   [Code.Unauthenticated]: 401,
+}
+
+/**
+ * Gives an error the HTTP status that says more than its code's own. As a property, because instanceof
+ * takes every ConnectError for one of a subclass.
+ */
+export function withStatus<E extends ConnectError>(error: E, status: number | undefined): E {
+  return status === undefined ? error : Object.assign(error, { httpStatus: status })
+}
+
+/** The status that `withStatus` gave an error, if it did. */
+export function ownStatusOf(error: ConnectError): number | undefined {
+  return 'httpStatus' in error ? Number(error.httpStatus) : undefined
+}
+
+/** The HTTP status of an error: its own where it has one, else its code's. */
+export function statusOf(error: ConnectError): number {
+  return ownStatusOf(error) ?? httpStatusOf[error.code]
 }

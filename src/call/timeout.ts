@@ -1,53 +1,74 @@
+import type { IncomingHttpHeaders } from 'node:http'
 import { Code } from '@connectrpc/connect'
-import { restRefusal } from '../rest/errors.ts'
+import { refusal } from './refusal.ts'
 
-/** A way to say how long the client waits; each reads the header's text as milliseconds. */
-type Spelling = [
-  header: string,
-  pattern: RegExp,
-  allowed: string,
-  read: (parts: string[]) => number,
-]
+/** A way to say how long the client waits. */
+interface Spelling {
+  pattern: RegExp
+  allowed: string
+  /** Reads what the pattern has captured as milliseconds. */
+  read: (...captured: string[]) => number
+}
 
 const unitMs: Record<string, number> = { H: 3_600_000, M: 60_000, S: 1000, m: 1, u: 1e-3, n: 1e-6 }
 
-const spellings: Spelling[] = [
+const spellings = {
   // Google's API clients send seconds.
-  [
-    'x-server-timeout',
-    /^(\d{1,10}(?:\.\d{1,9})?)$/,
-    'seconds, such as 1.5',
-    ([seconds]) => Number(seconds) * 1000,
-  ],
-  ['connect-timeout-ms', /^(\d{1,10})$/, 'milliseconds of at most 10 digits', ([ms]) => Number(ms)],
-  [
-    'grpc-timeout',
-    /^(\d{1,8})([HMSmun])$/,
-    'at most 8 digits and one of H M S m u n',
-    ([value, unit = '']) => Number(value) * (unitMs[unit] ?? 1),
-  ],
-]
+  'x-server-timeout': {
+    pattern: /^(\d{1,10}(?:\.\d{1,9})?)$/,
+    allowed: 'seconds, such as 1.5',
+    read: (seconds) => Number(seconds) * 1000,
+  },
+  'connect-timeout-ms': {
+    pattern: /^(\d{1,10})$/,
+    allowed: 'milliseconds of at most 10 digits',
+    read: Number,
+  },
+  'grpc-timeout': {
+    pattern: /^(\d{1,8})([HMSmun])$/,
+    allowed: 'at most 8 digits and one of H M S m u n',
+    read: (value, unit = '') => Number(value) * (unitMs[unit] ?? 1),
+  },
+} satisfies Record<string, Spelling>
+
+/** A header by which clients say how long they wait. */
+export type TimeoutHeader = keyof typeof spellings
+
+/** The time that one header gives a call: undefined for none, null for one that is not of its form. */
+export function timeoutMs(
+  name: TimeoutHeader,
+  { [name]: text }: IncomingHttpHeaders,
+): number | undefined | null {
+  if (text === undefined) return undefined
+  const { pattern, read }: Spelling = spellings[name]
+  const [, ...captured] = pattern.exec(String(text)) ?? []
+  return captured.length === 0 ? null : read(...captured)
+}
+
+const allHeaders = Object.keys(spellings) as TimeoutHeader[]
 
 /**
  * The time that a client gives a call, in milliseconds: the least of its timeout headers and of
- * `mostMs`, undefined if it sent none. Throws INVALID_PARAMETER for a header that is not of its form.
+ * `maxMs`, undefined if it sent none. Throws INVALID_PARAMETER for a header that is not of its form.
  */
 export function clientTimeoutMs(
-  headers: Record<string, string | string[] | undefined>,
-  mostMs = Number.POSITIVE_INFINITY,
+  headers: IncomingHttpHeaders,
+  maxMs = Number.POSITIVE_INFINITY,
+  names: readonly TimeoutHeader[] = allHeaders,
 ): number | undefined {
   let least: number | undefined
-  if (!spellings.some(([header]) => header in headers)) return undefined
-  for (const [header, pattern, allowed, read] of spellings) {
-    const text = headers[header]
-    if (text === undefined) continue
-    const match = pattern.exec(String(text))
-    if (match === null)
-      throw restRefusal(Code.InvalidArgument, 'INVALID_PARAMETER', `${header} must be ${allowed}`, {
-        metadata: { [header]: `must be ${allowed}` },
-      })
-    const ms = read(match.slice(1))
-    least = Math.min(least ?? mostMs, ms)
+  for (const name of names) {
+    const ms = timeoutMs(name, headers)
+    if (ms === undefined) continue
+    if (ms === null) throw malformed(name)
+    least = Math.min(least ?? maxMs, ms)
   }
   return least
+}
+
+function malformed(name: TimeoutHeader) {
+  const rule = `must be ${spellings[name].allowed}`
+  return refusal(Code.InvalidArgument, 'INVALID_PARAMETER', `${name} ${rule}`, {
+    metadata: { [name]: rule },
+  })
 }

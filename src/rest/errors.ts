@@ -1,50 +1,17 @@
 import { Code, ConnectError } from '@connectrpc/connect'
-import {
-  BadRequestSchema,
-  ErrorInfoSchema,
-  RetryInfoSchema,
-} from '../gen/google/rpc/error_details_pb.ts'
-import { boundedError, shortenedKey } from './error-bounds.ts'
+import { BadRequestSchema, ErrorInfoSchema } from '../gen/google/rpc/error_details_pb.ts'
+import { shortenedKey } from '../call/error-bounds.ts'
+import { refusal, type RefusalDetails, rulesByField } from '../call/refusal.ts'
 import { acceptedTypes } from './media-type.ts'
-import { httpStatusOf } from '../call/status.ts'
+import { statusOf } from '../call/status.ts'
 
-interface RefusalInit {
-  /** HTTP status where it says more than the code's own. */
-  status?: number
-  metadata?: Record<string, string>
-  headers?: Record<string, string>
-  cause?: unknown
-}
-
-/**
- * What the REST port refuses by itself: a ConnectError with ErrorInfo and, perhaps, its own status.
- * Not a subclass, because ConnectError's instanceof takes every ConnectError for one.
- */
-export type RestRefusal = ConnectError & { readonly httpStatus: number }
-
-export function restRefusal(
-  code: Code,
-  reason: string,
-  message: string,
-  { status = httpStatusOf[code], metadata = {}, headers, cause }: RefusalInit = {},
-): RestRefusal {
-  const details = [{ desc: ErrorInfoSchema, value: { reason, metadata } }]
-  const error = boundedError({ code, message, headers, details, cause })
-  return Object.assign(error, { httpStatus: status })
-}
-
-/** The HTTP status of an error: its own where it has one, else its code's. */
-export function statusOf(error: ConnectError): number {
-  return 'httpStatus' in error ? Number(error.httpStatus) : httpStatusOf[error.code]
-}
-
-export const routeNotFound = (method: string, path: string): RestRefusal =>
-  restRefusal(Code.Unimplemented, 'ROUTE_NOT_FOUND', `there is no route ${method} ${path}`, {
+export const routeNotFound = (method: string, path: string): ConnectError =>
+  refusal(Code.Unimplemented, 'ROUTE_NOT_FOUND', `there is no route ${method} ${path}`, {
     status: 404,
   })
 
-export const methodNotAllowed = (method: string, allow: string): RestRefusal =>
-  restRefusal(
+export const methodNotAllowed = (method: string, allow: string): ConnectError =>
+  refusal(
     Code.Unimplemented,
     'METHOD_NOT_ALLOWED',
     allow === ''
@@ -53,8 +20,8 @@ export const methodNotAllowed = (method: string, allow: string): RestRefusal =>
     { status: 405, headers: { Allow: allow } },
   )
 
-export const malformedUrl = (): RestRefusal =>
-  restRefusal(
+export const malformedUrl = (): ConnectError =>
+  refusal(
     Code.InvalidArgument,
     'MALFORMED_URL',
     'the path or the query has a broken percent escape or is not UTF-8',
@@ -62,11 +29,11 @@ export const malformedUrl = (): RestRefusal =>
 
 export const malformedBody = (
   message: string,
-  init?: Pick<RefusalInit, 'metadata' | 'cause'>,
-): RestRefusal => restRefusal(Code.InvalidArgument, 'MALFORMED_BODY', message, init)
+  init?: Pick<RefusalDetails, 'metadata' | 'cause'>,
+): ConnectError => refusal(Code.InvalidArgument, 'MALFORMED_BODY', message, init)
 
-export const unsupportedMediaType = (given: string, accepted: string): RestRefusal =>
-  restRefusal(
+export const unsupportedMediaType = (given: string, accepted: string): ConnectError =>
+  refusal(
     Code.InvalidArgument,
     'UNSUPPORTED_MEDIA_TYPE',
     `the body's content type is ${given || 'not given'}; accepted are ${accepted}`,
@@ -74,15 +41,15 @@ export const unsupportedMediaType = (given: string, accepted: string): RestRefus
   )
 
 /** Names each offending parameter as it was sent, with the rule that it breaks. */
-export function invalidParameters(rules: Record<string, string>): RestRefusal {
+export function invalidParameters(rules: Record<string, string>): ConnectError {
   const message = Object.entries(rules)
     .map(([name, rule]) => `${name}: ${rule}`)
     .join('; ')
-  return restRefusal(Code.InvalidArgument, 'INVALID_PARAMETER', message, { metadata: rules })
+  return refusal(Code.InvalidArgument, 'INVALID_PARAMETER', message, { metadata: rules })
 }
 
-export const unsupportedEncoding = (given: string, accepted: readonly string[]): RestRefusal =>
-  restRefusal(
+export const unsupportedEncoding = (given: string, accepted: readonly string[]): ConnectError =>
+  refusal(
     Code.InvalidArgument,
     'UNSUPPORTED_MEDIA_TYPE',
     `the body's content encoding is ${given}; accepted are identity, ${accepted.join(', ')}`,
@@ -90,24 +57,24 @@ export const unsupportedEncoding = (given: string, accepted: readonly string[]):
   )
 
 /** Nothing that the client accepts can be given. */
-export const notAcceptable = (header: string, given: string, offered: string): RestRefusal =>
-  restRefusal(
+export const notAcceptable = (header: string, given: string, offered: string): ConnectError =>
+  refusal(
     Code.InvalidArgument,
     'NOT_ACCEPTABLE',
     `${header} is ${given}; what can be given is ${offered}`,
     { status: 406 },
   )
 
-export const bodyTooLarge = (limit: number): RestRefusal =>
-  restRefusal(
+export const bodyTooLarge = (limit: number): ConnectError =>
+  refusal(
     Code.ResourceExhausted,
     'BODY_TOO_LARGE',
     `the body is larger than ${limit} bytes, the most that is accepted`,
     { status: 413 },
   )
 
-const malformedRequest = (message: string, cause: unknown): RestRefusal =>
-  restRefusal(Code.InvalidArgument, 'MALFORMED_REQUEST', message, { cause })
+const malformedRequest = (message: string, cause: unknown): ConnectError =>
+  refusal(Code.InvalidArgument, 'MALFORMED_REQUEST', message, { cause })
 
 /**
  * Turns what Fastify or a handler threw into the error to answer with; unknown causes stay inside.
@@ -128,16 +95,8 @@ export function restError(err: unknown, bodyLimit = 0): ConnectError {
     case 'FST_ERR_CTP_INVALID_CONTENT_LENGTH':
       return malformedRequest('the body is not as long as its Content-Length says', err)
     default:
-      return restRefusal(Code.Internal, 'INTERNAL', 'internal error', { cause: err })
+      return refusal(Code.Internal, 'INTERNAL', 'internal error', { cause: err })
   }
-}
-
-/** Whole seconds after which to try again, by the RetryInfo of an error. */
-export function retryAfterSeconds(error: ConnectError): number | undefined {
-  const [info] = error.findDetails(RetryInfoSchema)
-  if (info?.retryDelay === undefined) return undefined
-  const { seconds, nanos } = info.retryDelay
-  return Math.max(0, Number(seconds) + (nanos > 0 ? 1 : 0))
 }
 
 /** The body of every error: Kratos' errors.Status. */
@@ -157,26 +116,22 @@ export function errorBody(err: ConnectError, sent: (field: string) => string): E
   const [info] = err.findDetails(ErrorInfoSchema)
   const violations = err.findDetails(BadRequestSchema).flatMap((bad) => bad.fieldViolations)
   // A client may have sent a field under a long name: the key of a map is part of it.
-  const rules = violations.map(
-    ({ field, description }) => [shortenedKey(sent(field)), description] as const,
-  )
+  const broken = violations.map(({ field, description }) => ({
+    field: shortenedKey(sent(field)),
+    rule: description,
+  }))
   // ErrorInfo names the fields as the message does; here they go by what the client sent.
   const fields = new Set(violations.map(({ field }) => field))
   const others = Object.entries(info?.metadata ?? {}).filter(([key]) => !fields.has(key))
   return {
     code: statusOf(err),
     reason: info?.reason ?? codeName(err.code),
-    message: rules.length > 0 ? rules.map((rule) => rule.join(': ')).join('; ') : err.rawMessage,
-    metadata: { ...Object.fromEntries(others), ...joined(rules) },
+    message:
+      broken.length > 0
+        ? broken.map(({ field, rule }) => `${field}: ${rule}`).join('; ')
+        : err.rawMessage,
+    metadata: { ...Object.fromEntries(others), ...rulesByField(broken) },
   }
-}
-
-/** A field that breaks several rules has them in one value. */
-function joined(rules: (readonly [field: string, rule: string])[]): Record<string, string> {
-  const byField = Object.entries(Object.groupBy(rules, ([field]) => field))
-  return Object.fromEntries(
-    byField.map(([field, broken = []]) => [field, broken.map(([, rule]) => rule).join('; ')]),
-  )
 }
 
 function codeName(code: Code): string {

@@ -1,8 +1,10 @@
 import type { Socket } from 'node:net'
-import { Code, type ConnectError } from '@connectrpc/connect'
+import type { ConnectError } from '@connectrpc/connect'
 import type { FastifyServerOptions } from 'fastify'
 import { jsonBytes } from './answer/encode.ts'
-import { errorBody, restError, restRefusal, type RestRefusal } from './errors.ts'
+import { errorBody, restError } from './errors.ts'
+import { clientError, writeRefusal } from '../call/client-error.ts'
+import { originForm } from '../call/request-target.ts'
 import { sendError } from './answer/answer.ts'
 import type { RestObserver } from './options.ts'
 
@@ -36,60 +38,4 @@ export function restServerOptions(
       writeRefusal(socket, body.code, jsonBytes(body))
     },
   }
-}
-
-/** A request target as proxies get it, `http://host/path`, is served as its path (RFC 9112, 3.2.2). */
-export function originForm(url: string): string {
-  if (url.startsWith('/')) return url
-  const [absolute = ''] = /^https?:\/\/[^/?#]*/i.exec(url) ?? []
-  if (absolute === '') return url
-  const path = url.slice(absolute.length)
-  return path.startsWith('/') ? path : `/${path}`
-}
-
-/** What a connection is told by node:http's error code; undefined when nobody is left to tell. */
-export function clientError(code: string): RestRefusal | undefined {
-  switch (code) {
-    case 'ECONNRESET':
-    case 'EPIPE':
-    // The client has ended its side in the middle of a request.
-    case 'HPE_INVALID_EOF_STATE':
-      return undefined
-    case 'HPE_HEADER_OVERFLOW':
-      return restRefusal(Code.ResourceExhausted, 'HEADERS_TOO_LARGE', 'the headers are too large', {
-        status: 431,
-      })
-    case 'ERR_HTTP_REQUEST_TIMEOUT':
-      return restRefusal(
-        Code.DeadlineExceeded,
-        'REQUEST_TIMEOUT',
-        'the request did not arrive in time',
-        { status: 408 },
-      )
-    default:
-      return restRefusal(
-        Code.InvalidArgument,
-        'MALFORMED_REQUEST',
-        'this is not a request of HTTP/1.1 that the server accepts',
-      )
-  }
-}
-
-const reasonPhrases: Record<number, string> = {
-  400: 'Bad Request',
-  408: 'Request Timeout',
-  431: 'Request Header Fields Too Large',
-}
-
-/** Writes an answer where there is no response object, and closes the connection. */
-export function writeRefusal(socket: Socket, status: number, body: Buffer): void {
-  const head = [
-    `HTTP/1.1 ${status} ${reasonPhrases[status] ?? 'Error'}`,
-    'Content-Type: application/json',
-    `Content-Length: ${body.byteLength}`,
-    'Connection: close',
-    '',
-    '',
-  ]
-  socket.end(Buffer.concat([Buffer.from(head.join('\r\n')), body]))
 }

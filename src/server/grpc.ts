@@ -1,21 +1,24 @@
 import type { IncomingHttpHeaders } from 'node:http'
 import { type ConnectError, createContextValues } from '@connectrpc/connect'
-import { codeToHttpStatus, errorToJsonBytes } from '@connectrpc/connect/protocol-connect'
+import { errorToJsonBytes } from '@connectrpc/connect/protocol-connect'
 import { setTrailerStatus } from '@connectrpc/connect/protocol-grpc'
 import fastify, { type FastifyInstance, type FastifyReply, type FastifyRequest } from 'fastify'
-import { bounded } from '../rest/error-bounds.ts'
-import { restError, statusOf, unsupportedMediaType } from '../rest/errors.ts'
+import { bounded } from '../call/error-bounds.ts'
+import { restError, unsupportedMediaType } from '../rest/errors.ts'
+import { statusOf } from '../call/status.ts'
 import { recordMethods } from '../call/methods.ts'
-import { clientError, originForm, writeRefusal } from '../rest/server-options.ts'
-import { failureOf } from './connect-error.ts'
+import { originForm } from '../call/request-target.ts'
+import { writeRefusal, clientError } from '../call/client-error.ts'
+import { failureOf } from './exchange/failure.ts'
 import { connectRoutes } from './rpc/connect-routes.ts'
 import { cors } from './origin/cors.ts'
-import { exchangeKey, exchangeRegistry, type Failure } from './exchange/exchange.ts'
+import { exchangeKey, exchangeRegistry } from './exchange/exchange.ts'
 import { admissionGate } from './admission/gate.ts'
 import type { ServerOptions } from './http.ts'
 import { dualProtocolListener } from './listener/listener.ts'
 import { refuseByHead } from './request-head.ts'
-import { acceptPost, observedHandler, protocolOf, requestGate } from './rpc/connect-handler.ts'
+import { acceptPost, observedHandler, requestGate } from './rpc/connect-handler.ts'
+import { protocolOf } from './exchange/protocol.ts'
 import { unaryCalls } from './rpc/unary-calls.ts'
 import { overflowRpc, overloaded } from './admission/refusals.ts'
 
@@ -27,7 +30,7 @@ export function grpcServer(options: ServerOptions) {
 
   function refuse(request: FastifyRequest, reply: FastifyReply, given: ConnectError): void {
     const error = bounded(given)
-    const facts = refusalFacts(error)
+    const facts = failureOf(error)
     const exchange = exchanges.of(request.raw)
     const protocol = protocolOf(request.headers['content-type'] ?? '')
     // Fastify closes the connection after a body that is too large, which HTTP/2 has no header for.
@@ -73,8 +76,8 @@ export function grpcServer(options: ServerOptions) {
     clientErrorHandler: (err, socket) => {
       const error = clientError(err.code)
       if (error === undefined || !socket.writable) return void socket.destroy()
-      exchanges.refused(socket, refusalFacts(error))
-      writeRefusal(socket, error.httpStatus, Buffer.from(errorToJsonBytes(error, undefined)))
+      exchanges.refused(socket, failureOf(error))
+      writeRefusal(socket, statusOf(error), Buffer.from(errorToJsonBytes(error, undefined)))
     },
   })
   app.addHook('onRequest', refuseByHead)
@@ -124,12 +127,6 @@ function rpcError(err: unknown, request: FastifyRequest): ConnectError {
   return statusOf(error) === 415
     ? unsupportedMediaType(request.headers['content-type'] ?? '', acceptPost)
     : error
-}
-
-/** Connect's status for a code is not that of REST; what HTTP refuses has its own. */
-function refusalFacts(error: ConnectError): Failure {
-  const status = 'httpStatus' in error ? statusOf(error) : codeToHttpStatus(error.code)
-  return { ...failureOf(error), status }
 }
 
 function sendConnectError(reply: FastifyReply, error: ConnectError, status: number): void {

@@ -1,6 +1,7 @@
-import { Code } from '@connectrpc/connect'
+import { Code, type ConnectError } from '@connectrpc/connect'
 import type { FastifyRequest, onRequestHookHandler } from 'fastify'
-import { methodNotAllowed, restRefusal, type RestRefusal, routeNotFound } from '../rest/errors.ts'
+import { methodNotAllowed, routeNotFound } from '../rest/errors.ts'
+import { refusal } from '../call/refusal.ts'
 
 /**
  * Refuses by its head what can have no answer: no Host in HTTP/1.1, several or a malformed one
@@ -11,7 +12,7 @@ export const refuseByHead: onRequestHookHandler = (request, _reply, next) => {
   next(refusalOf(request))
 }
 
-function refusalOf({ raw, headers, method, url, is404 }: FastifyRequest): RestRefusal | undefined {
+function refusalOf({ raw, headers, method, url, is404 }: FastifyRequest): ConnectError | undefined {
   const host = hostRefusal(raw)
   if (host !== undefined) return malformed(host)
   const { expect } = headers
@@ -53,8 +54,8 @@ function isRepeated(rawHeaders: readonly string[], name: string): boolean {
   return count > 1
 }
 
-function malformed(message: string, status?: number): RestRefusal {
-  return restRefusal(Code.InvalidArgument, 'MALFORMED_REQUEST', message, {
+function malformed(message: string, status?: number): ConnectError {
+  return refusal(Code.InvalidArgument, 'MALFORMED_REQUEST', message, {
     ...(status && { status }),
   })
 }

@@ -6,7 +6,7 @@ import type {
   JsonValue,
   Message,
 } from '@bufbuild/protobuf'
-import { isFieldError } from '@bufbuild/protobuf/reflect'
+import { fieldAtFault } from '../../call/field-at-fault.ts'
 import { malformedBody } from '../errors.ts'
 import { fieldNamed, resolvePath, setField } from '../field-path.ts'
 import { holdsFreeJson, parseFreeJson } from './free-json.ts'
@@ -76,13 +76,6 @@ function reading<T>(read: () => T): T {
     const message = cause instanceof Error ? cause.message : String(cause)
     throw malformedBody(message, { cause, metadata: fieldAtFault(cause) })
   }
-}
-
-/** The field whose JSON or binary form protobuf could not read, with what it found there. */
-export function fieldAtFault(err: unknown): Record<string, string> {
-  const fault = err instanceof Error ? err.cause : undefined
-  if (!isFieldError(fault)) return {}
-  return { [fault.field().name]: fault.message }
 }
 
 /** The name under which JSON gives the field at a path: its JSON name or its proto name. */

@@ -2,7 +2,8 @@ import type { Readable } from 'node:stream'
 import { Code } from '@connectrpc/connect'
 import type { FastifyReply, FastifyRequest } from 'fastify'
 import { decompressed } from './decompress.ts'
-import { bodyTooLarge, restRefusal, unsupportedMediaType } from '../errors.ts'
+import { bodyTooLarge, unsupportedMediaType } from '../errors.ts'
+import { refusal } from '../../call/refusal.ts'
 import { acceptedTypes, type BodyFormat, bodyFormat } from '../media-type.ts'
 
 export interface ReceivedBody {
@@ -53,7 +54,7 @@ async function rawBody(
       chunks.push(chunk as Uint8Array)
     }
   } catch (cause) {
-    throw restRefusal(Code.Canceled, 'CANCELED', 'the client has gone', { cause })
+    throw refusal(Code.Canceled, 'CANCELED', 'the client has gone', { cause })
   }
   if (size <= limit) return Buffer.concat(chunks)
   if (request.raw.httpVersionMajor === 1) void reply.header('connection', 'close')

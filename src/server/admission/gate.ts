@@ -1,8 +1,9 @@
-import { clientTimeoutMs } from '../../call/timeout.ts'
+import { type TimeoutHeader, timeoutMs } from '../../call/timeout.ts'
 import type { Admission } from './admission.ts'
 import type { Answer, Arrival, Gate } from '../listener/connections.ts'
 import type { Cors } from '../origin/cors.ts'
-import { clientGone, type Exchanges, type Protocol } from '../exchange/exchange.ts'
+import { clientGone, type Exchanges } from '../exchange/exchange.ts'
+import type { Protocol } from '../exchange/protocol.ts'
 import { expired, overloaded, type TurnedAway } from './refusals.ts'
 
 export interface GateOptions {
@@ -11,7 +12,7 @@ export interface GateOptions {
   exchanges: Exchanges
   protocolOf: (arrival: Arrival) => Protocol
   /** By which clients of this port say how long they wait. */
-  timeoutHeaders: readonly string[]
+  timeoutHeaders: readonly TimeoutHeader[]
   answerOf: (arrival: Arrival, reason: TurnedAway) => Answer
 }
 
@@ -39,12 +40,8 @@ export function admissionGate(options: GateOptions): Gate {
 }
 
 /** What its client allows; undefined also for what is malformed, which is refused when it begins. */
-function timeoutOf({ headers }: Arrival, names: readonly string[]): number | undefined {
-  const given = names.filter((name) => name in headers)
-  if (given.length === 0) return undefined
-  try {
-    return clientTimeoutMs(Object.fromEntries(given.map((name) => [name, headers[name]])))
-  } catch {
-    return undefined
-  }
+function timeoutOf({ headers }: Arrival, names: readonly TimeoutHeader[]): number | undefined {
+  const given = names.map((name) => timeoutMs(name, headers))
+  const timeouts = given.filter((ms) => typeof ms === 'number')
+  return timeouts.length > 0 ? Math.min(...timeouts) : undefined
 }

@@ -1,13 +1,14 @@
-import { Code } from '@connectrpc/connect'
+import { Code, type ConnectError } from '@connectrpc/connect'
 import { errorToJsonBytes } from '@connectrpc/connect/protocol-connect'
 import { setTrailerStatus } from '@connectrpc/connect/protocol-grpc'
 import { RetryInfoSchema } from '../../gen/google/rpc/error_details_pb.ts'
 import { jsonBytes } from '../../rest/answer/encode.ts'
-import { errorBody, type RestRefusal, restRefusal } from '../../rest/errors.ts'
-import { failureOf } from '../connect-error.ts'
+import { statusOf } from '../../call/status.ts'
+import { errorBody } from '../../rest/errors.ts'
+import { refusal } from '../../call/refusal.ts'
+import { failureOf, type Failure } from '../exchange/failure.ts'
 import type { Answer } from '../listener/connections.ts'
-import type { Failure } from '../exchange/exchange.ts'
-import { protocolOf } from '../rpc/connect-handler.ts'
+import { protocolOf } from '../exchange/protocol.ts'
 
 /** Why a call never begins. */
 export interface TurnedAway {
@@ -22,7 +23,7 @@ export interface TurnedAway {
 const retryAfterSeconds = 1
 const retryAfter = { 'retry-after': `${retryAfterSeconds}` }
 
-const overload = restRefusal(
+const overload = refusal(
   Code.ResourceExhausted,
   'OVERLOADED',
   'the server works on as many calls as it can take; try again later',
@@ -38,7 +39,7 @@ export const overloaded = turnedAway(overload, retryAfter)
 
 /** The time that its client gives the call was over before it could begin. */
 export const expired = turnedAway(
-  restRefusal(
+  refusal(
     Code.DeadlineExceeded,
     'DEADLINE_EXCEEDED',
     'the call took longer than its client allows',
@@ -53,8 +54,8 @@ export const overflowRpc = rawAnswer(overloaded.rpc('application/json'))
  * Everything is made once: past capacity there is a refusal for each call that is served, so what a
  * refusal costs is missing there.
  */
-function turnedAway(error: RestRefusal, headers: Record<string, string> = {}): TurnedAway {
-  const { httpStatus: status } = error
+function turnedAway(error: ConnectError, headers: Record<string, string> = {}): TurnedAway {
+  const status = statusOf(error)
   const restBody = jsonBytes(errorBody(error, (field) => field)).toString()
   const connectBody = Buffer.from(errorToJsonBytes(error, undefined)).toString()
   const connect = jsonAnswer(status, headers, connectBody)

@@ -1,9 +1,10 @@
 import type { Logger } from 'pino'
 import type { Exchange, ExchangeObserver } from './exchange.ts'
 import { safePath } from './safe-path.ts'
-import { overloaded } from '../admission/refusals.ts'
+import type { Reason } from '../../call/refusal.ts'
 
 const refusalsTogetherMs = 1000
+const loadShed: Reason = 'OVERLOADED'
 
 /**
  * Writes one line for each exchange: what Kratos' logging middleware records (operation, code,
@@ -33,7 +34,7 @@ export function accessLog(
   return {
     end(exchange) {
       const { failure } = exchange
-      if (failure === overloaded.failure) return refusal(exchange)
+      if (failure?.reason === loadShed) return refusal(exchange)
       const line = { ...fieldsOf(exchange), ...facts(exchange) }
       const failed = line.code >= 500 && failure?.cause !== undefined
       if (failed) log.error({ ...line, err: described(failure.cause) }, 'request failed')

@@ -1,21 +1,11 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import type { Http2ServerRequest, Http2ServerResponse } from 'node:http2'
 import { Code, createContextKey } from '@connectrpc/connect'
-import { originForm } from '../../rest/server-options.ts'
+import { originForm } from '../../call/request-target.ts'
 import { attachment } from '../../memory/attachment.ts'
 import type { Arrival } from '../listener/connections.ts'
-
-export type Protocol = 'rest' | 'connect' | 'grpc' | 'grpc-web' | 'http'
-
-/** How an exchange failed. `status` is the HTTP status of its code, also where HTTP answered 200. */
-export interface Failure {
-  status: number
-  reason: string
-  /** Undefined where HTTP refused before there was a call. */
-  code?: Code
-  /** What the log shall know and the client shall not. */
-  cause?: unknown
-}
+import type { Failure } from './failure.ts'
+import type { Protocol } from './protocol.ts'
 
 /** One HTTP exchange of either port, from the first header line to the last byte or the abort. */
 export interface Exchange {

@@ -1,6 +1,6 @@
-import { Code, ConnectError, type ServiceImpl } from '@connectrpc/connect'
+import { Code, type ServiceImpl } from '@connectrpc/connect'
 import { HealthCheckResponse_ServingStatus, type Health } from '../../gen/health/v1/health_pb.ts'
-import { refusal } from '../connect-error.ts'
+import { refusal } from '../../call/refusal.ts'
 
 const { SERVING, NOT_SERVING, SERVICE_UNKNOWN } = HealthCheckResponse_ServingStatus
 
@@ -28,7 +28,7 @@ export function healthService(
   return {
     check({ service }) {
       if (known.has(service)) return { status: statusOf(service) }
-      throw new ConnectError(`there is no service ${service}`, Code.NotFound)
+      throw refusal(Code.NotFound, 'SERVICE_NOT_FOUND', `there is no service ${service}`)
     },
     list() {
       const statuses = [...known].map((service) => [service, { status: statusOf(service) }])

@@ -1,6 +1,6 @@
 import { Code, ConnectError } from '@connectrpc/connect'
 import type { Interceptor } from '@connectrpc/connect'
-import { refusal } from '../connect-error.ts'
+import { refusal } from '../../call/refusal.ts'
 
 export interface Deadlines {
   defaultMs: number

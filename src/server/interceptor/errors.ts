@@ -1,5 +1,7 @@
 import { Code, type Interceptor } from '@connectrpc/connect'
-import { failureOf, refusal, toConnectError } from '../connect-error.ts'
+import { refusal } from '../../call/refusal.ts'
+import { toConnectError } from './connect-error.ts'
+import { failureOf } from '../exchange/failure.ts'
 import { type Exchange, exchangeKey } from '../exchange/exchange.ts'
 
 /**

@@ -3,7 +3,7 @@ import { pathToString } from '@bufbuild/protobuf/reflect'
 import { createValidator } from '@bufbuild/protovalidate'
 import type { Interceptor } from '@connectrpc/connect'
 import { type FieldViolation, invalidInput } from '../../biz/error.ts'
-import type { Reason } from '../connect-error.ts'
+import type { Reason } from '../../call/refusal.ts'
 import { malformedText } from './malformed-text.ts'
 
 /** Makes the error that refuses a message for these fields. */

@@ -1,7 +1,7 @@
 import { Code } from '@connectrpc/connect'
 import type { IncomingHttpHeaders } from 'node:http'
 import type { onRequestHookHandler } from 'fastify'
-import { restRefusal } from '../../rest/errors.ts'
+import { refusal } from '../../call/refusal.ts'
 
 const form = /^\s*application\/x-www-form-urlencoded\s*(?:;|$)/i
 
@@ -14,7 +14,7 @@ export function refuseForeignForms(origins: readonly string[]): onRequestHookHan
   return function refuseForeignForm({ headers }, _reply, next) {
     if (!form.test(headers['content-type'] ?? '') || !isForeign(headers, allowed)) return next()
     next(
-      restRefusal(
+      refusal(
         Code.InvalidArgument,
         'UNSUPPORTED_MEDIA_TYPE',
         'a form of a page of another origin is not accepted; accepted is application/json',

@@ -4,11 +4,14 @@ import type {
   UniversalServerRequest,
   UniversalServerResponse,
 } from '@connectrpc/connect/protocol'
-import { fieldAtFault } from '../../rest/request/body.ts'
+import { fieldAtFault } from '../../call/field-at-fault.ts'
 import { attachment } from '../../memory/attachment.ts'
-import { failureOf, type Reason, refusal } from '../connect-error.ts'
+import { type Reason, refusal } from '../../call/refusal.ts'
+import { failureOf } from '../exchange/failure.ts'
 import { withExactIntegers } from './exact-integers.ts'
-import { clientGone, type Exchange, exchangeKey, type Protocol } from '../exchange/exchange.ts'
+import { clientGone, type Exchange, exchangeKey } from '../exchange/exchange.ts'
+import { type Protocol, protocolOf } from '../exchange/protocol.ts'
+import { timeoutMs } from '../../call/timeout.ts'
 import { leavable } from './unread-body.ts'
 
 const refusalKey = createContextKey<ConnectError | undefined>(undefined)
@@ -77,12 +80,6 @@ async function refused(
   return response
 }
 
-/** The protocol that a request speaks by its content type; a Connect GET has none. */
-export function protocolOf(contentType: string): Protocol {
-  if (/^application\/grpc-web/i.test(contentType)) return 'grpc-web'
-  return /^application\/grpc/i.test(contentType) ? 'grpc' : 'connect'
-}
-
 const earlyReasons: Partial<Record<Code, Reason>> = {
   [Code.InvalidArgument]: 'MALFORMED_BODY',
   [Code.ResourceExhausted]: 'BODY_TOO_LARGE',
@@ -105,13 +102,11 @@ function earlyError(reason: unknown, protocol: Protocol, header: Headers): Conne
   })
 }
 
-/** By the grammars of both protocols; Connect looks at the timeout before it reads a body. */
+/** Connect looks at the timeout before it reads a body. */
 function hasBadTimeout(header: Headers): boolean {
-  const connect = header.get('connect-timeout-ms')
-  const grpc = header.get('grpc-timeout')
+  const headers = Object.fromEntries(header)
   return (
-    (connect !== null && !/^\d{1,10}$/.test(connect)) ||
-    (grpc !== null && !/^\d{1,8}[HMSmun]$/.test(grpc))
+    timeoutMs('connect-timeout-ms', headers) === null || timeoutMs('grpc-timeout', headers) === null
   )
 }
 

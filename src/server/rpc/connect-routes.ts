@@ -21,7 +21,7 @@ import { contentTypeRegExp as grpcTypes } from '@connectrpc/connect/protocol-grp
 import { contentTypeRegExp as grpcWebTypes } from '@connectrpc/connect/protocol-grpc-web'
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
 import { normalized } from '../../call/invoke.ts'
-import { refusal } from '../connect-error.ts'
+import { refusal } from '../../call/refusal.ts'
 
 export interface ConnectRoutesOptions extends ConnectRouterOptions {
   methods: readonly MethodImplSpec[]

@@ -13,21 +13,15 @@ import {
   encodeEnvelope,
   mergeNonProtocolHeaders,
 } from '@connectrpc/connect/protocol'
-import {
-  codeToHttpStatus,
-  errorToJsonBytes,
-  parseTimeout as connectTimeout,
-  trailerMux,
-} from '@connectrpc/connect/protocol-connect'
-import {
-  grpcStatusOk,
-  parseTimeout as grpcTimeout,
-  setTrailerStatus,
-} from '@connectrpc/connect/protocol-grpc'
+import { errorToJsonBytes, trailerMux } from '@connectrpc/connect/protocol-connect'
+import { grpcStatusOk, setTrailerStatus } from '@connectrpc/connect/protocol-grpc'
 import { trailerFlag, trailerSerialize } from '@connectrpc/connect/protocol-grpc-web'
 import type { JsonWriteOptions } from '@bufbuild/protobuf'
 import type { UnaryCall } from '../../call/context.ts'
-import type { Protocol, Response } from '../exchange/exchange.ts'
+import { statusOf } from '../../call/status.ts'
+import { timeoutMs } from '../../call/timeout.ts'
+import type { Response } from '../exchange/exchange.ts'
+import type { Protocol } from '../exchange/protocol.ts'
 import type { BodyLimit } from './request-body.ts'
 
 /** One protocol in one encoding of messages, as a content type names it. */
@@ -82,7 +76,7 @@ function connect(
   return {
     name: 'connect',
     binary,
-    timeoutMs: ({ 'connect-timeout-ms': text }) => timeoutOf(text, connectTimeout),
+    timeoutMs: (headers) => timeoutMs('connect-timeout-ms', headers),
     isPlain: ({ 'content-encoding': coding = 'identity', 'content-length': length = 0 }, most) =>
       coding === 'identity' && Number(length) <= most,
     codingOf: ({ 'accept-encoding': accepted }) => accepts(accepted),
@@ -99,7 +93,7 @@ function connect(
       if (!error.isWireError) mergeNonProtocolHeaders(fields, error.metadata)
       const headers = fieldsOf(fields)
       headers['content-type'] = 'application/json'
-      const status = codeToHttpStatus(error.code)
+      const status = statusOf(error)
       return writeUnary(res, { status, headers, body: errorToJsonBytes(error, json) }, coding)
     },
   }
@@ -141,7 +135,7 @@ function enveloped(name: 'grpc' | 'grpc-web', type: string, binary: boolean): Un
   return {
     name,
     binary,
-    timeoutMs: ({ 'grpc-timeout': text }) => timeoutOf(text, grpcTimeout),
+    timeoutMs: (headers) => timeoutMs('grpc-timeout', headers),
     isPlain: ({ 'grpc-encoding': coding = 'identity' }) => coding === 'identity',
     codingOf: ({ 'grpc-accept-encoding': accepted }) => accepts(accepted),
     bodyLimit: (most) => ({
@@ -222,15 +216,6 @@ function fieldsOf(headers: Headers | undefined): OutgoingHttpHeaders {
 function accepts(accepted: string | string[] | undefined): Compression | undefined {
   if (accepted === undefined) return undefined
   return compressionNegotiate(compressions, null, String(accepted), '').response ?? undefined
-}
-
-function timeoutOf(
-  text: string | string[] | undefined,
-  parse: typeof grpcTimeout,
-): number | undefined | null {
-  if (text === undefined) return undefined
-  const { timeoutMs, error } = parse(String(text), Number.MAX_SAFE_INTEGER)
-  return error ? null : timeoutMs
 }
 
 function envelopeBytes(head: Buffer): number {

@@ -6,6 +6,7 @@ import {
   type ErrorInfo,
   ErrorInfoSchema,
 } from '../gen/google/rpc/error_details_pb.ts'
+import { ownStatusOf, withStatus } from './status.ts'
 
 // Clients of gRPC take 8 KiB of trailers by default, where the message is in percent escapes, and once
 // more, with the details, in base64: 1536 + 4/3 * (1536 + 2048) and the error's own metadata.
@@ -159,6 +160,5 @@ export function bounded(error: ConnectError): ConnectError {
   if (made.has(error)) return error
   const { code, rawMessage: message, metadata: headers, details, cause, stack, isWireError } = error
   const small = boundedError({ code, message, headers, details, cause })
-  const status = 'httpStatus' in error && { httpStatus: error.httpStatus }
-  return Object.assign(small, { stack, isWireError }, status)
+  return withStatus(Object.assign(small, { stack, isWireError }), ownStatusOf(error))
 }

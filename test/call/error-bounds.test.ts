@@ -7,8 +7,10 @@ import {
   ErrorInfoSchema,
   RetryInfoSchema,
 } from '../../src/gen/google/rpc/error_details_pb.ts'
-import { bounded } from '../../src/rest/error-bounds.ts'
-import { errorBody, restRefusal, statusOf } from '../../src/rest/errors.ts'
+import { bounded } from '../../src/call/error-bounds.ts'
+import { errorBody } from '../../src/rest/errors.ts'
+import { statusOf } from '../../src/call/status.ts'
+import { refusal } from '../../src/call/refusal.ts'
 
 const mostBytes = 8192
 const chars = ['x', ' ', '"', '\u0001', '\u6f22', '\u{1f600}', '\ud800']
@@ -52,7 +54,11 @@ test('an error of any size is small in each protocol', (t) => {
 })
 
 test('what is cut ends with an ellipsis and its length, between two characters', (t) => {
-  const { rawMessage } = restRefusal(Code.InvalidArgument, 'R', `x${'\u{1f600}'.repeat(5000)}`)
+  const { rawMessage } = refusal(
+    Code.InvalidArgument,
+    'MALFORMED_BODY',
+    `x${'\u{1f600}'.repeat(5000)}`,
+  )
   t.match(rawMessage, /^x(?:\u{1f600})+… \(10001 characters\)$/u)
   t.end()
 })

@@ -1,0 +1,21 @@
+import { Code, type ConnectError } from '@connectrpc/connect'
+import { statusOf } from '../../call/status.ts'
+import { ErrorInfoSchema } from '../../gen/google/rpc/error_details_pb.ts'
+
+/** How an exchange failed. `status` is the HTTP status of its code, also where HTTP answered 200. */
+export interface Failure {
+  status: number
+  reason: string
+  /** Undefined where HTTP refused before there was a call. */
+  code?: Code
+  /** What the log shall know and the client shall not. */
+  cause?: unknown
+}
+
+/** What the observers are told of an error. */
+export function failureOf(err: ConnectError): Failure {
+  const [info] = err.findDetails(ErrorInfoSchema)
+  const status = statusOf(err)
+  const reason = info?.reason ?? Code[err.code].replace(/(?<=[a-z])(?=[A-Z])/g, '_').toUpperCase()
+  return { status, reason, code: err.code, cause: err.cause ?? (status >= 500 ? err : undefined) }
+}
