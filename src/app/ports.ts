@@ -18,6 +18,7 @@ import { callLimits, deadlines, portLimits } from './limits.ts'
 import { type Module, routesOf } from './module.ts'
 import { ownServices } from './own-services.ts'
 import type { Watch } from './watch.ts'
+import { hostPort } from '../text/host-port.ts'
 
 interface PortsInit {
   conf: Conf
@@ -104,13 +105,9 @@ function tlsOf(conf: Conf['server']['tls'], log: Logger): Tls | undefined {
   )
 }
 
-function hostAndPort(addr: string) {
-  const [, host = '', port = ''] = /^(?:\[?(.*?)\]?):(\d+)$/.exec(addr) ?? []
-  return { host, port: Number(port) }
-}
-
 async function listenOn(app: FastifyInstance, addr: string): Promise<AddressInfo> {
-  await app.listen(hostAndPort(addr))
+  const { host, port = 0 } = hostPort(addr)
+  await app.listen({ host, port })
   return app.server.address() as AddressInfo
 }
 

@@ -4,6 +4,7 @@ import { shortenedKey } from '../call/error-bounds.ts'
 import { refusal, type RefusalDetails, rulesByField } from '../call/refusal.ts'
 import { acceptedTypes } from './media-type.ts'
 import { statusOf } from '../call/status.ts'
+import { upperCodeName } from '../text/code-name.ts'
 
 export const routeNotFound = (method: string, path: string): ConnectError =>
   refusal(Code.Unimplemented, 'ROUTE_NOT_FOUND', `there is no route ${method} ${path}`, {
@@ -125,15 +126,11 @@ export function errorBody(err: ConnectError, sent: (field: string) => string): E
   const others = Object.entries(info?.metadata ?? {}).filter(([key]) => !fields.has(key))
   return {
     code: statusOf(err),
-    reason: info?.reason ?? codeName(err.code),
+    reason: info?.reason ?? upperCodeName(err.code),
     message:
       broken.length > 0
         ? broken.map(({ field, rule }) => `${field}: ${rule}`).join('; ')
         : err.rawMessage,
     metadata: { ...Object.fromEntries(others), ...rulesByField(broken) },
   }
-}
-
-function codeName(code: Code): string {
-  return Code[code].replace(/(?<=[a-z])(?=[A-Z])/g, '_').toUpperCase()
 }

@@ -1,5 +1,6 @@
-import { Code, type ConnectError } from '@connectrpc/connect'
+import type { Code, ConnectError } from '@connectrpc/connect'
 import { statusOf } from '../../call/status.ts'
+import { upperCodeName } from '../../text/code-name.ts'
 import { ErrorInfoSchema } from '../../gen/google/rpc/error_details_pb.ts'
 
 /** How an exchange failed. `status` is the HTTP status of its code, also where HTTP answered 200. */
@@ -16,6 +17,6 @@ export interface Failure {
 export function failureOf(err: ConnectError): Failure {
   const [info] = err.findDetails(ErrorInfoSchema)
   const status = statusOf(err)
-  const reason = info?.reason ?? Code[err.code].replace(/(?<=[a-z])(?=[A-Z])/g, '_').toUpperCase()
+  const reason = info?.reason ?? upperCodeName(err.code)
   return { status, reason, code: err.code, cause: err.cause ?? (status >= 500 ? err : undefined) }
 }

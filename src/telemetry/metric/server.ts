@@ -1,6 +1,7 @@
 import { once } from 'node:events'
 import http from 'node:http'
 import type { AddressInfo } from 'node:net'
+import { hostPort } from '../../text/host-port.ts'
 import { textFormat } from './prometheus.ts'
 
 /** A scraper asks every few seconds over one connection; these are for whoever else finds the port. */
@@ -47,8 +48,7 @@ export async function metricsServer(
     else answer(res, 404, plain, 'there are /metrics and /healthz\n')
   })
   server.maxConnections = maxConnections
-  const [, host = '', port = ''] = /^(?:\[?(.*?)\]?):(\d+)$/.exec(addr) ?? []
-  server.listen({ host, port: Number(port) })
+  server.listen(hostPort(addr))
   await once(server, 'listening')
   return {
     address: server.address() as AddressInfo,
