@@ -1,9 +1,8 @@
 import type { Attributes } from '@opentelemetry/api'
-import { Code } from '@connectrpc/connect'
 import type { Exchange } from '../../server/exchange/exchange.ts'
+import { other, rpcMethod, rpcSystem } from '../rpc-status.ts'
 import { bodyBytes, kratosSeconds, serverSeconds } from './buckets.ts'
 import { type Count, counts, type Distribution, distributions } from './family.ts'
-import { connectStatus, grpcStatus, other } from './labels.ts'
 import type { Limit } from './refusals.ts'
 
 /** What is recorded at the end of all exchanges that differ in nothing but time and size. */
@@ -29,7 +28,10 @@ export interface Facts {
   httpStatus: number
   status: number
   reason: string
-  code: Code | undefined
+  /** See `rpcStatus`. */
+  rpcStatus: string | undefined
+  /** See `serverError`. */
+  errorType: string | undefined
 }
 
 export type Families = ReturnType<typeof exchangeFamilies>
@@ -122,35 +124,33 @@ function limitOf({ reason, requested }: Facts): Limit | undefined {
 }
 
 function httpAttributes(facts: Facts, scheme: string): Attributes {
-  const { method, route, version, httpStatus, reason } = facts
+  const { method, route, version, httpStatus, errorType } = facts
+  // Over gRPC a failed call is an HTTP exchange that went well.
+  const failed = (httpStatus >= 500 || httpStatus === 0) && errorType !== undefined
   return {
     'http.request.method': method,
     'url.scheme': scheme,
     ...(route !== '' && { 'http.route': route }),
     ...(httpStatus > 0 && { 'http.response.status_code': httpStatus }),
-    ...((httpStatus >= 500 || httpStatus === 0) && { 'error.type': reason || other }),
+    ...(failed && { 'error.type': errorType }),
     ...(version !== '' && { 'network.protocol.version': version }),
   }
 }
 
-/** Undefined for what is no RPC. */
+/** Undefined for what is no call over Connect, gRPC or gRPC-Web. */
 function rpcAttributes({
   protocol,
   operation,
-  code,
-  reason,
-  status,
+  rpcStatus,
+  errorType,
 }: Facts): Attributes | undefined {
-  if (protocol === 'rest' || protocol === 'http') return undefined
-  const words = protocol === 'connect' ? connectStatus : grpcStatus
-  const ok = protocol === 'connect' ? undefined : 'OK'
-  const result = code === undefined ? (status === 200 ? ok : undefined) : words(code)
-  const isError = code === undefined ? status >= 500 : serverErrors.has(code)
+  const system = rpcSystem(protocol)
+  if (system === undefined) return undefined
   return {
-    'rpc.system.name': protocol === 'connect' ? 'connectrpc' : 'grpc',
-    'rpc.method': operation === '' ? other : operation.slice(1),
-    ...(result !== undefined && { 'rpc.response.status_code': result }),
-    ...(isError && { 'error.type': result ?? (reason || other) }),
+    'rpc.system.name': system,
+    'rpc.method': rpcMethod(operation),
+    ...(rpcStatus !== undefined && { 'rpc.response.status_code': rpcStatus }),
+    ...(errorType !== undefined && { 'error.type': errorType }),
   }
 }
 
@@ -161,13 +161,3 @@ const limitOfReason: Partial<Record<string, Limit>> = {
   REQUEST_TIMEOUT: 'request_timeout',
   OVERLOADED: 'max_concurrent_calls',
 }
-
-/** The codes that the conventions call errors of a server. */
-const serverErrors = new Set([
-  Code.Unknown,
-  Code.DeadlineExceeded,
-  Code.Unimplemented,
-  Code.Internal,
-  Code.Unavailable,
-  Code.DataLoss,
-])

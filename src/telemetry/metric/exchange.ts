@@ -1,5 +1,6 @@
 import { attachment } from '../../memory/attachment.ts'
 import type { Exchange, ExchangeObserver } from '../../server/exchange/exchange.ts'
+import { rpcStatus, serverError } from '../rpc-status.ts'
 import { type BodySizes, countBodies } from './body-size.ts'
 import {
   type Common,
@@ -98,6 +99,8 @@ function seriesFinder(families: Families, common: Common, { paths, reasonOf }: L
   return function seriesOf(exchange: Exchange, version: string): Series {
     const operation = operationOf(exchange)
     const { protocol, failure, httpStatus } = exchange
+    const reason = failure === undefined ? '' : reasonOf(failure.reason)
+    const failedBy = serverError(exchange)
     const facts: Facts = {
       protocol,
       operation,
@@ -107,21 +110,22 @@ function seriesFinder(families: Families, common: Common, { paths, reasonOf }: L
       version,
       httpStatus,
       status: failure?.status ?? httpStatus,
-      reason: failure === undefined ? '' : reasonOf(failure.reason),
-      code: failure?.code,
+      reason,
+      rpcStatus: rpcStatus(exchange),
+      errorType: failedBy === undefined || failure === undefined ? failedBy : reason,
     }
     const known = byOperation.get(operation) ?? []
     const same = known.find((one) => isSame(one.facts, facts))
     if (same !== undefined) return same.series
     const series = makeSeries(families, facts, common)
-    if (known.length < mostKnown) known.push({ facts, series })
-    if (byOperation.size < mostKnown) byOperation.set(operation, known)
+    if (known.length < maxKnown) known.push({ facts, series })
+    if (byOperation.size < maxKnown) byOperation.set(operation, known)
     return series
   }
 }
 
 /** All facts have finitely many values; this is for when that should be wrong. */
-const mostKnown = 1000
+const maxKnown = 1000
 
 function isSame(a: Facts, b: Facts): boolean {
   return (
@@ -130,7 +134,8 @@ function isSame(a: Facts, b: Facts): boolean {
     a.protocol === b.protocol &&
     a.version === b.version &&
     a.requested === b.requested &&
-    a.code === b.code &&
+    a.rpcStatus === b.rpcStatus &&
+    a.errorType === b.errorType &&
     a.reason === b.reason &&
     a.method === b.method &&
     a.route === b.route

@@ -1,9 +1,8 @@
 import { Code } from '@connectrpc/connect'
+import { upperCodeName } from '../../text/code-name.ts'
+import { other } from '../rpc-status.ts'
 
 // Whatever a client can choose becomes one of finitely many values here, before it names a series.
-
-/** For an operation, a reason or a method that nobody has declared. */
-export const other = '_OTHER'
 
 // The methods of RFC 9110 and RFC 5789, as the conventions for http.request.method list them.
 const methods = new Set('CONNECT DELETE GET HEAD OPTIONS PATCH POST PUT QUERY TRACE'.split(' '))
@@ -12,8 +11,6 @@ const methods = new Set('CONNECT DELETE GET HEAD OPTIONS PATCH POST PUT QUERY TR
 export function knownMethod(method: string): string {
   return methods.has(method) ? method : other
 }
-
-const upperSnake = (name: string) => name.replace(/(?<=[a-z])(?=[A-Z])/g, '_').toUpperCase()
 
 const codes = Object.values(Code).filter((code): code is Code => typeof code === 'number')
 
@@ -28,18 +25,8 @@ export function knownReasons(enums: readonly object[]): (reason: string) => stri
   const known = new Map(declared.map((name) => [name, name]))
   // An error without a reason of its own goes by its code's name, in either spelling.
   for (const code of codes) {
-    const name = upperSnake(Code[code])
+    const name = upperCodeName(code)
     known.set(name, name).set(Code[code], name)
   }
   return (reason) => (reason === '' ? '' : (known.get(reason) ?? other))
-}
-
-/** The status of a code in the words of gRPC, which spells CANCELLED so. */
-export function grpcStatus(code: Code): string {
-  return code === Code.Canceled ? 'CANCELLED' : upperSnake(Code[code])
-}
-
-/** The same in the words of Connect. */
-export function connectStatus(code: Code): string {
-  return upperSnake(Code[code]).toLowerCase()
 }

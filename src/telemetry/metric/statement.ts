@@ -1,5 +1,6 @@
-import type { Attributes } from '@opentelemetry/api'
 import { type ObserveStatements, type Storage, storageName } from '../../data/statement-observer.ts'
+import { errorType } from '../error-type.ts'
+import { statementAttributes } from '../statement.ts'
 import { databaseSeconds } from './buckets.ts'
 import {
   type Count,
@@ -12,16 +13,7 @@ import {
 import type { Limit } from './refusals.ts'
 
 /** Texts of statements that are kept parsed. Those with a list of rows differ in each length. */
-const mostTexts = 1000
-
-const tableOf: Record<string, RegExp> = {
-  SELECT: /\sfrom\s+[`"]?(\w+)/i,
-  INSERT: /^insert\s+(?:ignore\s+)?into\s+[`"]?(\w+)/i,
-  UPDATE: /^update\s+[`"]?(\w+)/i,
-  DELETE: /^delete\s+from\s+[`"]?(\w+)/i,
-}
-
-const operations = new Set('BEGIN COMMIT DELETE INSERT ROLLBACK SELECT UPDATE'.split(' '))
+const maxTexts = 1000
 
 function statementFamilies() {
   return {
@@ -104,36 +96,17 @@ function statementTimer(storage: Storage, family: Family<Distribution>) {
     system = storage.system
     const type = err === undefined ? '' : errorType(err)
     const key = `${type} ${sql}`
-    const series = known.get(key) ?? family.series(attributesOf(sql, type, storage))
-    if (known.size < mostTexts) known.set(key, series)
+    const series =
+      known.get(key) ??
+      family.series({
+        ...statementAttributes(sql, storage),
+        ...(type !== '' && { 'error.type': type }),
+      })
+    if (known.size < maxTexts) known.set(key, series)
     return series
   }
 
   return function timed(sql: string, since: number, err?: unknown): void {
     record(seriesOf(sql, err), (performance.now() - since) / 1000)
   }
-}
-
-function attributesOf(sql: string, error: string, storage: Storage): Attributes {
-  const { system, namespace, address, port } = storage
-  const word = /^\s*(\w+)/.exec(sql)?.[1]?.toUpperCase() ?? ''
-  const operation = operations.has(word) ? word : '_OTHER'
-  const table = tableOf[operation]?.exec(sql.trim())?.[1]
-  return {
-    'db.system.name': system,
-    'db.namespace': namespace,
-    'db.operation.name': operation,
-    ...(table !== undefined && { 'db.collection.name': table }),
-    ...(address !== undefined && { 'server.address': address }),
-    ...(port !== undefined && { 'server.port': port }),
-    ...(error !== '' && { 'error.type': error }),
-  }
-}
-
-/** The driver's name for an error, such as ER_DUP_ENTRY; it is one of those that the driver knows. */
-function errorType(err: unknown): string {
-  const cause = err instanceof Error && err.cause instanceof Error ? err.cause : err
-  if (!(cause instanceof Error)) return '_OTHER'
-  if ('errcode' in cause) return `SQLITE_${String(cause.errcode)}`
-  return 'code' in cause && typeof cause.code === 'string' ? cause.code : cause.name
 }

@@ -1,6 +1,6 @@
-// Names of span attributes, in one place because the conventions for RPC are not stable yet: those of
-// semantic-conventions 1.44, and Kratos' own where it records more. Sources: opentelemetry.io/docs/specs/semconv,
-// kratos contrib/otel/tracing.
+// Names of span attributes: those of semantic-conventions 1.44, and Kratos' own where it records more.
+// Version 1.45 renames `rpc.response.status_code` to `rpc.status_code`. That is Kratos' name for another
+// value, so the older one stays. Sources: opentelemetry.io/docs/specs/semconv, kratos contrib/otel/tracing.
 
 export const http = {
   method: 'http.request.method',
@@ -28,6 +28,9 @@ export const rpc = {
   status: 'rpc.response.status_code',
 } as const
 
+/** `rest`, `connect`, `grpc`, `grpc-web` or `http`, the word of log lines (`protocol`) for the same. */
+export const exchangeProtocol = 'exchange.protocol'
+
 export const kratos = {
   /** `http` or `grpc`. */
   system: 'rpc.system',
@@ -52,9 +55,6 @@ export const exception = {
 
 export const db = {
   system: 'db.system.name',
-  namespace: 'db.namespace',
-  operation: 'db.operation.name',
-  collection: 'db.collection.name',
   text: 'db.query.text',
   summary: 'db.query.summary',
   status: 'db.response.status_code',

@@ -1,20 +1,6 @@
 import type { Attributes } from '@opentelemetry/api'
+import { databaseCode, errorType } from '../error-type.ts'
 import { exception } from './attributes.ts'
-
-/** What a span says of an error: the reason where it has one, the driver's code, or its name. */
-export function errorType(err: unknown): string {
-  if (!(err instanceof Error)) return '_OTHER'
-  if ('reason' in err && typeof err.reason === 'string') return err.reason
-  if ('code' in err && typeof err.code === 'string') return err.code
-  return err.name
-}
-
-/** The server's own number or SQLSTATE for a failed statement; undefined for other errors. */
-export function databaseCode(err: unknown): string | undefined {
-  if (!(err instanceof Error)) return undefined
-  if ('sqlState' in err && err.sqlState !== undefined && 'errno' in err) return String(err.errno)
-  return 'errcode' in err ? String(err.errcode) : undefined
-}
 
 /**
  * The exception event. Messages of drivers quote stored values and those of refusals the client's

@@ -1,6 +1,7 @@
 import { type Attributes, type Context, SpanKind, SpanStatusCode } from '@opentelemetry/api'
 import { type Span, trace as api, type Tracer } from '@opentelemetry/api'
-import { errorType, exceptionAttributes } from './exception.ts'
+import { errorType } from '../error-type.ts'
+import { exceptionAttributes } from './exception.ts'
 import { error, exception } from './attributes.ts'
 import { type RequestTrace, type Scope, scopeOf, type Scopes } from './scope.ts'
 import type { Describe } from './tracing.ts'

@@ -9,6 +9,7 @@ import {
 import { attachment } from '../../memory/attachment.ts'
 import type { Exchange, ExchangeObserver, Request } from '../../server/exchange/exchange.ts'
 import { exchangeKey } from '../../server/exchange/exchange.ts'
+import { serverError } from '../rpc-status.ts'
 import { exceptionAttributes } from './exception.ts'
 import type { Held } from './tail-sampling.ts'
 import { layerSpans, type SpanTools, timeIn, within } from './layer-spans.ts'
@@ -20,7 +21,6 @@ import {
   peerOf,
   requestAttributes,
   responseAttributes,
-  serverError,
   serverSpanName,
 } from './server-attributes.ts'
 import { statementSpans } from './statement-spans.ts'

@@ -1,9 +1,10 @@
 import { METHODS } from 'node:http'
-import { Code } from '@connectrpc/connect'
 import type { Attributes } from '@opentelemetry/api'
 import type { Exchange, Request } from '../../server/exchange/exchange.ts'
+import { hostPort } from '../../text/host-port.ts'
+import { rpcMethod, rpcStatus, rpcSystem, serverError } from '../rpc-status.ts'
 import type { Peer, RequestTrace } from './scope.ts'
-import { error, http, kratos, network, rpc, url } from './attributes.ts'
+import { error, exchangeProtocol, http, kratos, network, rpc, url } from './attributes.ts'
 import { safePath } from '../../server/exchange/safe-path.ts'
 
 const methods = new Set(METHODS)
@@ -29,7 +30,7 @@ export function requestAttributes(
     ...((route || operation) && { [http.route]: route || operation }),
     ...(request && peer && connectionAttributes(request, peer)),
     ...(request && personalData && queryOf(request)),
-    ...(operation !== '' && callAttributes(exchange)),
+    ...callAttributes(exchange),
   }
 }
 
@@ -43,14 +44,14 @@ function connectionAttributes(
   { address, port: peerPort, encrypted }: Peer,
 ): Attributes {
   const authority = String(headers[':authority'] ?? headers.host ?? '')
-  const [, host, port] = /^(.*?)(?::(\d+))?$/.exec(authority) ?? []
+  const { host, port } = hostPort(authority)
   const agent = headers['user-agent']
   const service = headers['x-md-service-name']
   return {
     [url.scheme]: encrypted ? 'https' : 'http',
     [network.protocolVersion]: httpVersion === '2.0' ? '2' : httpVersion,
-    ...(host && { [network.serverAddress]: host }),
-    ...(port !== undefined && { [network.serverPort]: Number(port) }),
+    ...(host !== '' && { [network.serverAddress]: host }),
+    ...(port !== undefined && { [network.serverPort]: port }),
     ...(address !== undefined && {
       [network.clientAddress]: address,
       [network.peerAddress]: address,
@@ -66,16 +67,17 @@ function queryOf({ url: target = '' }: Request): Attributes {
   return mark === -1 ? {} : { [url.query]: target.slice(mark + 1) }
 }
 
-const rpcSystems = { connect: 'connectrpc', grpc: 'grpc', 'grpc-web': 'grpc' } as const
-
 function callAttributes({ protocol, operation }: Exchange): Attributes {
+  const system = rpcSystem(protocol)
   const [, service = ''] = operation.split('/')
-  const rest = protocol === 'rest' || protocol === 'http'
   return {
-    ...(!rest && { [rpc.system]: rpcSystems[protocol] }),
-    [rpc.method]: operation.slice(1),
-    [kratos.system]: rest ? 'http' : 'grpc',
-    [kratos.service]: service,
+    [exchangeProtocol]: protocol,
+    ...(system !== undefined && { [rpc.system]: system }),
+    ...((system !== undefined || operation !== '') && { [rpc.method]: rpcMethod(operation) }),
+    ...(operation !== '' && {
+      [kratos.system]: system === undefined ? 'http' : 'grpc',
+      [kratos.service]: service,
+    }),
   }
 }
 
@@ -83,34 +85,14 @@ function callAttributes({ protocol, operation }: Exchange): Attributes {
 export function responseAttributes(exchange: Exchange): Attributes {
   const { failure, httpStatus, operation, protocol } = exchange
   const called = operation !== '' || protocol !== 'rest'
-  const code = failure?.code
   const status = failure === undefined ? httpStatus : failure.status
   const type = serverError(exchange)
+  const rpcCode = rpcStatus(exchange)
   return {
     ...(httpStatus !== 0 && { [http.status]: httpStatus }),
     ...(called && status !== 0 && { [kratos.status]: status }),
-    ...(called && protocol !== 'rest' && { [rpc.status]: codeName(code, exchange) }),
+    ...(rpcCode !== undefined && { [rpc.status]: rpcCode }),
     ...(failure && { [error.reason]: failure.reason }),
     ...(type !== undefined && { [error.type]: type }),
   }
-}
-
-/** Upper case for gRPC, Connect's own spelling for Connect; as the conventions list them. */
-function codeName(code: Code | undefined, { protocol, failure }: Exchange): string {
-  const name =
-    code === undefined
-      ? failure
-        ? 'unknown'
-        : 'ok'
-      : (Code[code] ?? 'Unknown').replace(/(?<=[a-z])(?=[A-Z])/g, '_').toLowerCase()
-  return protocol === 'connect' ? name : name.toUpperCase()
-}
-
-/**
- * The `error.type` of a server span, undefined where the service is not at fault: by the conventions
- * 4xx are the client's, and so are the codes of RPC that become one.
- */
-export function serverError({ failure, httpStatus }: Exchange): string | undefined {
-  if (failure) return failure.status >= 500 ? failure.reason : undefined
-  return httpStatus >= 500 ? String(httpStatus) : undefined
 }

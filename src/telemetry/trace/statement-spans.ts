@@ -6,16 +6,19 @@ import {
   SpanStatusCode,
 } from '@opentelemetry/api'
 import type { ObserveStatements, Storage } from '../../data/statement-observer.ts'
-import { databaseCode, errorType, exceptionAttributes } from './exception.ts'
+import { databaseCode, errorType } from '../error-type.ts'
+import { statementAttributes, statementSummary } from '../statement.ts'
+import { exceptionAttributes } from './exception.ts'
 import { contextOf, fail, type SpanTools, timeIn } from './layer-spans.ts'
-import { db, error, exception, network } from './attributes.ts'
+import { db, error, exception } from './attributes.ts'
 import type { Scope } from './scope.ts'
 
-/** A wait that is shorter is how long it takes to ask. */
-const leastWaitMs = 1
+/** A connection that is free is handed over in less; only longer waits have a span. */
+const minWaitMs = 1
 /** Texts of statements that are kept parsed; a service has some dozens. */
-const mostTexts = 1000
-const mostCharacters = 2000
+const maxTexts = 1000
+/** Of a statement's text in a span. */
+const maxCharacters = 2000
 
 interface Statement {
   summary: string
@@ -45,7 +48,7 @@ export function statementSpans(tools: SpanTools, root: Context): ObserveStatemen
       if (system !== storage.system) known.clear()
       system = storage.system
       const statement = known.get(sql) ?? describeStatement(sql, storage)
-      if (known.size < mostTexts) known.set(sql, statement)
+      if (known.size < maxTexts) known.set(sql, statement)
       return statement
     }
 
@@ -75,7 +78,7 @@ export function statementSpans(tools: SpanTools, root: Context): ObserveStatemen
       waited(since, err) {
         const scope = scopes.getStore()
         if (scope?.span === undefined) return
-        if (err === undefined && performance.now() - since < leastWaitMs) return
+        if (err === undefined && performance.now() - since < minWaitMs) return
         const options = {
           kind: SpanKind.INTERNAL,
           startTime: timeIn(scope.trace, since),
@@ -93,29 +96,14 @@ export function statementSpans(tools: SpanTools, root: Context): ObserveStatemen
   }
 }
 
-const tableOf: Record<string, RegExp> = {
-  SELECT: /\sfrom\s+[`"]?(\w+)/i,
-  INSERT: /^insert\s+(?:ignore\s+)?into\s+[`"]?(\w+)/i,
-  UPDATE: /^update\s+[`"]?(\w+)/i,
-  DELETE: /^delete\s+from\s+[`"]?(\w+)/i,
-}
-
-function describeStatement(sql: string, { system, namespace, address, port }: Storage): Statement {
-  const text = sql.trim()
-  const operation = /^\w+/.exec(text)?.[0].toUpperCase() ?? ''
-  const table = tableOf[operation]?.exec(text)?.[1]
-  const summary = [operation, table].filter(Boolean).join(' ')
+function describeStatement(sql: string, storage: Storage): Statement {
+  const summary = statementSummary(sql)
   return {
     summary,
     attributes: {
-      [db.system]: system,
-      [db.namespace]: namespace,
-      [db.operation]: operation,
-      ...(table !== undefined && { [db.collection]: table }),
+      ...statementAttributes(sql, storage),
       [db.summary]: summary,
-      [db.text]: text.slice(0, mostCharacters),
-      ...(address !== undefined && { [network.serverAddress]: address }),
-      ...(port !== undefined && { [network.serverPort]: port }),
+      [db.text]: sql.trim().slice(0, maxCharacters),
     },
   }
 }

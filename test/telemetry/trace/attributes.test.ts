@@ -36,15 +36,16 @@ test('a server span has the attributes of HTTP, of RPC and of Kratos', async (t)
     'rpc.service': 'api.user.v1.User',
     'rpc.status_code': 200,
   })
-  for (const [protocol, system, ok, missing, version] of [
-    ['Connect JSON', 'connectrpc', 'ok', 'not_found', '1.1'],
+  for (const [protocol, spoken, ok, missing, version] of [
+    ['Connect JSON', 'connect', undefined, 'not_found', '1.1'],
     ['gRPC', 'grpc', 'OK', 'NOT_FOUND', '2'],
-    ['gRPC-Web', 'grpc', 'OK', 'NOT_FOUND', '1.1'],
+    ['gRPC-Web', 'grpc-web', 'OK', 'NOT_FOUND', '1.1'],
   ] as const) {
     const good = await memory.of(() => calls[protocol]('getUser', { id: '1' }), served(1))
     const name = 'api.user.v1.User/GetUser'
     t.match(find(good, name)?.attributes, {
-      'rpc.system.name': system,
+      'exchange.protocol': spoken,
+      'rpc.system.name': spoken === 'connect' ? 'connectrpc' : 'grpc',
       'rpc.method': name,
       'rpc.response.status_code': ok,
       'rpc.system': 'grpc',

@@ -144,8 +144,7 @@ for (const storage of storages) {
 
   test(`a taken mail address is recorded once, where the statement failed, on ${storage}`, async (t) => {
     const { calls, of } = await start(t, storage)
-    const [type, code] =
-      storage === 'mysql' ? ['ER_DUP_ENTRY', '1062'] : ['ERR_SQLITE_ERROR', '2067']
+    const [type, code] = storage === 'mysql' ? ['ER_DUP_ENTRY', '1062'] : ['SQLITE_2067', '2067']
     for (const protocol of protocols) {
       const spans = await of(() => calls[protocol]('createUser', ada), served(1))
       t.same(trees(spans), [
@@ -180,7 +179,7 @@ for (const storage of storages) {
   test(`a failing table is one exception under a server error, on ${storage}`, async (t) => {
     const { app, calls, of } = await start(t, storage)
     await dropTable(app, storage)
-    const type = storage === 'mysql' ? 'ER_NO_SUCH_TABLE' : 'ERR_SQLITE_ERROR'
+    const type = storage === 'mysql' ? 'ER_NO_SUCH_TABLE' : 'SQLITE_1'
     for (const protocol of protocols) {
       const spans = await of(() => calls[protocol]('getUser', { id: '1' }), served(1))
       t.same(trees(spans), [
