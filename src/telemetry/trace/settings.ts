@@ -1,6 +1,6 @@
 import { durationMs } from '@bufbuild/protobuf/wkt'
 import type { Conf } from '../../conf/conf.ts'
-import type { BatchSettings } from './export-queue.ts'
+import type { BatchSettings } from './sdk/export-queue.ts'
 import type { SamplingSettings } from './sampling.ts'
 
 export type Env = Record<string, string | undefined>

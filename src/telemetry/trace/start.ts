@@ -26,6 +26,6 @@ export type RunningTracing = Tracing & {
  * There is one in a process at a time, because OpenTelemetry's API is global.
  */
 export async function startTracing(options: StartOptions): Promise<RunningTracing> {
-  const { startSdk } = await import('./sdk.ts')
+  const { startSdk } = await import('./sdk/sdk.ts')
   return startSdk(options)
 }

@@ -17,18 +17,18 @@ import {
   SamplingDecision,
   type SpanProcessor,
 } from '@opentelemetry/sdk-trace'
-import { attachment } from '../../memory/attachment.ts'
+import { attachment } from '../../../memory/attachment.ts'
 import { scopedContextManager } from './context-manager.ts'
 import { createExporter, createLogExporter } from './exporters.ts'
 import { exportQueue, type ExportQueue } from './export-queue.ts'
-import { logRecords } from '../log/log-records.ts'
-import { newTraceId } from './ids.ts'
-import { type Held, holding } from './tail-sampling.ts'
-import { heldKey, requestTracing } from './request-tracing.ts'
-import { serviceResource } from '../resource.ts'
-import { sampling } from './sampling.ts'
-import { requestScopes } from './scope.ts'
-import type { RunningTracing, StartOptions } from './start.ts'
+import { logRecords } from '../../log/log-records.ts'
+import { newTraceId } from '../ids.ts'
+import { type Held, holding } from '../tail-sampling.ts'
+import { heldKey, requestTracing } from '../request-tracing.ts'
+import { serviceResource } from '../../resource.ts'
+import { sampling } from '../sampling.ts'
+import { requestScopes } from '../scope.ts'
+import type { RunningTracing, StartOptions } from '../start.ts'
 
 /** See `startTracing`, which alone loads this file. */
 export async function startSdk({

@@ -1,6 +1,6 @@
 import { type Context, type ContextManager, ROOT_CONTEXT, trace as api } from '@opentelemetry/api'
-import { contextOf } from './layer-spans.ts'
-import { scopeOf, type Scopes } from './scope.ts'
+import { contextOf } from '../layer-spans.ts'
+import { scopeOf, type Scopes } from '../scope.ts'
 
 /** Makes OpenTelemetry's own API see the spans of a request, without a second AsyncLocalStorage. */
 export function scopedContextManager(scopes: Scopes): ContextManager {

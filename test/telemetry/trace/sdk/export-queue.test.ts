@@ -1,7 +1,7 @@
 import { emptyResource } from '@opentelemetry/resources'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { test } from 'tap'
-import { exportQueue } from '../../../src/telemetry/trace/export-queue.ts'
+import { exportQueue } from '../../../../src/telemetry/trace/sdk/export-queue.ts'
 
 const span = { resource: emptyResource() }
 const settings = { maxSize: 10, delayMs: 5, queue: 25, timeoutMs: 50 }
