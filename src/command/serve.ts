@@ -4,7 +4,8 @@ import type { App } from '../app.ts'
 import type { Conf } from '../conf/conf.ts'
 import type { LogContext } from '../telemetry/log/log.ts'
 import { tracingSettings } from '../telemetry/trace/settings.ts'
-import { type RunningTracing, startTracing } from '../telemetry/trace/start.ts'
+import { startTracing } from '../telemetry/trace/start.ts'
+import type { RunningTracing } from '../telemetry/trace/tracing.ts'
 
 export interface RunOptions {
   version: string

@@ -1,3 +1,4 @@
+/** Variables of the environment, as `process.env` gives them. */
 export type Env = Record<string, string | undefined>
 
 const placeholder = /\$\{([^}]*)(\}?)/g

@@ -1,7 +1,7 @@
 import { readFile } from 'node:fs/promises'
 import type { Attributes } from '@opentelemetry/api'
 import { type Resource, resourceFromAttributes } from '@opentelemetry/resources'
-import type { Env } from './trace/settings.ts'
+import type { Env } from '../conf/placeholder.ts'
 
 export interface Identity {
   service: string

@@ -1,4 +1,5 @@
-import type { Exchange, Protocol } from '../server/exchange/exchange.ts'
+import type { Exchange } from '../server/exchange/exchange.ts'
+import type { Protocol } from '../server/exchange/protocol.ts'
 import { connectCodeName, grpcCodeName } from '../text/code-name.ts'
 
 // What spans and metrics both say of a call and its outcome, so that they cannot differ. The values are

@@ -4,6 +4,7 @@ import {
   PeriodicExportingMetricReader,
   type PushMetricExporter,
 } from '@opentelemetry/sdk-metrics'
+import type { Env } from '../../conf/placeholder.ts'
 
 // Each costs time and memory at start, and most processes push nothing.
 const require = createRequire(import.meta.url)
@@ -16,8 +17,6 @@ export interface PushOptions {
   intervalMs: number
   timeoutMs: number
 }
-
-type Env = Readonly<Record<string, string | undefined>>
 
 /**
  * A reader that pushes all metrics over OTLP; undefined where no endpoint is named. The variables of

@@ -1,9 +1,8 @@
 import { durationMs } from '@bufbuild/protobuf/wkt'
 import type { Conf } from '../../conf/conf.ts'
+import type { Env } from '../../conf/placeholder.ts'
 import type { BatchSettings } from './sdk/export-queue.ts'
 import type { SamplingSettings } from './sampling.ts'
-
-export type Env = Record<string, string | undefined>
 
 export type ExporterKind = 'otlp_grpc' | 'otlp_http' | 'zipkin' | 'console'
 

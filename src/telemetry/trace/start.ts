@@ -1,25 +1,4 @@
-import type { Logger } from 'pino'
-import type { SpanExporter } from '@opentelemetry/sdk-trace'
-import type { Identity } from '../resource.ts'
-import type { LogFields } from './scope.ts'
-import type { Env, TracingSettings } from './settings.ts'
-import type { Tracing } from './tracing.ts'
-
-export interface StartOptions {
-  settings: TracingSettings
-  identity: Pick<Identity, 'service' | 'version'>
-  env: Env
-  log: Logger
-  /** Instead of the one that the settings name; for tests. */
-  exporter?: SpanExporter
-}
-
-export type RunningTracing = Tracing & {
-  /** The fields of a line that is written in the middle of a request. */
-  logFields: () => LogFields
-  /** Takes each line of the log; undefined where lines do not go to the collector. */
-  logLine?: (line: string) => void
-}
+import type { RunningTracing, StartOptions } from './tracing.ts'
 
 /**
  * Loads OpenTelemetry and starts it. To be called before what instrumentations should see is loaded.

@@ -1,4 +1,8 @@
+import { createContextKey } from '@opentelemetry/api'
 import type { ReadableSpan } from '@opentelemetry/sdk-trace'
+
+/** In OpenTelemetry's context of a span that is held back: its `Held`. */
+export const heldKey = createContextKey('user-service held spans')
 
 /** The spans of one request that was not chosen, until its end decides. */
 export interface Held {

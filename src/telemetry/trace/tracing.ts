@@ -1,7 +1,12 @@
 import type { Interceptor } from '@connectrpc/connect'
+import type { SpanExporter } from '@opentelemetry/sdk-trace'
+import type { Logger } from 'pino'
+import type { Env } from '../../conf/placeholder.ts'
 import type { ObserveStatements } from '../../data/statement-observer.ts'
 import type { Exchange, ExchangeObserver } from '../../server/exchange/exchange.ts'
+import type { Identity } from '../resource.ts'
 import type { LogFields } from './scope.ts'
+import type { TracingSettings } from './settings.ts'
 
 /** What a span says of a call, from its arguments and from what it gives. */
 export type Describe<T> = {
@@ -43,4 +48,23 @@ export interface Tracing {
   counts: () => SpanCounts
   /** Exports what waits, for at most so long, and ends. */
   stop: (timeoutMs: number) => Promise<void>
+}
+
+/** What tracing is started with. */
+export interface StartOptions {
+  settings: TracingSettings
+  identity: Pick<Identity, 'service' | 'version'>
+  env: Env
+  /** Gets what an operator should know, such as exports that fail. */
+  log: Logger
+  /** Instead of the one that the settings name; for tests. */
+  exporter?: SpanExporter
+}
+
+/** Tracing, and what the log needs of it. */
+export type RunningTracing = Tracing & {
+  /** The fields of a line that is written in the middle of a request. */
+  logFields: () => LogFields
+  /** Takes each line of the log; undefined where lines do not go to the collector. */
+  logLine?: (line: string) => void
 }

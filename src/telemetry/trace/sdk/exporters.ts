@@ -1,7 +1,8 @@
 import { readFileSync } from 'node:fs'
 import type { LogRecordExporter } from '@opentelemetry/sdk-logs'
 import type { SpanExporter } from '@opentelemetry/sdk-trace'
-import type { Env, TracingSettings } from '../settings.ts'
+import type { Env } from '../../../conf/placeholder.ts'
+import type { TracingSettings } from '../settings.ts'
 
 /** Makes the exporter that the settings name, and loads no other. Throws where a PEM file is missing. */
 export function createExporter(settings: TracingSettings, env: Env): Promise<SpanExporter> {

@@ -1,70 +1,39 @@
 import { register } from 'node:module'
-import {
-  logs,
-  type Context,
-  context,
-  propagation,
-  SpanKind,
-  trace as api,
-} from '@opentelemetry/api'
+import { logs, context, propagation, trace as api } from '@opentelemetry/api'
 import type { Instrumentation } from '@opentelemetry/instrumentation'
-import type { LogRecordProcessor, ReadableLogRecord } from '@opentelemetry/sdk-logs'
+import type { ReadableLogRecord } from '@opentelemetry/sdk-logs'
 import { NodeSDK } from '@opentelemetry/sdk-node'
-import {
-  RandomIdGenerator,
-  type ReadableSpan,
-  type Sampler,
-  SamplingDecision,
-  type SpanProcessor,
-} from '@opentelemetry/sdk-trace'
-import { attachment } from '../../../memory/attachment.ts'
-import { scopedContextManager } from './context-manager.ts'
-import { createExporter, createLogExporter } from './exporters.ts'
-import { exportQueue, type ExportQueue } from './export-queue.ts'
+import type { ReadableSpan, SpanExporter } from '@opentelemetry/sdk-trace'
+import type { Logger } from 'pino'
 import { logRecords } from '../../log/log-records.ts'
-import { newTraceId } from '../ids.ts'
-import { type Held, holding } from '../tail-sampling.ts'
-import { heldKey, requestTracing } from '../request-tracing.ts'
 import { serviceResource } from '../../resource.ts'
+import { requestTracing } from '../request-tracing.ts'
 import { sampling } from '../sampling.ts'
-import { requestScopes } from '../scope.ts'
-import type { RunningTracing, StartOptions } from '../start.ts'
+import { requestScopes, type Scopes } from '../scope.ts'
+import { holding } from '../tail-sampling.ts'
+import type { RunningTracing, SpanCounts, StartOptions } from '../tracing.ts'
+import { scopedContextManager } from './context-manager.ts'
+import { type ExportEvents, exportQueue, type ExportQueue } from './export-queue.ts'
+import { createExporter, createLogExporter } from './exporters.ts'
+import { logProcessor, spanProcessor } from './processors.ts'
+import { idGenerator, withParentOnly } from './recording.ts'
 
 /** See `startTracing`, which alone loads this file. */
-export async function startSdk({
-  settings,
-  identity,
-  env,
-  log,
-  exporter,
-}: StartOptions): Promise<RunningTracing> {
+export async function startSdk(options: StartOptions): Promise<RunningTracing> {
+  const { settings, identity, env, log } = options
   const scopes = requestScopes()
-  const watch = (what: string) => ({
-    failing: (reason: string) =>
-      log.warn({ reason }, `${what} cannot be exported; they are dropped until they can`),
-    resumed: (dropped: number) => log.info({ dropped }, `${what} are exported again`),
-    detached: <T>(work: () => T) => scopes.exit(work),
-  })
-  const spanExporter = exporter ?? (await createExporter(settings, env))
-  const queue = exportQueue<ReadableSpan>(spanExporter, settings.batch, watch('spans'))
-  const logQueue =
-    settings.logs &&
-    exportQueue<ReadableLogRecord>(
-      await createLogExporter(settings, env),
-      settings.batch,
-      watch('log lines'),
-    )
-  const held = holding(settings.keep.maxSpans, queue.add)
+  const queues = await exportQueues(options, scopes)
+  const held = holding(settings.keep.maxSpans, queues.spans.add)
   const ids = idGenerator()
   const sdk = new NodeSDK({
     resource: serviceResource({ ...identity, environment: settings.environment }, env),
     contextManager: scopedContextManager(scopes),
     sampler: withParentOnly,
     idGenerator: ids,
-    spanProcessors: [processor(queue)],
+    spanProcessors: [spanProcessor(queues.spans)],
     // Without these the SDK would start exporters of its own.
     metricReaders: [],
-    logRecordProcessors: logQueue ? [logProcessor(logQueue)] : [],
+    logRecordProcessors: queues.lines ? [logProcessor(queues.lines)] : [],
     instrumentations: await instrumentations(settings.instrumentations),
   })
   sdk.start()
@@ -85,92 +54,66 @@ export async function startSdk({
   })
   return {
     ...tracing,
-    counts: () => ({
-      exported: queue.exported,
-      dropped: { ...queue.dropped, keep: held.forgotten },
-      waiting: queue.waiting + held.waiting,
-      logs: {
-        exported: logQueue ? logQueue.exported : 0,
-        dropped: logQueue ? total(logQueue.dropped) : 0,
-      },
-    }),
-    ...(logQueue && { logLine: logRecords(logs.getLogger(identity.service)) }),
-    async stop(timeoutMs) {
-      await Promise.all([queue.stop(timeoutMs), logQueue && logQueue.stop(timeoutMs)])
-      const { dropped } = queue
-      if (dropped.queue + dropped.export > 0) log.warn({ dropped }, 'spans were dropped')
-      // What still hangs on the collector is not waited for.
-      for (const ending of [sdk.shutdown(), spanExporter.shutdown()])
-        void ending.catch(() => undefined)
-      for (const global of [api, context, propagation, logs]) global.disable()
-    },
+    counts: () => countsOf(queues, held),
+    ...(queues.lines && { logLine: logRecords(logs.getLogger(identity.service)) }),
+    stop: (timeoutMs) => stop(queues, sdk, log, timeoutMs),
   }
+}
+
+interface Queues {
+  spans: ExportQueue<ReadableSpan>
+  exporter: SpanExporter
+  /** Log lines; undefined where they do not go to the collector. */
+  lines: ExportQueue<ReadableLogRecord> | undefined
+}
+
+async function exportQueues(
+  { settings, env, log, exporter: given }: StartOptions,
+  scopes: Scopes,
+): Promise<Queues> {
+  const events = (what: string): ExportEvents => ({
+    failing: (reason) =>
+      log.warn({ reason }, `${what} cannot be exported; they are dropped until they can`),
+    resumed: (dropped) => log.info({ dropped }, `${what} are exported again`),
+    detached: (work) => scopes.exit(work),
+  })
+  const exporter = given ?? (await createExporter(settings, env))
+  const lineExporter = settings.logs ? await createLogExporter(settings, env) : undefined
+  return {
+    exporter,
+    spans: exportQueue<ReadableSpan>(exporter, settings.batch, events('spans')),
+    lines: lineExporter && exportQueue(lineExporter, settings.batch, events('log lines')),
+  }
+}
+
+function countsOf({ spans, lines }: Queues, held: ReturnType<typeof holding>): SpanCounts {
+  return {
+    exported: spans.exported,
+    dropped: { ...spans.dropped, keep: held.forgotten },
+    waiting: spans.waiting + held.waiting,
+    logs: { exported: lines?.exported ?? 0, dropped: lines ? total(lines.dropped) : 0 },
+  }
+}
+
+async function stop(
+  { spans, lines, exporter }: Queues,
+  sdk: NodeSDK,
+  log: Logger,
+  timeoutMs: number,
+): Promise<void> {
+  await Promise.all([spans.stop(timeoutMs), lines?.stop(timeoutMs)])
+  const { dropped } = spans
+  if (total(dropped) > 0) log.warn({ dropped }, 'spans were dropped')
+  // Requests that still hang on the collector are not waited for.
+  for (const ending of [sdk.shutdown(), exporter.shutdown()]) void ending.catch(() => undefined)
+  for (const global of [api, context, propagation, logs]) global.disable()
 }
 
 function total(dropped: { queue: number; export: number }): number {
   return dropped.queue + dropped.export
 }
 
-function logProcessor(queue: ExportQueue<ReadableLogRecord>): LogRecordProcessor {
-  return {
-    onEmit: queue.add,
-    forceFlush: queue.flush,
-    shutdown: () => Promise.resolve(),
-  }
-}
-
-/** Spans to the queue, but those of a request that is held back to whoever holds it. */
-function processor(queue: Pick<ExportQueue<ReadableSpan>, 'add' | 'flush'>): SpanProcessor {
-  const heldBy = attachment<ReadableSpan, Held>('held')
-  return {
-    onStart(span, parent: Context) {
-      const held = parent.getValue(heldKey) as Held | undefined
-      if (held) heldBy.attach(span, held)
-    },
-    onEnd(span) {
-      const held = heldBy.of(span)
-      if (held) held.add(span)
-      else queue.add(span)
-    },
-    forceFlush: queue.flush,
-    shutdown: async () => undefined,
-  }
-}
-
-/**
- * The decision has been made before a server span is begun, so it is recorded; what others begin is
- * recorded below a span of ours only.
- */
-const withParentOnly: Sampler = {
-  shouldSample(parent, _traceId, _name, kind) {
-    const recorded = kind === SpanKind.SERVER || api.getSpan(parent)?.isRecording() === true
-    const traceState = api.getSpanContext(parent)?.traceState
-    return {
-      decision: recorded ? SamplingDecision.RECORD_AND_SAMPLED : SamplingDecision.NOT_RECORD,
-      ...(traceState && { traceState }),
-    }
-  },
-  toString: () => 'withParentOnly',
-}
-
-/** Random ids, but a trace that has told its id already keeps it. */
-function idGenerator() {
-  const random = new RandomIdGenerator()
-  let told = ''
-  return {
-    next(id: string) {
-      told = id
-    },
-    generateTraceId() {
-      const id = told || newTraceId()
-      told = ''
-      return id
-    },
-    generateSpanId: () => random.generateSpanId(),
-  }
-}
-
-/** The loader hook, and what it costs, only where an instrumentation is asked for. */
+/** Loads what is asked for. The loader hook costs time at start, so it is registered only then. */
 async function instrumentations(names: readonly string[]): Promise<Instrumentation[]> {
   if (!names.includes('fastify')) return []
   register('@opentelemetry/instrumentation/hook.mjs', import.meta.url)
