@@ -3,14 +3,15 @@ import type { Attributes } from '@opentelemetry/api'
 import { type Resource, resourceFromAttributes } from '@opentelemetry/resources'
 import type { Env } from '../conf/placeholder.ts'
 
+/** Which program this is, for the resource of spans, metrics and log lines. */
 export interface Identity {
   service: string
   version: string
-  /** deployment.environment.name; empty: not set. */
+  /** `deployment.environment.name`; empty: not set. */
   environment: string
 }
 
-// What a pod's manifest passes on by the downward API.
+// Variables that the manifest of a pod sets by Kubernetes' downward API.
 const fromPod = {
   POD_NAME: 'k8s.pod.name',
   POD_NAMESPACE: 'k8s.namespace.name',
@@ -22,7 +23,10 @@ const fromPod = {
   CLUSTER_NAME: 'k8s.cluster.name',
 } as const
 
-/** Says which process spans come from. The SDK adds host, process, OS, and what OTEL_* says, which wins. */
+/**
+ * The resource of this process, by which a backend tells it from others. The SDK adds host, process, OS
+ * and the variables OTEL_RESOURCE_ATTRIBUTES and OTEL_SERVICE_NAME, which win.
+ */
 export function serviceResource({ service, version, environment }: Identity, env: Env): Resource {
   const attributes: Attributes = { 'service.name': service, 'service.version': version }
   if (environment !== '') attributes['deployment.environment.name'] = environment
@@ -31,7 +35,7 @@ export function serviceResource({ service, version, environment }: Identity, env
   return resourceFromAttributes({ ...attributes, 'container.id': containerId() })
 }
 
-/** By the cgroup (v1) or the mounts (v2) of this process; undefined outside of a container. */
+/** The container's id by the cgroup (v1) or the mounts (v2) of this process; undefined outside. */
 async function containerId(): Promise<string | undefined> {
   const [cgroup = '', mounts = ''] = await Promise.all(
     ['/proc/self/cgroup', '/proc/self/mountinfo'].map(readable),
@@ -41,7 +45,7 @@ async function containerId(): Promise<string | undefined> {
   return (inGroup ?? inMounts)?.[1]
 }
 
-/** Not on Linux there is nothing to read. */
+/** The text of a file; empty where it cannot be read, as on systems other than Linux. */
 function readable(path: string): Promise<string> {
   return readFile(path, 'utf8').catch(() => '')
 }

@@ -1,5 +1,5 @@
 /** An address as `net` takes it; `port` is undefined where the text has none. */
-export interface HostPort {
+interface HostPort {
   host: string
   port: number | undefined
 }

@@ -1,9 +1,9 @@
-// What a client sends may be long, and the comparison costs the product of the lengths.
-const longest = 64
+// The comparison costs the product of the lengths, and a client may send any length.
+const maxLength = 64
 
-/** The candidate that `word` is most likely a misspelling of, if any is near enough. */
+/** The candidate that `word` is probably a misspelling of; undefined where none is near enough. */
 export function nearest(word: string, candidates: readonly string[]): string | undefined {
-  if (word.length > longest) return undefined
+  if (word.length > maxLength) return undefined
   const ranked = candidates
     .map((candidate) => ({ candidate, edits: distance(bare(word), bare(candidate)) }))
     .sort((a, b) => a.edits - b.edits)
@@ -11,12 +11,12 @@ export function nearest(word: string, candidates: readonly string[]): string | u
   return best && best.edits <= tolerance(best.candidate) ? best.candidate : undefined
 }
 
-/** maxBodyBytes, max-body-bytes and max_body_bytes are the same word to whoever mixes them up. */
+/** Without case and separators: maxBodyBytes, max-body-bytes and max_body_bytes are one word. */
 function bare(word: string): string {
   return word.toLowerCase().replace(/[_-]/g, '')
 }
 
-/** Two edits are one transposition (grcp), but would turn any word of three letters into another. */
+/** How many edits are near. Two allow a transposition (grcp), but would make any words of three letters near. */
 function tolerance(word: string): number {
   return word.length < 4 ? 1 : Math.max(2, Math.floor(word.length / 3))
 }

@@ -15,12 +15,12 @@ const severities: Record<string, SeverityNumber> = {
   fatal: SeverityNumber.FATAL,
 }
 
-/** Turns a line of the log, JSON as it is written, into a record of OpenTelemetry. */
+/** Gives a function that emits a line of the log, in JSON, to `logger` as a log record. */
 export function logRecords(logger: Logger) {
   return function emit(line: string): void {
     const fields = JSON.parse(line) as Record<string, unknown>
     const { level, time, msg, trace_id: traceId, span_id: spanId, ...rest } = fields
-    // The resource says these.
+    // The resource of the record has these.
     const { service: _service, version: _version, ...attributes } = rest
     const known = typeof traceId === 'string' && typeof spanId === 'string'
     const traceFlags = TraceFlags.SAMPLED

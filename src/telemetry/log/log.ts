@@ -5,9 +5,9 @@ import { redacted } from './redact.ts'
 
 export interface LogContext {
   version: string
-  /** What every line gets at the time when it is written, such as its trace. */
+  /** Gives fields for each line when it is written, such as the ids of its trace. */
   fields?: () => object
-  /** Gets each line, too. */
+  /** Gets each line as well, as it is written. */
   also?: ((line: string) => void) | undefined
 }
 
@@ -48,7 +48,7 @@ async function forPeople(): Promise<(line: string) => string> {
   return prettyFactory({ ignore: 'service,version,pid,hostname' })
 }
 
-/** Counts the lines that the streams of `log` have given up, because they cannot write them. */
+/** Counts the lines that the streams of `log` have dropped; gives a reader of the count. */
 export function linesDropped(log: Logger): () => number {
   const stream = (log as unknown as Record<symbol, unknown>)[pino.symbols.streamSym]
   const several = (stream as Partial<MultiStreamRes>).streams ?? [{ stream }]

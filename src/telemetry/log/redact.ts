@@ -10,11 +10,11 @@ const secret = new Set([
   'phone',
 ])
 const censor = '***'
-const deepest = 4
+const maxDepth = 4
 
 /**
- * A log line's fields without the values of what is personal or secret, by their keys and whatever
- * their case, some levels deep. Gives the same object where there is nothing to hide.
+ * Replaces the values of personal and secret keys by `***`, whatever the case of the key, down to four
+ * levels. Gives the same object where there is nothing to hide. `depth` is the level of `fields`.
  */
 export function redacted(fields: Record<string, unknown>, depth = 0): Record<string, unknown> {
   let copy: Record<string, unknown> | undefined
@@ -27,7 +27,7 @@ export function redacted(fields: Record<string, unknown>, depth = 0): Record<str
 }
 
 function inside(value: unknown, depth: number): unknown {
-  if (typeof value !== 'object' || value === null || depth === deepest) return value
+  if (typeof value !== 'object' || value === null || depth === maxDepth) return value
   if (Array.isArray(value)) {
     const items = value.map((item: unknown) => inside(item, depth + 1))
     return items.some((item, index) => item !== value[index]) ? items : value

@@ -5,7 +5,7 @@ import { bodyBytes, kratosSeconds, serverSeconds } from './buckets.ts'
 import { type Count, counts, type Distribution, distributions } from './family.ts'
 import type { Limit } from './refusals.ts'
 
-/** What is recorded at the end of all exchanges that differ in nothing but time and size. */
+/** The series that record the end of all exchanges with the same facts. */
 export interface Series {
   requests: Count
   seconds: Distribution
@@ -15,15 +15,15 @@ export interface Series {
   refused: Count | undefined
 }
 
-/** What exchanges differ in but time and size; all of finitely many values. */
+/** What an exchange is counted by. Each fact has finitely many values: clients make no series. */
 export interface Facts {
   protocol: Exchange['protocol']
   operation: string
   route: string
   method: string
-  /** False for a connection that was refused before there was a request. */
+  /** False for a connection that was refused before its first request. */
   requested: boolean
-  /** Of HTTP; empty where the request was turned away before it was opened. */
+  /** Version of HTTP; empty where the request was refused before it was opened. */
   version: string
   httpStatus: number
   status: number
@@ -34,6 +34,7 @@ export interface Facts {
   errorType: string | undefined
 }
 
+/** The instruments that `exchangeFamilies` makes. */
 export type Families = ReturnType<typeof exchangeFamilies>
 
 const seconds = (name: string, description: string, boundaries: readonly number[]) =>
@@ -42,7 +43,7 @@ const seconds = (name: string, description: string, boundaries: readonly number[
 const bytes = (name: string, description: string) =>
   distributions({ name, description, unit: 'By' }, bodyBytes)
 
-/** The metrics of exchanges, without a series yet. */
+/** Makes the instruments of exchanges. */
 export function exchangeFamilies() {
   return {
     requests: counts({
@@ -85,6 +86,7 @@ export function exchangeFamilies() {
   }
 }
 
+/** What is the same for all exchanges of the process. */
 export interface Common {
   scheme: string
   refused: Record<Limit, Count>
@@ -93,7 +95,7 @@ export interface Common {
 /** Finds or makes the series for all exchanges with these facts. */
 export function makeSeries(families: Families, facts: Facts, { scheme, refused }: Common): Series {
   const { operation, status, reason } = facts
-  // Kratos' two values for its two transports, and one more for each protocol that it has not.
+  // Kratos has `http` and `grpc`; Connect and gRPC-Web go by their own names.
   const kind = facts.protocol === 'rest' ? 'http' : facts.protocol
   const call = { kind, operation: operation || other }
   const http = httpAttributes(facts, scheme)
@@ -109,7 +111,7 @@ export function makeSeries(families: Families, facts: Facts, { scheme, refused }
   }
 }
 
-/** Undefined where no request was opened, so that nothing of it was counted. */
+/** Undefined where no request was opened: no byte was counted. */
 function bytesOf(families: Families, { version }: Facts, http: Attributes): Series['bytes'] {
   if (version === '') return undefined
   return {
@@ -119,7 +121,7 @@ function bytesOf(families: Families, { version }: Facts, http: Attributes): Seri
 }
 
 function limitOf({ reason, requested }: Facts): Limit | undefined {
-  // Whoever is refused before a request was one connection too many.
+  // A refusal for load without a request is that of a connection above the limit.
   return reason === 'OVERLOADED' && !requested ? 'max_connections' : limitOfReason[reason]
 }
 
@@ -154,7 +156,7 @@ function rpcAttributes({
   }
 }
 
-/** Limits by the reason of their refusal; those of the storage are counted there. */
+/** Limits by the reason of their refusal; `statementMetrics` counts those of connection pools. */
 const limitOfReason: Partial<Record<string, Limit>> = {
   BODY_TOO_LARGE: 'max_body_bytes',
   HEADERS_TOO_LARGE: 'max_header_bytes',

@@ -14,7 +14,7 @@ import { type Count, type Family, record } from './family.ts'
 import { knownMethod, knownReasons } from './labels.ts'
 import type { Limit } from './refusals.ts'
 
-export interface ExchangeMetricsOptions {
+interface ExchangeMetricsOptions {
   scheme: 'http' | 'https'
   /** Paths that are served without being an operation, such as those of health checks. */
   paths: readonly string[]
@@ -32,7 +32,10 @@ interface Begun extends BodySizes {
   active: Count
 }
 
-/** Counts and times exchanges under Kratos' names and those of OpenTelemetry's conventions. */
+/**
+ * An observer that counts and times exchanges under Kratos' names and those of OpenTelemetry's
+ * conventions, and the instruments it records to. `refused` has the counter of each limit.
+ */
 export function exchangeMetrics(
   { scheme, paths }: ExchangeMetricsOptions,
   refused: Record<Limit, Count>,
@@ -59,7 +62,7 @@ export function exchangeMetrics(
       countBodies(request, response, sizes)
     },
     end(exchange) {
-      // None where nothing was opened.
+      // Undefined for a request that was refused before it was opened.
       const sizes = begun.of(exchange)
       const series = seriesOf(exchange, sizes?.version ?? '')
       const seconds = exchange.durationMs / 1000
@@ -124,7 +127,7 @@ function seriesFinder(families: Families, common: Common, { paths, reasonOf }: L
   }
 }
 
-/** All facts have finitely many values; this is for when that should be wrong. */
+/** A bound for memory: all facts have few values, so it is reached only by a mistake in that. */
 const maxKnown = 1000
 
 function isSame(a: Facts, b: Facts): boolean {

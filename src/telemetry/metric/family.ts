@@ -2,11 +2,11 @@ import { type Attributes, type HrTime, ValueType } from '@opentelemetry/api'
 import { millisToHrTime } from '@opentelemetry/core'
 import { AggregationTemporality, DataPointType, type MetricData } from '@opentelemetry/sdk-metrics'
 
-// Instruments for what happens several times in each request. The SDK's own find a series by sorting
-// and serializing its attributes at each call, which takes longer than all that is recorded here
-// (docs/metrics.md has figures); these give the series once, to be kept by whoever records.
+// Instruments for the hot path. The SDK's find a series by sorting and serializing its attributes at each
+// call, which takes longer than everything recorded for a request (figures in docs/metrics.md). These give
+// a series once; the caller keeps it and records to it directly.
 
-export interface Descriptor {
+interface Descriptor {
   name: string
   description: string
   /** As OpenTelemetry writes it: `s`, `By`, `{call}`, `1`. */
@@ -21,7 +21,7 @@ export interface Count {
 /** The distribution of one series. */
 export interface Distribution {
   readonly boundaries: readonly number[]
-  /** Of each bucket by itself; the last is for what is above all boundaries. */
+  /** Counts of single buckets, not cumulative; the last is for values above all boundaries. */
   readonly counts: number[]
   count: number
   sum: number
@@ -30,15 +30,15 @@ export interface Distribution {
 /** All series of one metric. */
 export interface Family<Series> {
   /**
-   * The series with these attributes, made when it is new. Once there are `mostSeries`, everything
-   * new is one series, `otel.metric.overflow`, as the SDK does.
+   * The series with these attributes, made when it is new. Past `maxSeries` all new attributes share
+   * the series `otel.metric.overflow`, as in the SDK.
    */
   series: (attributes: Attributes) => Series
   collect: (endTime: HrTime) => MetricData
 }
 
-/** The SDK's own limit, including the one for what is beyond it. */
-export const mostSeries = 2000
+/** The SDK's own limit, the series for the overflow included. */
+const maxSeries = 2000
 
 /** A number that only grows, or (`monotonic: false`) that goes up and down. */
 export function counts(descriptor: Descriptor, { monotonic = true } = {}): Family<Count> {
@@ -83,6 +83,7 @@ export function distributions(
   }
 }
 
+/** Adds one value, in the unit of the family. */
 export function record(distribution: Distribution, value: number): void {
   const { boundaries, counts } = distribution
   let bucket = 0
@@ -114,7 +115,7 @@ function store<Series>(make: () => Series) {
     const key = JSON.stringify(sorted)
     const point = known.get(key)
     if (point !== undefined) return point.series
-    if (known.size < mostSeries - 1) return added(key, attributes).series
+    if (known.size < maxSeries - 1) return added(key, attributes).series
     return (known.get('overflow') ?? added('overflow', overflow)).series
   }
 

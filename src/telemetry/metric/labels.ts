@@ -2,7 +2,7 @@ import { Code } from '@connectrpc/connect'
 import { upperCodeName } from '../../text/code-name.ts'
 import { other } from '../rpc-status.ts'
 
-// Whatever a client can choose becomes one of finitely many values here, before it names a series.
+// Values that a client can choose are mapped to a finite set here, before they name a series.
 
 // The methods of RFC 9110 and RFC 5789, as the conventions for http.request.method list them.
 const methods = new Set('CONNECT DELETE GET HEAD OPTIONS PATCH POST PUT QUERY TRACE'.split(' '))

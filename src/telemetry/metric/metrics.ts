@@ -3,7 +3,7 @@ import type { ObserveStatements } from '../../data/statement-observer.ts'
 import type { ExchangeObserver } from '../../server/exchange/exchange.ts'
 import type { ServiceState } from './state.ts'
 
-/** All metrics of one process, as app.ts and the layers see them. */
+/** The metrics of a process, as app.ts sees them; OpenTelemetry stays behind it. */
 export interface Metrics {
   /** Records exchanges; `reasons` are the enums that declare the reasons of errors. To be called once. */
   exchanges: (reasons: readonly object[]) => ExchangeObserver
@@ -11,10 +11,10 @@ export interface Metrics {
   statements: ObserveStatements
   /** Reads the state whenever somebody asks for the metrics; to be called once. */
   watch: (state: ServiceState) => void
-  /** All of them in Prometheus' text format. */
+  /** All metrics in Prometheus' text format. */
   text: () => Promise<string>
-  /** Where the text is served; undefined where it is not. */
+  /** Where `/metrics` is served; undefined where `metrics.addr` is empty. */
   address: AddressInfo | undefined
-  /** Pushes what has not been pushed yet, for at most so long, and ends timers and the server. */
+  /** Pushes the last values, for at most so long, and ends timers and the server. */
   stop: (timeoutMs: number) => Promise<void>
 }

@@ -9,7 +9,7 @@ import {
 /** https://prometheus.io/docs/instrumenting/exposition_formats: the text format. */
 export const textFormat = 'text/plain; version=0.0.4; charset=utf-8'
 
-// The words of OpenTelemetry's rules for Prometheus; units in braces are no part of a name.
+// Suffixes for units by OpenTelemetry's rules for Prometheus; units in braces have none.
 const wordOfUnit: Record<string, string> = { s: 'seconds', By: 'bytes' }
 
 // A gauge whose name ends as the sample of a histogram does; promtool refuses it.
@@ -33,7 +33,7 @@ export function prometheusName({ descriptor, dataPointType }: MetricData): strin
 /** A reader for Prometheus, and the text of what it reads. */
 export function prometheusReader(producer: MetricProducer) {
   const reader: MetricReader = new PrometheusExporter({
-    // The server is ours, with limits and a health check.
+    // metricsServer serves the text, with limits and a health check.
     preventServerStart: true,
     metricProducers: [producer],
   })

@@ -6,10 +6,10 @@ import {
 } from '@opentelemetry/sdk-metrics'
 import type { Env } from '../../conf/placeholder.ts'
 
-// Each costs time and memory at start, and most processes push nothing.
+// The exporters are loaded on demand: each costs time and memory, and most processes push nothing.
 const require = createRequire(import.meta.url)
 
-export interface PushOptions {
+interface PushOptions {
   /** Base URL of the collector; empty: nothing is pushed, unless the environment names one. */
   endpoint: string
   protocol: string
@@ -48,7 +48,7 @@ function milliseconds(text: string | undefined): number | undefined {
   return text && /^[1-9]\d*$/.test(text) ? Number(text) : undefined
 }
 
-/** The exporters read what is left out here from the environment. */
+/** Options that are left out here are read from the environment by the exporters. */
 function exporterOf(
   protocol: string,
   { endpoint, headers, timeoutMs }: PushOptions,

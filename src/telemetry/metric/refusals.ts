@@ -1,7 +1,7 @@
 import { type Count, counts, type Family } from './family.ts'
 
-/** The settings whose limits refuse calls, as values of `limit`. */
-export const limits = [
+/** The settings whose limits refuse calls, as values of the label `limit`. */
+const limits = [
   'max_body_bytes',
   'max_header_bytes',
   'request_timeout',
@@ -11,9 +11,13 @@ export const limits = [
   'pool_queue',
 ] as const
 
+/** A setting whose limit refuses calls. */
 export type Limit = (typeof limits)[number]
 
-/** Counts what each limit refuses; all are there from the start, so that a first refusal is a rise. */
+/**
+ * A counter of refusals for each limit. All series exist from the start, because Prometheus' `increase`
+ * does not see the first value of a series.
+ */
 export function refusals(): { family: Family<Count>; of: Record<Limit, Count> } {
   const family = counts({
     name: 'server.requests.refused',

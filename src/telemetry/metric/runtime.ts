@@ -47,7 +47,7 @@ export function runtimeMetrics(meter: Meter) {
   }
 }
 
-/** Not perf_hooks' histogram: two readers cannot both have its values since their last reading. */
+/** Not perf_hooks' histogram: it is reset by reading, so that two readers would each miss values. */
 function sampleDelay(delay: Distribution): () => void {
   let last = performance.now()
   const timer = setInterval(() => {

@@ -4,7 +4,7 @@ import type { AddressInfo } from 'node:net'
 import { hostPort } from '../../text/host-port.ts'
 import { textFormat } from './prometheus.ts'
 
-/** A scraper asks every few seconds over one connection; these are for whoever else finds the port. */
+/** Tight limits: a scraper needs one connection and a request every few seconds. */
 const limits = {
   maxHeaderSize: 8192,
   headersTimeout: 5_000,
@@ -14,15 +14,15 @@ const limits = {
 }
 const maxConnections = 64
 
-export interface MetricsServer {
+interface MetricsServer {
   address: AddressInfo
   close(): Promise<void>
 }
 
 /**
- * Serves `/metrics` and `/healthz` on a port of their own, so that neither load nor TLS nor a client
- * of the API gets in the way of who watches. `addr` is host:port. `failed` is told when the text
- * cannot be made.
+ * Serves `/metrics` and `/healthz` on a port of their own, so that monitoring works under load and
+ * without the certificates of the API. `addr` is host:port; it fails where that is taken. `failed` is
+ * told when the text cannot be made.
  */
 export async function metricsServer(
   addr: string,
@@ -57,9 +57,9 @@ export async function metricsServer(
       server.close()
       server.closeIdleConnections()
       // A scrape takes milliseconds.
-      const rest = setTimeout(() => server.closeAllConnections(), 1_000)
+      const timer = setTimeout(() => server.closeAllConnections(), 1_000)
       await closed
-      clearTimeout(rest)
+      clearTimeout(timer)
     },
   }
 }

@@ -17,7 +17,7 @@ import { metricsServer } from './server.ts'
 import { watchState } from './state.ts'
 import { statementMetrics } from './statement.ts'
 
-export interface MetricsInit {
+interface MetricsInit {
   conf: Conf
   identity: Pick<Identity, 'service' | 'version'>
   env: Env
@@ -28,8 +28,8 @@ export interface MetricsInit {
 const paths = ['/healthz', '/readyz']
 
 /**
- * Makes the instruments and what reads them, and opens the port for Prometheus. Fails where the port
- * is taken or the OTLP protocol is not known.
+ * Makes the instruments and their readers, and opens the port for Prometheus. Fails where the port is
+ * taken or the OTLP protocol is not known.
  */
 export async function startMetrics({ conf, identity, env, log }: MetricsInit): Promise<Metrics> {
   const scheme = conf.server.tls.certFile === '' ? 'http' : 'https'

@@ -2,25 +2,25 @@ import type { Meter } from '@opentelemetry/api'
 import type { PoolState } from '../../data/database.ts'
 import type { SpanCounts } from '../trace/tracing.ts'
 
-/** What the service knows of itself, read whenever somebody asks for the metrics. */
+/** The state of the service, read at each collection of the metrics. */
 export interface ServiceState {
   version: string
   storage: string
   ready: () => boolean
-  /** The checks by name, each with what is wrong; an empty text where nothing is. */
+  /** The readiness checks by name, each with its problem; an empty text where there is none. */
   checks: () => Readonly<Record<string, string>>
-  /** How many calls are being worked on, and how many may be. */
-  calls: () => { active: number; most: number }
+  /** How many calls are active, and how many may be. */
+  calls: () => { active: number; max: number }
   pools: () => readonly PoolState[]
-  /** Until when the certificate that clients see is valid; undefined without TLS. */
+  /** When the certificate of the ports expires; undefined without TLS. */
   certificateEnd: () => Date | undefined
   /** Lines that could not be written to standard output since the start. */
   linesDropped: () => number
-  /** Spans and lines for the collector; undefined where nothing is traced. */
+  /** Counts of spans and lines for the collector; undefined where tracing is off. */
   spans: () => SpanCounts | undefined
 }
 
-/** Makes the gauges of the state. */
+/** Makes the gauges and counters of the state. To be called once. */
 export function watchState(meter: Meter, state: ServiceState): void {
   watchReadiness(meter, state)
   watchPools(meter, state)
@@ -30,14 +30,14 @@ export function watchState(meter: Meter, state: ServiceState): void {
     result.observe(1, { version, node: process.version, storage }),
   )
   const active = gauge(meter, 'server.calls.active', 'Calls that are being worked on', '{call}')
-  const most = gauge(meter, 'server.calls.limit', 'server.limits.max_concurrent_calls', '{call}')
+  const max = gauge(meter, 'server.calls.limit', 'server.limits.max_concurrent_calls', '{call}')
   meter.addBatchObservableCallback(
     (result) => {
       const calls = state.calls()
       result.observe(active, calls.active)
-      result.observe(most, calls.most)
+      result.observe(max, calls.max)
     },
-    [active, most],
+    [active, max],
   )
   const ends = 'When the certificate of the ports ends, in Unix time'
   gauge(meter, 'tls_certificate_end_seconds', ends, 's').addCallback((result) => {
@@ -56,7 +56,7 @@ export function watchState(meter: Meter, state: ServiceState): void {
     })
 }
 
-/** Where nothing is traced: an expression over zeros has an answer. */
+/** Zeros where tracing is off, so that expressions of alerts have a value. */
 const noSpans = { exported: 0, waiting: 0, dropped: { queue: 0, export: 0, keep: 0 } }
 
 function watchSpans(meter: Meter, { spans }: ServiceState): void {

@@ -12,7 +12,7 @@ import {
 } from './family.ts'
 import type { Limit } from './refusals.ts'
 
-/** Texts of statements that are kept parsed. Those with a list of rows differ in each length. */
+/** Statements whose series are kept; those with a list of rows have a text for each length. */
 const maxTexts = 1000
 
 function statementFamilies() {
@@ -49,7 +49,10 @@ function statementFamilies() {
   }
 }
 
-/** Times statements and the use of connections, under the names of OpenTelemetry's conventions. */
+/**
+ * Times statements and the use of connections, under the names of OpenTelemetry's conventions for
+ * databases. `refused` has the counter of each limit.
+ */
 export function statementMetrics(refused: Record<Limit, Count>) {
   const families = statementFamilies()
 
@@ -91,7 +94,7 @@ function statementTimer(storage: Storage, family: Family<Distribution>) {
   let system = storage.system
 
   function seriesOf(sql: string, err: unknown): Distribution {
-    // The server has only now said what it is.
+    // A MySQL server says whether it is MariaDB when it first answers.
     if (system !== storage.system) known.clear()
     system = storage.system
     const type = err === undefined ? '' : errorType(err)

@@ -2,6 +2,7 @@
 // Version 1.45 renames `rpc.response.status_code` to `rpc.status_code`. That is Kratos' name for another
 // value, so the older one stays. Sources: opentelemetry.io/docs/specs/semconv, kratos contrib/otel/tracing.
 
+/** HTTP. */
 export const http = {
   method: 'http.request.method',
   originalMethod: 'http.request.method_original',
@@ -9,8 +10,10 @@ export const http = {
   status: 'http.response.status_code',
 } as const
 
+/** The URL of a request. */
 export const url = { path: 'url.path', query: 'url.query', scheme: 'url.scheme' } as const
 
+/** The connection, and both of its ends. */
 export const network = {
   clientAddress: 'client.address',
   peerAddress: 'network.peer.address',
@@ -21,6 +24,7 @@ export const network = {
   userAgent: 'user_agent.original',
 } as const
 
+/** Calls. */
 export const rpc = {
   system: 'rpc.system.name',
   /** `package.Service/Method`. */
@@ -31,6 +35,7 @@ export const rpc = {
 /** `rest`, `connect`, `grpc`, `grpc-web` or `http`, the word of log lines (`protocol`) for the same. */
 export const exchangeProtocol = 'exchange.protocol'
 
+/** Kratos' own, beside those of the conventions. */
 export const kratos = {
   /** `http` or `grpc`. */
   system: 'rpc.system',
@@ -40,12 +45,14 @@ export const kratos = {
   peerService: 'peer.service',
 } as const
 
+/** How a call or a step of it failed. */
 export const error = {
   type: 'error.type',
   /** The reason of the error body; for 4xx too. */
   reason: 'error.reason',
 } as const
 
+/** The event of an exception, and its attributes. */
 export const exception = {
   event: 'exception',
   type: 'exception.type',
@@ -53,6 +60,7 @@ export const exception = {
   stack: 'exception.stacktrace',
 } as const
 
+/** Statements and connections to databases, beside those of `statementAttributes`. */
 export const db = {
   system: 'db.system.name',
   text: 'db.query.text',

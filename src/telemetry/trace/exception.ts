@@ -3,8 +3,9 @@ import { databaseCode, errorType } from '../error-type.ts'
 import { exception } from './attributes.ts'
 
 /**
- * The exception event. Messages of drivers quote stored values and those of refusals the client's
- * text, so both are left out unless personal data is allowed; a refusal has no stack worth its price.
+ * The attributes of an exception event. Messages of drivers quote stored values, and messages of domain
+ * errors the client's text, so both are left out unless `personalData` is set. A domain error below 500
+ * has no stack: it would cost more than it tells.
  */
 export function exceptionAttributes(err: unknown, personalData: boolean): Attributes {
   const type = errorType(err)
@@ -19,10 +20,10 @@ export function exceptionAttributes(err: unknown, personalData: boolean): Attrib
   }
 }
 
-const faultsOfOurs = ['unavailable', 'internal']
+const serverFaults = ['unavailable', 'internal']
 
 function isRefusal(err: Error): boolean {
-  return 'kind' in err && !faultsOfOurs.includes(String(err.kind))
+  return 'kind' in err && !serverFaults.includes(String(err.kind))
 }
 
 function quotesValues(err: Error): boolean {

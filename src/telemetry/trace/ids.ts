@@ -3,7 +3,7 @@ import { randomFillSync } from 'node:crypto'
 const traceBytes = 16
 const spanBytes = 8
 
-// Random bytes come cheaper by the page than by the id.
+// One call for many random bytes is cheaper than one for each id.
 const page = Buffer.alloc(4096)
 let used = page.length
 

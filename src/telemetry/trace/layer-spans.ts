@@ -6,24 +6,25 @@ import { error, exception } from './attributes.ts'
 import { type RequestTrace, type Scope, scopeOf, type Scopes } from './scope.ts'
 import type { Describe } from './tracing.ts'
 
+/** What is needed to make a span. */
 export interface SpanTools {
   scopes: Scopes
   tracer: Tracer
   personalData: boolean
 }
 
-/** The time for a span of this request, in ms of the epoch. */
+/** `at`, a time of `performance.now()`, as the time for a span of this request, in ms of the epoch. */
 export function timeIn(trace: RequestTrace | undefined, at = performance.now()): number {
   return (trace?.epochMs ?? performance.timeOrigin) + at
 }
 
-/** The context of OpenTelemetry in which a child of the scope's span is begun. */
+/** OpenTelemetry's context with the span of `scope` as the parent of what is begun in it. */
 export function contextOf(scope: Scope, root: Context): Context {
   const base = scope.trace?.base ?? root
   return (scope.context ??= scope.span ? api.setSpan(base, scope.span) : base)
 }
 
-/** Says on a span that it failed, and records the error if no span below has. */
+/** Sets the error status of a span, and records the exception unless a span below has. */
 export function fail(span: Span, scope: Scope, err: unknown, personalData: boolean): void {
   const type = errorType(err)
   span.setStatus({ code: SpanStatusCode.ERROR, message: type })
@@ -36,42 +37,15 @@ type Method = (...args: unknown[]) => unknown
 type Described = { call?: Method; result?: Method } | undefined
 
 /** See `Tracing.traced`. */
-export function layerSpans({ scopes, tracer, personalData }: SpanTools, root: Context) {
-  function begin(outer: Scope, name: string, attributes: Attributes | undefined) {
-    const { trace } = outer
-    const options = {
-      kind: SpanKind.INTERNAL,
-      startTime: timeIn(trace),
-      ...(attributes && { attributes }),
-    }
-    const span = tracer.startSpan(name, options, contextOf(outer, root))
-    const inner = scopeOf(trace, span)
-
-    function end(): void {
-      if (inner.statements) giveUp(inner.statements, trace)
-      span.end(timeIn(trace))
-    }
-    return {
-      inner,
-      succeeded: (facts: Attributes | undefined) => {
-        if (facts) span.setAttributes(facts)
-        end()
-      },
-      failed: (err: unknown) => {
-        fail(span, inner, err, personalData)
-        outer.failedBelow = true
-        if (trace) trace.failedBelow = true
-        end()
-      },
-    }
-  }
+export function layerSpans(tools: SpanTools, root: Context) {
+  const { scopes } = tools
 
   function spanned(name: string, method: Method, describe: Described): Method {
     return function call(...args) {
       const outer = scopes.getStore()
       if (outer?.span === undefined) return method(...args)
       const facts = describe?.call?.(...args) as Attributes | undefined
-      const { inner, succeeded, failed } = begin(outer, name, facts)
+      const { inner, succeeded, failed } = begin(outer, { name, attributes: facts }, tools, root)
       const done = (value: unknown) =>
         succeeded(describe?.result?.(value) as Attributes | undefined)
       try {
@@ -101,7 +75,47 @@ export function layerSpans({ scopes, tracer, personalData }: SpanTools, root: Co
   }
 }
 
-/** A statement whose call has ended is waited for by nobody: its connection was given up. */
+/** Begins a span below `outer`; gives the scope inside of it, and its two ends. */
+function begin(
+  outer: Scope,
+  { name, attributes }: { name: string; attributes: Attributes | undefined },
+  { tracer, personalData }: SpanTools,
+  root: Context,
+) {
+  const { trace } = outer
+  const options = {
+    kind: SpanKind.INTERNAL,
+    startTime: timeIn(trace),
+    ...(attributes && { attributes }),
+  }
+  const span = tracer.startSpan(name, options, contextOf(outer, root))
+  const inner = scopeOf(trace, span)
+
+  function end(): void {
+    if (inner.statements) giveUp(inner.statements, trace)
+    span.end(timeIn(trace))
+  }
+  return {
+    inner,
+    succeeded: (facts: Attributes | undefined) => {
+      if (facts) span.setAttributes(facts)
+      end()
+    },
+    failed: (err: unknown) => {
+      fail(span, inner, err, personalData)
+      markFailed(outer)
+      end()
+    },
+  }
+}
+
+/** Notes that an exception is recorded, so that spans above do not record it again. */
+export function markFailed(scope: Scope): void {
+  scope.failedBelow = true
+  if (scope.trace) scope.trace.failedBelow = true
+}
+
+/** Ends statements that outlive their call: its connection was given up, and no answer will be read. */
 function giveUp(statements: Set<Span>, trace: RequestTrace | undefined): void {
   for (const span of statements) {
     span.setStatus({ code: SpanStatusCode.ERROR, message: 'given up' })
@@ -128,7 +142,7 @@ function isStream(value: unknown): value is AsyncIterable<unknown> {
   return typeof value === 'object' && value !== null && Symbol.asyncIterator in value
 }
 
-/** The same messages; the span ends with the last one, with an error, or when nobody reads on. */
+/** The same messages; the span ends with the last one, with an error, or when the reader stops. */
 async function* told<T>(
   messages: AsyncIterable<T>,
   done: (value: unknown) => void,
@@ -146,7 +160,7 @@ async function* told<T>(
   }
 }
 
-/** The same messages; what makes them runs in this scope, whoever asks for the next one. */
+/** The same messages; the generator behind them runs in `scope`, whatever scope reads from it. */
 export function within<T>(scopes: Scopes, scope: Scope, messages: AsyncIterable<T>) {
   const iterator = scopes.run(scope, () => messages[Symbol.asyncIterator]())
   const iterable: AsyncIterableIterator<T> = {

@@ -16,7 +16,10 @@ const getter = {
   get: (headers: Headers, key: string) => headers[key.toLowerCase()],
 }
 
-/** The caller's span and baggage, in whatever spelling OTEL_PROPAGATORS allows. */
+/**
+ * The caller's span and baggage, by the propagators of OTEL_PROPAGATORS. `fields` are the headers that
+ * these read, as `propagationFields` gives them.
+ */
 export function readContext(request: Request | undefined, fields: readonly string[]): Context {
   // Most requests from outside have none of the headers, and looking is cheaper than parsing.
   if (!request || !fields.some((field) => request.headers[field] !== undefined)) return ROOT_CONTEXT
@@ -56,7 +59,7 @@ export function outgoingHeaders(scope: Scope | undefined, service: string): Reco
   return headers
 }
 
-/** The one who is called shall not record what is recorded here only for the case of an error. */
+/** The service that is called must not record a request that is held here only in case it fails. */
 function contextToSend(scope: Scope, trace: RequestTrace): Context {
   const base = trace.base ?? ROOT_CONTEXT
   const recorded = scope.span !== undefined && !trace.held

@@ -1,4 +1,4 @@
-/** How a request is chosen. */
+/** How requests are chosen for recording. */
 export interface SamplingSettings {
   /** Whether the caller's decision counts. */
   parentBased: boolean
@@ -19,9 +19,10 @@ export interface SamplingFacts {
   route: string
 }
 
-/** record: export it. hold: record it, and decide when it has ended. none: build nothing. */
+/** record: export it. hold: record it, and decide at its end (tail sampling). none: build no span. */
 export type Verdict = 'record' | 'hold' | 'none'
 
+/** Decides for one request, at its start. */
 export type Sampling = (facts: SamplingFacts) => Verdict
 
 interface Rule {
@@ -50,7 +51,7 @@ function find(rules: readonly Rule[], operation: string, route: string): Rule | 
   return rules.find(({ matches }) => matches(operation) || matches(route))
 }
 
-/** Operations and routes are few; paths that nobody serves are not, and are looked up each time. */
+/** Remembers the rule of each operation. Paths without one are unbounded, and are not remembered. */
 function remembered(look: (operation: string, route: string) => Rule | undefined) {
   const known = new Map<string, Rule | undefined>()
   return function ruleOf(operation: string, route: string): Rule | undefined {
@@ -64,7 +65,7 @@ function remembered(look: (operation: string, route: string) => Rule | undefined
 }
 
 /** `*` stands for any characters, none included. */
-export function wildcard(pattern: string): (text: string) => boolean {
+function wildcard(pattern: string): (text: string) => boolean {
   const source = pattern.split('*').map((part) => part.replace(/[\\^$.+?()[\]{}|]/g, '\\$&'))
   const expression = new RegExp(`^${source.join('.*')}$`, 's')
   return (text) => text !== '' && expression.test(text)

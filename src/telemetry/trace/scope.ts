@@ -4,6 +4,7 @@ import type { Exchange, Request } from '../../server/exchange/exchange.ts'
 import type { Held } from './tail-sampling.ts'
 import { newSpanId, newTraceId } from './ids.ts'
 
+/** The other end of the connection. */
 export interface Peer {
   address: string | undefined
   port: number | undefined
@@ -15,7 +16,7 @@ export interface RequestTrace {
   readonly exchange: Exchange
   /** Undefined for a connection that was refused before there was a request. */
   readonly request: Request | undefined
-  /** Who sent it; read at once, since HTTP/2 knows it no longer when the stream has ended. */
+  /** The client; read at once, since HTTP/2 forgets it when the stream has ended. */
   readonly peer: Peer | undefined
   /** Added to `performance.now()`, gives the time of all spans of this request in ms of the epoch. */
   readonly epochMs: number
@@ -32,23 +33,26 @@ export interface RequestTrace {
   failedBelow: boolean
 }
 
-/** Where in a request's tree the running code is. */
+/** Where in the tree of a request's spans the running code is. */
 export interface Scope {
   readonly trace: RequestTrace | undefined
   /** Parent of the next span; undefined where nothing is recorded. */
   readonly span: Span | undefined
-  /** The same for OpenTelemetry, made when it is first asked for. */
+  /** OpenTelemetry's context with `span`, made when it is first asked for. */
   context: Context | undefined
   /** Whether an error has been recorded on a span below. */
   failedBelow: boolean
-  /** Statements under way, made with the first one. */
+  /** Spans of statements that have not ended; the set is made with the first one. */
   statements: Set<Span> | undefined
 }
 
+/** Carries the current scope through asynchronous calls. */
 export type Scopes = AsyncLocalStorage<Scope>
 
+/** Makes the one store of scopes. */
 export const requestScopes = (): Scopes => new AsyncLocalStorage<Scope>()
 
+/** A scope below `span`, which is undefined where nothing is recorded. */
 export function scopeOf(trace: RequestTrace | undefined, span: Span | undefined): Scope {
   return { trace, span, context: undefined, failedBelow: false, statements: undefined }
 }

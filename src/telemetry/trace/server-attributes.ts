@@ -9,14 +9,17 @@ import { safePath } from '../../server/exchange/safe-path.ts'
 
 const methods = new Set(METHODS)
 
-/** REST: method and template. RPC: package.Service/Method. Before either is known: the method. */
+/**
+ * The name of a server span. REST: method and template. RPC: `package.Service/Method`. Before either is
+ * known, and for what is not served: the HTTP method.
+ */
 export function serverSpanName({ protocol, operation, route, method }: Exchange): string {
   if (protocol !== 'rest' && operation !== '') return operation.slice(1)
   const known = methods.has(method) ? method : 'HTTP'
   return route === '' ? known : `${known} ${route}`
 }
 
-/** What is known of a request before it is worked on. */
+/** The attributes of a server span that are known when it begins. */
 export function requestAttributes(
   { exchange, request, peer }: RequestTrace,
   personalData: boolean,
@@ -34,6 +37,7 @@ export function requestAttributes(
   }
 }
 
+/** The other end of a request's connection. */
 export function peerOf({ socket }: Request): Peer {
   const { remoteAddress: address, remotePort: port } = socket
   return { address, port, encrypted: 'encrypted' in socket }
@@ -81,7 +85,7 @@ function callAttributes({ protocol, operation }: Exchange): Attributes {
   }
 }
 
-/** What is known when an exchange has ended. */
+/** The attributes of a server span that are known when the exchange has ended. */
 export function responseAttributes(exchange: Exchange): Attributes {
   const { failure, httpStatus, operation, protocol } = exchange
   const called = operation !== '' || protocol !== 'rest'

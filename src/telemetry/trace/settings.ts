@@ -4,9 +4,9 @@ import type { Env } from '../../conf/placeholder.ts'
 import type { BatchSettings } from './sdk/export-queue.ts'
 import type { SamplingSettings } from './sampling.ts'
 
-export type ExporterKind = 'otlp_grpc' | 'otlp_http' | 'zipkin' | 'console'
+type ExporterKind = 'otlp_grpc' | 'otlp_http' | 'zipkin' | 'console'
 
-/** What telemetry is started with: the configuration, with the OTEL_* variables over it. */
+/** The settings of tracing: the configuration, with the OTEL_* variables over it. */
 export interface TracingSettings {
   exporter: ExporterKind
   /** Undefined: the exporter's own default, or what its OTEL_* variable says. */
@@ -23,11 +23,11 @@ export interface TracingSettings {
   instrumentations: string[]
   /** Whether log lines go to the collector, too. */
   logs: boolean
-  /** What an operator should be told at the start. */
+  /** Messages for the log at the start, about settings that were replaced or not usable. */
   notes: string[]
 }
 
-/** Undefined: nothing is traced, and nothing of OpenTelemetry's tracing is loaded. */
+/** Reads the settings. Undefined: tracing is off, and nothing of OpenTelemetry's tracing is loaded. */
 export function tracingSettings(
   conf: Conf['tracing'],
   env: Env,

@@ -9,7 +9,7 @@ import type { ObserveStatements, Storage } from '../../data/statement-observer.t
 import { databaseCode, errorType } from '../error-type.ts'
 import { statementAttributes, statementSummary } from '../statement.ts'
 import { exceptionAttributes } from './exception.ts'
-import { contextOf, fail, type SpanTools, timeIn } from './layer-spans.ts'
+import { contextOf, fail, markFailed, type SpanTools, timeIn } from './layer-spans.ts'
 import { db, error, exception } from './attributes.ts'
 import type { Scope } from './scope.ts'
 
@@ -27,38 +27,22 @@ interface Statement {
 
 /** See `Tracing.statements`. Texts have placeholders where the values go, so they may be shown. */
 export function statementSpans(tools: SpanTools, root: Context): ObserveStatements {
-  const { scopes, tracer, personalData } = tools
-
-  function failed(span: Span, scope: Scope, err: unknown): void {
-    const code = databaseCode(err)
-    span.setAttribute(error.type, errorType(err))
-    if (code !== undefined) span.setAttribute(db.status, code)
-    span.setStatus({ code: SpanStatusCode.ERROR, message: errorType(err) })
-    span.addEvent(exception.event, exceptionAttributes(err, personalData), timeIn(scope.trace))
-    scope.failedBelow = true
-    if (scope.trace) scope.trace.failedBelow = true
-  }
+  const { scopes, tracer } = tools
 
   return function observe(storage) {
-    const known = new Map<string, Statement>()
-    let system = storage.system
+    const described = describer(storage)
 
-    function described(sql: string): Statement {
-      // The server has only now said what it is.
-      if (system !== storage.system) known.clear()
-      system = storage.system
-      const statement = known.get(sql) ?? describeStatement(sql, storage)
-      if (known.size < maxTexts) known.set(sql, statement)
-      return statement
+    function begin(scope: Scope, sql: string): Span {
+      const { summary, attributes } = described(sql)
+      const options = { kind: SpanKind.CLIENT, startTime: timeIn(scope.trace), attributes }
+      return tracer.startSpan(summary, options, contextOf(scope, root))
     }
 
     return {
       statement(sql, run) {
         const scope = scopes.getStore()
         if (scope?.span === undefined) return run()
-        const { summary, attributes } = described(sql)
-        const options = { kind: SpanKind.CLIENT, startTime: timeIn(scope.trace), attributes }
-        const span = tracer.startSpan(summary, options, contextOf(scope, root))
+        const span = begin(scope, sql)
         const open = (scope.statements ??= new Set())
         open.add(span)
         return run().then(
@@ -67,10 +51,7 @@ export function statementSpans(tools: SpanTools, root: Context): ObserveStatemen
             return value
           },
           (err: unknown) => {
-            if (open.delete(span)) {
-              failed(span, scope, err)
-              span.end(timeIn(scope.trace))
-            }
+            if (open.delete(span)) failStatement(span, scope, err, tools.personalData)
             throw err
           },
         )
@@ -86,13 +67,37 @@ export function statementSpans(tools: SpanTools, root: Context): ObserveStatemen
         }
         const span = tracer.startSpan('connection wait', options, contextOf(scope, root))
         if (err !== undefined) {
-          fail(span, scope, err, personalData)
-          scope.failedBelow = true
-          if (scope.trace) scope.trace.failedBelow = true
+          fail(span, scope, err, tools.personalData)
+          markFailed(scope)
         }
         span.end(timeIn(scope.trace))
       },
     }
+  }
+}
+
+function failStatement(span: Span, scope: Scope, err: unknown, personalData: boolean): void {
+  const code = databaseCode(err)
+  const type = errorType(err)
+  span.setAttribute(error.type, type)
+  if (code !== undefined) span.setAttribute(db.status, code)
+  span.setStatus({ code: SpanStatusCode.ERROR, message: type })
+  span.addEvent(exception.event, exceptionAttributes(err, personalData), timeIn(scope.trace))
+  markFailed(scope)
+  span.end(timeIn(scope.trace))
+}
+
+/** Gives name and attributes of a statement, and remembers them by its text. */
+function describer(storage: Storage): (sql: string) => Statement {
+  const known = new Map<string, Statement>()
+  let system = storage.system
+  return function described(sql) {
+    // A MySQL server says whether it is MariaDB when it first answers.
+    if (system !== storage.system) known.clear()
+    system = storage.system
+    const statement = known.get(sql) ?? describeStatement(sql, storage)
+    if (known.size < maxTexts) known.set(sql, statement)
+    return statement
   }
 }
 

@@ -12,8 +12,8 @@ export interface Held {
 }
 
 /**
- * Holds spans back, at most `maxSpans` of all requests together. A request that would go beyond it is
- * forgotten whole: part of a tree would mislead.
+ * Tail sampling: holds spans back, at most `maxSpans` of all requests together, and gives those that are
+ * kept to `pass`. A request that would exceed the limit is dropped whole: part of a tree would mislead.
  */
 export function holding(maxSpans: number, pass: (span: ReadableSpan) => void) {
   let waiting = 0
@@ -31,7 +31,7 @@ export function holding(maxSpans: number, pass: (span: ReadableSpan) => void) {
     }
     return {
       add(span) {
-        // What ends after its request goes the way of the others.
+        // A span that ends after its request follows the decision for it.
         if (state === 'kept') return pass(span)
         if (state === 'dropped') return
         if (waiting < maxSpans) {
@@ -48,11 +48,11 @@ export function holding(maxSpans: number, pass: (span: ReadableSpan) => void) {
 
   return {
     hold,
-    /** Spans that wait now. */
+    /** How many spans are held. */
     get waiting() {
       return waiting
     },
-    /** Spans that were given up because too many waited. */
+    /** How many spans were dropped because too many were held. */
     get forgotten() {
       return forgotten
     },

@@ -8,32 +8,30 @@ import type { Identity } from '../resource.ts'
 import type { LogFields } from './scope.ts'
 import type { TracingSettings } from './settings.ts'
 
-/** What a span says of a call, from its arguments and from what it gives. */
+/** For each method of T, what its span says: attributes from its arguments and from its result. */
 export type Describe<T> = {
   [K in keyof T]?: T[K] extends (...args: infer A) => infer R
     ? { call?: (...args: A) => SpanFacts; result?: (value: Awaited<R>) => SpanFacts }
     : never
 }
 
+/** Attributes of a span, by name. */
 export type SpanFacts = Record<string, string | number | boolean>
 
-/** Numbers for metrics; each only grows but `waiting`. */
+/** Counts for metrics; all but `waiting` only grow. */
 export interface SpanCounts {
   exported: number
-  /** Spans that nobody will see, by why: the queue was full, the export failed, too many were held. */
+  /** Spans that are lost, by cause: the queue was full, the export failed, too many were held. */
   dropped: { queue: number; export: number; keep: number }
   /** Spans that wait for export or for the end of their request. */
   waiting: number
-  /** Lines that went to the collector as well, and those that did not arrive there. */
+  /** Log lines that the collector has taken, and those that were lost on the way. */
   logs: { exported: number; dropped: number }
 }
 
-/**
- * All that the service knows of tracing. What stands behind it can be replaced: app.ts and the layers
- * see no more of it than this.
- */
+/** Tracing as app.ts sees it; OpenTelemetry stays behind it. */
 export interface Tracing {
-  /** Makes the server span of every exchange; to be told of an exchange before other observers. */
+  /** Makes the server span of every exchange; the first of the observers. */
   observer: ExchangeObserver
   /** Makes the server span the parent of what the call does; the outermost interceptor. */
   interceptor: Interceptor
@@ -46,7 +44,7 @@ export interface Tracing {
   /** Headers that carry the trace, the baggage and `x-md-*` to another service. */
   outgoing: () => Record<string, string>
   counts: () => SpanCounts
-  /** Exports what waits, for at most so long, and ends. */
+  /** Exports the spans that wait, for at most so long, and ends. */
   stop: (timeoutMs: number) => Promise<void>
 }
 

@@ -1,9 +1,14 @@
 import type { Resource } from '@opentelemetry/resources'
 
+/** How spans and log records are exported. */
 export interface BatchSettings {
+  /** Items of one export. */
   maxSize: number
+  /** How long the first item of a batch waits for others. */
   delayMs: number
+  /** Items that may wait. */
   queue: number
+  /** Of one export. */
   timeoutMs: number
 }
 
@@ -17,33 +22,32 @@ interface Exporter<T> {
   export(items: T[], done: (result: { code: number; error?: Error }) => void): void
 }
 
+/** What a queue tells and asks of its owner. */
 export interface ExportEvents {
-  /** An export has failed, and it is the first or the last one before it had succeeded. */
+  /** An export has failed, and it is the first, or the one before it had succeeded. */
   failing: (reason: string) => void
-  /** The exports succeed again; so many spans are lost in all. */
+  /** The exports succeed again; so many items are lost in all. */
   resumed: (dropped: number) => void
   /** Calls `work` outside of the request that has ended a span, to which an export does not belong. */
   detached: <T>(work: () => T) => T
 }
 
+/** A queue that `exportQueue` makes. */
 export type ExportQueue<T extends Item> = ReturnType<typeof exportQueue<T>>
 
 /**
- * Collects ended spans, or log records, and exports them in batches, one export at a time. What does not fit into the
- * queue, and what an export could not deliver, is dropped and counted. OpenTelemetry's own processor
- * does the same without telling how much it has dropped.
+ * Collects ended spans, or log records, and exports them in batches, one export at a time. Items above
+ * the capacity of the queue, and those of a failed export, are dropped and counted. OpenTelemetry's own
+ * processor does the same without telling how many it has dropped.
  */
 export function exportQueue<T extends Item>(
   exporter: Exporter<T>,
-  settings: BatchSettings,
-  { failing: tellFailing, resumed: tellResumed, detached }: ExportEvents,
+  { maxSize, delayMs, queue: capacity, timeoutMs }: BatchSettings,
+  events: ExportEvents,
 ) {
-  const { maxSize, delayMs, queue: capacity, timeoutMs } = settings
   const waiting: T[] = []
-  const dropped = { queue: 0, export: 0 }
-  let exported = 0
-  let inFlight = 0
-  let failing = false
+  const sender = batchSender(exporter, timeoutMs, events)
+  const { dropped } = sender
   let stopped = false
   let timer: NodeJS.Timeout | undefined
   let running: Promise<void> | undefined
@@ -55,8 +59,8 @@ export function exportQueue<T extends Item>(
     }
     waiting.push(item)
     if (running) return
-    if (waiting.length >= maxSize) detached(run)
-    else timer ??= detached(() => setTimeout(run, delayMs).unref())
+    if (waiting.length >= maxSize) events.detached(run)
+    else timer ??= events.detached(runLater)
   }
 
   function run(): void {
@@ -67,24 +71,13 @@ export function exportQueue<T extends Item>(
     })
   }
 
-  /** Everything that waits now; what comes meanwhile waits for its own batch unless that is full. */
-  async function exportAll(): Promise<void> {
-    do await exportBatch(waiting.splice(0, maxSize))
-    while (waiting.length >= maxSize)
-    if (waiting.length > 0 && !stopped) timer ??= setTimeout(run, delayMs).unref()
-  }
+  const runLater = () => setTimeout(run, delayMs).unref()
 
-  async function exportBatch(batch: T[]): Promise<void> {
-    if (batch.length === 0) return
-    inFlight = batch.length
-    const problem = await outcome(exporter, batch, timeoutMs)
-    inFlight = 0
-    if (problem === '') exported += batch.length
-    else dropped.export += batch.length
-    if (failing === (problem !== '')) return
-    failing = problem !== ''
-    if (failing) tellFailing(problem)
-    else tellResumed(dropped.queue + dropped.export)
+  /** Exports everything that waits. Items that come meanwhile wait for a batch of their own. */
+  async function exportAll(): Promise<void> {
+    do await sender.send(waiting.splice(0, maxSize))
+    while (waiting.length >= maxSize)
+    if (waiting.length > 0 && !stopped) timer ??= runLater()
   }
 
   async function flush(): Promise<void> {
@@ -96,29 +89,58 @@ export function exportQueue<T extends Item>(
 
   return {
     add,
-    /** Exports what waits, for at most so long; the rest is dropped and counted. */
+    flush,
+    /** Exports the items that wait, for at most so long; the others are dropped and counted. */
     async stop(limitMs: number): Promise<void> {
       stopped = true
-      const limit = Promise.withResolvers<void>()
-      const timer = setTimeout(limit.resolve, limitMs)
-      await Promise.race([flush(), limit.promise])
-      clearTimeout(timer)
+      await atMost(limitMs, flush())
       dropped.export += waiting.splice(0).length
     },
-    flush,
-    get exported() {
-      return exported
-    },
-    get dropped() {
-      return { ...dropped }
-    },
-    get waiting() {
-      return waiting.length + inFlight
-    },
+    /** Items that have arrived, that are lost by cause, and that wait or are being exported. */
+    counts: () => ({
+      exported: sender.exported(),
+      dropped: { ...dropped },
+      waiting: waiting.length + sender.inFlight(),
+    }),
   }
 }
 
-/** Empty when the batch has arrived, else why not. */
+/** Waits for `work`, but not for longer. */
+async function atMost(limitMs: number, work: Promise<void>): Promise<void> {
+  const { promise, resolve } = Promise.withResolvers<void>()
+  const timer = setTimeout(resolve, limitMs)
+  await Promise.race([work, promise])
+  clearTimeout(timer)
+}
+
+/** Exports batches, counts the items that arrive and those that do not, and tells when that changes. */
+function batchSender<T extends Item>(
+  exporter: Exporter<T>,
+  timeoutMs: number,
+  events: Pick<ExportEvents, 'failing' | 'resumed'>,
+) {
+  const dropped = { queue: 0, export: 0 }
+  let exported = 0
+  let inFlight = 0
+  let failing = false
+
+  async function send(batch: T[]): Promise<void> {
+    if (batch.length === 0) return
+    inFlight = batch.length
+    const problem = await outcome(exporter, batch, timeoutMs)
+    inFlight = 0
+    if (problem === '') exported += batch.length
+    else dropped.export += batch.length
+    if (failing === (problem !== '')) return
+    failing = problem !== ''
+    if (failing) events.failing(problem)
+    else events.resumed(dropped.queue + dropped.export)
+  }
+
+  return { send, dropped, exported: () => exported, inFlight: () => inFlight }
+}
+
+/** Exports a batch. Gives an empty text when it has arrived, else the reason why not. */
 async function outcome<T extends Item>(
   exporter: Exporter<T>,
   batch: T[],
@@ -142,7 +164,7 @@ async function outcome<T extends Item>(
   }
 }
 
-/** Some errors of connections have no message of their own, but those of each address they tried. */
+/** The message of an error. A connection that fails for each of several addresses has one for each. */
 function reason(err: unknown): string {
   if (err instanceof AggregateError && err.message === '')
     return err.errors.map(String).join(', ') || err.name

@@ -4,7 +4,7 @@ import type { SpanExporter } from '@opentelemetry/sdk-trace'
 import type { Env } from '../../../conf/placeholder.ts'
 import type { TracingSettings } from '../settings.ts'
 
-/** Makes the exporter that the settings name, and loads no other. Throws where a PEM file is missing. */
+/** Makes the exporter of the settings, and loads no other. Throws where a PEM file is missing. */
 export function createExporter(settings: TracingSettings, env: Env): Promise<SpanExporter> {
   switch (settings.exporter) {
     case 'otlp_grpc':
@@ -39,7 +39,7 @@ function pem({ caFile, certFile, keyFile }: TracingSettings['tls']) {
   return { ca: read(caFile), cert: read(certFile), key: read(keyFile) }
 }
 
-/** Whether the environment names certificates; the SDK then reads them itself. */
+/** True if the environment names certificates, which the SDK reads by itself. */
 function tlsFromEnv(env: Env): boolean {
   return Object.keys(env).some((name) =>
     /^OTEL_EXPORTER_OTLP_.*(CERTIFICATE|CLIENT_KEY)$/.test(name),
@@ -93,7 +93,7 @@ function httpOptions(settings: TracingSettings, env: Env, path: string) {
   }
 }
 
-/** As the specification builds it from a base URL; a longer path is taken as it is. */
+/** Adds the path of the signal to a base URL, as OTLP's specification says, unless it has a path. */
 function signalUrl(endpoint: string, path: string): string {
   const url = new URL(endpoint)
   if (url.pathname === '/') url.pathname = path

@@ -87,11 +87,13 @@ async function exportQueues(
 }
 
 function countsOf({ spans, lines }: Queues, held: ReturnType<typeof holding>): SpanCounts {
+  const { exported, dropped, waiting } = spans.counts()
+  const logs = lines?.counts()
   return {
-    exported: spans.exported,
-    dropped: { ...spans.dropped, keep: held.forgotten },
-    waiting: spans.waiting + held.waiting,
-    logs: { exported: lines?.exported ?? 0, dropped: lines ? total(lines.dropped) : 0 },
+    exported,
+    dropped: { ...dropped, keep: held.forgotten },
+    waiting: waiting + held.waiting,
+    logs: { exported: logs?.exported ?? 0, dropped: logs ? total(logs.dropped) : 0 },
   }
 }
 
@@ -102,7 +104,7 @@ async function stop(
   timeoutMs: number,
 ): Promise<void> {
   await Promise.all([spans.stop(timeoutMs), lines?.stop(timeoutMs)])
-  const { dropped } = spans
+  const { dropped } = spans.counts()
   if (total(dropped) > 0) log.warn({ dropped }, 'spans were dropped')
   // Requests that still hang on the collector are not waited for.
   for (const ending of [sdk.shutdown(), exporter.shutdown()]) void ending.catch(() => undefined)

@@ -34,18 +34,18 @@ test('spans are sent in batches, a part of one after the delay', async (t) => {
   await queue.flush()
   t.same(batches, [10, 10, 3])
   add(4)
-  while (queue.exported < 27) await sleep(5)
+  while (queue.counts().exported < 27) await sleep(5)
   t.same(batches, [10, 10, 3, 4])
-  t.match(queue, { waiting: 0, dropped: { queue: 0, export: 0 } })
+  t.match(queue.counts(), { waiting: 0, dropped: { queue: 0, export: 0 } })
 })
 
 test('what does not fit, and what an export could not deliver, is counted exactly', async (t) => {
   const { queue, told, add } = queueInto(() => 'hangs')
   add(100)
-  t.equal(queue.waiting, 25 + 10, 'a full queue beside the batch under way')
-  t.equal(queue.dropped.queue, 65)
+  t.equal(queue.counts().waiting, 25 + 10, 'a full queue beside the batch under way')
+  t.equal(queue.counts().dropped.queue, 65)
   await queue.flush()
-  t.match(queue, { exported: 0, waiting: 0, dropped: { queue: 65, export: 35 } })
+  t.match(queue.counts(), { exported: 0, waiting: 0, dropped: { queue: 65, export: 35 } })
   t.same(told, ['failing: no answer within 50 ms'])
 })
 
@@ -61,7 +61,7 @@ test('an outage is told once, and its end with what it has cost', async (t) => {
   add(20)
   await queue.flush()
   t.same(told, ['failing: no', 'resumed: 20'])
-  t.match(queue, { exported: 20 })
+  t.match(queue.counts(), { exported: 20 })
 })
 
 test('stopping sends what waits, within its time, and takes nothing more', async (t) => {
@@ -69,11 +69,11 @@ test('stopping sends what waits, within its time, and takes nothing more', async
   good.add(12)
   await good.queue.stop(1000)
   good.add(1)
-  t.match(good.queue, { exported: 12, waiting: 0, dropped: { queue: 1, export: 0 } })
+  t.match(good.queue.counts(), { exported: 12, waiting: 0, dropped: { queue: 1, export: 0 } })
 
   const bad = queueInto(() => 'hangs')
   bad.add(25)
   await bad.queue.stop(10)
-  t.equal(bad.queue.dropped.export + bad.queue.waiting, 25)
+  t.equal(bad.queue.counts().dropped.export + bad.queue.counts().waiting, 25)
   t.equal(bad.batches.length, 1, 'nothing is begun after the time')
 })
