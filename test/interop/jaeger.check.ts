@@ -147,6 +147,8 @@ for (const storage of ['mysql', 'sqlite'] as const)
     const dsn = storage === 'mysql' ? await freshMysqlDatabase(t) : ''
     const service = await startProcess(t, {
       TRACING_ENDPOINT: backend.endpoint,
+      // So that an error status and an exception have to arrive, too.
+      TRACING_CLIENT_ERRORS: 'true',
       TRACING_EXPORTER: 'otlp_grpc',
       TRACING_BATCH_DELAY: '0.05s',
       TIMEOUT: '1s',
@@ -164,7 +166,7 @@ for (const storage of ['mysql', 'sqlite'] as const)
         await backend.treeOf(() => call('createUser', { ...ada, email }), 5),
         nested(server(protocol, 'CreateUser'), ...created, 'CLIENT INSERT users'),
       )
-      const [duplicate] = storage === 'mysql' ? ['ER_DUP_ENTRY'] : ['ERR_SQLITE_ERROR']
+      const [duplicate] = storage === 'mysql' ? ['ER_DUP_ENTRY'] : ['SQLITE_2067']
       t.equal(
         await backend.treeOf(() => call('createUser', { ...ada, email }), 5),
         nested(

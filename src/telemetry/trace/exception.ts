@@ -10,7 +10,7 @@ import { exception } from './attributes.ts'
 export function exceptionAttributes(err: unknown, personalData: boolean): Attributes {
   const type = errorType(err)
   if (!(err instanceof Error)) return { [exception.type]: type }
-  const refused = isRefusal(err)
+  const refused = isClientError(err)
   const message = personalData || !(refused || quotesValues(err)) ? err.message : type
   const at = refused ? -1 : (err.stack?.indexOf('\n    at ') ?? -1)
   return {
@@ -22,8 +22,9 @@ export function exceptionAttributes(err: unknown, personalData: boolean): Attrib
 
 const serverFaults = ['unavailable', 'internal']
 
-function isRefusal(err: Error): boolean {
-  return 'kind' in err && !serverFaults.includes(String(err.kind))
+/** True for a domain error that becomes a status below 500, such as a missing user. */
+export function isClientError(err: unknown): boolean {
+  return err instanceof Error && 'kind' in err && !serverFaults.includes(String(err.kind))
 }
 
 function quotesValues(err: Error): boolean {

@@ -1,7 +1,7 @@
 import { type Attributes, type Context, SpanKind, SpanStatusCode } from '@opentelemetry/api'
 import { type Span, trace as api, type Tracer } from '@opentelemetry/api'
 import { errorType } from '../error-type.ts'
-import { exceptionAttributes } from './exception.ts'
+import { exceptionAttributes, isClientError } from './exception.ts'
 import { error, exception } from './attributes.ts'
 import { type RequestTrace, type Scope, scopeOf, type Scopes } from './scope.ts'
 import type { Describe } from './tracing.ts'
@@ -11,6 +11,8 @@ export interface SpanTools {
   scopes: Scopes
   tracer: Tracer
   personalData: boolean
+  /** Whether a domain error below 500 is an error of the spans that it leaves. */
+  clientErrors: boolean
 }
 
 /** `at`, a time of `performance.now()`, as the time for a span of this request, in ms of the epoch. */
@@ -24,9 +26,21 @@ export function contextOf(scope: Scope, root: Context): Context {
   return (scope.context ??= scope.span ? api.setSpan(base, scope.span) : base)
 }
 
-/** Sets the error status of a span, and records the exception unless a span below has. */
-export function fail(span: Span, scope: Scope, err: unknown, personalData: boolean): void {
+/**
+ * Sets the error status of a span, and records the exception unless a span below has. A domain error
+ * below 500 is an outcome: unless `clientErrors` is set, the span has its reason and no error status.
+ */
+export function fail(
+  span: Span,
+  scope: Scope,
+  err: unknown,
+  { clientErrors, personalData }: Pick<SpanTools, 'clientErrors' | 'personalData'>,
+): void {
   const type = errorType(err)
+  if (!clientErrors && isClientError(err)) {
+    span.setAttribute(error.reason, type)
+    return
+  }
   span.setStatus({ code: SpanStatusCode.ERROR, message: type })
   span.setAttribute(error.type, type)
   if (scope.failedBelow) return
@@ -79,7 +93,7 @@ export function layerSpans(tools: SpanTools, root: Context) {
 function begin(
   outer: Scope,
   { name, attributes }: { name: string; attributes: Attributes | undefined },
-  { tracer, personalData }: SpanTools,
+  tools: SpanTools,
   root: Context,
 ) {
   const { trace } = outer
@@ -88,7 +102,7 @@ function begin(
     startTime: timeIn(trace),
     ...(attributes && { attributes }),
   }
-  const span = tracer.startSpan(name, options, contextOf(outer, root))
+  const span = tools.tracer.startSpan(name, options, contextOf(outer, root))
   const inner = scopeOf(trace, span)
 
   function end(): void {
@@ -102,7 +116,7 @@ function begin(
       end()
     },
     failed: (err: unknown) => {
-      fail(span, inner, err, personalData)
+      fail(span, inner, err, tools)
       markFailed(outer)
       end()
     },

@@ -20,6 +20,8 @@ export interface TracingSettings {
   environment: string
   responseHeader: string
   personalData: boolean
+  /** Whether a domain error below 500 is an error of the spans that it leaves. */
+  clientErrors: boolean
   instrumentations: string[]
   /** Whether log lines go to the collector, too. */
   logs: boolean
@@ -65,6 +67,7 @@ export function tracingSettings(
     environment: conf.environment,
     responseHeader: conf.responseHeader,
     personalData: conf.personalData,
+    clientErrors: conf.clientErrors,
     logs: logs && exporter.startsWith('otlp'),
     instrumentations: conf.instrumentations.split(',').filter(Boolean),
     notes,

@@ -67,7 +67,7 @@ export function statementSpans(tools: SpanTools, root: Context): ObserveStatemen
         }
         const span = tracer.startSpan('connection wait', options, contextOf(scope, root))
         if (err !== undefined) {
-          fail(span, scope, err, tools.personalData)
+          fail(span, scope, err, tools)
           markFailed(scope)
         }
         span.end(timeIn(scope.trace))

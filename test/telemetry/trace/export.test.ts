@@ -7,8 +7,8 @@ import { trees, until } from '../../help/spans.ts'
 const fast = { TRACING_BATCH_DELAY: '0.05s' }
 const tree = [
   'SERVER GET /v1/users/{id}',
-  '  UserService.GetUser !USER_NOT_FOUND',
-  '    UserUseCase.Get !USER_NOT_FOUND *',
+  '  UserService.GetUser',
+  '    UserUseCase.Get',
   '      UserRepo.Find',
   '        CLIENT SELECT users',
 ].join('\n')

@@ -5,7 +5,8 @@ import { freshSqlitePath } from '../../help/db.ts'
 import { type ServiceProcess, startProcess } from '../../help/process.ts'
 import { served, trees, until } from '../../help/spans.ts'
 
-const fast = { TRACING_BATCH_DELAY: '0.05s' }
+// With client errors, so that an error status and an exception have to arrive, too.
+const fast = { TRACING_BATCH_DELAY: '0.05s', TRACING_CLIENT_ERRORS: 'true' }
 const tree = [
   'SERVER GET /v1/users/{id}',
   '  UserService.GetUser !USER_NOT_FOUND',
@@ -119,6 +120,7 @@ test('the standard variables alone are enough, and name the propagators', async 
     OTEL_EXPORTER_OTLP_ENDPOINT: collector.url,
     OTEL_SERVICE_NAME: 'users',
     OTEL_PROPAGATORS: 'b3',
+    TRACING_CLIENT_ERRORS: 'true',
     SQLITE_PATH: freshSqlitePath(t),
   })
   const trace = '80f198ee56343ba864fe8b2a57d3eff7'

@@ -121,15 +121,15 @@ for (const storage of storages) {
     }
   })
 
-  test(`a missing user is an error of the layers, not of the server span, on ${storage}`, async (t) => {
+  test(`a missing user is an outcome, which no span has as an error, on ${storage}`, async (t) => {
     const { calls, of } = await start(t, storage)
     for (const protocol of protocols) {
       const spans = await of(() => calls[protocol]('getUser', { id: '4711' }), served(1))
       t.same(trees(spans), [
         nested(
           server(protocol, 'GetUser'),
-          'UserService.GetUser !USER_NOT_FOUND',
-          'UserUseCase.Get !USER_NOT_FOUND *',
+          'UserService.GetUser',
+          'UserUseCase.Get',
           'UserRepo.Find',
           'CLIENT SELECT users',
         ),
@@ -138,7 +138,12 @@ for (const storage of storages) {
         attributes: { 'error.reason': 'USER_NOT_FOUND', 'rpc.status_code': 404 },
         failed: undefined,
       })
-      t.notOk(rootOf(spans).attributes['error.type'])
+      const reasons = spans.map(({ name, attributes }) => [name, attributes['error.reason']])
+      t.match(Object.fromEntries(reasons), {
+        'UserService.GetUser': 'USER_NOT_FOUND',
+        'UserUseCase.Get': 'USER_NOT_FOUND',
+      })
+      t.notOk(spans.some(({ attributes }) => attributes['error.type'] !== undefined))
     }
   })
 
@@ -150,9 +155,9 @@ for (const storage of storages) {
       t.same(trees(spans), [
         nested(
           server(protocol, 'CreateUser'),
-          'UserService.CreateUser !USER_ALREADY_EXISTS',
-          'UserUseCase.Create !USER_ALREADY_EXISTS',
-          'UserRepo.Insert !USER_ALREADY_EXISTS',
+          'UserService.CreateUser',
+          'UserUseCase.Create',
+          'UserRepo.Insert',
           `CLIENT INSERT users !${type} *`,
         ),
       ])
@@ -195,6 +200,28 @@ for (const storage of storages) {
     }
   })
 }
+
+test('a missing user is an error of the layers where the settings ask for that', async (t) => {
+  const memory = spanMemory()
+  const app = await startApp(t, {
+    storage: 'sqlite',
+    spans: memory.exporter,
+    env: { TRACING_CLIENT_ERRORS: 'true' },
+  })
+  const calls = callers(app)
+  for (const protocol of protocols) {
+    const spans = await memory.of(() => calls[protocol]('getUser', { id: '4711' }), served(1))
+    t.same(trees(spans), [
+      nested(
+        server(protocol, 'GetUser'),
+        'UserService.GetUser !USER_NOT_FOUND',
+        'UserUseCase.Get !USER_NOT_FOUND *',
+        'UserRepo.Find',
+        'CLIENT SELECT users',
+      ),
+    ])
+  }
+})
 
 test('a deadline ends the whole tree, the statement that is given up included', async (t) => {
   const { app, of } = await start(t, 'mysql')

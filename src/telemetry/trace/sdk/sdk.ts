@@ -38,11 +38,12 @@ export async function startSdk(options: StartOptions): Promise<RunningTracing> {
   })
   sdk.start()
   for (const note of settings.notes) log.info(note)
-  const { priority, keep, personalData, responseHeader } = settings
+  const { priority, keep, personalData, clientErrors, responseHeader } = settings
   const tracing = requestTracing({
     scopes,
     tracer: api.getTracer(identity.service, identity.version),
     personalData,
+    clientErrors,
     service: identity.service,
     sampling: sampling(settings.sampling),
     priority,
