@@ -70,7 +70,7 @@ const table: Record<string, Room> = {
     packages: `${wire} @connectrpc/connect-fastify`,
   },
   'src/telemetry': { rooms: watched, packages: openTelemetry },
-  'src/telemetry/log': { rooms: telemetry, packages: openTelemetry },
+  'src/telemetry/log': { rooms: telemetry, packages: `${openTelemetry} pino-pretty` },
   'src/telemetry/trace': {
     rooms: `${telemetry} src/telemetry/log`,
     packages: `${openTelemetry} @grpc/grpc-js`,

@@ -67,7 +67,7 @@ export function openPorts({ conf, modules, ready, watch }: PortsInit) {
 
   return {
     /** How many calls are being worked on, and how many may be. */
-    calls: () => ({ active: calls.active, most: server.limits.maxConcurrentCalls }),
+    calls: () => ({ active: calls.active, max: server.limits.maxConcurrentCalls }),
     /** Until when the certificate is valid; undefined without TLS. */
     certificateEnd: () => tls?.end(),
     /** Opens both; gives where they are. Fails where an address is taken. */

@@ -17,6 +17,7 @@ import {
   ServerCompatRequestSchema,
   ServerCompatResponseSchema,
 } from './gen/connectrpc/conformance/v1/conformance_pb.ts'
+import { asThrown } from './as-thrown.ts'
 import { service } from './service.ts'
 
 const host = '127.0.0.1'
@@ -59,7 +60,10 @@ const request = await readRequest()
 const tls = tlsOf(request)
 const app = grpcServer({
   routes: (router) => router.service(ConformanceService, service),
-  interceptors: interceptors({ defaultMs: 60_000, byOperation: new Map() }, () => undefined),
+  interceptors: [
+    asThrown,
+    ...interceptors({ defaultMs: 60_000, byOperation: new Map() }, () => undefined),
+  ],
   observers: [],
   admission: admission({ atOnce: 10_000, most: 10_000 }),
   tls,

@@ -130,10 +130,9 @@ function restRequest(method: Method, request: JsonObject): RestRequest {
     delete rest[name]
     return value
   }
-  const path = String(pattern.value).replace(/\{(\w+)\}/g, (_variable, name: string) =>
-    inPath(take(name)),
-  )
-  const verb = { method: String(pattern.case).toUpperCase(), path }
+  if (typeof pattern.value !== 'string') throw new Error(`${method} has no plain HTTP rule`)
+  const path = pattern.value.replace(/\{(\w+)\}/g, (_variable, name: string) => inPath(take(name)))
+  const verb = { method: pattern.case.toUpperCase(), path }
   if (body === '*') return { ...verb, body: rest }
   return body === '' ? { ...verb, query: rest } : { ...verb, body: take(body), query: rest }
 }

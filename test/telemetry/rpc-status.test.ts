@@ -3,13 +3,13 @@ import { readFileSync } from 'node:fs'
 import http2 from 'node:http2'
 import { Writable } from 'node:stream'
 import type { Attributes } from '@opentelemetry/api'
-import { Code } from '@connectrpc/connect'
+import { Code, ConnectError } from '@connectrpc/connect'
 import { codeToString } from '@connectrpc/connect/protocol-connect'
 import { status as grpcStatus } from '@grpc/grpc-js'
 import pino from 'pino'
 import { test, type Test } from 'tap'
 import { loadConf } from '../../src/conf/conf.ts'
-import { httpStatusOf } from '../../src/call/status.ts'
+import { statusOf } from '../../src/call/status.ts'
 import { accessLog } from '../../src/server/exchange/access-log.ts'
 import type { Exchange } from '../../src/server/exchange/exchange.ts'
 import type { Failure } from '../../src/server/exchange/failure.ts'
@@ -54,8 +54,8 @@ function ended(protocol: Protocol, failure: Failure | undefined, httpStatus: num
 }
 
 function metricsOf(exchange: Exchange): Record<string, Attributes> {
-  const { observer, families } = exchangeMetrics({ scheme: 'http', paths: [] }, refusals().of)
-  observer.end(exchange)
+  const { observerFor, families } = exchangeMetrics({ scheme: 'http', paths: [] }, refusals().of)
+  observerFor([]).end?.(exchange)
   return Object.fromEntries(
     families
       .map((family) => family.collect([0, 0]))
@@ -107,7 +107,7 @@ test('a failed call has the same status in its span, its metric and its line, wh
   const spanOf = await spanMaker(t)
   for (const protocol of protocols)
     for (const code of codes) {
-      const status = httpStatusOf[code]
+      const status = statusOf(new ConnectError('', code))
       const reason = upperCodeName(code)
       const exchange = ended(protocol, { status, reason, code }, protocol === 'rest' ? status : 200)
       const span = await spanOf(exchange)
