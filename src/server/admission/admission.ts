@@ -1,5 +1,5 @@
 import { type Entry, inFlight } from '../../memory/in-flight.ts'
-import type { Arrival, HoldBack, StreamsEach } from '../listener/connections.ts'
+import type { Arrival, HoldBack, StreamsEach } from '../listener/arrival.ts'
 import { waitingLine } from './call-queue.ts'
 
 /** How many calls the process works on at once, over both ports. */

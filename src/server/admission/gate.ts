@@ -1,6 +1,6 @@
 import { type TimeoutHeader, timeoutMs } from '../../call/timeout.ts'
 import type { Admission } from './admission.ts'
-import type { Answer, Arrival, Gate } from '../listener/connections.ts'
+import type { Answer, Arrival, Gate } from '../listener/arrival.ts'
 import type { Cors } from '../origin/cors.ts'
 import { clientGone, type Exchanges } from '../exchange/exchange.ts'
 import type { Protocol } from '../exchange/protocol.ts'

@@ -7,7 +7,7 @@ import { statusOf } from '../../call/status.ts'
 import { errorBody } from '../../rest/errors.ts'
 import { refusal } from '../../call/refusal.ts'
 import { failureOf, type Failure } from '../exchange/failure.ts'
-import type { Answer } from '../listener/connections.ts'
+import type { Answer } from '../listener/arrival.ts'
 import { protocolOf } from '../exchange/protocol.ts'
 
 /** Why a call never begins. */

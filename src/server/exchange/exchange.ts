@@ -3,7 +3,7 @@ import type { Http2ServerRequest, Http2ServerResponse } from 'node:http2'
 import { Code, createContextKey } from '@connectrpc/connect'
 import { originForm } from '../../call/request-target.ts'
 import { attachment } from '../../memory/attachment.ts'
-import type { Arrival } from '../listener/connections.ts'
+import type { Arrival } from '../listener/arrival.ts'
 import type { Failure } from './failure.ts'
 import type { Protocol } from './protocol.ts'
 

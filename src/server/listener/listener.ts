@@ -2,11 +2,19 @@ import type { ServerHttp2Session } from 'node:http2'
 import net from 'node:net'
 import tls from 'node:tls'
 import { inFlight } from '../../memory/in-flight.ts'
-import { http1, http2c, LINGER_MS } from './connections.ts'
-import type { Gate, HoldBack, ListenerLimits, RequestHandler, StreamsEach } from './connections.ts'
+import {
+  type Gate,
+  type HoldBack,
+  LINGER_MS,
+  type ListenerLimits,
+  type RequestHandler,
+  type StreamsEach,
+} from './arrival.ts'
+import { http1 } from './http1.ts'
+import { http2c } from './http2.ts'
 import type { Tls } from './tls.ts'
 
-export type { ListenerLimits, RequestHandler } from './connections.ts'
+export type { ListenerLimits, RequestHandler } from './arrival.ts'
 
 const PREFACE = Buffer.from('PRI')
 const KEEP_ALIVE_PROBE_MS = 60_000

@@ -1,6 +1,6 @@
 import type { IncomingHttpHeaders } from 'node:http'
 import { cors as connectCors } from '@connectrpc/connect'
-import type { Answer, Arrival } from '../listener/connections.ts'
+import type { Answer, Arrival } from '../listener/arrival.ts'
 import type { Request, Response } from '../exchange/exchange.ts'
 
 const methods = ['GET', 'HEAD', 'POST', 'PUT', 'PATCH', 'DELETE'].join(', ')

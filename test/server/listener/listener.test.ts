@@ -11,7 +11,7 @@ import { promisify } from 'node:util'
 import fastify from 'fastify'
 import { test } from 'tap'
 import type { Test } from 'tap'
-import type { Gate } from '../../../src/server/listener/connections.ts'
+import type { Gate } from '../../../src/server/listener/arrival.ts'
 import { dualProtocolListener } from '../../../src/server/listener/listener.ts'
 import type {
   DualListener,
