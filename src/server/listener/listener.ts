@@ -10,13 +10,13 @@ import {
   type RequestHandler,
   type StreamsEach,
 } from './arrival.ts'
+import { detectProtocol } from './first-bytes.ts'
 import { http1 } from './http1.ts'
 import { http2c } from './http2.ts'
 import type { Tls } from './tls.ts'
 
 export type { ListenerLimits, RequestHandler } from './arrival.ts'
 
-const PREFACE = Buffer.from('PRI')
 const KEEP_ALIVE_PROBE_MS = 60_000
 
 /**
@@ -110,30 +110,12 @@ export function dualProtocolListener(
     socket.on('error', () => undefined)
     const entry = silent.add(socket)
 
-    let seen: Buffer = Buffer.alloc(0)
-    const drop = () => socket.destroy()
-    const deadline = setTimeout(drop, limits.headersTimeoutMs)
-    const settle = () => {
-      clearTimeout(deadline)
-      silent.remove(entry)
-    }
-
-    function peek(): void {
-      const chunk = socket.read() as Buffer | null
-      if (chunk === null || socket.destroyed) return
-      seen = seen.length === 0 ? chunk : Buffer.concat([seen, chunk])
-      const known = Math.min(seen.length, PREFACE.length)
-      const isHttp2 = seen.compare(PREFACE, 0, known, 0, known) === 0
-      if (isHttp2 && known < PREFACE.length) return
-
-      settle()
-      socket.off('readable', peek).off('end', drop).off('close', settle)
-      // One unshift of everything: putting bytes back while 'readable' is listened to fires it again.
-      socket.unshift(seen)
-      if (isHttp2) h2.serve(socket)
-      else h1.serve(socket)
-    }
-    socket.on('readable', peek).once('end', drop).once('close', settle)
+    detectProtocol(
+      socket,
+      limits.headersTimeoutMs,
+      () => silent.remove(entry),
+      (isHttp2) => (isHttp2 ? h2 : h1).serve(socket),
+    )
   }
 
   function closeIdleConnections(): void {
