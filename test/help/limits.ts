@@ -1,4 +1,4 @@
-import type { ListenerLimits } from '../../src/server/listener/listener.ts'
+import type { ListenerLimits } from '../../src/server/listener/arrival.ts'
 
 /** Limits that leave a client all the time in which a test may let it wait. */
 export const patientLimits: ListenerLimits = {

@@ -7,10 +7,10 @@ import {
   type Answer,
   type Arrival,
   type Connections,
-  HALF_CLOSED_MS,
+  halfClosedMs,
   type Handlers,
   type HoldBack,
-  LINGER_MS,
+  leaveMs,
   type ListenerLimits,
   type RequestHandler,
 } from './arrival.ts'
@@ -91,7 +91,7 @@ export function http1(
   function leave(): void {
     if (leaving) return
     leaving = true
-    setTimeout(closeIdle, LINGER_MS).unref()
+    setTimeout(closeIdle, leaveMs).unref()
     for (const { pipeline, parking } of connections.all()) {
       pipeline.closeAfterLast()
       // A parked client may have sent a request before it could know.
@@ -115,7 +115,7 @@ export function http1(
         connections.remove(entry)
         connection.parking.closed()
       })
-      socket.once('end', () => socket.setTimeout(HALF_CLOSED_MS, () => socket.destroy()))
+      socket.once('end', () => socket.setTimeout(halfClosedMs, () => socket.destroy()))
       server.emit('connection', socket)
       if ('encrypted' in socket) readAsStream(socket)
     },

@@ -7,9 +7,9 @@ import {
   type Answer,
   type Arrival,
   type Connections,
-  HALF_CLOSED_MS,
+  halfClosedMs,
   type Handlers,
-  LINGER_MS,
+  leaveMs,
   type ListenerLimits,
   type RequestHandler,
 } from './arrival.ts'
@@ -85,7 +85,7 @@ export function http2c(
     const entry = connections.add(connection)
     session.once('close', () => connections.remove(entry))
     // The connection was accepted before the shutdown, and its first request may be under way.
-    if (leaving) setTimeout(() => session.close(), LINGER_MS).unref()
+    if (leaving) setTimeout(() => session.close(), leaveMs).unref()
     closeWhenIdle(connection, keepAliveTimeoutMs, () => allowed.update(session, connections.size))
   }
 
@@ -188,7 +188,7 @@ function takeOver(socket: net.Socket): void {
   socket.allowHalfOpen = false
   // A session that has ended its side would wait for its client without a limit.
   socket.once('finish', () => {
-    const linger = setTimeout(() => socket.destroy(), HALF_CLOSED_MS)
+    const linger = setTimeout(() => socket.destroy(), halfClosedMs)
     socket.once('close', () => clearTimeout(linger))
   })
 }

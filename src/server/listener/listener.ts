@@ -3,9 +3,10 @@ import net from 'node:net'
 import tls from 'node:tls'
 import { inFlight } from '../../memory/in-flight.ts'
 import {
+  type Connections,
   type Gate,
   type HoldBack,
-  LINGER_MS,
+  leaveMs,
   type ListenerLimits,
   type RequestHandler,
   type StreamsEach,
@@ -15,133 +16,121 @@ import { http1 } from './http1.ts'
 import { http2c } from './http2.ts'
 import type { Tls } from './tls.ts'
 
-export type { ListenerLimits, RequestHandler } from './arrival.ts'
-
-const KEEP_ALIVE_PROBE_MS = 60_000
+const keepAliveProbeMs = 60_000
 
 /**
- * A server for HTTP/1.1 and HTTP/2 on one cleartext port.
+ * A server for HTTP/1.1 and HTTP/2 on one port.
  *
  * Events beside those of `net.Server`: `clientError` (error, socket) as `http.Server` has it,
- * `sessionError` (error, session) as `http2.Server` has it. Without listeners each has a safe
- * default. The handler gets CONNECT, unknown expectations and requests without Host like all others.
+ * `sessionError` (error, session) as `http2.Server` has it. Without a listener each has a safe
+ * default. CONNECT, unknown expectations and requests without Host reach the handler like all others.
  */
 export interface DualListener extends net.Server {
-  /** Ends the connections without an open exchange, those that never sent a byte too. */
+  /** Closes the connections without an open exchange, also those that never sent a byte. */
   closeIdleConnections(): void
-  /** Ends every connection now, whatever is under way on it. */
+  /** Destroys every connection. */
   closeAllConnections(): void
   /**
-   * Stops accepting, tells every client to leave (`Connection: close` on the HTTP/1.1 answers under
-   * way, GOAWAY on HTTP/2), ends what is idle now and the rest with its last exchange. Resolves when
-   * all sockets are gone; what is left after `graceMs` is destroyed.
+   * Stops accepting and asks every client to leave: `Connection: close` on the HTTP/1.1 answers under
+   * way, GOAWAY on HTTP/2. Idle connections are closed, the others after their last exchange. Resolves
+   * when all sockets are closed; after `graceMs` those that are left are destroyed.
    */
   closeGracefully(graceMs: number): Promise<void>
 }
 
 export interface ListenerOptions {
-  /** Decides which requests the handler sees, and when; without one it sees each at once. */
+  /** Decides which requests the handler sees, and when. Default: each request begins when it arrives. */
   gate?: Gate
-  /** Decides which connections of HTTP/1.1 rest unread; without one none does. */
+  /** Decides which idle connections of HTTP/1.1 are left unread. Default: none. */
   holdBack?: HoldBack
-  /** Decides how many streams a connection of HTTP/2 may have; without one the limits do. */
+  /** Decides how many streams a connection of HTTP/2 may have. Default: as many as the limits allow. */
   streamsEach?: StreamsEach
-  /** The whole answer to a connection that is one too many; over TLS it is closed without a word. */
+  /** The raw answer to a connection above `maxConnections`. Over TLS there is none. */
   overflow?: Buffer
-  /** Tells of such a connection. */
+  /** Called with each connection above `maxConnections`. */
   overflowed?: (socket: net.Socket) => void
-  /** Tells of an HTTP/2 connection that ends because its client breaks the protocol. */
+  /** Called when an HTTP/2 connection ends because its client breaks the protocol. */
   broken?: (session: ServerHttp2Session) => void
   tls?: Tls | undefined
 }
 
+/** Makes a listener that passes the requests of both protocols to `handler`. */
 export function dualProtocolListener(
   handler: RequestHandler,
   limits: ListenerLimits,
-  {
-    gate = (arrival) => arrival.begin(),
-    holdBack = () => undefined,
-    streamsEach = () => undefined,
-    overflow,
-    overflowed,
-    broken,
-    tls: secure,
-  }: ListenerOptions = {},
+  options: ListenerOptions = {},
 ): DualListener {
-  const server = createServer(
-    {
-      // node:http decides itself when an answer to a half-closed client is complete.
-      allowHalfOpen: true,
-      noDelay: true,
-      // A peer that vanished without a word would keep its open streams for ever.
-      keepAlive: true,
-      keepAliveInitialDelay: KEEP_ALIVE_PROBE_MS,
-      handshakeTimeout: limits.headersTimeoutMs,
-    },
-    secure,
-  )
-  server.on('connection', arrive)
-  server.on(secure ? 'secureConnection' : 'connection', accept)
-  // A handshake that fails ends its own connection only.
-  server.on('tlsClientError', (_err: Error, socket: net.Socket) => socket.destroy())
+  const { gate = beginAtOnce, holdBack = never, streamsEach = never, broken } = options
+  const server = createServer(limits, options.tls)
   const handlers = { handler, gate, holdBack, streamsEach }
   const h1 = http1(server, handlers, limits)
   const h2 = http2c(server, handlers, limits)
-  server.on('sessionError', (error: Error, session: ServerHttp2Session) => {
-    if ('code' in error && error.code === 'ERR_HTTP2_ERROR') broken?.(session)
-  })
   const sockets = inFlight<net.Socket>()
-  const silent = inFlight<net.Socket>()
-
-  function arrive(socket: net.Socket): void {
-    const entry = sockets.add(socket)
-    socket.once('close', () => sockets.remove(entry))
-    if (sockets.size <= limits.maxConnections) return
-    overflowed?.(socket)
-    socket.on('error', () => undefined)
-    if (secure || !overflow) socket.destroy()
-    else socket.end(overflow, () => socket.destroySoon())
-  }
+  /** Connections whose protocol is not known yet. */
+  const undecided = inFlight<net.Socket>()
 
   function accept(socket: net.Socket): void {
-    // One too many, which has its answer.
+    // A connection above the limit, which has its answer.
     if (socket.destroyed || socket.writableEnded) return
-    // Each protocol listens for errors while it holds the socket; this is for before and after.
-    socket.on('error', () => undefined)
-    const entry = silent.add(socket)
-
+    // Each protocol listens for errors while it has the socket; this is for before and after.
+    socket.on('error', ignore)
+    const entry = undecided.add(socket)
     detectProtocol(
       socket,
       limits.headersTimeoutMs,
-      () => silent.remove(entry),
+      () => undecided.remove(entry),
       (isHttp2) => (isHttp2 ? h2 : h1).serve(socket),
     )
   }
 
+  server.on('connection', (socket: net.Socket) => {
+    const entry = sockets.add(socket)
+    socket.once('close', () => sockets.remove(entry))
+    if (sockets.size > limits.maxConnections) overflow(socket, options)
+  })
+  server.on(options.tls ? 'secureConnection' : 'connection', accept)
+  // A failed handshake closes its own connection only.
+  server.on('tlsClientError', (_err: Error, socket: net.Socket) => socket.destroy())
+  server.on('sessionError', (error: Error, session: ServerHttp2Session) => {
+    if ('code' in error && error.code === 'ERR_HTTP2_ERROR') broken?.(session)
+  })
+  return Object.assign(server, closing(server, [h1, h2], sockets, undecided))
+}
+
+/** The ways to close a listener. `close` is that of `net.Server`, which Fastify calls. */
+function closing(
+  server: net.Server,
+  protocols: readonly Connections[],
+  sockets: ReturnType<typeof inFlight<net.Socket>>,
+  undecided: ReturnType<typeof inFlight<net.Socket>>,
+) {
+  const stopAccepting = server.close.bind(server)
+
+  function closeUndecided(): void {
+    for (const socket of undecided.all()) socket.destroy()
+  }
+
   function closeIdleConnections(): void {
-    for (const socket of silent.all()) socket.destroy()
-    h1.closeIdle()
-    h2.closeIdle()
+    closeUndecided()
+    for (const protocol of protocols) protocol.closeIdle()
   }
 
   function closeAllConnections(): void {
     for (const socket of sockets.all()) socket.destroy()
   }
 
-  const stopAccepting = server.close.bind(server)
-  function close(callback?: (error?: Error) => void): DualListener {
+  function close(callback?: (error?: Error) => void): typeof server {
     stopAccepting(callback)
     // The first bytes of an accepted connection may be under way, too.
-    setTimeout(() => silent.all().forEach((socket) => socket.destroy()), LINGER_MS).unref()
-    h1.leave()
-    h2.leave()
-    return listener
+    setTimeout(closeUndecided, leaveMs).unref()
+    for (const protocol of protocols) protocol.leave()
+    return server
   }
 
   function closeGracefully(graceMs: number): Promise<void> {
     const { promise, resolve } = Promise.withResolvers<void>()
     const grace = setTimeout(closeAllConnections, graceMs)
-    // The error says that it is closed already, which is what was asked for.
+    // The callback's error says that the server is closed already, which is the wanted state.
     close(() => {
       clearTimeout(grace)
       resolve()
@@ -149,17 +138,34 @@ export function dualProtocolListener(
     return promise
   }
 
-  const methods = { close, closeIdleConnections, closeAllConnections, closeGracefully }
-  const listener: DualListener = Object.assign(server, methods)
-  return listener
+  return { close, closeIdleConnections, closeAllConnections, closeGracefully }
 }
 
-function createServer(
-  options: net.ServerOpts & tls.TlsOptions,
-  secure: Tls | undefined,
-): net.Server {
+/** Answers a connection above `maxConnections` and closes it. */
+function overflow(socket: net.Socket, { overflow, overflowed, tls }: ListenerOptions): void {
+  overflowed?.(socket)
+  socket.on('error', ignore)
+  if (tls || !overflow) socket.destroy()
+  else socket.end(overflow, () => socket.destroySoon())
+}
+
+function createServer({ headersTimeoutMs }: ListenerLimits, secure: Tls | undefined): net.Server {
+  const options: net.ServerOpts & tls.TlsOptions = {
+    // node:http decides by itself when an answer to a half-closed client is complete.
+    allowHalfOpen: true,
+    noDelay: true,
+    // A peer that vanished without a FIN would keep its open streams for ever.
+    keepAlive: true,
+    keepAliveInitialDelay: keepAliveProbeMs,
+    handshakeTimeout: headersTimeoutMs,
+  }
   if (secure === undefined) return net.createServer(options)
   const server = tls.createServer({ ...options, ...secure.options })
   secure.follow(server)
   return server
 }
+
+const beginAtOnce: Gate = (arrival) => arrival.begin()
+const never = () => undefined
+
+function ignore(): void {}

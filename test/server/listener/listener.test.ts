@@ -11,14 +11,9 @@ import { promisify } from 'node:util'
 import fastify from 'fastify'
 import { test } from 'tap'
 import type { Test } from 'tap'
-import type { Gate } from '../../../src/server/listener/arrival.ts'
+import type { Gate, ListenerLimits, RequestHandler } from '../../../src/server/listener/arrival.ts'
 import { dualProtocolListener } from '../../../src/server/listener/listener.ts'
-import type {
-  DualListener,
-  ListenerLimits,
-  ListenerOptions,
-  RequestHandler,
-} from '../../../src/server/listener/listener.ts'
+import type { DualListener, ListenerOptions } from '../../../src/server/listener/listener.ts'
 
 const LIMITS: ListenerLimits = {
   maxHeaderBytes: 4096,
