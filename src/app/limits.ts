@@ -1,6 +1,6 @@
 import { durationMs } from '@bufbuild/protobuf/wkt'
 import type { Conf } from '../conf/conf.ts'
-import type { ServerOptions } from '../server/http.ts'
+import type { ServerOptions } from '../server/port.ts'
 import type { Deadlines } from '../server/interceptor/deadline.ts'
 
 /** More calls at once than twice the connections would only wait for one of those. */

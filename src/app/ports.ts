@@ -11,7 +11,6 @@ import type { Readiness } from '../server/health/readiness.ts'
 import { httpServer } from '../server/http.ts'
 import { interceptors } from '../server/interceptor/list.ts'
 import type { InvalidOf } from '../server/interceptor/validate.ts'
-import type { DualListener } from '../server/listener/listener.ts'
 import { loadTls, type Tls } from '../server/listener/tls.ts'
 import { parseOrigins } from '../server/origin/cors.ts'
 import { callLimits, deadlines, portLimits } from './limits.ts'
@@ -74,15 +73,15 @@ export function openPorts({ conf, modules, ready, watch }: PortsInit) {
     async listen() {
       memory.start()
       return {
-        http: await listenOn(http, server.http.addr),
-        grpc: await listenOn(grpc, server.grpc.addr),
+        http: await listenOn(http.app, server.http.addr),
+        grpc: await listenOn(grpc.app, server.grpc.addr),
       }
     },
     /** Takes nothing new, and waits for at most so long for what has begun. */
     async close(graceMs: number): Promise<void> {
       closing.abort()
       memory.stop()
-      await Promise.all([http, grpc].map((app) => closeGracefully(app, graceMs)))
+      await Promise.all([http, grpc].map((port) => port.closeGracefully(graceMs)))
     },
   }
 }
@@ -109,9 +108,4 @@ async function listenOn(app: FastifyInstance, addr: string): Promise<AddressInfo
   const { host, port = 0 } = hostPort(addr)
   await app.listen({ host, port })
   return app.server.address() as AddressInfo
-}
-
-async function closeGracefully(app: FastifyInstance, graceMs: number): Promise<void> {
-  await (app.server as unknown as DualListener).closeGracefully(graceMs)
-  await app.close()
 }

@@ -2,100 +2,45 @@ import type { IncomingHttpHeaders } from 'node:http'
 import { type ConnectError, createContextValues } from '@connectrpc/connect'
 import { errorToJsonBytes } from '@connectrpc/connect/protocol-connect'
 import { setTrailerStatus } from '@connectrpc/connect/protocol-grpc'
-import fastify, { type FastifyInstance, type FastifyReply, type FastifyRequest } from 'fastify'
+import type { FastifyReply, FastifyRequest } from 'fastify'
+import { clientError, writeRefusal } from '../call/client-error.ts'
 import { bounded } from '../call/error-bounds.ts'
-import { restError, unsupportedMediaType } from '../rest/errors.ts'
-import { statusOf } from '../call/status.ts'
 import { recordMethods } from '../call/methods.ts'
 import { originForm } from '../call/request-target.ts'
-import { writeRefusal, clientError } from '../call/client-error.ts'
+import { statusOf } from '../call/status.ts'
+import { restError, unsupportedMediaType } from '../rest/errors.ts'
+import { overflowRpc } from './admission/refusals.ts'
+import { exchangeKey, type Exchanges } from './exchange/exchange.ts'
 import { failureOf } from './exchange/failure.ts'
-import { connectRoutes } from './rpc/connect-routes.ts'
-import { cors } from './origin/cors.ts'
-import { exchangeKey, exchangeRegistry } from './exchange/exchange.ts'
-import { admissionGate } from './admission/gate.ts'
-import type { ServerOptions } from './http.ts'
-import { dualProtocolListener } from './listener/listener.ts'
-import { refuseByHead } from './request-head.ts'
-import { acceptPost, observedHandler, requestGate } from './rpc/connect-handler.ts'
 import { protocolOf } from './exchange/protocol.ts'
+import { type Port, port, type PortParts, type ServerOptions } from './port.ts'
+import { acceptPost, observedHandler, requestGate } from './rpc/connect-handler.ts'
+import { connectRoutes } from './rpc/connect-routes.ts'
 import { unaryCalls } from './rpc/unary-calls.ts'
-import { overflowRpc, overloaded } from './admission/refusals.ts'
 
-/** The RPC port: the same services as Connect, gRPC and gRPC-Web, over HTTP/1.1 and h2c. */
-export function grpcServer(options: ServerOptions) {
-  const { routes, interceptors, observers, limits, admission, tls, origins, types } = options
-  const exchanges = exchangeRegistry('connect', observers)
-  const allowOrigin = cors(origins)
-
-  function refuse(request: FastifyRequest, reply: FastifyReply, given: ConnectError): void {
-    const error = bounded(given)
-    const facts = failureOf(error)
-    const exchange = exchanges.of(request.raw)
-    const protocol = protocolOf(request.headers['content-type'] ?? '')
-    // Fastify closes the connection after a body that is too large, which HTTP/2 has no header for.
-    if (request.raw.httpVersionMajor > 1) void reply.removeHeader('connection')
-    if (exchange) {
-      exchange.protocol = protocol
-      exchange.failure ??= facts
-    }
-    if (protocol === 'connect') sendConnectError(reply, error, facts.status)
-    else sendGrpcError(reply, request, error)
-  }
-
-  const app: FastifyInstance = fastify({
-    return503OnClosing: false,
-    rewriteUrl: ({ url = '/' }) => originForm(url),
-    serverFactory: (handler) =>
-      dualProtocolListener(
-        (req, res, arrivedAt) => {
-          asJson(req.headers)
-          const exchange = exchanges.open(req, res, arrivedAt)
-          if (allowOrigin.answers(req, res)) return
-          exchanges.within(exchange, () => handler(req as never, res as never))
-        },
-        limits,
-        {
-          gate: admissionGate({
-            admission,
-            allowOrigin,
-            exchanges,
-            protocolOf: ({ contentType }) => protocolOf(contentType),
-            timeoutHeaders: ['connect-timeout-ms', 'grpc-timeout'],
-            answerOf: ({ contentType }, { rpc }) => rpc(contentType),
-          }),
-          holdBack: admission.holdBack,
-          streamsEach: admission.streamsEach,
-          tls,
-          overflow: overflowRpc,
-          overflowed: (socket) => exchanges.refused(socket, overloaded.failure),
-          broken: (session) => exchanges.broken(session),
-        },
-      ) as never,
-    frameworkErrors: (err, request, reply) => refuse(request, reply, restError(err)),
-    clientErrorHandler: (err, socket) => {
-      const error = clientError(err.code)
-      if (error === undefined || !socket.writable) return void socket.destroy()
-      exchanges.refused(socket, failureOf(error))
-      writeRefusal(socket, statusOf(error), Buffer.from(errorToJsonBytes(error, undefined)))
-    },
-  })
-  app.addHook('onRequest', refuseByHead)
-  app.setErrorHandler((err, request, reply) => refuse(request, reply, rpcError(err, request)))
+/** The RPC port: the same services as Connect, gRPC and gRPC-Web, over HTTP/1.1 and HTTP/2. */
+export function grpcServer(options: ServerOptions): Port {
+  const { routes, interceptors, limits, types } = options
+  const { maxBodyBytes } = limits
+  const server = port('connect', parts, options)
+  const { app, exchanges } = server
+  app.setErrorHandler((err, request, reply) =>
+    refuse(exchanges, request, reply, rpcError(err, request)),
+  )
   app.addHook(
     'preHandler',
     unaryCalls({
       routes,
       interceptors,
-      maxBodyBytes: limits.maxBodyBytes,
+      maxBodyBytes,
       types,
       exchangeOf: exchanges.of,
-      brokenOff: (request, failure) => exchanges.brokenOff(request, failure),
+      brokenOff: exchanges.brokenOff,
     }),
   )
   void app.register(connectRoutes, {
     methods: recordMethods(routes),
-    wrap: (handler) => observedHandler(handler, limits.maxBodyBytes),
+    wrap: (handler) => observedHandler(handler, maxBodyBytes),
     failed({ raw }, error) {
       const exchange = exchanges.of(raw)
       if (exchange) exchange.failure = failureOf(error)
@@ -103,25 +48,64 @@ export function grpcServer(options: ServerOptions) {
     brokenOff: ({ raw }, error) => exchanges.brokenOff(raw, failureOf(error)),
     interceptors,
     requestGate,
-    readMaxBytes: limits.maxBodyBytes,
+    readMaxBytes: maxBodyBytes,
     ...(types && { jsonOptions: { registry: types } }),
     contextValues: ({ raw }) => createContextValues().set(exchangeKey, exchanges.of(raw)),
   })
-  return app
+  return server
+}
+
+const parts: PortParts = {
+  protocolOf: ({ contentType }) => protocolOf(contentType),
+  timeoutHeaders: ['connect-timeout-ms', 'grpc-timeout'],
+  answerOf: ({ contentType }, { rpc }) => rpc(contentType),
+  overflow: overflowRpc,
+  adapt: formAsJson,
+  fastify: (exchanges) => ({
+    rewriteUrl: ({ url = '/' }) => originForm(url),
+    frameworkErrors: (err, request, reply) => refuse(exchanges, request, reply, restError(err)),
+    clientErrorHandler(err, socket) {
+      const error = clientError(err.code)
+      if (error === undefined || !socket.writable) return void socket.destroy()
+      exchanges.refused(socket, failureOf(error))
+      writeRefusal(socket, statusOf(error), Buffer.from(errorToJsonBytes(error, undefined)))
+    },
+  }),
+}
+
+/** Answers a request with an error in its protocol, and writes the failure into its exchange. */
+function refuse(
+  exchanges: Exchanges,
+  request: FastifyRequest,
+  reply: FastifyReply,
+  given: ConnectError,
+): void {
+  const error = bounded(given)
+  const facts = failureOf(error)
+  const exchange = exchanges.of(request.raw)
+  const protocol = protocolOf(request.headers['content-type'] ?? '')
+  // Fastify closes the connection after a body that is too large, which HTTP/2 has no header for.
+  if (request.raw.httpVersionMajor > 1) void reply.removeHeader('connection')
+  if (exchange) {
+    exchange.protocol = protocol
+    exchange.failure ??= facts
+  }
+  if (protocol === 'connect') sendConnectError(reply, error, facts.status)
+  else sendGrpcError(reply, request, error)
 }
 
 /**
- * `curl -d '{}'` calls its body a form, and a form is nothing that this port could mean: it is read as
- * JSON. Not from a browser: any page may send a form without asking first by a preflight, and the body
- * of what calls itself a form may well be JSON. Browsers give Origin with every POST to elsewhere.
+ * Declares a form to be JSON: `curl -d '{}'` calls its body a form, and no protocol of this port takes
+ * forms. Not for browsers, which send Origin or Sec-Fetch-Site: any page may send a form without a
+ * preflight, so a page could make calls with JSON that calls itself a form.
  */
-function asJson(headers: IncomingHttpHeaders): void {
+function formAsJson(headers: IncomingHttpHeaders): void {
   if (headers.origin !== undefined || headers['sec-fetch-site'] !== undefined) return
   if (/^application\/x-www-form-urlencoded\s*(?:;|$)/i.test(headers['content-type'] ?? ''))
     headers['content-type'] = 'application/json'
 }
 
-/** Fastify knows the content types of the protocols only, and refuses the others before Connect. */
+/** Fastify refuses content types of no protocol before Connect does, without naming those allowed. */
 function rpcError(err: unknown, request: FastifyRequest): ConnectError {
   const error = restError(err)
   return statusOf(error) === 415

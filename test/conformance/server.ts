@@ -58,7 +58,7 @@ function tlsOf({ useTls, serverCreds, clientTlsCert }: ServerCompatRequest): Tls
 
 const request = await readRequest()
 const tls = tlsOf(request)
-const app = grpcServer({
+const { app } = grpcServer({
   routes: (router) => router.service(ConformanceService, service),
   interceptors: [
     asThrown,

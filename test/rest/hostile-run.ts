@@ -5,7 +5,6 @@ import type { Message } from '@bufbuild/protobuf'
 import type { AddressInfo } from 'node:net'
 import { admission } from '../../src/server/admission/admission.ts'
 import { httpServer } from '../../src/server/http.ts'
-import type { DualListener } from '../../src/server/listener/listener.ts'
 import { readiness } from '../../src/server/health/readiness.ts'
 import { requestBytes } from '../e2e/raw.ts'
 import type { RawRequest } from '../e2e/raw.ts'
@@ -75,7 +74,8 @@ function heapMiB(): number {
 }
 
 async function main(): Promise<HostileResult> {
-  const app = echoServer()
+  const server = echoServer()
+  const { app } = server
   await app.listen({ port: 0, host: '127.0.0.1' })
   const { port } = app.server.address() as AddressInfo
   const faults: string[] = []
@@ -111,8 +111,7 @@ async function main(): Promise<HostileResult> {
   }
   const grownMiB = heapMiB() - before
   // As the service is stopped: what a client has left half-way is cut off.
-  await (app.server as unknown as DualListener).closeGracefully(1000)
-  await app.close()
+  await server.closeGracefully(1000)
   return { faults, statuses, grownMiB }
 }
 

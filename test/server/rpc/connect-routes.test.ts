@@ -17,7 +17,8 @@ import { accessLog } from '../../../src/server/exchange/access-log.ts'
 import { admission } from '../../../src/server/admission/admission.ts'
 import { connectRoutes } from '../../../src/server/rpc/connect-routes.ts'
 import { grpcServer } from '../../../src/server/grpc.ts'
-import { httpServer, type ServerOptions } from '../../../src/server/http.ts'
+import { httpServer } from '../../../src/server/http.ts'
+import type { ServerOptions } from '../../../src/server/port.ts'
 import { interceptors } from '../../../src/server/interceptor/list.ts'
 import { readiness } from '../../../src/server/health/readiness.ts'
 import { h2Client } from '../../e2e/h2.ts'
@@ -77,9 +78,9 @@ async function serve(t: Test, implementation: Implementation) {
     origins: [],
     limits: { ...patientLimits, maxBodyBytes: 2000 },
   }
-  const apps = [httpServer(options, readiness({})), grpcServer(options)]
+  const ports = [httpServer(options, readiness({})), grpcServer(options)]
   const urls = []
-  for (const app of apps) {
+  for (const { app } of ports) {
     await app.listen({ host: '127.0.0.1', port: 0 })
     t.teardown(() => app.close())
     urls.push(`http://127.0.0.1:${(app.server.address() as AddressInfo).port}`)

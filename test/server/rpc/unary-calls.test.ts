@@ -43,7 +43,7 @@ const implementation = {
 }
 
 async function serve(t: Test): Promise<number> {
-  const app = grpcServer({
+  const { app } = grpcServer({
     routes: (router) => router.service(User, implementation),
     interceptors: interceptors({ defaultMs: 5000, byOperation: new Map() }, () => undefined),
     observers: [],
