@@ -2,7 +2,7 @@ import http from 'node:http'
 import type net from 'node:net'
 import { attachment } from '../../memory/attachment.ts'
 import { inFlight } from '../../memory/in-flight.ts'
-import { tellEnd } from './answered.ts'
+import { answered } from './answered.ts'
 import {
   type Answer,
   type Arrival,
@@ -73,7 +73,7 @@ export function http1(
   ): void {
     const { socket } = connection
     if (socket.destroyed) return
-    tellEnd(res, () => {
+    answered(res, () => {
       // A client that reads nothing for the idle timeout loses its connection; a half-closed one has
       // less time already.
       if (!socket.readableEnded) socket.setTimeout(limits.keepAliveTimeoutMs)
@@ -160,7 +160,7 @@ function arrivalOf(
     refuse: (answer) => refuse(req, res, answer),
     abort: () => void socket.destroy(),
     onReceived: (listener) => req.once('end', listener),
-    onAnswered: (listener) => tellEnd(res, listener),
+    onAnswered: (listener) => answered(res, listener),
     onClose: (listener) => res.once('close', listener),
   }
 }

@@ -2,7 +2,7 @@ import http2 from 'node:http2'
 import type net from 'node:net'
 import { attachment } from '../../memory/attachment.ts'
 import { inFlight } from '../../memory/in-flight.ts'
-import { tellEnd } from './answered.ts'
+import { answered } from './answered.ts'
 import {
   type Answer,
   type Arrival,
@@ -24,7 +24,8 @@ const megabytesPerStream = 4
 /** What is known of a stream before it has a request and a response. */
 interface Opened {
   at: number
-  answered: (() => void)[]
+  /** Called when the handler has written its whole answer. */
+  listeners: (() => void)[]
 }
 
 interface Http2Connection {
@@ -57,7 +58,7 @@ export function http2c(
     // Before anything else: a stream that is over already may still emit its error.
     stream.on('error', ignore)
     if (stream.destroyed) return
-    const { at, answered } = requests.announce(stream)
+    const { at, listeners } = requests.announce(stream)
     const { ':method': method = '', ':path': url = '', 'content-type': type = '' } = headers
     const arrival: Arrival = {
       method,
@@ -74,7 +75,7 @@ export function http2c(
       refuse: (answer) => refuse(stream, answer),
       abort: () => stream.close(NGHTTP2_ENHANCE_YOUR_CALM),
       onReceived: (listener) => stream.once('end', listener),
-      onAnswered: (listener) => void answered.push(listener),
+      onAnswered: (listener) => void listeners.push(listener),
       onClose: (listener) => stream.once('close', listener),
     }
     afterPacket(() => gate(arrival))
@@ -134,11 +135,11 @@ function requestsOf(handler: RequestHandler, idleTimeoutMs: number) {
 
   function serve(req: http2.Http2ServerRequest, res: http2.Http2ServerResponse): void {
     const { stream } = req
-    const { at, answered } = openedOf.of(stream) ?? { at: performance.now(), answered: [] }
+    const { at, listeners } = openedOf.of(stream) ?? { at: performance.now(), listeners: [] }
     // Node keeps streams for long after their end (ADR 32) and would keep the call with them.
     openedOf.detach(stream)
-    tellEnd(res, () => {
-      for (const listener of answered.splice(0)) listener()
+    answered(res, () => {
+      for (const listener of listeners.splice(0)) listener()
       // A client that reads nothing for the idle timeout loses its stream.
       stream.setTimeout(idleTimeoutMs, () => stream.close(NGHTTP2_CANCEL))
     })
@@ -149,7 +150,7 @@ function requestsOf(handler: RequestHandler, idleTimeoutMs: number) {
 
   return {
     announce(stream: http2.ServerHttp2Stream): Opened {
-      const opened = { at: performance.now(), answered: [] }
+      const opened = { at: performance.now(), listeners: [] }
       openedOf.attach(stream, opened)
       return opened
     },
