@@ -20,12 +20,11 @@ import { literalPrefixes, type RouteTable } from './route/table.ts'
 import { compileTargets, type Target } from './compiled-route.ts'
 import { advice } from './route/advice.ts'
 import { clientTimeoutMs } from '../call/timeout.ts'
+import { attachment } from '../memory/attachment.ts'
 
 type RouteMatch = Extract<MatchResult<Target>, { kind: 'route' }>
 
-// On the request itself: a WeakMap costs the garbage collector more than the match costs to make.
-const matchKey = Symbol('match')
-type MatchedRequest = FastifyRequest & { [matchKey]: RouteMatch | null }
+const matchOf = attachment<FastifyRequest, RouteMatch>('match')
 
 /**
  * Serves Connect handlers as REST by the google.api.http rules of their methods. Matching runs on
@@ -53,7 +52,6 @@ function mount(app: FastifyInstance, settings: RestSettings): void {
   // Fastify answers 404 to the methods that it does not know; here they are 405.
   for (const method of METHODS.filter((each) => !app.supportedMethods.includes(each)))
     if (method !== 'CONNECT') app.addHttpMethod(method)
-  app.decorateRequest(matchKey, null)
   app.removeAllContentTypeParsers()
   app.addContentTypeParser('*', { parseAs: 'buffer' }, (_request, body, parsed) =>
     parsed(null, body),
@@ -73,7 +71,7 @@ function mount(app: FastifyInstance, settings: RestSettings): void {
           const match = matchRequest(table, request, reply, settings)
           if (match === undefined) return void reply.code(204).send()
           observer?.route(request, match.target.binding)
-          ;(request as MatchedRequest)[matchKey] = match
+          matchOf.attach(request, match)
           next()
         } catch (err) {
           next(err as Error)
@@ -130,8 +128,8 @@ const noBody: ReceivedBody = { bytes: new Uint8Array(), format: 'json' }
 
 /** Not async, and no more promises than are needed: each costs a good part of a small call. */
 function serve(request: FastifyRequest, reply: FastifyReply, settings: RestSettings): void {
-  const match = (request as MatchedRequest)[matchKey]
-  if (match === null) throw new Error('a request reached its handler unmatched')
+  const match = matchOf.of(request)
+  if (match === undefined) throw new Error('a request reached its handler unmatched')
   const { body } = match.target.binding
   // The body of these means nothing (RFC 9110, 9.3) unless their rule says so.
   const ignored = body === '' && ['GET', 'HEAD', 'DELETE'].includes(request.method)
