@@ -1,6 +1,7 @@
 import { ServerResponse } from 'node:http'
 import { Http2ServerResponse } from 'node:http2'
 import { Readable } from 'node:stream'
+import { attachment } from '../../memory/attachment.ts'
 import type { Request, Response } from '../../server/exchange/exchange.ts'
 
 /** Bytes of the two bodies of an exchange as they went over the wire, without framing of HTTP. */
@@ -9,11 +10,10 @@ export interface BodySizes {
   response: number
 }
 
-const sizesKey = Symbol('sizes of bodies')
+const sizesOf = attachment<object, BodySizes>('sizes of bodies')
 
 /** What is counted of either kind of message, without the overloads of their types. */
 interface Counted {
-  [sizesKey]: BodySizes
   push: (chunk: unknown, encoding?: BufferEncoding) => boolean
   write: (chunk: unknown, a?: unknown, b?: unknown) => boolean
   end: (chunk?: unknown, a?: unknown, b?: unknown) => unknown
@@ -28,22 +28,22 @@ const { write, end } = prototypeOf(ServerResponse.prototype)
 const { write: write2 } = prototypeOf(Http2ServerResponse.prototype)
 
 function pushCounted(this: Counted, chunk: unknown, encoding?: BufferEncoding): boolean {
-  this[sizesKey].request += lengthOf(chunk)
+  count(this, 'request', chunk)
   return push.call(this, chunk, encoding)
 }
 
 function writeCounted(this: Counted, chunk: unknown, a?: unknown, b?: unknown): boolean {
-  this[sizesKey].response += lengthOf(chunk)
+  count(this, 'response', chunk)
   return write.call(this, chunk, a, b)
 }
 
 function endCounted(this: Counted, chunk?: unknown, a?: unknown, b?: unknown): unknown {
-  this[sizesKey].response += lengthOf(chunk)
+  count(this, 'response', chunk)
   return end.call(this, chunk, a, b)
 }
 
 function write2Counted(this: Counted, chunk: unknown, a?: unknown, b?: unknown): boolean {
-  this[sizesKey].response += lengthOf(chunk)
+  count(this, 'response', chunk)
   return write2.call(this, chunk, a, b)
 }
 
@@ -53,18 +53,24 @@ function write2Counted(this: Counted, chunk: unknown, a?: unknown, b?: unknown):
  */
 export function countBodies(request: Request, response: Response, sizes: BodySizes): void {
   const counted = request as unknown as Counted
-  counted[sizesKey] = sizes
+  sizesOf.attach(request, sizes)
   counted.push = pushCounted
   // What is given as the body of an answer without one is dropped.
   if (request.method === 'HEAD') return
   const answer = response as unknown as Counted
-  answer[sizesKey] = sizes
-  // `end` of HTTP/2 calls `write`.
+  sizesOf.attach(response, sizes)
+  // Over HTTP/2 `end` calls `write`. Over HTTP/1.1 no event and no field tells the size of the chunk that
+  // `end` is given, so `end` is replaced, which nothing else does there.
   if ('stream' in response) answer.write = write2Counted
   else {
     answer.write = writeCounted
     answer.end = endCounted
   }
+}
+
+function count(counted: object, body: keyof BodySizes, chunk: unknown): void {
+  const sizes = sizesOf.of(counted)
+  if (sizes) sizes[body] += lengthOf(chunk)
 }
 
 function lengthOf(chunk: unknown): number {
