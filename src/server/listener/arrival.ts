@@ -67,6 +67,8 @@ export interface Handlers {
   gate: Gate
   holdBack: HoldBack
   streamsEach: StreamsEach
+  /** The clock of lingering connections. */
+  repeat?: Repeat | undefined
 }
 
 /**
@@ -86,12 +88,17 @@ export interface Connections {
   /** Serves a socket whose first bytes were put back. */
   serve(socket: net.Socket): void
   closeIdle(): void
+  /** Closes one connection that is kept only to read and drop the rest of a request; false if none is. */
+  makeRoom(): boolean
   /**
    * Asks each client to leave and closes its connection after the last exchange. Requests that were
    * sent before the client could know are served; idle connections are closed after `leaveMs`.
    */
   leave(): void
 }
+
+/** Calls `callback` every `ms` milliseconds until the returned function is called. */
+export type Repeat = (callback: () => void, ms: number) => () => void
 
 /** How long a client that was asked to leave may still begin an exchange: several round trips. */
 export const leaveMs = 500

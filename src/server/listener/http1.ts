@@ -34,12 +34,12 @@ interface Http1Connection {
 /** Serves HTTP/1.1 by a `node:http` server that does not listen itself: `owner` accepts connections. */
 export function http1(
   owner: net.Server,
-  { handler, gate, holdBack }: Handlers,
+  { handler, gate, holdBack, repeat }: Handlers,
   limits: ListenerLimits,
 ): Connections {
   const connections = inFlight<Http1Connection>()
   const connectionOf = attachment<net.Socket, Http1Connection>('connection')
-  const lingering = lingeringClose()
+  const lingering = lingeringClose(repeat)
   const server = createServer(owner, limits)
   let leaving = false
 
@@ -92,6 +92,7 @@ export function http1(
     if (leaving) return
     leaving = true
     setTimeout(closeIdle, leaveMs).unref()
+    lingering.leave()
     for (const { pipeline, parking } of connections.all()) {
       pipeline.closeAfterLast()
       // A parked client may have sent a request before it could know.
@@ -120,6 +121,7 @@ export function http1(
       if ('encrypted' in socket) readAsStream(socket)
     },
     closeIdle,
+    makeRoom: lingering.closeOldest,
     leave,
   }
 }

@@ -102,6 +102,7 @@ export function http2c(
     closeIdle() {
       for (const { session, streams } of connections.all()) if (streams === 0) session.close()
     },
+    makeRoom: () => false,
     leave() {
       if (leaving) return
       leaving = true

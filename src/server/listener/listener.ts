@@ -8,6 +8,7 @@ import {
   type HoldBack,
   leaveMs,
   type ListenerLimits,
+  type Repeat,
   type RequestHandler,
   type StreamsEach,
 } from './arrival.ts'
@@ -52,6 +53,8 @@ export interface ListenerOptions {
   /** Called when an HTTP/2 connection ends because its client breaks the protocol. */
   broken?: (session: ServerHttp2Session) => void
   tls?: Tls | undefined
+  /** The clock of connections that linger; for tests. */
+  repeat?: Repeat
 }
 
 /** Makes a listener that passes the requests of both protocols to `handler`. */
@@ -60,9 +63,9 @@ export function dualProtocolListener(
   limits: ListenerLimits,
   options: ListenerOptions = {},
 ): DualListener {
-  const { gate = beginAtOnce, holdBack = never, streamsEach = never, broken } = options
+  const { gate = beginAtOnce, holdBack = never, streamsEach = never, broken, repeat } = options
   const server = createServer(limits, options.tls)
-  const handlers = { handler, gate, holdBack, streamsEach }
+  const handlers = { handler, gate, holdBack, streamsEach, repeat }
   const h1 = http1(server, handlers, limits)
   const h2 = http2c(server, handlers, limits)
   const sockets = inFlight<net.Socket>()
@@ -86,7 +89,7 @@ export function dualProtocolListener(
   server.on('connection', (socket: net.Socket) => {
     const entry = sockets.add(socket)
     socket.once('close', () => sockets.remove(entry))
-    if (sockets.size > limits.maxConnections) overflow(socket, options)
+    if (sockets.size > limits.maxConnections && !h1.makeRoom()) overflow(socket, options)
   })
   server.on(options.tls ? 'secureConnection' : 'connection', accept)
   // A failed handshake closes its own connection only.
