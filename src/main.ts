@@ -1,16 +1,13 @@
 // Alone reads argv and the environment, and alone ends the process.
 import { readFileSync } from 'node:fs'
 import { parseArgs } from 'node:util'
-import { setFlagsFromString } from 'node:v8'
 import type { Logger } from 'pino'
 import { failure } from './command/fail.ts'
 import { type Conf, loadConf } from './conf/conf.ts'
+import { setMemoryFlags } from './memory/flags.ts'
 import { createLog, type LogContext } from './telemetry/log/log.ts'
 
-// V8 puts what a line of code makes into the old space at once if it has often lived for long, as the
-// last exchange of each connection does. What such an object refers to is then freed by full
-// collections only, and that is the whole call.
-setFlagsFromString('--no-allocation-site-pretenuring')
+setMemoryFlags()
 
 const usage = `usage: npm start -- [--conf PATH]
        npm run migrate -- [--conf PATH]
