@@ -69,7 +69,6 @@ export function port(
     {
       gate: admissionGate({ ...gate, admission, allowOrigin, exchanges }),
       holdBack: admission.holdBack,
-      streamsEach: admission.streamsEach,
       tls,
       overflow,
       overflowed: (socket) => exchanges.refused(socket, overloaded.failure),

@@ -1,5 +1,5 @@
 import { type Entry, inFlight } from '../../memory/in-flight.ts'
-import type { Arrival, HoldBack, StreamsEach } from '../listener/arrival.ts'
+import type { Arrival, HoldBack } from '../listener/arrival.ts'
 import { waitingLine } from './call-queue.ts'
 
 /** How many calls the process works on at once, over both ports. */
@@ -9,7 +9,7 @@ export interface Admission {
   /** Keeps connections unread while the line is long enough. */
   holdBack: HoldBack
   /** Gives connections of HTTP/2 few streams from when more calls wait than may to when few do. */
-  streamsEach: StreamsEach
+  streamsEach: (connections: number) => number | undefined
   /** Calls that are being worked on, without those of operators. */
   readonly active: number
   /** Calls that wait to begin. */
@@ -241,7 +241,6 @@ export function admission({ atOnce, most }: AdmissionLimits): Admission {
     if (operators >= most) return terms.refused()
     if (arrival.gone()) return terms.clientGone()
     operators += 1
-    arrival.setAside()
     arrival.onClose(() => (operators -= 1))
     arrival.begin()
   }

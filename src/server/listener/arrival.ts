@@ -44,8 +44,6 @@ export interface Arrival {
   gone(): boolean
   /** Passes the request to the handler. */
   begin(): void
-  /** Allows an HTTP/2 connection one stream more while this one is open, if streams are limited. */
-  setAside(): void
   /** Sends this answer without the handler. */
   refuse(answer: Answer): void
   /** Ends the request without an answer. */
@@ -66,7 +64,6 @@ export interface Handlers {
   handler: RequestHandler
   gate: Gate
   holdBack: HoldBack
-  streamsEach: StreamsEach
   /** The clock of lingering connections. */
   repeat?: Repeat | undefined
 }
@@ -76,12 +73,6 @@ export interface Handlers {
  * that cancels the hold, or undefined to keep reading; `read` is called when the hold is over.
  */
 export type HoldBack = (read: () => void) => (() => void) | undefined
-
-/**
- * How many streams each of `connections` HTTP/2 connections may have; undefined for as many as the
- * limits allow. Asked when a stream begins or ends.
- */
-export type StreamsEach = (connections: number) => number | undefined
 
 /** The connections of one protocol. */
 export interface Connections {

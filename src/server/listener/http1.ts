@@ -158,7 +158,6 @@ function arrivalOf(
     mayRest: canPark(socket),
     gone: () => socket.destroyed,
     begin: () => handler(req, res, at),
-    setAside: ignore,
     refuse: (answer) => refuse(req, res, answer),
     abort: () => void socket.destroy(),
     onReceived: (listener) => req.once('end', listener),
@@ -224,5 +223,3 @@ function bodyBytes({ headers }: http.IncomingMessage): number {
 function readAsStream(socket: net.Socket): void {
   socket.on('data', () => undefined)
 }
-
-function ignore(): void {}

@@ -14,7 +14,6 @@ import {
   type RequestHandler,
 } from './arrival.ts'
 import { endWithAnswer } from './early-answer.ts'
-import { streamLimits } from './stream-limits.ts'
 
 const { NGHTTP2_CANCEL, NGHTTP2_ENHANCE_YOUR_CALM, NGHTTP2_FLAG_END_STREAM } = http2.constants
 
@@ -43,12 +42,11 @@ type StreamListener = (
 /** Serves HTTP/2 by a `node:http2` server that does not listen itself: `owner` accepts connections. */
 export function http2c(
   owner: net.Server,
-  { handler, gate, streamsEach }: Handlers,
+  { handler, gate }: Handlers,
   limits: ListenerLimits,
 ): Connections {
-  const { keepAliveTimeoutMs, maxConcurrentStreams } = limits
+  const { keepAliveTimeoutMs } = limits
   const connections = inFlight<Http2Connection>()
-  const allowed = streamLimits(streamsEach, maxConcurrentStreams)
   const requests = requestsOf(handler, keepAliveTimeoutMs)
   const afterPacket = afterPackets()
   const server = createServer(limits)
@@ -71,7 +69,6 @@ export function http2c(
       mayRest: false,
       gone: () => stream.closed || stream.destroyed,
       begin: () => requests.begin(stream, headers, flags, rawHeaders),
-      setAside: () => allowed.setAside(stream, () => connections.size),
       refuse: (answer) => refuse(stream, answer),
       abort: () => stream.close(NGHTTP2_ENHANCE_YOUR_CALM),
       onReceived: (listener) => stream.once('end', listener),
@@ -87,7 +84,7 @@ export function http2c(
     session.once('close', () => connections.remove(entry))
     // The connection was accepted before the shutdown, and its first request may be under way.
     if (leaving) setTimeout(() => session.close(), leaveMs).unref()
-    closeWhenIdle(connection, keepAliveTimeoutMs, () => allowed.update(session, connections.size))
+    closeWhenIdle(connection, keepAliveTimeoutMs)
   }
 
   server.on('stream', onStream)
@@ -159,12 +156,8 @@ function requestsOf(handler: RequestHandler, idleTimeoutMs: number) {
   }
 }
 
-/** Counts the streams of a connection, tells of each change, and closes the connection when idle. */
-function closeWhenIdle(
-  connection: Http2Connection,
-  idleTimeoutMs: number,
-  changed: () => void,
-): void {
+/** Counts the streams of a connection, and closes the connection after the idle timeout. */
+function closeWhenIdle(connection: Http2Connection, idleTimeoutMs: number): void {
   const { session } = connection
   // Not session.setTimeout: pings would reset it, and it fires while a stream is only quiet.
   const idle = setTimeout(() => {
@@ -175,11 +168,9 @@ function closeWhenIdle(
     // The stream was reset before it was announced; its 'close' may have been emitted.
     if (stream.destroyed) return
     connection.streams += 1
-    changed()
     endWithAnswer(stream)
     stream.once('close', () => {
       connection.streams -= 1
-      changed()
       if (connection.streams === 0 && !session.destroyed) idle.refresh()
     })
   })

@@ -10,7 +10,6 @@ import {
   type ListenerLimits,
   type Repeat,
   type RequestHandler,
-  type StreamsEach,
 } from './arrival.ts'
 import { detectProtocol } from './first-bytes.ts'
 import { http1 } from './http1.ts'
@@ -44,8 +43,6 @@ export interface ListenerOptions {
   gate?: Gate
   /** Decides which idle connections of HTTP/1.1 are left unread. Default: none. */
   holdBack?: HoldBack
-  /** Decides how many streams a connection of HTTP/2 may have. Default: as many as the limits allow. */
-  streamsEach?: StreamsEach
   /** The raw answer to a connection above `maxConnections`. Over TLS there is none. */
   overflow?: Buffer
   /** Called with each connection above `maxConnections`. */
@@ -63,9 +60,9 @@ export function dualProtocolListener(
   limits: ListenerLimits,
   options: ListenerOptions = {},
 ): DualListener {
-  const { gate = beginAtOnce, holdBack = never, streamsEach = never, broken, repeat } = options
+  const { gate = beginAtOnce, holdBack = never, broken, repeat } = options
   const server = createServer(limits, options.tls)
-  const handlers = { handler, gate, holdBack, streamsEach, repeat }
+  const handlers = { handler, gate, holdBack, repeat }
   const h1 = http1(server, handlers, limits)
   const h2 = http2c(server, handlers, limits)
   const sockets = inFlight<net.Socket>()

@@ -33,7 +33,6 @@ function call(options: CallOptions = {}) {
       gone: () => gone,
       begin: () => void story.push('begun'),
       refuse: () => undefined,
-      setAside: () => undefined,
       abort() {
         story.push('aborted')
         events.emit('close')

@@ -165,55 +165,6 @@ test('a client that still sends its body gets its refusal, and is not held back'
   t.equal(held.length, 0)
 })
 
-test('a connection of HTTP/2 is told how many streams it may have, and those set aside come on top', async (t) => {
-  let each: number | undefined
-  const gate: Gate = (arrival) => {
-    if (arrival.url === '/aside') arrival.setAside()
-    arrival.begin()
-  }
-  const { port } = await listen(t, echo, {}, { gate, streamsEach: () => each })
-  const session = http2.connect(`http://127.0.0.1:${port}`)
-  t.teardown(() => session.destroy())
-  await once(session, 'remoteSettings')
-  t.equal(session.remoteSettings.maxConcurrentStreams, LIMITS.maxConcurrentStreams)
-  async function afterCall(url: string): Promise<number | undefined> {
-    const told = once(session, 'remoteSettings')
-    session.request({ ':path': url }).resume()
-    await told
-    return session.remoteSettings.maxConcurrentStreams
-  }
-  each = 3
-  t.equal(await afterCall('/'), 3)
-  const aside = once(session, 'remoteSettings')
-  const lasting = session.request({ ':path': '/aside', ':method': 'POST' })
-  await aside
-  t.equal(session.remoteSettings.maxConcurrentStreams, 4)
-  const ended = once(session, 'remoteSettings')
-  lasting.resume().end()
-  await ended
-  t.equal(session.remoteSettings.maxConcurrentStreams, 3)
-  each = undefined
-  t.equal(await afterCall('/'), LIMITS.maxConcurrentStreams)
-})
-
-test('a client of HTTP/2 that goes away is told nothing more', async (t) => {
-  let asked = 0
-  const closed = Promise.withResolvers<void>()
-  const handler = handle((_req, res) => void res.once('close', closed.resolve))
-  const { listener, port } = await listen(t, handler, {}, { streamsEach: () => (asked += 1) })
-  const session = http2.connect(`http://127.0.0.1:${port}`).on('error', () => undefined)
-  const stream = session.request({ ':method': 'POST' }).on('error', () => undefined)
-  stream.write('begin')
-  await once(session, 'remoteSettings')
-  await sleep(50)
-  const before = asked
-  session.destroy()
-  await closed.promise
-  await sleep(50)
-  t.ok(asked > before)
-  t.ok(listener.listening)
-})
-
 test('a listener that closes reads what connections that were held back had sent', async (t) => {
   const { holdBack } = holdsBack()
   const { listener, port } = await listen(t, echo, {}, { holdBack })
