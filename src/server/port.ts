@@ -68,7 +68,6 @@ export function port(
     limits,
     {
       gate: admissionGate({ ...gate, admission, allowOrigin, exchanges }),
-      holdBack: admission.holdBack,
       tls,
       overflow,
       overflowed: (socket) => exchanges.refused(socket, overloaded.failure),

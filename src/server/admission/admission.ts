@@ -1,13 +1,13 @@
 import { type Entry, inFlight } from '../../memory/in-flight.ts'
-import type { Arrival, HoldBack } from '../listener/arrival.ts'
+import type { Arrival } from '../listener/arrival.ts'
 import { waitingLine } from './call-queue.ts'
 
 /** How many calls the process works on at once, over both ports. */
 export interface Admission {
   /** Begins the call now or when there is room; tells why when it never begins. */
-  arrive(arrival: Arrival, terms: Terms): void
+  arrive(arrival: AgedArrival, terms: Terms): void
   /** Keeps connections unread while the line is long enough. */
-  holdBack: HoldBack
+  holdBack: (read: () => void) => (() => void) | undefined
   /** Gives connections of HTTP/2 few streams from when more calls wait than may to when few do. */
   streamsEach: (connections: number) => number | undefined
   /** Calls that are being worked on, without those of operators. */
@@ -15,6 +15,9 @@ export interface Admission {
   /** Calls that wait to begin. */
   readonly waiting: number
 }
+
+/** A request, by default as old as its arrival, on a connection that is always read. */
+type AgedArrival = Arrival & { since?: number; mayRest?: boolean }
 
 export interface Terms {
   /** How long it may wait to begin, as far as its client is concerned. */
@@ -210,7 +213,7 @@ export function admission({ atOnce, most }: AdmissionLimits): Admission {
     sweeping ??= setInterval(sweep, sweepMs)
   }
 
-  function wait(arrival: Arrival, terms: Terms): void {
+  function wait(arrival: AgedArrival, terms: Terms): void {
     let timer: NodeJS.Timeout | undefined
     const leave = line.join({
       begin() {
@@ -221,8 +224,8 @@ export function admission({ atOnce, most }: AdmissionLimits): Admission {
         clearTimeout(timer)
         terms.refused()
       },
-      since: arrival.since,
-      mayRest: arrival.mayRest,
+      since: arrival.since ?? arrival.at,
+      mayRest: arrival.mayRest ?? false,
     })
     longest = Math.max(longest, line.size)
     const timeoutMs = terms.timeoutMs()

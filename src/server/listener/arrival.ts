@@ -36,10 +36,6 @@ export interface Arrival {
   readonly hasBody: boolean
   /** When the headers were read, by `performance.now()`. */
   readonly at: number
-  /** When the connection was parked, if the request arrived on a parked one; otherwise `at`. */
-  readonly since: number
-  /** Whether the connection may be parked, that is left unread between two requests. */
-  readonly mayRest: boolean
   /** True if the client went away while the request waited. `onClose` does not fire for it then. */
   gone(): boolean
   /** Passes the request to the handler. */
@@ -63,16 +59,9 @@ export type Gate = (arrival: Arrival) => void
 export interface Handlers {
   handler: RequestHandler
   gate: Gate
-  holdBack: HoldBack
   /** The clock of lingering connections. */
   repeat?: Repeat | undefined
 }
-
-/**
- * Asked when a connection of HTTP/1.1 is idle: whether to leave it unread for now. Returns a function
- * that cancels the hold, or undefined to keep reading; `read` is called when the hold is over.
- */
-export type HoldBack = (read: () => void) => (() => void) | undefined
 
 /** The connections of one protocol. */
 export interface Connections {

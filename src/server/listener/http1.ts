@@ -9,13 +9,11 @@ import {
   type Connections,
   halfClosedMs,
   type Handlers,
-  type HoldBack,
   leaveMs,
   type ListenerLimits,
   type RequestHandler,
 } from './arrival.ts'
 import { dropRest, lingeringClose } from './lingering-close.ts'
-import { canPark, type Parking, parking } from './parking.ts'
 import { type Pipeline, pipeline } from './pipeline.ts'
 
 /** Bytes of an unwanted body that are read to keep the connection, since a new one costs more. */
@@ -24,7 +22,6 @@ const maxDroppedBytes = 16_384
 interface Http1Connection {
   readonly socket: net.Socket
   readonly pipeline: Pipeline
-  readonly parking: Parking
   /** The last request that began, until it is answered and its body is read to the end. */
   request: http.IncomingMessage | undefined
   /** `socket.bytesRead` after the last answer: a higher number means that a request has begun. */
@@ -34,7 +31,7 @@ interface Http1Connection {
 /** Serves HTTP/1.1 by a `node:http` server that does not listen itself: `owner` accepts connections. */
 export function http1(
   owner: net.Server,
-  { handler, gate, holdBack, repeat }: Handlers,
+  { handler, gate, repeat }: Handlers,
   limits: ListenerLimits,
 ): Connections {
   const connections = inFlight<Http1Connection>()
@@ -62,8 +59,6 @@ export function http1(
     if (req.complete) connection.request = undefined
     connection.idleBytesRead = socket.bytesRead
     if (leaving) socket.destroySoon()
-    // A request that is still coming has to be read and dropped first.
-    else if (req.complete) connection.parking.park()
   }
 
   function arrive(
@@ -93,11 +88,7 @@ export function http1(
     leaving = true
     setTimeout(closeIdle, leaveMs).unref()
     lingering.leave()
-    for (const { pipeline, parking } of connections.all()) {
-      pipeline.closeAfterLast()
-      // A parked client may have sent a request before it could know.
-      parking.unpark()
-    }
+    for (const { pipeline } of connections.all()) pipeline.closeAfterLast()
   }
 
   server.on('request', begin)
@@ -108,14 +99,16 @@ export function http1(
 
   return {
     serve(socket) {
-      const connection = idleConnection(socket, holdBack, limits)
+      const connection: Http1Connection = {
+        socket,
+        pipeline: pipeline(),
+        request: undefined,
+        idleBytesRead: -1,
+      }
       connectionOf.attach(socket, connection)
       const entry = connections.add(connection)
       lingering.guard(socket, () => connection.request)
-      socket.once('close', () => {
-        connections.remove(entry)
-        connection.parking.closed()
-      })
+      socket.once('close', () => connections.remove(entry))
       socket.once('end', () => socket.setTimeout(halfClosedMs, () => socket.destroy()))
       server.emit('connection', socket)
       if ('encrypted' in socket) readAsStream(socket)
@@ -126,24 +119,10 @@ export function http1(
   }
 }
 
-function idleConnection(
-  socket: net.Socket,
-  holdBack: HoldBack,
-  { keepAliveTimeoutMs }: ListenerLimits,
-): Http1Connection {
-  return {
-    socket,
-    pipeline: pipeline(),
-    parking: parking(socket, holdBack, keepAliveTimeoutMs),
-    request: undefined,
-    idleBytesRead: -1,
-  }
-}
-
 function arrivalOf(
   req: http.IncomingMessage,
   res: http.ServerResponse,
-  { socket, parking }: Http1Connection,
+  { socket }: Http1Connection,
   handler: RequestHandler,
 ): Arrival {
   const at = performance.now()
@@ -154,8 +133,6 @@ function arrivalOf(
     contentType: req.headers['content-type'] ?? '',
     hasBody: bodyBytes(req) > 0,
     at,
-    since: parking.since() ?? at,
-    mayRest: canPark(socket),
     gone: () => socket.destroyed,
     begin: () => handler(req, res, at),
     refuse: (answer) => refuse(req, res, answer),

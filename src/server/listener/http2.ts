@@ -65,8 +65,6 @@ export function http2c(
       contentType: type,
       hasBody: (flags & NGHTTP2_FLAG_END_STREAM) === 0,
       at,
-      since: at,
-      mayRest: false,
       gone: () => stream.closed || stream.destroyed,
       begin: () => requests.begin(stream, headers, flags, rawHeaders),
       refuse: (answer) => refuse(stream, answer),

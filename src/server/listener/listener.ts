@@ -5,7 +5,6 @@ import { inFlight } from '../../memory/in-flight.ts'
 import {
   type Connections,
   type Gate,
-  type HoldBack,
   leaveMs,
   type ListenerLimits,
   type Repeat,
@@ -41,8 +40,6 @@ export interface DualListener extends net.Server {
 export interface ListenerOptions {
   /** Decides which requests the handler sees, and when. Default: each request begins when it arrives. */
   gate?: Gate
-  /** Decides which idle connections of HTTP/1.1 are left unread. Default: none. */
-  holdBack?: HoldBack
   /** The raw answer to a connection above `maxConnections`. Over TLS there is none. */
   overflow?: Buffer
   /** Called with each connection above `maxConnections`. */
@@ -60,9 +57,9 @@ export function dualProtocolListener(
   limits: ListenerLimits,
   options: ListenerOptions = {},
 ): DualListener {
-  const { gate = beginAtOnce, holdBack = never, broken, repeat } = options
+  const { gate = beginAtOnce, broken, repeat } = options
   const server = createServer(limits, options.tls)
-  const handlers = { handler, gate, holdBack, repeat }
+  const handlers = { handler, gate, repeat }
   const h1 = http1(server, handlers, limits)
   const h2 = http2c(server, handlers, limits)
   const sockets = inFlight<net.Socket>()
@@ -166,6 +163,5 @@ function createServer({ headersTimeoutMs }: ListenerLimits, secure: Tls | undefi
 }
 
 const beginAtOnce: Gate = (arrival) => arrival.begin()
-const never = () => undefined
 
 function ignore(): void {}

@@ -113,48 +113,9 @@ async function took(promise: Promise<unknown>): Promise<number> {
   return performance.now() - begin
 }
 
-/** Holds connections back until it is told to read on. */
-function holdsBack() {
-  const held: (() => void)[] = []
-  return {
-    holdBack: (read: () => void) => {
-      held.push(read)
-      return () => undefined
-    },
-    held,
-    readOn: () => held.shift()?.(),
-  }
-}
-
-test('a connection that is held back after an answer is neither read nor idle', async (t) => {
-  const { holdBack, held, readOn } = holdsBack()
-  const urls: string[] = []
-  const ages: number[] = []
-  const gate: Gate = (arrival) => {
-    urls.push(arrival.url)
-    ages.push(arrival.at - arrival.since)
-    arrival.begin()
-  }
-  const handler = handle((req, res) => void res.end(`answer to ${req.url}`))
-  const { port } = await listen(t, handler, { keepAliveTimeoutMs: 100 }, { holdBack, gate })
-  const client = dial(t, port, 'GET /1 HTTP/1.1\r\nHost: x\r\n\r\n')
-  await client.until('answer to /1')
-  t.equal(held.length, 1)
-  client.socket.write('GET /2 HTTP/1.1\r\nHost: x\r\n\r\n')
-  // Node adds a second to its timeout.
-  await sleep(1500)
-  t.same(urls, ['/1'])
-  readOn()
-  await client.until('answer to /2')
-  t.ok(ages[0] === 0 && Number(ages[1]) > 1400, `what came meanwhile is ${ages[1]} ms old`)
-  readOn()
-  t.match(await client.ended(), /answer to \/2$/, 'idle once it is read')
-})
-
-test('a client that still sends its body gets its refusal, and is not held back', async (t) => {
-  const { holdBack, held } = holdsBack()
+test('a client that still sends its body gets its refusal', async (t) => {
   const gate: Gate = (arrival) => arrival.refuse({ status: 503, headers: {}, body: 'busy' })
-  const { port } = await listen(t, echo, {}, { holdBack, gate })
+  const { port } = await listen(t, echo, {}, { gate })
   const client = dial(t, port)
   client.socket.pause()
   const body = Buffer.alloc(5_000_000)
@@ -162,18 +123,6 @@ test('a client that still sends its body gets its refusal, and is not held back'
   await new Promise<void>((resolve) => client.socket.write(body, () => resolve()))
   client.socket.resume()
   t.match(await client.ended(), /^HTTP\/1\.1 503 /)
-  t.equal(held.length, 0)
-})
-
-test('a listener that closes reads what connections that were held back had sent', async (t) => {
-  const { holdBack } = holdsBack()
-  const { listener, port } = await listen(t, echo, {}, { holdBack })
-  const client = dial(t, port, GET)
-  await client.until('1.1 GET /')
-  client.socket.write('GET /2 HTTP/1.1\r\nHost: x\r\n\r\n')
-  await sleep(50)
-  await listener.closeGracefully(5000)
-  t.match(await client.ended(), /connection: close\r\n[^]*1\.1 GET \/2 $/i)
 })
 
 test('HTTP/1.1 and HTTP/2 are served on the same port', async (t) => {
