@@ -32,7 +32,7 @@ export type Ports = ReturnType<typeof openPorts>
 export function openPorts({ conf, modules, ready, watch }: PortsInit) {
   const { server } = conf
   const closing = new AbortController()
-  const memory = idleMemory()
+  const memory = conf.memory.releaseWhenIdle ? idleMemory() : undefined
   const calls = admission(callLimits(conf))
   const tls = tlsOf(server.tls, watch.log)
   const routes = routesOf(modules)
@@ -49,7 +49,7 @@ export function openPorts({ conf, modules, ready, watch }: PortsInit) {
       ...watch.interceptors,
       ...interceptors(deadlines(server), invalidByService(modules)),
     ],
-    observers: watch.observers(reasons, [memory.observer]),
+    observers: watch.observers(reasons, memory ? [{ begin: memory.note, end: memory.note }] : []),
     admission: calls,
     tls,
     origins: parseOrigins(server.cors.origins),
@@ -71,7 +71,7 @@ export function openPorts({ conf, modules, ready, watch }: PortsInit) {
     certificateEnd: () => tls?.end(),
     /** Opens both; gives where they are. Fails where an address is taken. */
     async listen() {
-      memory.start()
+      memory?.start()
       return {
         http: await listenOn(http.app, server.http.addr),
         grpc: await listenOn(grpc.app, server.grpc.addr),
@@ -80,7 +80,7 @@ export function openPorts({ conf, modules, ready, watch }: PortsInit) {
     /** Takes nothing new, and waits for at most so long for what has begun. */
     async close(graceMs: number): Promise<void> {
       closing.abort()
-      memory.stop()
+      memory?.stop()
       await Promise.all([http, grpc].map((port) => port.closeGracefully(graceMs)))
     },
   }

@@ -1,30 +1,31 @@
 import { setFlagsFromString } from 'node:v8'
 import { runInNewContext } from 'node:vm'
-import type { ExchangeObserver } from '../server/exchange/exchange.ts'
 
-interface IdleMemory {
-  observer: ExchangeObserver
+export interface IdleMemory {
+  /** To be called when an exchange begins or ends. */
+  note: () => void
+  /** Begins to look once a second. */
   start(): void
   stop(): void
 }
 
 interface Memory {
-  /** In bytes. */
+  /** Resident size of the process in bytes. */
   resident(): number
-  /** Gives back what is not in use; the process stands still meanwhile, for some 100 ms. */
+  /** Returns unused memory to the system. The process stands still meanwhile, for about 100 ms. */
   release(): void
 }
 
 const lookMs = 1000
-/** So many looks without an exchange that begins or ends, and the process is idle. */
+/** Consecutive looks without a beginning or end of an exchange, after which the process is idle. */
 const idleLooks = 2
-/** Less is not worth the pause. */
-const worthBytes = 64 * 2 ** 20
+/** Growth since the last release below which the pause is not worth it. */
+const minGrowthBytes = 64 * 2 ** 20
 
 /**
- * Gives memory back once a burst of calls is over. V8 collects when something is allocated: a process
- * that is left alone keeps the garbage of its busiest moment, and keeps the replica that an autoscaler
- * judges by its memory. Only while nobody calls, since nobody is answered during it.
+ * Returns memory to the system once a burst of calls is over. V8 collects garbage when it allocates, so
+ * an idle process keeps the garbage of its busiest moment, and an autoscaler that judges by memory keeps
+ * the replica. It costs the calls that follow: V8 throws compiled code away, too (ADR 31).
  */
 export function idleMemory(memory: Memory = ofProcess()): IdleMemory {
   let exchanges = 0
@@ -38,17 +39,13 @@ export function idleMemory(memory: Memory = ofProcess()): IdleMemory {
     seen = exchanges
     if (looks !== idleLooks) return
     floor ??= memory.resident()
-    if (memory.resident() - floor < worthBytes) return
+    if (memory.resident() - floor < minGrowthBytes) return
     memory.release()
     floor = memory.resident()
   }
 
-  function note(): void {
-    exchanges += 1
-  }
-
   return {
-    observer: { begin: note, end: note },
+    note: () => void (exchanges += 1),
     start() {
       timer = setInterval(look, lookMs).unref()
     },
@@ -57,12 +54,12 @@ export function idleMemory(memory: Memory = ofProcess()): IdleMemory {
 }
 
 function ofProcess(): Memory {
-  // Node has no API for it; the flag only makes the function known to contexts that are made later.
+  // Node has no API for this. The flag takes effect in contexts that are made after it is set.
   setFlagsFromString('--expose-gc')
   const collect = runInNewContext('gc') as (options: object) => void
   return {
     resident: () => process.memoryUsage.rss(),
-    // Any other flavor keeps the emptied pages.
+    // Every other flavor keeps the empty pages.
     release: () => collect({ type: 'major', execution: 'sync', flavor: 'last-resort' }),
   }
 }

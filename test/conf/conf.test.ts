@@ -88,7 +88,11 @@ test('an unknown key is refused with its path, a suggestion and the allowed keys
       'maxBodyBytes',
       'server.limits.maxBodyBytes: unknown key, did you mean max_body_bytes? Allowed: max_body_bytes, max_header_bytes, headers_timeout, request_timeout, idle_timeout, max_connections, max_concurrent_streams, max_concurrent_calls',
     ],
-    ['log:', 'cache: {}\nlog:', 'cache: unknown key. Allowed: server, data, log, tracing, metrics'],
+    [
+      'log:',
+      'cache: {}\nlog:',
+      'cache: unknown key. Allowed: server, data, log, tracing, metrics, memory',
+    ],
   ]
   for (const [part, replacement, problem] of cases) {
     t.same(problems({}, part, replacement), [`config.yaml: ${problem}`])
@@ -153,6 +157,7 @@ test('what the file leaves out is told as missing, not as zero', async (t) => {
     'config.yaml: log: missing',
     'config.yaml: tracing: missing',
     'config.yaml: metrics: missing',
+    'config.yaml: memory: missing',
   ])
 })
 

@@ -100,7 +100,10 @@ export function othersAreServedDuring(
   costly: readonly string[] = [],
 ): void {
   test('others are served while somebody', async (t) => {
-    const service = await startProcess(t, { SQLITE_PATH: freshSqlitePath(t) })
+    const service = await startProcess(t, {
+      SQLITE_PATH: freshSqlitePath(t),
+      MEMORY_RELEASE_WHEN_IDLE: 'true',
+    })
     const { served, leave } = await ordinaryClient(t, service)
     // Its first calls make the service warm.
     await busyWithoutAttack()

@@ -1,9 +1,6 @@
 import { mock } from 'node:test'
 import { test, type Test } from 'tap'
-import type { Exchange } from '../../src/server/exchange/exchange.ts'
 import { idleMemory } from '../../src/memory/idle.ts'
-
-const exchange = {} as Exchange
 
 /** A process of 100 MiB, whose clock and memory stand still unless they are moved. */
 function start(t: Test) {
@@ -19,7 +16,7 @@ function start(t: Test) {
   })
   memory.start()
   const seconds = (count: number) => mock.timers.tick(count * 1000)
-  return { state, memory, seconds, call: () => memory.observer.end(exchange) }
+  return { state, memory, seconds, call: () => memory.note() }
 }
 
 test('what a burst has left is given back once nobody has called for two seconds', (t) => {
