@@ -1,0 +1,149 @@
+import { once } from 'node:events'
+import { setTimeout as sleep } from 'node:timers/promises'
+import { test } from 'tap'
+import type { Gate } from '../../../src/server/listener/arrival.ts'
+import { getRequest, handle, echo, listen, dial, took, type Response } from './listening.ts'
+
+test('a client that still sends its body gets its refusal', async (t) => {
+  const gate: Gate = (arrival) => arrival.refuse({ status: 503, headers: {}, body: 'busy' })
+  const { port } = await listen(t, echo, {}, { gate })
+  const client = dial(t, port)
+  client.socket.pause()
+  const body = Buffer.alloc(5_000_000)
+  client.socket.write(`POST / HTTP/1.1\r\nHost: x\r\nContent-Length: ${body.length}\r\n\r\n`)
+  await new Promise<void>((resolve) => client.socket.write(body, () => resolve()))
+  client.socket.resume()
+  t.match(await client.ended(), /^HTTP\/1\.1 503 /)
+})
+
+test('headers that do not come to an end are answered with 408', async (t) => {
+  const { port } = await listen(t, echo, { headersTimeoutMs: 100 })
+  t.match(await dial(t, port, 'GET / HTTP/1.1\r\nHost:').ended(), /^HTTP\/1\.1 408 /)
+})
+
+test('a body that does not come to an end is answered with 408', async (t) => {
+  const { port } = await listen(t, echo, { headersTimeoutMs: 100, requestTimeoutMs: 100 })
+  const head = 'POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 9\r\n\r\n'
+  t.match(await dial(t, port, head, 'part').ended(), /^HTTP\/1\.1 408 /)
+})
+
+test('pipelined requests are answered in order', async (t) => {
+  const { port } = await listen(
+    t,
+    handle((req, res) => void setTimeout(() => res.end(`<${req.url}>`), req.url === '/1' ? 50 : 0)),
+  )
+  const raw = dial(
+    t,
+    port,
+    getRequest.replace('/', '/1') + getRequest.replace('/', '/2') + getRequest.replace('/', '/3'),
+  )
+  t.match(await raw.until('</3>'), /<\/1>[^]*<\/2>[^]*<\/3>/)
+})
+
+test('more requests than may be under way on one connection are all answered, in order', async (t) => {
+  const { port } = await listen(t)
+  const count = 500
+  const heads = Array.from({ length: count }, (_, i) =>
+    [
+      `GET /${i} HTTP/1.1`,
+      'Host: x',
+      ...(i === count - 1 ? ['Connection: close'] : []),
+      '',
+      '',
+    ].join('\r\n'),
+  )
+  const text = await dial(t, port, heads.join('')).ended()
+  t.strictSame(
+    [...text.matchAll(/1\.1 GET \/(\d+)/g)].map(([, i]) => Number(i)),
+    heads.map((_, i) => i),
+  )
+})
+
+test('a request of an HTTP/1.1 connection begins when the one before is answered', async (t) => {
+  const begun: Response[] = []
+  const { port } = await listen(
+    t,
+    handle((_req, res) => void begun.push(res)),
+  )
+  const raw = dial(t, port, getRequest.repeat(3))
+  while (begun.length < 1) await sleep(5)
+  await sleep(50)
+  t.equal(begun.length, 1)
+  begun[0]?.end()
+  while (begun.length < 2) await sleep(5)
+  raw.socket.destroy()
+})
+
+test('a client that has shut its sending side gets its answer', async (t) => {
+  const { port } = await listen(
+    t,
+    handle((_req, res) => setTimeout(() => res.end('late'), 100)),
+  )
+  const raw = dial(t, port)
+  raw.socket.end(getRequest)
+  t.match(await raw.ended(), /^HTTP\/1\.1 200 [^]*late$/)
+})
+
+test('a call whose client is gone ends', async (t) => {
+  const begun = Promise.withResolvers<Response>()
+  const { port } = await listen(
+    t,
+    handle((_req, res) => begun.resolve(res)),
+  )
+  const raw = dial(t, port, getRequest)
+  const res = await begun.promise
+  raw.socket.destroy()
+  t.ok((await took(once(res, 'close'))) < 2000)
+})
+
+test('a client that expects 100-continue is told to go on', async (t) => {
+  const { port } = await listen(t)
+  const head = 'POST / HTTP/1.1\r\nHost: x\r\nExpect: 100-continue\r\nContent-Length: 4\r\n\r\n'
+  const raw = dial(t, port, head)
+  await raw.until('HTTP/1.1 100 Continue\r\n\r\n')
+  raw.socket.write('body')
+  await raw.until('1.1 POST / body')
+})
+
+test('the handler answers CONNECT, and the connection ends', async (t) => {
+  const { port } = await listen(t)
+  const raw = dial(t, port, 'CONNECT a:1 HTTP/1.1\r\nHost: a:1\r\n\r\n')
+  t.match(await raw.ended(), /^HTTP\/1\.1 200 OK\r\n[^]*Connection: close\r\n[^]*1\.1 CONNECT a:1/)
+})
+
+test('the handler answers an expectation that node does not know', async (t) => {
+  const { port } = await listen(t)
+  const head = 'GET /tea HTTP/1.1\r\nHost: x\r\nExpect: tea\r\nConnection: close\r\n\r\n'
+  t.match(await dial(t, port, head).ended(), /1\.1 GET \/tea/)
+})
+
+test('an HTTP/1.1 answer that its client does not read is given up', async (t) => {
+  const begun = Promise.withResolvers<Response>()
+  const { port } = await listen(
+    t,
+    handle((_req, res) => {
+      res.end(Buffer.alloc(50_000_000))
+      begun.resolve(res)
+    }),
+    { keepAliveTimeoutMs: 100 },
+  )
+  dial(t, port, getRequest).socket.pause()
+  await once(await begun.promise, 'close')
+})
+
+test('an answer that its client reads slowly, but reads, is not given up', async (t) => {
+  const size = 20_000_000
+  const { port } = await listen(
+    t,
+    handle((_req, res) => void res.end(Buffer.alloc(size))),
+    { keepAliveTimeoutMs: 2000 },
+  )
+  const raw = dial(t, port, getRequest.replace('Host', 'Connection: close\r\nHost'))
+  for (let pauses = 0; pauses < 10; pauses += 1) {
+    raw.socket.pause()
+    await sleep(300)
+    raw.socket.resume()
+    await sleep(1)
+  }
+  t.ok((await raw.ended()).length > size)
+})

@@ -1,0 +1,80 @@
+import { once } from 'node:events'
+import http2 from 'node:http2'
+import { setTimeout as sleep } from 'node:timers/promises'
+import { test } from 'tap'
+import {
+  preface,
+  emptySettings,
+  getFrame,
+  resetFrame,
+  getRequest,
+  handle,
+  echo,
+  listen,
+  dial,
+  h2Connect,
+  h2Get,
+  took,
+  connectionsOf,
+} from './listening.ts'
+
+test('idle connections are closed after the keep-alive timeout', async (t) => {
+  const { port } = await listen(t, echo, { keepAliveTimeoutMs: 100 })
+  const h1 = dial(t, port, getRequest)
+  await h1.until('1.1 GET')
+  const session = h2Connect(t, port)
+  await h2Get(session)
+  const goaway = once(session, 'goaway')
+  const ms = await took(goaway)
+  t.match(await goaway, [0], 'GOAWAY without an error')
+  t.ok(ms > 90 && ms < 1000, `${ms} ms`)
+  await h1.ended()
+})
+
+test('a session that opens no stream is closed after the keep-alive timeout', async (t) => {
+  const { port } = await listen(t, echo, { keepAliveTimeoutMs: 100 })
+  await Promise.all([dial(t, port, 'PRI').ended(), dial(t, port, preface, emptySettings).ended()])
+})
+
+test('pings do not keep an idle session open', async (t) => {
+  const { port } = await listen(t, echo, { keepAliveTimeoutMs: 100 })
+  const session = h2Connect(t, port)
+  const pings = setInterval(() => session.closed || session.ping(() => undefined), 20)
+  t.teardown(() => clearInterval(pings))
+  await once(session, 'goaway')
+})
+
+test('a session with a quiet stream outlives the keep-alive timeout', async (t) => {
+  const slow = handle((_req, res) => setTimeout(() => res.end('late'), 400))
+  const { port } = await listen(t, slow, { keepAliveTimeoutMs: 50 })
+  t.equal(await h2Get(h2Connect(t, port)), 'late')
+})
+
+test('a client that leaves the socket open after GOAWAY is cut off', async (t) => {
+  const { listener, port } = await listen(t, echo, { keepAliveTimeoutMs: 50 })
+  const raw = dial(t, port, preface, emptySettings)
+  await raw.ended()
+  t.equal(raw.socket.writable, true)
+  while ((await connectionsOf(listener)) > 0) await sleep(20)
+})
+
+test('a session whose streams were all reset is idle', async (t) => {
+  const { port } = await listen(
+    t,
+    handle(() => undefined),
+    { keepAliveTimeoutMs: 100 },
+  )
+  const session = h2Connect(t, port)
+  for (let i = 0; i < 20; i++) {
+    const stream = session.request({ ':path': '/' })
+    stream.on('error', () => undefined)
+    setTimeout(() => stream.close(http2.constants.NGHTTP2_CANCEL), i % 3)
+  }
+  await once(session, 'goaway')
+})
+
+test('a stream that is reset in the packet that opens it leaves its session idle', async (t) => {
+  const { port } = await listen(t, echo, { keepAliveTimeoutMs: 100 })
+  const frames = Buffer.concat([Buffer.from(preface), emptySettings, getFrame, resetFrame])
+  t.ok((await took(dial(t, port, frames).ended())) < 1000)
+})
