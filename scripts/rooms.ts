@@ -12,7 +12,7 @@ interface Room {
 const wire = '@bufbuild/protobuf @connectrpc/connect fastify'
 const openTelemetry = `${wire} @opentelemetry/* pino`
 const data = 'src/data src/biz src/gen src/memory'
-const rest = 'src/rest src/call src/gen src/text'
+const rest = 'src/rest src/call src/gen src/memory src/text'
 const restInside = `${rest} src/rest/options.ts src/rest/route src/rest/request src/rest/answer`
 const server = `${restInside} src/memory src/server src/server/listener src/server/exchange`
 const port = `${server} src/server/origin src/server/admission`
@@ -61,12 +61,13 @@ const table: Record<string, Room> = {
   },
   'src/server/health': { rooms: server, packages: wire },
   'src/server/reflection': { rooms: server, packages: wire },
+  'src/server/port.ts': { rooms: port, packages: wire },
   'src/server/http.ts': {
-    rooms: `${port} src/server/health src/rest/plugin.ts src/rest/server-options.ts`,
+    rooms: `${port} src/server/port.ts src/server/health src/rest/plugin.ts src/rest/server-options.ts`,
     packages: wire,
   },
   'src/server/grpc.ts': {
-    rooms: `${port} src/server/rpc src/server/http.ts src/rest/server-options.ts`,
+    rooms: `${port} src/server/port.ts src/server/rpc`,
     packages: `${wire} @connectrpc/connect-fastify`,
   },
   'src/telemetry': { rooms: watched, packages: openTelemetry },
