@@ -9,6 +9,7 @@ import { restCaller } from './rest-caller.ts'
 export interface Order {
   port: number
   kind: 'rest' | 'grpc'
+  connections: number
   /** Calls at a time, or calls per second. */
   load: { concurrency: number } | { rate: number }
   seconds: number
@@ -25,8 +26,6 @@ export interface Report extends Figures {
 
 const rampMs = 1000
 const clockTicksPerSecond = 100
-// Past the calls that the service takes at once, so that it has something to refuse.
-const connections = { rest: 4000, grpc: 40 }
 
 /** User and system time of all threads of a process, as Linux tells it. */
 function cpuSeconds(pid: number): number {
@@ -57,7 +56,7 @@ async function measured(caller: Caller, { load, seconds, pid }: Order): Promise<
 
 async function obey(order: Order): Promise<void> {
   const callerOf = order.kind === 'rest' ? restCaller : grpcCaller
-  const caller = await callerOf(order.port, connections[order.kind])
+  const caller = await callerOf(order.port, order.connections)
   process.send?.(await measured(caller, order))
   caller.close()
 }

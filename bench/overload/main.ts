@@ -1,14 +1,17 @@
 // How throughput behaves past capacity: `npm run bench:overload [-- --rounds N --seconds N …]`.
+// Several checkouts compare in turns: `--variant before=../other --variant after=.`.
 import { type ChildProcess, spawn, spawnSync } from 'node:child_process'
 import { once } from 'node:events'
 import { mkdtempSync, rmSync } from 'node:fs'
 import { availableParallelism, tmpdir } from 'node:os'
-import { join } from 'node:path'
+import { join, resolve } from 'node:path'
 import { parseArgs } from 'node:util'
 import { createConnection } from 'mysql2/promise'
 import { testDatabase } from '../../scripts/mariadb.ts'
 import type { Order, Report } from './generator.ts'
+import { median } from '../tracing/statistics.ts'
 import { pinned, type Service, startService } from './service.ts'
+import { goodput, resultTable } from './table.ts'
 
 const { values } = parseArgs({
   options: {
@@ -20,6 +23,14 @@ const { values } = parseArgs({
     ramp: { type: 'string', default: '16,32,128' },
     // Calls that arrive, in multiples of it.
     loads: { type: 'string', default: '0.5,1,1.5,2' },
+    // The default is past the calls that the service takes at once, so that it has something to refuse.
+    connections: { type: 'string', default: 'rest=4000,grpc=40' },
+    // Folders of the service to compare, by name; the first is the measure.
+    variant: {
+      type: 'string',
+      multiple: true,
+      default: [`this=${join(import.meta.dirname, '../..')}`],
+    },
     // Settings of the service by their variables: --set MAX_CONCURRENT_CALLS=64.
     set: { type: 'string', multiple: true, default: [] },
   },
@@ -30,30 +41,14 @@ const kinds = values.kinds.split(',') as Order['kind'][]
 const storages = values.storages.split(',')
 const ramp = values.ramp.split(',').map(Number)
 const loads = values.loads.split(',').map(Number)
-const settings = Object.fromEntries(
-  values.set.map((setting) => /^(.*?)=(.*)$/s.exec(setting)?.slice(1) ?? [setting, '']),
-)
+const settings = pairs(values.set)
+const variants = pairs(values.variant)
+const connections = pairs(values.connections.split(','))
 const warmUp = { load: { concurrency: 64 }, seconds: 5 }
+const table = resultTable()
 
-/** One line of the table, one entry a round. */
-interface Row {
-  kind: Order['kind']
-  storage: string
-  load: string
-  reports: Report[]
-  /** Goodput per second, as a share of the round's best; and the same per CPU-second. */
-  shares: number[]
-  sharesOfCpu: number[]
-}
-
-const rows = new Map<string, Row>()
-const goodput = ({ counts, seconds }: Report) => counts.ok / seconds
-/** Takes out what other programs take of the core: what the service makes of the time it got. */
-const perCpu = (report: Report) => goodput(report) / report.serverCpu
-
-function median(numbers: number[]): number {
-  const sorted = numbers.toSorted((a, b) => a - b)
-  return sorted[Math.floor(sorted.length / 2)] ?? Number.NaN
+function pairs(given: readonly string[]): Record<string, string> {
+  return Object.fromEntries(given.map((pair) => /^(.*?)=(.*)$/s.exec(pair)?.slice(1) ?? [pair, '']))
 }
 
 /** This process, the generator and the database keep off the core of the service. */
@@ -87,108 +82,91 @@ async function ordered({ child, gone }: Generator, order: Order): Promise<Report
   return report
 }
 
-function note(kind: Order['kind'], storage: string, load: string, report: Report): void {
-  const key = `${kind} ${storage} ${load}`
-  const row = rows.get(key) ?? { kind, storage, load, reports: [], shares: [], sharesOfCpu: [] }
-  row.reports.push(report)
-  rows.set(key, row)
+/** The variants of one storage, which one kind of client calls in turns. */
+interface Turn {
+  kind: Order['kind']
+  storage: string
+  services: readonly { variant: string; service: Service }[]
 }
 
-/** Capacity by a closed loop, then the loads, all in one turn, since the machine changes. */
-async function round(generator: Generator, kind: Order['kind'], storage: string, service: Service) {
-  const common = { kind, port: service.ports[kind], pid: service.pid, seconds }
-  let capacity = 0
-  for (const concurrency of ramp) {
-    const report = await ordered(generator, { ...common, load: { concurrency } })
-    note(kind, storage, `${concurrency} at once`, report)
-    capacity = Math.max(capacity, goodput(report))
-  }
-  for (const load of loads) {
-    const report = await ordered(generator, { ...common, load: { rate: capacity * load } })
-    note(kind, storage, `${load} x`, report)
-  }
+function orderOf({ kind }: Turn, { ports, pid }: Service) {
+  return { kind, port: ports[kind], connections: Number(connections[kind]), pid }
 }
 
-/** The best of each round is its own measure. */
-function compare(kind: Order['kind'], storage: string): void {
-  const own = [...rows.values()].filter((row) => row.kind === kind && row.storage === storage)
-  for (let index = 0; index < rounds; index += 1) {
-    const reports = own.flatMap(({ reports }) => reports[index] ?? [])
-    const best = Math.max(...reports.map(goodput))
-    const bestOfCpu = Math.max(...reports.filter(({ serverCpu }) => serverCpu > 0.3).map(perCpu))
-    for (const row of own) {
-      const report = row.reports[index]
-      if (!report) continue
-      row.shares.push(goodput(report) / best)
-      row.sharesOfCpu.push(perCpu(report) / bestOfCpu)
+/**
+ * Capacity by a closed loop, then the loads, all in one turn, since the machine changes. The variants
+ * share one capacity, so that each gets as many calls, and each has as much time to get warm.
+ */
+async function round(generator: Generator, turn: Turn, index: number): Promise<void> {
+  const { kind, storage, services } = turn
+  const first = index % services.length
+  // Each comes first in its turn, so that none always follows the same one.
+  const inTurn = [...services.slice(first), ...services.slice(0, first)]
+  const best = new Map<string, number>()
+
+  async function measure(name: string, load: Order['load']): Promise<void> {
+    for (const { variant, service } of inTurn) {
+      const order = { ...orderOf(turn, service), seconds, load }
+      const report = await ordered(generator, order)
+      table.note({ kind, storage, variant, load: name }, report)
+      best.set(variant, Math.max(best.get(variant) ?? 0, goodput(report)))
     }
   }
+
+  for (const concurrency of ramp) await measure(`${concurrency} at once`, { concurrency })
+  const capacity = median([...best.values()])
+  for (const load of loads) await measure(`${load} x`, { rate: capacity * load })
 }
-
-function line({ kind, storage, load, reports, shares, sharesOfCpu }: Row): string {
-  const of = (figure: (report: Report) => number) => median(reports.map(figure))
-  const percent = (share: number) => `${Math.round(share * 100)} %`
-  const spread = `${percent(Math.min(...shares))}–${percent(Math.max(...shares))}`
-  const cells = [
-    kind,
-    storage,
-    load,
-    of(goodput).toFixed(0),
-    `${percent(median(shares))} (${spread})`,
-    of(perCpu).toFixed(0),
-    percent(median(sharesOfCpu)),
-    of(({ counts, seconds }) => counts.refused / seconds).toFixed(0),
-    of(({ counts, gaveUp, seconds }) => (counts.failed + gaveUp) / seconds).toFixed(0),
-    of(({ p50Ms }) => p50Ms).toFixed(1),
-    of(({ p99Ms }) => p99Ms).toFixed(0),
-    `${percent(of(({ serverCpu }) => serverCpu))}, ${percent(of(({ generatorCpu }) => generatorCpu))}`,
-  ]
-  return `| ${cells.join(' | ')} |`
-}
-
-const head = `
-Medians of ${rounds} rounds of ${seconds} s. "of best": goodput as a share of the best of its round (lowest to highest).
-
-| port | storage | load | 2xx/s | of best | 2xx per CPU-s | of best | refused/s | failed/s | p50 ms | p99 ms | CPU service, generator |
-| --- | --- | --- | --- | --- | --- | --- | --- | --- | --- | --- | --- |`
 
 async function main(): Promise<void> {
   await using stack = new AsyncDisposableStack()
   const cores = divideCores()
   const dir = mkdtempSync(join(tmpdir(), 'bench-overload-'))
   stack.defer(() => rmSync(dir, { recursive: true, force: true }))
-  const services = new Map<string, Service>()
+  const turns: Turn[] = []
   for (const storage of storages) {
-    const env =
-      storage === 'sqlite'
-        ? { SQLITE_PATH: join(dir, 'bench.db') }
-        : { DB_DSN: await emptyMysqlDatabase(stack) }
-    const service = await startService({ ...env, ...settings }, cores.service)
-    stack.defer(() => service.stop())
-    services.set(storage, service)
+    const services = await startVariants(storage, dir, cores.service, stack)
+    turns.push(...kinds.map((kind) => ({ kind, storage, services })))
   }
   const generator = startGenerator(cores.generator)
   stack.defer(() => void generator.child.kill())
-  const turns = [...services].flatMap(([storage, service]) =>
-    kinds.map((kind) => ({ storage, service, kind })),
-  )
-  for (const { kind, service } of turns)
-    await ordered(generator, { kind, port: service.ports[kind], pid: service.pid, ...warmUp })
-  for (let index = 1; index <= rounds; index += 1)
-    for (const { kind, storage, service } of turns) {
-      await round(generator, kind, storage, service)
-      console.log(`round ${index} of ${rounds}: ${kind} on ${storage}`)
+  for (const turn of turns)
+    for (const { service } of turn.services)
+      await ordered(generator, { ...orderOf(turn, service), ...warmUp })
+  for (let index = 0; index < rounds; index += 1)
+    for (const turn of turns) {
+      await round(generator, turn, index)
+      console.log(`round ${index + 1} of ${rounds}: ${turn.kind} on ${turn.storage}`)
     }
-  for (const { kind, storage } of turns) compare(kind, storage)
-  console.log([head, ...[...rows.values()].map(line)].join('\n'))
+  console.log(`${rounds} rounds of ${seconds} s, connections: ${values.connections}`)
+  console.log(table.print(Object.keys(variants)))
 }
 
-async function emptyMysqlDatabase(stack: AsyncDisposableStack): Promise<string> {
-  const { dsn } = stack.use(await testDatabase())
+/** One service of each variant, each with a database of its own. */
+async function startVariants(
+  storage: string,
+  dir: string,
+  core: number | undefined,
+  stack: AsyncDisposableStack,
+): Promise<Turn['services']> {
+  const dsn = storage === 'mysql' ? stack.use(await testDatabase()).dsn : undefined
+  const services = []
+  for (const [variant, folder] of Object.entries(variants)) {
+    const env = dsn
+      ? { DB_DSN: await emptyMysqlDatabase(dsn, `bench_${services.length}`) }
+      : { SQLITE_PATH: join(dir, `${variant}.db`) }
+    const service = await startService(resolve(folder), { ...env, ...settings }, core)
+    stack.defer(() => service.stop())
+    services.push({ variant, service })
+  }
+  return services
+}
+
+async function emptyMysqlDatabase(dsn: string, name: string): Promise<string> {
   const connection = await createConnection(dsn)
-  await connection.query('CREATE DATABASE bench CHARACTER SET utf8mb4')
+  await connection.query(`CREATE DATABASE ${name} CHARACTER SET utf8mb4`)
   await connection.end()
-  return new URL('/bench', dsn).href
+  return new URL(`/${name}`, dsn).href
 }
 
 try {

@@ -5,9 +5,6 @@ import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { storedUsers } from './caller.ts'
 
-const root = join(import.meta.dirname, '../..')
-const main = join(root, 'src/main.ts')
-
 export interface Service {
   pid: number
   ports: { rest: number; grpc: number }
@@ -15,14 +12,15 @@ export interface Service {
 }
 
 /**
- * Fills a database and serves it with the settings that users have, on the core `core` where one is
- * given. The log is written, and thrown away.
+ * Fills a database and serves it by the checkout in `folder` with the settings that users have, on the
+ * core `core` where one is given. The log is written, and thrown away.
  */
 export async function startService(
+  folder: string,
   env: Record<string, string>,
   core: number | undefined,
 ): Promise<Service> {
-  const seeding = run(env, undefined, ['seed', '--users', `${storedUsers}`])
+  const seeding = run(folder, env, undefined, ['seed', '--users', `${storedUsers}`])
   const [code] = (await once(seeding, 'exit')) as [number | null]
   if (code !== 0) throw new Error(`the database could not be filled (${code})`)
   const ports = { rest: await freePort(), grpc: await freePort() }
@@ -31,7 +29,7 @@ export async function startService(
     GRPC_ADDR: `127.0.0.1:${ports.grpc}`,
     METRICS_ADDR: '127.0.0.1:0',
   }
-  const child = run({ ...env, ...addresses }, core, [])
+  const child = run(folder, { ...env, ...addresses }, core, [])
   await untilReady(child, ports.rest)
   return {
     pid: child.pid ?? 0,
@@ -45,10 +43,15 @@ export async function startService(
   }
 }
 
-function run(env: Record<string, string>, core: number | undefined, args: string[]): ChildProcess {
-  const command = [...pinned(core), process.execPath, main, ...args]
+function run(
+  folder: string,
+  env: Record<string, string>,
+  core: number | undefined,
+  args: string[],
+): ChildProcess {
+  const command = [...pinned(core), process.execPath, join(folder, 'src/main.ts'), ...args]
   return spawn(command[0] ?? '', command.slice(1), {
-    cwd: root,
+    cwd: folder,
     env: { PATH: process.env.PATH, NODE_ENV: 'production', LOG_FORMAT: 'json', ...env },
     stdio: ['ignore', 'ignore', 'inherit'],
   })
