@@ -1,15 +1,17 @@
 import { durationMs } from '@bufbuild/protobuf/wkt'
 import type { Conf } from '../conf/conf.ts'
+import type { AdmissionLimits } from '../server/admission/admission.ts'
 import type { ServerOptions } from '../server/port.ts'
 import type { Deadlines } from '../server/interceptor/deadline.ts'
 
 /** More calls at once than twice the connections would only wait for one of those. */
-const minAtOnce = 16
+const minActive = 16
 
 /** How many calls are worked on at once, and how many may be open. */
-export function callLimits({ server, data }: Conf) {
-  const most = server.limits.maxConcurrentCalls
-  return { atOnce: Math.min(most, Math.max(minAtOnce, 2 * data.database.poolSize)), most }
+export function callLimits({ server, data }: Conf): AdmissionLimits {
+  const maxCalls = server.limits.maxConcurrentCalls
+  const maxActive = Math.min(maxCalls, Math.max(minActive, 2 * data.database.poolSize))
+  return { maxActive, maxCalls }
 }
 
 /** How long unary calls may take. */

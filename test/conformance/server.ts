@@ -65,7 +65,7 @@ const { app } = grpcServer({
     ...interceptors({ defaultMs: 60_000, byOperation: new Map() }, () => undefined),
   ],
   observers: [],
-  admission: admission({ atOnce: 10_000, most: 10_000 }),
+  admission: admission({ maxActive: 10_000, maxCalls: 10_000 }),
   tls,
   types: createRegistry(file_connectrpc_conformance_v1_conformance),
   origins: [],

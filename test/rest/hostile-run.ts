@@ -39,7 +39,7 @@ function echoServer() {
       interceptors: [],
       observers: [],
       limits: { ...limits, maxBodyBytes: 1024 * 1024 },
-      admission: admission({ atOnce: 1000, most: 1000 }),
+      admission: admission({ maxActive: 1000, maxCalls: 1000 }),
       tls: undefined,
       origins: [],
     },

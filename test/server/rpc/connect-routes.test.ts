@@ -73,7 +73,7 @@ async function serve(t: Test, implementation: Implementation) {
     },
     interceptors: interceptors({ defaultMs: 5000, byOperation: new Map() }, () => undefined),
     observers: [accessLog(log), metrics.exchanges([])],
-    admission: admission({ atOnce: 100, most: 100 }),
+    admission: admission({ maxActive: 100, maxCalls: 100 }),
     tls: undefined,
     origins: [],
     limits: { ...patientLimits, maxBodyBytes: 2000 },

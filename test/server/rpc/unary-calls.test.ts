@@ -47,7 +47,7 @@ async function serve(t: Test): Promise<number> {
     routes: (router) => router.service(User, implementation),
     interceptors: interceptors({ defaultMs: 5000, byOperation: new Map() }, () => undefined),
     observers: [],
-    admission: admission({ atOnce: 100, most: 100 }),
+    admission: admission({ maxActive: 100, maxCalls: 100 }),
     tls: undefined,
     types: createRegistry(ErrorInfoSchema),
     origins: [],

@@ -1,0 +1,89 @@
+import { type Entry, type InFlight, inFlight } from '../../memory/in-flight.ts'
+import type { Arrival } from '../listener/arrival.ts'
+import { type Clock, systemClock } from './clock.ts'
+
+/** The place of a call among those that are worked on. Both do nothing the second time. */
+export interface Place {
+  take(): void
+  give(): void
+}
+
+interface Awaited {
+  readonly arrival: Arrival
+  readonly place: Place
+  list: InFlight<Awaited>
+  entry: Entry<Awaited> | undefined
+  /** Whether a sweep has found its body missing. */
+  late: boolean
+}
+
+/** Calls without a place whose body is awaited; past these the slowest is aborted. */
+const maxSlowBodies = 1024
+const sweepMs = 10
+
+/**
+ * Watches the bodies of calls, so that a client that sends a byte at a time does not keep others out: a
+ * body that is missing at two sweeps costs its call the place until it is there. Sweeps are turns of the
+ * event loop, between which the sockets are read, since in overload what has come lies unread for long.
+ * While `callsWait`, each turn is one; else there is one every 10 ms.
+ */
+export function slowBodies(callsWait: () => boolean, { setTimer, nextTurn }: Clock = systemClock) {
+  const receiving = inFlight<Awaited>()
+  const slow = inFlight<Awaited>()
+  let later = false
+  let nextIsDue = false
+
+  function sweep(): void {
+    for (const call of receiving.all()) {
+      if (call.late) makeWay(call)
+      else call.late = true
+    }
+    if (callsWait()) sweepNextTurn()
+    else sweepLater()
+  }
+
+  function sweepNextTurn(): void {
+    if (receiving.size === 0 || nextIsDue) return
+    nextIsDue = true
+    nextTurn(() => {
+      nextIsDue = false
+      sweep()
+    })
+  }
+
+  function sweepLater(): void {
+    if (receiving.size === 0 || later) return
+    later = true
+    setTimer(() => {
+      later = false
+      // The sockets are read between the timers and this.
+      sweepNextTurn()
+    }, sweepMs)
+  }
+
+  function makeWay(call: Awaited): void {
+    leave(call)
+    call.list = slow
+    call.entry = slow.add(call)
+    if (slow.size > maxSlowBodies) slow.oldest()?.value.arrival.abort()
+    call.place.give()
+  }
+
+  function leave({ list, entry }: Awaited): boolean {
+    return entry !== undefined && list.remove(entry)
+  }
+
+  return {
+    /** Watches the body of a call that begins. Returns a function that ends this. */
+    watch(arrival: Arrival, place: Place): () => void {
+      const call: Awaited = { arrival, place, list: receiving, entry: undefined, late: false }
+      call.entry = receiving.add(call)
+      // A body that has come may take its place back above the limit: it is read already.
+      arrival.onReceived(() => leave(call) && call.list === slow && place.take())
+      sweepLater()
+      return () => leave(call)
+    },
+    /** To be told when a call begins to wait. */
+    callWaits: sweepNextTurn,
+  }
+}
