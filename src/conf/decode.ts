@@ -1,4 +1,5 @@
 import {
+  createRegistry,
   fromJson,
   type DescMessage,
   type JsonObject,
@@ -14,6 +15,7 @@ import {
 } from '@bufbuild/protobuf/reflect'
 import { createValidator, type Violation } from '@bufbuild/protovalidate'
 
+import { file_conf_v1_rules } from '../gen/conf/v1/rules_pb.ts'
 import { ConfError } from './error.ts'
 import { keysReader } from './yaml-to-json.ts'
 import type { Env } from './placeholder.ts'
@@ -25,6 +27,9 @@ export interface ConfFile {
   /** The file's name in messages. */
   origin: string
 }
+
+/** protovalidate finds a rule of ours by its number. */
+const registry = createRegistry(file_conf_v1_rules)
 
 interface Input {
   file: ConfFile
@@ -101,7 +106,7 @@ function checkRules<Desc extends DescMessage>(
   message: MessageShape<Desc>,
   tell: (violation: Violation) => void,
 ): void {
-  const result = createValidator().validate(schema, message)
+  const result = createValidator({ registry }).validate(schema, message)
   if (result.kind === 'error') throw result.error
   if (result.kind === 'invalid') result.violations.forEach(tell)
 }

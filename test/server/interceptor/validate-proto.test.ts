@@ -4,6 +4,7 @@ import { file_buf_validate_validate as theirs } from '@bufbuild/protovalidate/ge
 import { test } from 'tap'
 
 import { file_buf_validate_validate as ours } from '../../../src/gen/buf/validate/validate_pb.ts'
+import { file_conf_v1_rules as rules } from '../../../src/gen/conf/v1/rules_pb.ts'
 
 /** What makes two declarations read the same bytes alike, by the full name of the field. */
 function declarations(file: DescFile): Map<string, object> {
@@ -22,8 +23,22 @@ function declarations(file: DescFile): Map<string, object> {
 test('our part of validate.proto declares what protovalidate reads', async (t) => {
   const known = declarations(theirs)
   const used = declarations(ours)
-  t.ok(used.has('extension buf.validate.field'), 'the extension of fields is declared')
+  for (const extension of ['field', 'predefined']) {
+    t.ok(used.has(`extension buf.validate.${extension}`), `the extension ${extension} is declared`)
+  }
   for (const [name, declaration] of used) {
     t.same(declaration, known.get(name), `${name} is protovalidate's`)
+  }
+})
+
+test('the rules that our protos add have numbers that protovalidate leaves to its users', async (t) => {
+  const messages = [...nestedTypes(theirs)].filter((type) => type.kind === 'message')
+  for (const { extendee, number, name } of rules.extensions) {
+    const free =
+      messages.find(({ typeName }) => typeName === extendee.typeName)?.proto.extensionRange ?? []
+    t.ok(
+      free.some(({ start, end }) => start <= number && number < end),
+      `${name} is ${number}`,
+    )
   }
 })
