@@ -49,7 +49,7 @@ export function decode<Desc extends DescMessage>(
   const message = attempt(() => fromJson(schema, json))
   checkRules(schema, message, (violation) => {
     const path = pathToString(violation.field)
-    const origin = given.get(path)
+    const origin = given.get(path) ?? given.get(settingOf(violation.field))
     const found = origin !== undefined
     refuse(
       origin ?? file.origin,
@@ -109,6 +109,12 @@ function checkRules<Desc extends DescMessage>(
   const result = createValidator({ registry }).validate(schema, message)
   if (result.kind === 'error') throw result.error
   if (result.kind === 'invalid') result.violations.forEach(tell)
+}
+
+/** The setting that has the value: the file is read down to a map and no further. */
+function settingOf(path: Path): string {
+  const inside = path.findIndex((step) => step.kind !== 'field')
+  return pathToString(inside === -1 ? path : path.slice(0, inside))
 }
 
 function missing({ ruleId, message }: Violation): string {

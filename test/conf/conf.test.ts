@@ -140,6 +140,15 @@ test('every broken rule is told at once, with its path and what was found', asyn
   ])
 })
 
+test('a value of a map is told with its key', async (t) => {
+  t.same(problems({}, 'operation_timeouts: {}', 'operation_timeouts: {/a.B/C: 0s}'), [
+    'config.yaml: server.operation_timeouts["/a.B/C"]: must be greater than 0s and less than or equal to 3600s',
+  ])
+  t.same(problems({}, '/healthz: 0', '/healthz: 2'), [
+    'config.yaml: tracing.sampling.rules["/healthz"]: must be greater than or equal to 0 and less than or equal to 1',
+  ])
+})
+
 test('what the file leaves out is told as missing, not as zero', async (t) => {
   t.same(problems({}, 'max_body_bytes: 1048576', ''), [
     'config.yaml: server.limits.max_body_bytes: missing, must be greater than or equal to 1024 and less than or equal to 1073741824',
