@@ -1,0 +1,16 @@
+// Programs of npm packages, started without a shell: `.bin` has scripts that Windows cannot spawn.
+import { readFileSync } from 'node:fs'
+import { join } from 'node:path'
+
+export const project = join(import.meta.dirname, '..')
+
+/** The command line of a program that the package of this name brings: Node, then the program's file. */
+export function tool(packageName: string, name: string): [node: string, file: string] {
+  const folder = join(project, 'node_modules', packageName)
+  const { bin } = JSON.parse(readFileSync(join(folder, 'package.json'), 'utf8')) as {
+    bin: Record<string, string>
+  }
+  const file = bin[name]
+  if (file === undefined) throw new Error(`${packageName} brings no program ${name}`)
+  return [process.execPath, join(folder, file)]
+}
