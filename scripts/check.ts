@@ -1,29 +1,56 @@
-// Static checks, in order of what fails most often and cheapest: generated code fresh, types, lint, format.
+// Static checks, each with a line: what a developer repairs by a command first (format, types, lint), then
+// what is generated, then the messages of the commits. All of them run, whatever fails before.
 import { spawnSync } from 'node:child_process'
+import { delimiter, join } from 'node:path'
 
-const checks: [title: string, command: string, ...args: string[]][] = [
-  ['format', 'oxfmt', '--check', '.'],
-  ['types', 'tsc'],
-  ['lint', 'oxlint'],
-  ['proto lint', 'buf', 'lint', '--path', 'proto/api', '--path', 'proto/conf'],
-  ['generate', 'buf', 'generate'],
-  ['generate for tests', 'buf', 'generate', '--template', 'test/conformance/buf.gen.yaml'],
-  [
-    'generated code is fresh (commit what `npm run gen` writes)',
-    'git',
-    'status',
-    '--porcelain',
-    '--',
-    'src/gen',
-    'test/conformance/gen',
-  ],
+import { project, tool } from './tool.ts'
+
+interface Check {
+  title: string
+  command: string[]
+  /** Judges what a command that succeeded has written; without it, its success is enough. */
+  fails?: (stdout: string) => boolean
+  /** Whether what it writes is worth showing where it succeeds. */
+  tells?: boolean
+}
+
+const buf = tool('@bufbuild/buf', 'buf')
+const script = (name: string) => [process.execPath, join(import.meta.dirname, name)]
+const generated = ['src/gen', 'test/conformance/gen']
+
+const checks: Check[] = [
+  { title: 'format', command: [...tool('oxfmt', 'oxfmt'), '--check', '.'] },
+  { title: 'types', command: tool('typescript', 'tsc') },
+  { title: 'lint', command: tool('oxlint', 'oxlint') },
+  {
+    title: 'proto lint',
+    command: [...buf, 'lint', '--path', 'proto/api', '--path', 'proto/conf'],
+  },
+  { title: 'generate', command: [...buf, 'generate'] },
+  {
+    title: 'generate for tests',
+    command: [...buf, 'generate', '--template', 'test/conformance/buf.gen.yaml'],
+  },
+  {
+    title: 'generated code is fresh (commit what `npm run gen` writes)',
+    command: ['git', 'status', '--porcelain', '--', ...generated],
+    fails: (changed) => changed !== '',
+  },
+  { title: 'docs/settings.md is fresh', command: [...script('settings.ts'), '--check'] },
+  { title: 'commit messages', command: script('commits.ts'), tells: true },
 ]
 
-function run([title, command, ...args]: (typeof checks)[number]): boolean {
-  const { status, stdout, stderr, error } = spawnSync(command, args, { encoding: 'utf8' })
-  // `git status` succeeds either way: what it prints is what differs.
-  const ok = status === 0 && (command !== 'git' || stdout === '')
-  console.log(`${ok ? 'ok  ' : 'FAIL'} ${title}`)
+/** buf looks for protoc-gen-es, and oxlint for tsgolint, in the PATH. */
+const PATH = [join(project, 'node_modules/.bin'), process.env.PATH].join(delimiter)
+
+function run({ title, command: [program = '', ...args], fails, tells }: Check): boolean {
+  const { status, stdout, stderr, error } = spawnSync(program, args, {
+    cwd: project,
+    env: { ...process.env, PATH },
+    encoding: 'utf8',
+  })
+  const ok = status === 0 && !fails?.(stdout)
+  console.log(`${ok ? 'ok  ' : 'FAIL'} ${title}${ok && tells ? `: ${stdout.trim()}` : ''}`)
   if (!ok) console.log(error?.message ?? `${stdout}${stderr}`)
   return ok
 }
