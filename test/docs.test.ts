@@ -1,0 +1,63 @@
+import { existsSync, globSync, readFileSync } from 'node:fs'
+import { dirname, join } from 'node:path'
+import { test } from 'tap'
+
+import { ErrorReasonSchema } from '../src/gen/api/errors/v1/error_reason_pb.ts'
+
+const project = join(import.meta.dirname, '..')
+const read = (page: string) => readFileSync(join(project, page), 'utf8')
+const pages = ['README.md', 'CONTRIBUTING.md', ...globSync('docs/**/*.md', { cwd: project })]
+
+/** The anchors of a page's headings, as GitHub makes them. */
+function anchors(page: string): string[] {
+  return [...read(page).matchAll(/^#+ (.*)$/gm)].map(([, heading = '']) =>
+    heading
+      .toLowerCase()
+      .replaceAll(/[^\w\s-]/g, '')
+      .replaceAll(' ', '-'),
+  )
+}
+
+test('each file of the project that a page names exists', async (t) => {
+  for (const page of pages) {
+    const named = read(page).matchAll(
+      /(?<![\w/.-])(?:src|test|scripts|bench|proto|configs|deploy)\/[\w./-]*\w/g,
+    )
+    const missing = [...named]
+      .map(([path]) => path)
+      .filter((path) => !existsSync(join(project, path)))
+    t.same(missing, [], page)
+  }
+})
+
+test('each link of a page leads to a file, and to a heading of it', async (t) => {
+  for (const page of pages) {
+    const links = [...read(page).matchAll(/\]\((?!https?:)([^)#\s]*)(?:#([^)\s]+))?\)/g)]
+    const broken = links.filter(([, path = '', anchor]) => {
+      const target = path === '' ? page : join(dirname(page), path)
+      if (!existsSync(join(project, target))) return true
+      return anchor !== undefined && !anchors(target).includes(anchor)
+    })
+    t.same(
+      broken.map(([link]) => link),
+      [],
+      page,
+    )
+  }
+})
+
+test('each reason of an error has a row in docs/errors.md', async (t) => {
+  const page = read('docs/errors.md')
+  for (const { name, number } of ErrorReasonSchema.values) {
+    if (number !== 0) t.match(page, new RegExp(`^\\| \`${name}\` \\|`, 'm'), name)
+  }
+})
+
+test('each decision has at most 40 lines, and a row in the list of decisions', async (t) => {
+  const list = read('docs/adr/README.md')
+  for (const page of globSync('docs/adr/0*.md', { cwd: project })) {
+    const [, title = ''] = /^# \d+\. (.*)$/m.exec(read(page)) ?? []
+    t.ok(list.includes(`(${page.slice('docs/adr/'.length)}) | ${title} |`), page)
+    t.ok(read(page).trim().split('\n').length <= 40, page)
+  }
+})

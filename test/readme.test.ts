@@ -1,0 +1,117 @@
+// Runs what README.md and docs/api.md show against the service, and compares what it prints with what the page
+// says. `UPDATE=1 npx node scripts/test.ts test/readme.test.ts` writes the outputs that differ into the pages.
+import { spawn } from 'node:child_process'
+import { chmodSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { delimiter, dirname, join } from 'node:path'
+import { createInterface } from 'node:readline'
+import { test, type Test } from 'tap'
+
+import { findProgram } from '../scripts/program.ts'
+import { shell, steps, withOutputs } from './help/console.ts'
+
+const project = join(import.meta.dirname, '..')
+const read = (page: string) => readFileSync(join(project, page), 'utf8')
+const missing = ['curl', 'sh', 'npm'].filter((name) => findProgram(name) === undefined)
+const skip = missing.length > 0 && !process.env.CI && `needs ${missing.join(', ')}`
+
+/** A folder that is removed in the end. */
+function newFolder(t: Test): string {
+  const folder = mkdtempSync(join(tmpdir(), 'readme-test-'))
+  t.teardown(() => rmSync(folder, { recursive: true, force: true }))
+  return folder
+}
+
+interface Ports {
+  http: string
+  grpc: string
+}
+
+/** Starts the service by README's command, on free ports and an empty database. */
+async function start(t: Test): Promise<Ports> {
+  const [, command = ''] = /^npm ci && (npm start)\b/m.exec(read('README.md')) ?? []
+  t.not(command, '', 'README says how to start the service')
+  const child = spawn('sh', ['-c', command], {
+    cwd: project,
+    env: {
+      ...process.env,
+      SQLITE_PATH: join(newFolder(t), 'users.db'),
+      HTTP_ADDR: '127.0.0.1:0',
+      GRPC_ADDR: '127.0.0.1:0',
+      METRICS_ADDR: '',
+      LOG_FORMAT: 'json',
+    },
+    stdio: ['ignore', 'pipe', 'inherit'],
+    // A group of its own, since npm and Node both have to end.
+    detached: true,
+  })
+  t.teardown(() => child.pid !== undefined && process.kill(-child.pid, 'SIGKILL'))
+  for await (const line of createInterface({ input: child.stdout })) {
+    if (line.startsWith('{') && line.includes('"ready":true')) return JSON.parse(line) as Ports
+  }
+  throw new Error(`${command} ended before it served`)
+}
+
+/** The page's client as a file, in a folder where its imports lead to the project. */
+function clientFile(t: Test, page: string, { grpc }: Ports): string {
+  const folder = newFolder(t)
+  for (const name of ['src', 'node_modules', 'package.json']) {
+    symlinkSync(join(project, name), join(folder, name))
+  }
+  const [, source = ''] = /^```ts\n([\s\S]*?)^```$/m.exec(page) ?? []
+  const file = join(folder, 'client.ts')
+  writeFileSync(file, source.replaceAll('localhost:9000', grpc))
+  return file
+}
+
+/** The PATH of the project's programs, with our stand-in for grpcurl where there is none. */
+function path(t: Test): string {
+  const folders = [dirname(process.execPath), join(project, 'node_modules/.bin')]
+  if (findProgram('grpcurl') === undefined) {
+    const folder = newFolder(t)
+    const standIn = join(folder, 'grpcurl')
+    const program = join(import.meta.dirname, 'help/grpcurl.ts')
+    writeFileSync(standIn, `#!/bin/sh\nexec node '${program}' "$@"\n`)
+    chmodSync(standIn, 0o755)
+    folders.unshift(folder)
+  }
+  return [...folders, process.env.PATH].join(delimiter)
+}
+
+/** An output without what differs from run to run: when a user was made. */
+function lasting(output: string): string {
+  return output.replaceAll(/("createdAt":\s*)"\d+"/g, '$1"…"')
+}
+
+for (const name of ['README.md', 'docs/api.md']) {
+  test(`the calls in ${name} print what it says`, { skip }, async (t) => {
+    const page = read(name)
+    const ports = await start(t)
+    const client = clientFile(t, page, ports)
+    const env = { ...process.env, PATH: path(t) }
+    const outputs: string[] = []
+    let changed = false
+    for (const { command, output } of steps(page)) {
+      const line = command
+        .replaceAll('localhost:8000', ports.http)
+        .replaceAll('localhost:9000', ports.grpc)
+        .replaceAll('client.ts', client)
+      const printed = await shell(line, { cwd: project, env })
+      outputs.push(printed)
+      changed ||= lasting(printed) !== lasting(output)
+      if (!process.env.UPDATE) t.equal(lasting(printed), lasting(output), command)
+    }
+    t.ok(outputs.length > 0, 'the page has calls')
+    t.equal(
+      withOutputs(page, ({ output }) => output),
+      page,
+      'a page whose outputs are the same is the same',
+    )
+    // All of them come from one run.
+    if (!process.env.UPDATE || !changed) return
+    writeFileSync(
+      join(project, name),
+      withOutputs(page, () => outputs.shift() ?? ''),
+    )
+  })
+}
