@@ -1,6 +1,7 @@
-// Runs what README.md and docs/api.md show against the service, and compares what it prints with what the page
-// says. `UPDATE=1 npx node scripts/test.ts test/readme.test.ts` writes the outputs that differ into the pages.
+// Runs the commands that README.md, docs/api.md and docs/rest.md show, and compares what they print with what the
+// page says. `UPDATE=1 npx node scripts/test.ts test/readme.test.ts` writes the outputs that differ into the pages.
 import { spawn } from 'node:child_process'
+import { once } from 'node:events'
 import { chmodSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { delimiter, dirname, join } from 'node:path'
@@ -52,15 +53,15 @@ async function start(t: Test): Promise<Ports> {
   throw new Error(`${command} ended before it served`)
 }
 
-/** The page's client as a file, in a folder where its imports lead to the project. */
-function clientFile(t: Test, page: string, { grpc }: Ports): string {
+/** The page's TypeScript as a file, in a folder where its imports lead to the project. */
+function sourceFile(t: Test, page: string, name: string, address: [on: string, here: string]) {
   const folder = newFolder(t)
   for (const name of ['src', 'node_modules', 'package.json']) {
     symlinkSync(join(project, name), join(folder, name))
   }
   const [, source = ''] = /^```ts\n([\s\S]*?)^```$/m.exec(page) ?? []
-  const file = join(folder, 'client.ts')
-  writeFileSync(file, source.replaceAll('localhost:9000', grpc))
+  const file = join(folder, name)
+  writeFileSync(file, source.replaceAll(...address))
   return file
 }
 
@@ -83,35 +84,56 @@ function lasting(output: string): string {
   return output.replaceAll(/("createdAt":\s*)"\d+"/g, '$1"…"')
 }
 
+/** Runs the page's commands and compares, or writes what they print into the page. */
+async function compare(t: Test, name: string, lineOf: (command: string) => string): Promise<void> {
+  const page = read(name)
+  const env = { ...process.env, PATH: path(t) }
+  const outputs: string[] = []
+  let changed = false
+  for (const { command, output } of steps(page)) {
+    const printed = await shell(lineOf(command), { cwd: project, env })
+    outputs.push(printed)
+    changed ||= lasting(printed) !== lasting(output)
+    if (!process.env.UPDATE) t.equal(lasting(printed), lasting(output), command)
+  }
+  t.ok(outputs.length > 0, 'the page has calls')
+  t.equal(
+    withOutputs(page, ({ output }) => output),
+    page,
+    'a page whose outputs are the same is the same',
+  )
+  // All of them come from one run.
+  if (!process.env.UPDATE || !changed) return
+  writeFileSync(
+    join(project, name),
+    withOutputs(page, () => outputs.shift() ?? ''),
+  )
+}
+
 for (const name of ['README.md', 'docs/api.md']) {
   test(`the calls in ${name} print what it says`, { skip }, async (t) => {
-    const page = read(name)
-    const ports = await start(t)
-    const client = clientFile(t, page, ports)
-    const env = { ...process.env, PATH: path(t) }
-    const outputs: string[] = []
-    let changed = false
-    for (const { command, output } of steps(page)) {
-      const line = command
-        .replaceAll('localhost:8000', ports.http)
-        .replaceAll('localhost:9000', ports.grpc)
-        .replaceAll('client.ts', client)
-      const printed = await shell(line, { cwd: project, env })
-      outputs.push(printed)
-      changed ||= lasting(printed) !== lasting(output)
-      if (!process.env.UPDATE) t.equal(lasting(printed), lasting(output), command)
-    }
-    t.ok(outputs.length > 0, 'the page has calls')
-    t.equal(
-      withOutputs(page, ({ output }) => output),
-      page,
-      'a page whose outputs are the same is the same',
-    )
-    // All of them come from one run.
-    if (!process.env.UPDATE || !changed) return
-    writeFileSync(
-      join(project, name),
-      withOutputs(page, () => outputs.shift() ?? ''),
+    const { http, grpc } = await start(t)
+    const client = sourceFile(t, read(name), 'client.ts', ['localhost:9000', grpc])
+    await compare(t, name, (command) =>
+      command
+        .replaceAll('localhost:8000', http)
+        .replaceAll('localhost:9000', grpc)
+        .replaceAll('client.ts', client),
     )
   })
 }
+
+test('the example of docs/rest.md answers as it says', { skip }, async (t) => {
+  const page = read('docs/rest.md')
+  const line = /await app\.listen\(.*\)\n/.exec(page)?.[0] ?? ''
+  const told = 'console.log(await app.listen({ port: 0 }))\n'
+  const server = spawn(process.execPath, [sourceFile(t, page, 'server.ts', [line, told])], {
+    stdio: ['ignore', 'pipe', 'inherit'],
+  })
+  t.teardown(() => server.kill('SIGKILL'))
+  const lines = createInterface({ input: server.stdout })
+  const [url] = (await once(lines, 'line', { signal: AbortSignal.timeout(60_000) })) as [string]
+  await compare(t, 'docs/rest.md', (command) =>
+    command.replaceAll('localhost:8080', new URL(url).host),
+  )
+})

@@ -41,5 +41,6 @@ export async function shell(line: string, options: { cwd: string; env: NodeJS.Pr
   let output = ''
   child.stdout.setEncoding('utf8').on('data', (text: string) => (output += text))
   await once(child, 'close')
-  return output.trim()
+  // Headers that curl shows end in CR LF.
+  return output.replaceAll('\r', '').trim()
 }
