@@ -1,4 +1,4 @@
-// The JSON schema of the settings that the Helm chart takes, from conf.proto and its rules.
+// The JSON schema of the settings that the Helm chart takes, from the rules of proto/conf.
 import { type DescField, type DescMessage, getOption, ScalarType } from '@bufbuild/protobuf'
 
 import { field as fieldRules } from '../src/gen/buf/validate/validate_pb.ts'
@@ -25,7 +25,7 @@ const placeholder = '\\$\\{'
 
 const durationPattern = `^[0-9]+(\\.[0-9]{1,9})?s$|${placeholder}`
 
-/** The schema of `values.config`: every key optional, none unknown, each in the limits of conf.proto. */
+/** The schema of `values.config`: every key optional, none unknown, each in the limits of proto/conf. */
 export function confSchema(): Schema {
   return ofMessage(ConfSchema, '')
 }
