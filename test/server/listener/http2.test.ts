@@ -5,16 +5,15 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { test } from 'tap'
 import type { Gate } from '../../../src/server/listener/arrival.ts'
 import {
-  preface,
+  dial,
+  echo,
   emptySettings,
   getFrame,
-  handle,
-  echo,
-  listen,
-  dial,
   h2Connect,
   h2Get,
-  took,
+  handle,
+  listen,
+  preface,
   type Response,
 } from './listening.ts'
 
@@ -52,7 +51,7 @@ test('an HTTP/2 client that shuts its sending side is let go', async (t) => {
   const { port } = await listen(t)
   const raw = dial(t, port, preface, emptySettings)
   raw.socket.end()
-  t.ok((await took(raw.ended())) < 500)
+  await raw.ended()
 })
 
 test('a refusal that comes after its client has reset the stream is no fault', async (t) => {

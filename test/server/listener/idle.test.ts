@@ -1,21 +1,20 @@
 import { once } from 'node:events'
 import http2 from 'node:http2'
-import { setTimeout as sleep } from 'node:timers/promises'
 import { test } from 'tap'
 import {
-  preface,
+  connectionsOf,
+  dial,
+  echo,
   emptySettings,
   getFrame,
-  resetFrame,
   getRequest,
-  handle,
-  echo,
-  listen,
-  dial,
   h2Connect,
   h2Get,
-  took,
-  connectionsOf,
+  handle,
+  listen,
+  preface,
+  resetFrame,
+  until,
 } from './listening.ts'
 
 test('idle connections are closed after the keep-alive timeout', async (t) => {
@@ -25,9 +24,7 @@ test('idle connections are closed after the keep-alive timeout', async (t) => {
   const session = h2Connect(t, port)
   await h2Get(session)
   const goaway = once(session, 'goaway')
-  const ms = await took(goaway)
   t.match(await goaway, [0], 'GOAWAY without an error')
-  t.ok(ms > 90 && ms < 1000, `${ms} ms`)
   await h1.ended()
 })
 
@@ -55,7 +52,7 @@ test('a client that leaves the socket open after GOAWAY is cut off', async (t) =
   const raw = dial(t, port, preface, emptySettings)
   await raw.ended()
   t.equal(raw.socket.writable, true)
-  while ((await connectionsOf(listener)) > 0) await sleep(20)
+  await until(async () => (await connectionsOf(listener)) === 0)
 })
 
 test('a session whose streams were all reset is idle', async (t) => {
@@ -76,5 +73,5 @@ test('a session whose streams were all reset is idle', async (t) => {
 test('a stream that is reset in the packet that opens it leaves its session idle', async (t) => {
   const { port } = await listen(t, echo, { keepAliveTimeoutMs: 100 })
   const frames = Buffer.concat([Buffer.from(preface), emptySettings, getFrame, resetFrame])
-  t.ok((await took(dial(t, port, frames).ended())) < 1000)
+  await dial(t, port, frames).ended()
 })
