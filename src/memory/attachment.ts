@@ -1,3 +1,4 @@
+/** One value for each of many objects. `of` returns undefined for an object without a value. */
 interface Attachment<Key extends object, Value> {
   of: (key: Key) => Value | undefined
   attach: (key: Key, value: Value) => void
@@ -5,9 +6,10 @@ interface Attachment<Key extends object, Value> {
 }
 
 /**
- * Keeps a value with each of some short-lived objects, as a WeakMap does, but as a property of the
- * object. V8's collector of young objects treats the values of a WeakMap that has grown old as in use,
- * so all that a request had would be copied, and kept until the next full collection.
+ * Keeps a value with each of many short-lived objects, as a WeakMap does, but as a property of the
+ * object, named by a symbol with this description. V8's collector of young objects treats the values of
+ * an old WeakMap as in use, so all that belongs to a request would be copied, and kept until the next full
+ * collection (ADR 32).
  */
 export function attachment<Key extends object, Value>(description: string): Attachment<Key, Value> {
   const symbol = Symbol(description)
@@ -18,7 +20,7 @@ export function attachment<Key extends object, Value>(description: string): Atta
       const holder: Holder = key
       holder[symbol] = value
     },
-    // Not deleted, which would make its object a slow one.
+    // `delete` would turn the object into a slow dictionary.
     detach(key) {
       const holder: Holder = key
       holder[symbol] = undefined

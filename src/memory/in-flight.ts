@@ -1,3 +1,4 @@
+/** A place in the list, to be given back to `remove`. */
 export interface Entry<T> {
   readonly value: T
 }
@@ -9,10 +10,10 @@ interface Link<T> extends Entry<T> {
 }
 
 /**
- * Keeps what is under way, in order of arrival: a list, linked in both directions. Not a Set or a Map:
- * V8 makes a new table of theirs after every few entries that come and go, each old one refers to its
- * successor and to what it held, and once one of them is in the old space, no collection of young
- * objects frees anything that was ever entered.
+ * A list of the values under way, in order of arrival, linked in both directions. A Set or a Map would not
+ * do: V8 gives it a new table after a few entries have come and gone, and each old table refers to its
+ * successor and to its entries. Once one of them is in the old space, no collection of young objects frees
+ * any value that was ever entered (ADR 32).
  */
 export function inFlight<T>() {
   let oldest: Link<T> | undefined
@@ -28,7 +29,7 @@ export function inFlight<T>() {
       size += 1
       return link
     },
-    /** Takes it out; false if it is out already. */
+    /** Removes an entry; false if it is not in the list. */
     remove(entry: Entry<T>): boolean {
       const link = entry as Link<T>
       if (!link.present) return false
@@ -37,7 +38,7 @@ export function inFlight<T>() {
       else oldest = later
       if (later) later.earlier = earlier
       else newest = earlier
-      // A link that has grown old must not keep its neighbours.
+      // A removed link that lives on must not keep its neighbours.
       link.earlier = link.later = undefined
       link.present = false
       size -= 1
@@ -46,7 +47,7 @@ export function inFlight<T>() {
     has: (entry: Entry<T>): boolean => (entry as Link<T>).present,
     oldest: (): Entry<T> | undefined => oldest,
     newest: (): Entry<T> | undefined => newest,
-    /** In order of arrival, as it is now. */
+    /** A copy of the list. */
     all(): T[] {
       const values: T[] = []
       for (let link = oldest; link; link = link.later) values.push(link.value)

@@ -4,9 +4,9 @@ import { methodNotAllowed, routeNotFound } from '../rest/errors.ts'
 import { refusal } from '../call/refusal.ts'
 
 /**
- * Refuses by its head what can have no answer: no Host in HTTP/1.1, several or a malformed one
- * (RFC 9112, 3.2), an expectation that nobody knows (RFC 9110, 10.1.1), CONNECT, and a path that nobody serves. It runs before the
- * body is looked at, so the answer is the same whatever the body has.
+ * Fastify hook that refuses a request by its head: HTTP/1.1 without Host, several or a malformed one
+ * (RFC 9112, 3.2), an unknown expectation (RFC 9110, 10.1.1), CONNECT, and a path without a route. It runs before the body is read,
+ * so the refusal does not depend on the body.
  */
 export const refuseByHead: onRequestHookHandler = (request, _reply, next) => {
   next(refusalOf(request))

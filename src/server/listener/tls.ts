@@ -3,37 +3,38 @@ import { readFileSync } from 'node:fs'
 import { readFile } from 'node:fs/promises'
 import tls, { type SecureContextOptions, type SecureVersion, type TlsOptions } from 'node:tls'
 
-/** Names of PEM files. */
+/** The PEM files of a certificate and the rules for clients. Paths are relative to the working directory. */
 export interface TlsFiles {
   certFile: string
   keyFile: string
   minVersion: SecureVersion
-  /** Authorities whose client certificates are demanded; empty: none is asked for. */
+  /** Authorities that must have signed the client's certificate; empty: no certificate is asked for. */
   clientCaFile: string
 }
 
+/** The certificate of both ports. */
 export interface Tls {
   options: TlsOptions
-  /** Until when the certificate in use is valid. */
+  /** The end of the validity of the certificate in use. */
   end(): Date
   /** Gives a server the new certificate each time the files change, until the server closes. */
   follow(server: tls.Server): void
 }
 
-/** What the files and the clients do later. */
+/** Events after the start. */
 export interface TlsEvents {
-  /** A changed file cannot be used; the certificate before it stays. */
+  /** A changed file cannot be used; the certificate before it stays in use. */
   unusable: (err: Error) => void
-  /** A client's handshake has failed: no common version, no certificate, or none that is known. */
+  /** A client's handshake has failed: no common version, no certificate, or an unknown authority. */
   refused: (reason: string) => void
 }
 
-/** Kubernetes replaces links and editors rename files, so the contents are compared. */
+/** Interval at which file contents are compared: Kubernetes replaces links, and editors rename files. */
 const pollMs = 1000
 
 /**
- * Reads the certificate that both ports show; undefined where TLS is off. Throws an error that names
- * the file which is missing or wrong.
+ * Reads the certificate of both ports; undefined if TLS is off. Throws an error that names the file that
+ * is missing or wrong.
  */
 export function loadTls(files: TlsFiles, events: TlsEvents): Tls | undefined {
   const { certFile, keyFile, clientCaFile } = files
@@ -63,8 +64,8 @@ export function loadTls(files: TlsFiles, events: TlsEvents): Tls | undefined {
       }
       const timer = setInterval(() => void compare().catch(events.unusable), pollMs).unref()
       server.on('tlsClientError', (err: NodeJS.ErrnoException, socket) => {
-        // A certificate that node itself refuses looks like a client that breaks off, as those do who
-        // only look whether the port is open.
+        // A client certificate that node refuses ends in ECONNRESET too, as do port scans and probes, which
+        // are not worth a line in the log.
         const { authorizationError } = socket
         if (authorizationError) events.refused(String(authorizationError))
         else if (err.code !== 'ECONNRESET') events.refused(err.code ?? err.message)
@@ -74,7 +75,7 @@ export function loadTls(files: TlsFiles, events: TlsEvents): Tls | undefined {
   }
 }
 
-/** Of the first certificate of a chain, which is the server's own. */
+/** The first certificate of a chain is the server's own. */
 function endOf({ cert }: { cert: string }): Date {
   return new Date(new X509Certificate(cert).validTo)
 }
@@ -87,7 +88,7 @@ function readPem(path: string): string {
   }
 }
 
-/** What node:tls can use; it refuses a key that does not belong to the certificate. */
+/** The options for node:tls. Throws if the key does not belong to the certificate. */
 function checked(
   { certFile, keyFile, minVersion }: TlsFiles,
   [cert = '', key = '', ca]: string[],
