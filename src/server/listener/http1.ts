@@ -37,7 +37,7 @@ export function http1(
   const connections = inFlight<Http1Connection>()
   const connectionOf = attachment<net.Socket, Http1Connection>('connection')
   const lingering = lingeringClose(repeat)
-  const server = createServer(owner, limits)
+  const server = createServer(owner, limits, begin)
   let leaving = false
 
   function begin(req: http.IncomingMessage, res: http.ServerResponse): void {
@@ -47,33 +47,15 @@ export function http1(
     if (connection === undefined || (leaving && !connection.pipeline.isEmpty())) return
     connection.request = req
     if (leaving) res.shouldKeepAlive = false
-    res.once('close', () => answerOver(connection, req))
-    if (!connection.pipeline.add(res, () => arrive(req, res, connection))) socket.destroy()
-  }
-
-  function answerOver(connection: Http1Connection, req: http.IncomingMessage): void {
-    const { socket } = connection
-    const isIdle = !connection.pipeline.proceed()
-    if (!req.complete) dropRest(req)
-    if (!isIdle) return
-    if (req.complete) connection.request = undefined
-    connection.idleBytesRead = socket.bytesRead
-    if (leaving) socket.destroySoon()
-  }
-
-  function arrive(
-    req: http.IncomingMessage,
-    res: http.ServerResponse,
-    connection: Http1Connection,
-  ): void {
-    const { socket } = connection
-    if (socket.destroyed) return
-    answered(res, () => {
-      // A client that reads nothing for the idle timeout loses its connection; a half-closed one has
-      // less time already.
-      if (!socket.readableEnded) socket.setTimeout(limits.keepAliveTimeoutMs)
+    res.once('close', () => {
+      if (answerOver(connection, req) && leaving) socket.destroySoon()
     })
-    gate(arrivalOf(req, res, connection, handler))
+    const isAdded = connection.pipeline.add(res, () => {
+      if (socket.destroyed) return
+      limitReading(socket, res, limits.keepAliveTimeoutMs)
+      gate(arrivalOf(req, res, handler))
+    })
+    if (!isAdded) socket.destroy()
   }
 
   // Node's own closeIdleConnections would destroy a socket whose answer is still being flushed.
@@ -90,12 +72,6 @@ export function http1(
     lingering.leave()
     for (const { pipeline } of connections.all()) pipeline.closeAfterLast()
   }
-
-  server.on('request', begin)
-  // An expectation other than 100-continue, which node answers by itself.
-  server.on('checkExpectation', begin)
-  // Without a listener node would drop the connection without an answer.
-  server.on('connect', (req, socket: net.Socket) => begin(req, connectResponse(req, socket)))
 
   return {
     serve(socket) {
@@ -119,12 +95,30 @@ export function http1(
   }
 }
 
+/** To be called when the answer to `req` is over. Returns whether it was the last one of the connection. */
+function answerOver(connection: Http1Connection, req: http.IncomingMessage): boolean {
+  const isIdle = !connection.pipeline.proceed()
+  if (!req.complete) dropRest(req)
+  if (!isIdle) return false
+  if (req.complete) connection.request = undefined
+  connection.idleBytesRead = connection.socket.bytesRead
+  return true
+}
+
+/** Closes the connection if the client reads nothing of a complete answer for the idle timeout. */
+function limitReading(socket: net.Socket, res: http.ServerResponse, idleTimeoutMs: number): void {
+  answered(res, () => {
+    // A half-closed connection has less time already.
+    if (!socket.readableEnded) socket.setTimeout(idleTimeoutMs)
+  })
+}
+
 function arrivalOf(
   req: http.IncomingMessage,
   res: http.ServerResponse,
-  { socket }: Http1Connection,
   handler: RequestHandler,
 ): Arrival {
+  const { socket } = req
   const at = performance.now()
   return {
     method: req.method ?? '',
@@ -143,7 +137,11 @@ function arrivalOf(
   }
 }
 
-function createServer(owner: net.Server, limits: ListenerLimits): http.Server {
+function createServer(
+  owner: net.Server,
+  limits: ListenerLimits,
+  begin: (req: http.IncomingMessage, res: http.ServerResponse) => void,
+): http.Server {
   const server = http.createServer({
     maxHeaderSize: limits.maxHeaderBytes,
     headersTimeout: limits.headersTimeoutMs,
@@ -166,6 +164,11 @@ function createServer(owner: net.Server, limits: ListenerLimits): http.Server {
       if (!owner.emit('clientError', error, socket)) socket.destroy(error)
     })
   })
+  server.on('request', begin)
+  // An expectation other than 100-continue, which node answers by itself.
+  server.on('checkExpectation', begin)
+  // Without a listener node would drop the connection without an answer.
+  server.on('connect', (req, socket: net.Socket) => begin(req, connectResponse(req, socket)))
   return server
 }
 
