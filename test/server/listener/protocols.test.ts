@@ -45,8 +45,8 @@ test('a preface that comes byte by byte opens an HTTP/2 session', async (t) => {
   const { port, sockets } = await listen(t)
   const raw = dial(t, port)
   raw.socket.setNoDelay()
-  for (const [index, byte] of [...preface].entries()) {
-    raw.socket.write(byte)
+  for (let index = 0; index < preface.length; index += 1) {
+    raw.socket.write(preface.charAt(index))
     await haveRead(sockets, 0, index + 1)
   }
   raw.socket.write(emptySettings)
