@@ -9,6 +9,8 @@ interface Link<T> extends Entry<T> {
   present: boolean
 }
 
+export type InFlight<T> = ReturnType<typeof inFlight<T>>
+
 /**
  * A list of the values under way, in order of arrival, linked in both directions. A Set or a Map would not
  * do: V8 gives it a new table after a few entries have come and gone, and each old table refers to its

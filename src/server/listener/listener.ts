@@ -1,7 +1,7 @@
 import type { ServerHttp2Session } from 'node:http2'
 import net from 'node:net'
 import tls from 'node:tls'
-import { inFlight } from '../../memory/in-flight.ts'
+import { type InFlight, inFlight } from '../../memory/in-flight.ts'
 import {
   type Connections,
   type Gate,
@@ -98,8 +98,8 @@ export function dualProtocolListener(
 function closing(
   server: net.Server,
   protocols: readonly Connections[],
-  sockets: ReturnType<typeof inFlight<net.Socket>>,
-  undecided: ReturnType<typeof inFlight<net.Socket>>,
+  sockets: InFlight<net.Socket>,
+  undecided: InFlight<net.Socket>,
 ) {
   const stopAccepting = server.close.bind(server)
 
