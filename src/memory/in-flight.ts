@@ -60,6 +60,3 @@ export function inFlight<T>() {
     },
   }
 }
-
-/** A list that `inFlight` has made. */
-export type InFlight<T> = ReturnType<typeof inFlight<T>>
