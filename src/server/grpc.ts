@@ -35,7 +35,7 @@ export function grpcServer(options: ServerOptions): Port {
       maxBodyBytes,
       types,
       exchangeOf: exchanges.of,
-      brokenOff: exchanges.brokenOff,
+      brokenOff: (request, failure) => exchanges.brokenOff(request, failure),
     }),
   )
   void app.register(connectRoutes, {
