@@ -130,9 +130,9 @@ function restRequest(method: Method, request: JsonObject): RestRequest {
     delete rest[name]
     return value
   }
-  if (typeof pattern.value !== 'string') throw new Error(`${method} has no plain HTTP rule`)
-  const path = pattern.value.replace(/\{(\w+)\}/g, (_variable, name: string) => inPath(take(name)))
-  const verb = { method: pattern.case.toUpperCase(), path }
+  const template = typeof pattern.value === 'string' ? pattern.value : ''
+  const path = template.replace(/\{(\w+)\}/g, (_variable, name: string) => inPath(take(name)))
+  const verb = { method: String(pattern.case).toUpperCase(), path }
   if (body === '*') return { ...verb, body: rest }
   return body === '' ? { ...verb, query: rest } : { ...verb, body: take(body), query: rest }
 }
