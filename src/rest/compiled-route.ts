@@ -1,12 +1,14 @@
 import type { DescField } from '@bufbuild/protobuf'
+import type { MethodImplSpec } from '@connectrpc/connect'
 import { type Binder, compileBinder } from './request/bind.ts'
 import { compileEncoder, type Encoder } from './answer/encode.ts'
 import { etagPath } from './request/if-match.ts'
-import { unaryInvoker } from '../call/invoke.ts'
+import { unaryInvoker, type UnaryMethod } from '../call/invoke.ts'
 import { type RestPluginOptions, type RestSettings, withDefaults } from './options.ts'
 import { recordMethods } from '../call/methods.ts'
 import { configuredBindings, type HttpBinding } from './route/rules.ts'
 import { configuredRules } from './route/service-config.ts'
+import { reasonNotToServe } from './route/advice.ts'
 import type { RouteTable } from './route/table.ts'
 import { compileTable } from './route/compile-table.ts'
 
@@ -25,20 +27,13 @@ export function compileRoutes(options: RestPluginOptions): RouteTable<Target> {
   return compileTargets(withDefaults(options))
 }
 
-/** Compiles the bindings of every registered unary method. Throws for a rule that cannot work. */
+/** Compiles the bindings that are served. Throws for a rule that cannot work. */
 export function compileTargets(settings: RestSettings): RouteTable<Target> {
-  const { routes, interceptors, serviceConfig, emitDefaults, types } = settings
-  const specs = recordMethods(routes)
-  const configured =
-    serviceConfig &&
-    configuredRules(
-      serviceConfig,
-      specs.map(({ method }) => method),
-    )
-  const all = specs.flatMap((spec) => {
-    if (spec.kind !== 'unary') return []
+  const { interceptors, emitDefaults, types } = settings
+  const all = registered(settings).flatMap(({ spec, bindings }) => {
+    if (!isServed(spec)) return []
     const invoke = unaryInvoker(spec, interceptors)
-    return configuredBindings(spec.method, configured).map((binding) => ({
+    return bindings.map((binding) => ({
       httpMethod: binding.httpMethod,
       template: binding.template,
       label: `${spec.method.parent.typeName}.${spec.method.name}`,
@@ -52,4 +47,20 @@ export function compileTargets(settings: RestSettings): RouteTable<Target> {
     }))
   })
   return compileTable(all)
+}
+
+/** The bindings of registered methods that are not served. */
+export function unservedBindings(settings: RestSettings): HttpBinding[] {
+  return registered(settings).flatMap(({ spec, bindings }) => (isServed(spec) ? [] : bindings))
+}
+
+function registered({ routes, serviceConfig }: RestSettings) {
+  const specs = recordMethods(routes)
+  const methods = specs.map(({ method }) => method)
+  const configured = serviceConfig && configuredRules(serviceConfig, methods)
+  return specs.map((spec) => ({ spec, bindings: configuredBindings(spec.method, configured) }))
+}
+
+function isServed(spec: MethodImplSpec): spec is UnaryMethod {
+  return reasonNotToServe(spec.method) === undefined
 }

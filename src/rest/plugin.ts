@@ -17,8 +17,8 @@ import { type RestPluginOptions, type RestSettings, withDefaults } from './optio
 import { mayHaveBody, receivedBody, type ReceivedBody } from './request/read-body.ts'
 import type { SystemParameters } from './request/system-parameters.ts'
 import { literalPrefixes, type RouteTable } from './route/table.ts'
-import { compileTargets, type Target } from './compiled-route.ts'
-import { advice } from './route/advice.ts'
+import { compileTargets, type Target, unservedBindings } from './compiled-route.ts'
+import { advice, notServed } from './route/advice.ts'
 import { clientTimeoutMs } from '../call/timeout.ts'
 import { attachment } from '../memory/attachment.ts'
 
@@ -49,6 +49,7 @@ function mount(app: FastifyInstance, settings: RestSettings): void {
   const { bodyLimit, observer, mergeSlashes } = settings
   const table = compileTargets(settings)
   for (const line of advice(table.routes.map(({ target }) => target.binding))) app.log.warn(line)
+  for (const line of notServed(unservedBindings(settings))) app.log.warn(line)
   // Fastify answers 404 to the methods that it does not know; here they are 405.
   for (const method of METHODS.filter((each) => !app.supportedMethods.includes(each)))
     if (method !== 'CONNECT') app.addHttpMethod(method)

@@ -1,3 +1,4 @@
+import type { DescMessage, DescMethod } from '@bufbuild/protobuf'
 import { fieldNamed } from '../field-path.ts'
 import type { HttpBinding } from './rules.ts'
 
@@ -17,5 +18,27 @@ export function advice(bindings: readonly HttpBinding[]): string[] {
         `${name}: the body differs from that of ${first?.httpMethod} ${first?.template.source}`,
       )
     return lines
+  })
+}
+
+const httpBody = 'google.api.HttpBody'
+
+/** Why the rules of a method are not served; undefined where they are. */
+export function reasonNotToServe({ methodKind, input, output }: DescMethod): string | undefined {
+  if (methodKind !== 'unary') return 'its method streams'
+  return hasHttpBody(input) || hasHttpBody(output)
+    ? `its method takes or gives ${httpBody}`
+    : undefined
+}
+
+function hasHttpBody({ typeName, fields }: DescMessage): boolean {
+  return typeName === httpBody || fields.some(({ message }) => message?.typeName === httpBody)
+}
+
+/** Rules whose paths answer as if there were no rule; one line each, with the file. */
+export function notServed(bindings: readonly HttpBinding[]): string[] {
+  return bindings.map(({ method, httpMethod, template }) => {
+    const name = `${method.parent.typeName}.${method.name} (${httpMethod} ${template.source})`
+    return `${method.parent.file.proto.name}: ${name} is not served: ${reasonNotToServe(method)}`
   })
 }

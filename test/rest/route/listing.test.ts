@@ -6,6 +6,7 @@ import { routeListing } from '../../../src/rest/route/listing.ts'
 import { fastifyRestPlugin } from '../../../src/rest/plugin.ts'
 import { compileRoutes } from '../../../src/rest/compiled-route.ts'
 import { spawnService } from '../../help/process.ts'
+import { serviceIn, testProtos } from '../descriptors.ts'
 import { compileSchema } from '../schema.ts'
 
 const { service } = compileSchema({
@@ -59,6 +60,27 @@ test('rules that work but are ill-advised are told at start', async (t) => {
   void app.register(fastifyRestPlugin, { routes: (router) => router.service(service, {}) })
   await app.ready()
   t.equal(lines.filter((line) => line.includes('test.v1.Test.')).length, 3)
+})
+
+test('rules that are not served are told at start, with their file', async (t) => {
+  const lines: string[] = []
+  const stream = { write: (line: string) => void lines.push(line) }
+  const app = fastify({ logger: { stream } })
+  void app.register(fastifyRestPlugin, {
+    routes: (router) => router.service(serviceIn(testProtos(), 'test.rest.v1.Unserved'), {}),
+  })
+  await app.ready()
+  const told = lines.map((line) => JSON.parse(line) as { level: number; msg: string })
+  const streams = 'is not served: its method streams'
+  const bodies = 'is not served: its method takes or gives google.api.HttpBody'
+  t.strictSame(told.map(({ level, msg }) => `${level} ${msg}`).toSorted(), [
+    `40 test/rest/v1/unserved.proto: test.rest.v1.Unserved.Down (GET /v1/down) ${streams}`,
+    `40 test/rest/v1/unserved.proto: test.rest.v1.Unserved.Down (GET /v1/down/{name}) ${streams}`,
+    `40 test/rest/v1/unserved.proto: test.rest.v1.Unserved.Fetch (GET /v1/files/{name}) ${bodies}`,
+    `40 test/rest/v1/unserved.proto: test.rest.v1.Unserved.Put (PUT /v1/files/{name}) ${bodies}`,
+    `40 test/rest/v1/unserved.proto: test.rest.v1.Unserved.Up (POST /v1/up) ${streams}`,
+  ])
+  t.equal((await app.inject('/v1/files/a')).statusCode, 404)
 })
 
 test('two rules for the same paths reject the registration and name both methods', async (t) => {
