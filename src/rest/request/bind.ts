@@ -125,12 +125,14 @@ function answerMessage({ method, responseBody }: HttpBinding): DescMessage | und
   return responseBody === '' ? method.output : fieldNamed(method.output, responseBody)?.message
 }
 
+const emptyObject = /^[ \t\r\n]*\{[ \t\r\n]*\}[ \t\r\n]*$/
+
 /**
  * Whether a body says nothing. google-gax sends `""` where it has nothing for the body, which is no
- * JSON of a message but of one that JSON has as a text.
+ * JSON of a message but of one that JSON has as a text. Other clients send `{}` with every POST.
  */
 function isNothing(text: string, body: string, field: DescField | undefined): boolean {
-  if (text === '') return true
+  if (text === '' || (body === '' && emptyObject.test(text))) return true
   if (text !== '""' || body === '*') return false
   return body === '' || (field?.fieldKind === 'message' && hasFields(field.message))
 }

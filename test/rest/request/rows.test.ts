@@ -265,6 +265,25 @@ const rows: Record<string, Row> = {
       { send: 'POST /a', headers: { 'Content-Type': 'text/plain' }, status: 200, got: {} },
     ],
   },
+  'no body in the rule: an empty object is no body, anything in it is refused': {
+    rules: { A: { post: '/a/{id}:go' } },
+    steps: [
+      ...['{}', ' {\r\n\t} '].map((body) => ({
+        send: 'POST /a/1:go',
+        headers: json,
+        body,
+        status: 200,
+        got: { id: '1' },
+      })),
+      ...['{"id":"1"}', '[]', 'null', '{', '{}{}'].map((body) => ({
+        send: 'POST /a/1:go',
+        headers: json,
+        body,
+        status: 400,
+        json: { reason: 'MALFORMED_BODY' },
+      })),
+    ],
+  },
   'header fields reach the method but for those of the connection': {
     rules: { A: { get: '/a' } },
     handler: (_message, { requestHeader }) => ({
