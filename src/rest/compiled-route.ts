@@ -2,7 +2,9 @@ import type { DescField } from '@bufbuild/protobuf'
 import type { MethodImplSpec } from '@connectrpc/connect'
 import { type Binder, compileBinder } from './request/bind.ts'
 import { compileEncoder, type Encoder } from './answer/encode.ts'
+import { bodyTypes } from './request/body-types.ts'
 import { etagPath } from './request/if-match.ts'
+import type { BodyTypes } from './media-type.ts'
 import { unaryInvoker, type UnaryMethod } from '../call/invoke.ts'
 import { type RestPluginOptions, type RestSettings, withDefaults } from './options.ts'
 import { recordMethods } from '../call/methods.ts'
@@ -20,6 +22,7 @@ export interface Target {
   encode: Encoder
   /** The field that If-Match fills. */
   etag: DescField[] | undefined
+  types: BodyTypes
 }
 
 /** The routes that a plugin with these options serves, for printing and for tests. */
@@ -43,6 +46,7 @@ export function compileTargets(settings: RestSettings): RouteTable<Target> {
         invoke,
         encode: compileEncoder(binding, { emitDefaults, types }),
         etag: etagPath(binding),
+        types: bodyTypes(binding),
       },
     }))
   })

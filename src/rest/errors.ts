@@ -2,7 +2,7 @@ import { Code, ConnectError } from '@connectrpc/connect'
 import { BadRequestSchema, ErrorInfoSchema } from '../gen/google/rpc/error_details_pb.ts'
 import { shortenedKey } from '../call/error-bounds.ts'
 import { refusal, type RefusalDetails, rulesByField } from '../call/refusal.ts'
-import { acceptedTypes } from './media-type.ts'
+import { type BodyTypes, commonTypes } from './media-type.ts'
 import { statusOf } from '../call/status.ts'
 import { upperCodeName } from '../text/code-name.ts'
 
@@ -33,12 +33,12 @@ export const malformedBody = (
   init?: Pick<RefusalDetails, 'metadata' | 'cause'>,
 ): ConnectError => refusal(Code.InvalidArgument, 'MALFORMED_BODY', message, init)
 
-export const unsupportedMediaType = (given: string, accepted: string): ConnectError =>
+export const unsupportedMediaType = (given: string, { header, list }: BodyTypes): ConnectError =>
   refusal(
     Code.InvalidArgument,
     'UNSUPPORTED_MEDIA_TYPE',
-    `the body's content type is ${given || 'not given'}; accepted are ${accepted}`,
-    { status: 415, headers: { 'Accept-Post': accepted } },
+    `the body's content type is ${given || 'not given'}; accepted are ${list}`,
+    { status: 415, headers: { [header]: list } },
   )
 
 /** Names each offending parameter as it was sent, with the rule that it breaks. */
@@ -79,9 +79,9 @@ const malformedRequest = (message: string, cause: unknown): ConnectError =>
 
 /**
  * Turns what Fastify or a handler threw into the error to answer with; unknown causes stay inside.
- * `bodyLimit` is told to whoever passed it.
+ * `bodyLimit` is told to whoever passed it, and `types` to whoever sent another one.
  */
-export function restError(err: unknown, bodyLimit = 0): ConnectError {
+export function restError(err: unknown, bodyLimit = 0, types = commonTypes): ConnectError {
   if (err instanceof ConnectError) return err
   switch (err instanceof Error && 'code' in err && err.code) {
     case 'FST_ERR_BAD_URL':
@@ -90,9 +90,9 @@ export function restError(err: unknown, bodyLimit = 0): ConnectError {
     case 'FST_ERR_CTP_BODY_TOO_LARGE':
       return bodyTooLarge(bodyLimit)
     case 'FST_ERR_ROUTE_MISSING_CONTENT_TYPE':
-      return unsupportedMediaType('', acceptedTypes)
+      return unsupportedMediaType('', types)
     case 'FST_ERR_CTP_INVALID_MEDIA_TYPE':
-      return unsupportedMediaType('malformed', acceptedTypes)
+      return unsupportedMediaType('malformed', types)
     case 'FST_ERR_CTP_INVALID_CONTENT_LENGTH':
       return malformedRequest('the body is not as long as its Content-Length says', err)
     default:

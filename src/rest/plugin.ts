@@ -58,7 +58,12 @@ function mount(app: FastifyInstance, settings: RestSettings): void {
     parsed(null, body),
   )
   app.setErrorHandler((err, request, reply) =>
-    sendError(reply, request, restError(err, bodyLimit), observer),
+    sendError(
+      reply,
+      request,
+      restError(err, bodyLimit, matchOf.of(request)?.target.types),
+      observer,
+    ),
   )
   for (const url of mergeSlashes ? ['/*'] : mountPoints(table))
     app.route({
@@ -95,20 +100,28 @@ function matchRequest(
   reply: FastifyReply,
   { mergeSlashes, unescape }: RestSettings,
 ) {
-  const [path] = splitUrl(request)
-  const match = matchRoute(table, request.method, mergeSlashes ? merged(path) : path, unescape)
+  const [asked] = splitUrl(request)
+  const path = mergeSlashes ? merged(asked) : asked
+  const match = matchRoute(table, request.method, path, unescape)
   switch (match.kind) {
     case 'route':
       return match
     case 'malformed':
       throw malformedUrl()
     case 'none':
-      throw routeNotFound(request.method, path)
+      throw routeNotFound(request.method, asked)
     case 'method':
       if (request.method !== 'OPTIONS') throw methodNotAllowed(request.method, match.allow)
       void reply.header('allow', match.allow)
+      if (match.allow.includes('PATCH')) tellPatchTypes(table, path, reply)
       return undefined
   }
+}
+
+/** Accept-Patch of the PATCH beside what was asked for (RFC 5789, 3.1). */
+function tellPatchTypes(table: RouteTable<Target>, path: string, reply: FastifyReply): void {
+  const patch = matchRoute(table, 'PATCH', path)
+  if (patch.kind === 'route') void reply.header('accept-patch', patch.target.types.list)
 }
 
 function splitUrl(request: FastifyRequest): [path: string, query: string] {
@@ -135,7 +148,7 @@ function serve(request: FastifyRequest, reply: FastifyReply, settings: RestSetti
   // The body of these means nothing (RFC 9110, 9.3) unless their rule says so.
   const ignored = body === '' && ['GET', 'HEAD', 'DELETE'].includes(request.method)
   if (ignored || !mayHaveBody(request)) return call(request, reply, match, noBody, settings)
-  receivedBody(request, reply, settings.bodyLimit)
+  receivedBody(request, reply, settings.bodyLimit, match.target.types)
     .then((received) => call(request, reply, match, received, settings))
     .catch((err: unknown) => void reply.send(err))
 }

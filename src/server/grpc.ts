@@ -108,8 +108,9 @@ function formAsJson(headers: IncomingHttpHeaders): void {
 /** Fastify refuses content types of no protocol before Connect does, without naming those allowed. */
 function rpcError(err: unknown, request: FastifyRequest): ConnectError {
   const error = restError(err)
+  const types = { header: 'Accept-Post', list: acceptPost } as const
   return statusOf(error) === 415
-    ? unsupportedMediaType(request.headers['content-type'] ?? '', acceptPost)
+    ? unsupportedMediaType(request.headers['content-type'] ?? '', types)
     : error
 }
 

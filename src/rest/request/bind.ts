@@ -11,7 +11,8 @@ import {
   rivalOf,
   setField,
 } from '../field-path.ts'
-import { acceptedTypes, type BodyFormat } from '../media-type.ts'
+import type { BodyFormat } from '../media-type.ts'
+import { bodyTypes } from './body-types.ts'
 import {
   bindParameters,
   type BrokenRules,
@@ -23,7 +24,7 @@ import { parseQuery } from './query.ts'
 import type { HttpBinding } from '../route/rules.ts'
 import { InvalidText } from './scalar-text.ts'
 import { noSystemParameters, type SystemParameters } from './system-parameters.ts'
-import { derivedMask, deriveMask, jsonPaths } from './update-mask.ts'
+import { derivedMask, deriveMask, jsonPaths, mergePatchPaths, needsMask } from './update-mask.ts'
 import { parseText } from './value.ts'
 
 export interface BindOptions extends ParameterOptions {
@@ -75,7 +76,7 @@ export function compileBinder(binding: HttpBinding, options: BindOptions): Binde
   const bound = new Set(variables.map(({ path }) => protoPath(path)))
   const mask = derivedMask(binding)
   const answer = answerMessage(binding)
-  const readBody = compileBody(input, body, options)
+  const readBody = compileBody(binding, options)
 
   function bindPath(message: Message, values: readonly string[], rules: BrokenRules): void {
     for (let index = 0; index < variables.length; index += 1) {
@@ -106,10 +107,10 @@ export function compileBinder(binding: HttpBinding, options: BindOptions): Binde
     const queryKeys =
       query === '' ? undefined : bindParameters(target, parseQuery(query), options, rules)
     if (rules.size > 0) throw invalidParameters(Object.fromEntries(rules))
-    if (mask)
-      deriveMask(mask, message, () =>
-        formKeys ? [...formKeys.keys()] : jsonPaths(mask.about, text),
-      )
+    if (mask && needsMask(mask, format)) {
+      const paths = format === 'merge-patch' ? mergePatchPaths : jsonPaths
+      deriveMask(mask, message, () => (formKeys ? [...formKeys.keys()] : paths(mask.about, text)))
+    }
     return {
       message,
       system: into,
@@ -137,12 +138,14 @@ function isNothing(text: string, body: string, field: DescField | undefined): bo
   return body === '' || (field?.fieldKind === 'message' && hasFields(field.message))
 }
 
-function compileBody(input: DescMessage, body: string, options: BindOptions) {
+function compileBody(binding: HttpBinding, options: BindOptions) {
+  const { body } = binding
+  const { input } = binding.method
   const field = fieldNamed(input, body)
   const about = body === '*' ? input : field?.fieldKind === 'message' ? field.message : undefined
 
   function readForm(text: string, rules: BrokenRules): ReadBody {
-    if (about === undefined) throw unsupportedMediaType('a form', acceptedTypes)
+    if (about === undefined) throw unsupportedMediaType('a form', bodyTypes(binding))
     const nested = create(about)
     const target = { desc: about, message: nested, closed: '', bound: new Set<string>() }
     const formKeys = bindParameters(target, parseQuery(text), options, rules)

@@ -4,7 +4,7 @@ import type { FastifyReply, FastifyRequest } from 'fastify'
 import { decompressed } from './decompress.ts'
 import { bodyTooLarge, unsupportedMediaType } from '../errors.ts'
 import { refusal } from '../../call/refusal.ts'
-import { acceptedTypes, type BodyFormat, bodyFormat } from '../media-type.ts'
+import { type BodyFormat, bodyFormat, type BodyTypes } from '../media-type.ts'
 
 export interface ReceivedBody {
   bytes: Uint8Array
@@ -21,12 +21,13 @@ export async function receivedBody(
   request: FastifyRequest,
   reply: FastifyReply,
   limit: number,
+  types: BodyTypes,
 ): Promise<ReceivedBody> {
   const bytes = await rawBody(request, reply, limit)
   if (bytes.byteLength === 0) return nothing
   const { 'content-type': type, 'content-encoding': encoding } = request.headers
-  const format = bodyFormat(type)
-  if (format === undefined) throw unsupportedMediaType(type ?? '', acceptedTypes)
+  const format = bodyFormat(type, types)
+  if (format === undefined) throw unsupportedMediaType(type ?? '', types)
   return { format, bytes: await decompressed(bytes, encoding, limit) }
 }
 

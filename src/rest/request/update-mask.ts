@@ -1,28 +1,36 @@
 import { create, type DescField, type DescMessage, type Message } from '@bufbuild/protobuf'
 import { FeatureSet_FieldPresence, type FieldMask, FieldMaskSchema } from '@bufbuild/protobuf/wkt'
 import { isObject } from './body.ts'
+import { malformedBody } from '../errors.ts'
 import { fieldNamed } from '../field-path.ts'
+import type { BodyFormat } from '../media-type.ts'
 import type { HttpBinding } from '../route/rules.ts'
 
 /** Where a PATCH has its mask and the message that the mask is about. */
 interface DerivedMask {
   readonly localName: string
   readonly about: DescMessage
+  /** Whether each field can tell by itself that it is there, so that JSON needs no mask. */
+  readonly isTold: boolean
 }
 
-/**
- * Whether the mask of a method is to be derived from its body when the client gives none: PATCH of a
- * message field beside an `update_mask`, unless each field of that message can tell by itself whether
- * it is there, since then the service sees what was sent.
- */
+/** Where a mask can be derived from the body: PATCH of a message field beside an `update_mask`. */
 export function derivedMask({ method, httpMethod, body }: HttpBinding): DerivedMask | undefined {
   const mask = fieldNamed(method.input, 'update_mask')
   const about = fieldNamed(method.input, body)
   if (httpMethod !== 'PATCH' || about?.fieldKind !== 'message') return undefined
   if (mask?.fieldKind !== 'message' || mask.message.typeName !== FieldMaskSchema.typeName)
     return undefined
-  if (about.message.fields.every(tellsPresence)) return undefined
-  return { localName: mask.localName, about: about.message }
+  const isTold = about.message.fields.every(tellsPresence)
+  return { localName: mask.localName, about: about.message, isTold }
+}
+
+/**
+ * Whether a body of this format needs a mask. A merge patch always does: the null of a field that it
+ * clears is gone from the message.
+ */
+export function needsMask({ isTold }: DerivedMask, format: BodyFormat): boolean {
+  return format === 'merge-patch' || !isTold
 }
 
 /** Fills an absent or empty mask with the paths that the body names. */
@@ -41,7 +49,30 @@ export function deriveMask(
 
 /** The paths of a JSON object's leaves, in proto names: into messages, but not into lists, maps or well-known types. */
 export function jsonPaths(about: DescMessage, text: string): string[] {
-  const paths: string[] = []
+  return leaves(about, text).map(({ path }) => path)
+}
+
+/**
+ * The paths that a merge patch (RFC 7396) changes. An empty object changes nothing. Throws
+ * MALFORMED_BODY for members of a map or of free JSON, which no mask can name.
+ */
+export function mergePatchPaths(about: DescMessage, text: string): string[] {
+  const changed = leaves(about, text).filter(({ value }) => !isEmptyObject(value))
+  for (const { path, value } of changed)
+    if (isObject(value)) {
+      const rule = 'its members cannot be patched one by one; send the whole as application/json'
+      throw malformedBody(`${path}: ${rule}`, { metadata: { [path]: rule } })
+    }
+  return changed.map(({ path }) => path)
+}
+
+interface Leaf {
+  path: string
+  value: unknown
+}
+
+function leaves(about: DescMessage, text: string): Leaf[] {
+  const found: Leaf[] = []
   const pending = [{ desc: about, json: JSON.parse(text || '{}') as unknown, prefix: '' }]
   for (let next = pending.pop(); next; next = pending.pop()) {
     const { desc, json, prefix } = next
@@ -51,12 +82,16 @@ export function jsonPaths(about: DescMessage, text: string): string[] {
       if (field === undefined) continue
       const path = prefix + field.name
       const nested = nestedIn(field)
-      if (nested && isObject(value) && Object.keys(value).length > 0)
+      if (nested && isObject(value) && !isEmptyObject(value))
         pending.push({ desc: nested, json: value, prefix: `${path}.` })
-      else paths.push(path)
+      else found.push({ path, value })
     }
   }
-  return paths
+  return found
+}
+
+function isEmptyObject(value: unknown): boolean {
+  return isObject(value) && Object.keys(value).length === 0
 }
 
 function tellsPresence(field: DescField): boolean {

@@ -19,6 +19,7 @@ const exposedHeaders = [
   'ETag',
   // What refusals say beside their body.
   'Accept-Encoding',
+  'Accept-Patch',
   'Accept-Post',
   'Allow',
   'Retry-After',
