@@ -1,9 +1,9 @@
 import { Code, ConnectError } from '@connectrpc/connect'
 import { BadRequestSchema, ErrorInfoSchema } from '../gen/google/rpc/error_details_pb.ts'
-import { shortenedKey } from '../call/error-bounds.ts'
+import { boundedError, shortenedKey } from '../call/error-bounds.ts'
 import { refusal, type RefusalDetails, rulesByField } from '../call/refusal.ts'
 import { type BodyTypes, commonTypes } from './media-type.ts'
-import { statusOf } from '../call/status.ts'
+import { statusOf, withStatus } from '../call/status.ts'
 import { upperCodeName } from '../text/code-name.ts'
 
 export const routeNotFound = (method: string, path: string): ConnectError =>
@@ -40,6 +40,17 @@ export const unsupportedMediaType = (given: string, { header, list }: BodyTypes)
     `the body's content type is ${given || 'not given'}; accepted are ${list}`,
     { status: 415, headers: { [header]: list } },
   )
+
+/** A condition of the request does not hold, and nothing was changed. */
+export const preconditionFailed = (message: string): ConnectError =>
+  refusal(Code.Aborted, 'PRECONDITION_FAILED', message, { status: 412 })
+
+/** The same of what a method that compares entity tags has thrown: it says ABORTED then (AIP-154). */
+export function asPreconditionFailed(error: ConnectError): ConnectError {
+  if (error.code !== Code.Aborted) return error
+  const { code, rawMessage: message, metadata: headers, details, cause } = error
+  return withStatus(boundedError({ code, message, headers, details, cause }), 412)
+}
 
 /** Names each offending parameter as it was sent, with the rule that it breaks. */
 export function invalidParameters(rules: Record<string, string>): ConnectError {

@@ -3,13 +3,14 @@ import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
 import { type Acceptance, sendAnswer, sendError } from './answer/answer.ts'
 import { unaryCall, type UnaryCall } from '../call/context.ts'
 import {
+  asPreconditionFailed,
   malformedUrl,
   methodNotAllowed,
   notAcceptable,
   restError,
   routeNotFound,
 } from './errors.ts'
-import { applyIfMatch } from './request/if-match.ts'
+import { applyPreconditions } from './request/preconditions.ts'
 import { matchRoute, type MatchResult } from './route/match.ts'
 import { answerCoding, answerType } from './answer/negotiate.ts'
 import { codings } from './codings.ts'
@@ -164,7 +165,7 @@ function call(
   const { bind, invoke, encode, binding, etag } = match.target
   const query = splitUrl(request)[1]
   const { message, system, sent } = bind({ values: match.values, query, body, format })
-  if (etag) applyIfMatch(etag, message, request.headers['if-match'])
+  const conditional = applyPreconditions(etag, message, request)
   const acceptance = accepted(request, system, settings)
   const timeoutMs = clientTimeoutMs(request.headers, settings.maxTimeoutMs)
   const context = unaryCall(binding.method, request, reply, timeoutMs, settings.call)
@@ -175,7 +176,10 @@ function call(
         const json = encode(output, system)
         sendAnswer(request, reply, context, acceptance, { message: output, json, compressFrom })
       },
-      (err: unknown) => sendError(reply, request, restError(err), observer, sent, context),
+      (err: unknown) => {
+        const error = conditional ? asPreconditionFailed(restError(err)) : restError(err)
+        sendError(reply, request, error, observer, sent, context)
+      },
     )
     .catch((err: unknown) => void reply.send(err))
 }

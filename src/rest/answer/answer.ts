@@ -6,12 +6,11 @@ import { compressed } from './compress.ts'
 import type { UnaryCall } from '../../call/context.ts'
 import { jsonBytes } from './encode.ts'
 import { bounded } from '../../call/error-bounds.ts'
-import { errorBody } from '../errors.ts'
+import { errorBody, preconditionFailed } from '../errors.ts'
 import { retryAfterSeconds } from '../../call/refusal.ts'
-import { computedTag, namesTag, quotedTag, weakTag } from './etag.ts'
+import { computedTag, namesState, namesTag, quotedTag, variantTag } from './etag.ts'
 import { mayLeave, mergedVary } from '../../call/headers.ts'
 import { answerType, type AnswerType, type CodingChoice, listsToken } from './negotiate.ts'
-import type { Coding } from '../codings.ts'
 import type { RestObserver } from '../options.ts'
 
 /** What the client accepts, decided before its call is made. */
@@ -41,11 +40,12 @@ export function sendAnswer(
   copyMetadata(request, reply, call)
   vary(reply, 'Accept, Accept-Encoding')
   const coding = isWorth(choice, json, compressFrom) ? choice.coding : undefined
-  if (status === 200 && (request.method === 'GET' || request.method === 'HEAD')) {
-    const tag = givenTag(reply, message, coding) ?? computedTag(json, type, coding)
-    void reply.header('etag', tag)
-    const held = request.headers['if-none-match']
-    if (held !== undefined && namesTag(held, tag)) return void reply.code(304).send()
+  const reads = request.method === 'GET' || request.method === 'HEAD'
+  if (status === 200 && (reads || request.method === 'PATCH')) {
+    const given = givenTag(reply, message) ?? (reads ? computedTag(json) : undefined)
+    const tag = given && variantTag(given, type, coding)
+    if (tag) void reply.header('etag', tag)
+    if (tag && reads && isHeld(request, tag)) return void reply.code(304).send()
   }
   void reply.code(status).header('content-type', type)
   if (coding === undefined) return void reply.serializer(asItIs).send(json)
@@ -65,17 +65,20 @@ function isWorth(choice: CodingChoice, json: string, compressFrom: number): bool
   return !choice.identity || Buffer.byteLength(json) >= compressFrom
 }
 
+/** Whether the client has what it asks for. Throws PRECONDITION_FAILED if it wants only another state. */
+function isHeld({ headers }: FastifyRequest, tag: string): boolean {
+  const { 'if-match': wanted, 'if-none-match': held } = headers
+  if (wanted !== undefined && !namesState(wanted, tag))
+    throw preconditionFailed('If-Match does not name the state of what was asked for')
+  return held !== undefined && namesTag(held, tag)
+}
+
 /** The validator by the handler's own header or by the reply's field `etag` (AIP-154). */
-function givenTag(
-  reply: FastifyReply,
-  message: Message,
-  coding: Coding | undefined,
-): string | undefined {
+function givenTag(reply: FastifyReply, message: Message): string | undefined {
   const header = reply.getHeader('etag')
   const field = 'etag' in message ? message.etag : undefined
   const given = header ?? field
-  const tag = typeof given === 'string' ? quotedTag(given) : undefined
-  return tag && coding ? weakTag(tag) : tag
+  return typeof given === 'string' ? quotedTag(given) : undefined
 }
 
 /**

@@ -1,53 +1,59 @@
 import { hash } from 'node:crypto'
+import { entityTags } from '../../call/entity-tags.ts'
+import { codings, type Coding } from '../codings.ts'
 import type { AnswerType } from './negotiate.ts'
-import type { Coding } from '../codings.ts'
 
-/**
- * A weak validator of one representation: of this text, under this type, in this coding. Weak,
- * since compressing the same text again may give others.
- */
-export function computedTag(text: string, type: AnswerType, coding: Coding | undefined): string {
-  const variant = `${type === 'application/protojson' ? '-protojson' : ''}${coding ? `-${coding}` : ''}`
-  return `W/"${hash('sha1', text, 'base64url')}${variant}"`
+/** The validator of a text that has none of its own. Weak, since nobody says what else may have it. */
+export function computedTag(text: string): string {
+  return `W/"${hash('sha1', text, 'base64url')}"`
 }
 
 /** The validator that a service gave, in the form of the header (AIP-154 has it quoted or not). */
 export function quotedTag(value: string): string | undefined {
-  const opaque = opaqueOf(value)
-  if (opaque !== undefined && value.endsWith(`"${opaque}"`)) return value
-  return isOpaque(value) ? `"${value}"` : undefined
+  const [tag] = entityTags(value) ?? []
+  if (tag === value) return value
+  const quoted = `"${value}"`
+  return entityTags(quoted)?.[0] === quoted ? quoted : undefined
 }
 
-/** The same validator for a coded body, which may not share a strong one (RFC 9110, 8.8.3.3). */
-export function weakTag(tag: string): string {
-  return tag.startsWith('W/') ? tag : `W/${tag}`
+/**
+ * The same validator for one representation: under this type, in this coding. Each has one of its
+ * own, as strong ones must (RFC 9110, 8.8.3.3).
+ */
+export function variantTag(tag: string, type: AnswerType, coding: Coding | undefined): string {
+  const variant = `${type === 'application/protojson' ? ';protojson' : ''}${coding ? `;${coding}` : ''}`
+  return variant === '' ? tag : `${tag.slice(0, -1)}${variant}"`
+}
+
+const variants = new RegExp(`(?:;protojson)?(?:;(?:${codings.join('|')}))?"$`)
+
+/** The validator that the service gave, of one that variantTag made of it. */
+export function stateTag(tag: string): string {
+  return tag.replace(variants, '"')
 }
 
 /** Whether If-None-Match names the tag, by weak comparison; `*` names every one. */
 export function namesTag(ifNoneMatch: string, tag: string): boolean {
   if (ifNoneMatch.trim() === '*') return true
   const wanted = opaqueOf(tag)
-  let at = 0
-  for (;;) {
-    const open = ifNoneMatch.indexOf('"', at)
-    const close = ifNoneMatch.indexOf('"', open + 1)
-    if (open === -1 || close === -1) return false
-    if (ifNoneMatch.slice(open + 1, close) === wanted) return true
-    at = close + 1
-  }
+  return entityTags(ifNoneMatch)?.some((each) => opaqueOf(each) === wanted) ?? false
 }
 
-/** What stands between the quotes; undefined where there are none. */
-function opaqueOf(tag: string): string | undefined {
-  const start = tag.startsWith('W/') ? 3 : 1
-  const quoted = tag[start - 1] === '"' && tag.length > start && tag.endsWith('"')
-  return quoted && isOpaque(tag.slice(start, -1)) ? tag.slice(start, -1) : undefined
+/**
+ * Whether If-Match names the state that the tag is of, by strong comparison; `*` names every one.
+ * Of which representation of that state the client has the tag does not matter.
+ */
+export function namesState(ifMatch: string, tag: string): boolean {
+  if (ifMatch.trim() === '*') return true
+  if (isWeak(tag)) return false
+  const wanted = stateTag(tag)
+  return entityTags(ifMatch)?.some((each) => stateTag(each) === wanted) ?? false
 }
 
-function isOpaque(text: string): boolean {
-  for (let at = 0; at < text.length; at += 1) {
-    const code = text.charCodeAt(at)
-    if (code < 0x21 || code === 0x22 || code === 0x7f || code > 0xff) return false
-  }
-  return true
+function isWeak(tag: string): boolean {
+  return tag.startsWith('W/')
+}
+
+function opaqueOf(tag: string): string {
+  return isWeak(tag) ? tag.slice(2) : tag
 }

@@ -45,7 +45,7 @@ test('a GET has a validator of its own for each representation', async (t) => {
     await tagOf({}, '/v1/plain/1?$fields=text&$prettyPrint=1'),
   ]
   t.equal(new Set(tags).size, tags.length)
-  for (const tag of tags) t.match(tag, /^W\/"[\w-]+"$/)
+  for (const tag of tags) t.match(tag, /^W\/"[\w-]+(?:;\w+)?"$/)
   t.equal(await tagOf({}), tags[0], 'which is the same for the same answer')
 })
 
@@ -88,9 +88,11 @@ test('headers of the handler stay on a 304', async (t) => {
   t.equal(answer.headers['cache-control'], 'max-age=60')
 })
 
-test("a reply's own etag is its validator, weak where the answer is compressed", async (t) => {
+test("a reply's own etag is its validator, marked where the answer is another representation", async (t) => {
   t.equal(await tagOf({}, '/v1/docs/1'), '"v7"')
-  t.equal(await tagOf({ 'accept-encoding': 'gzip' }, '/v1/docs/1'), 'W/"v7"')
+  t.equal(await tagOf({ 'accept-encoding': 'gzip' }, '/v1/docs/1'), '"v7;gzip"')
+  const both = { accept: 'application/protojson', 'accept-encoding': 'br' }
+  t.equal(await tagOf(both, '/v1/docs/1'), '"v7;protojson;br"')
   const app = serve({ doc: () => create(schema.message('Doc'), { etag: '"q"' }) })
   t.equal((await app.inject('/v1/docs/1')).headers.etag, '"q"')
   const header = serve({
@@ -109,9 +111,37 @@ test('an etag that no header could carry is replaced', async (t) => {
   t.match(answer.headers.etag, /^W\/"/)
 })
 
-test('only GET and HEAD are conditional', async (t) => {
-  const headers = { 'if-none-match': '*' }
-  const answer = await serve().inject({ method: 'PUT', url: '/v1/docs/1', payload: {}, headers })
+test('a GET with If-Match is answered only if it names the state, whatever the representation', async (t) => {
+  const app = serve()
+  const cases: [url: string, ifMatch: string, status: number][] = [
+    ['/v1/docs/1', '"v7"', 200],
+    ['/v1/docs/1', '"x", "v7;gzip"', 200],
+    ['/v1/docs/1', '*', 200],
+    ['/v1/docs/1', 'W/"v7"', 412],
+    ['/v1/docs/1', '"v8"', 412],
+    ['/v1/plain/1', await tagOf({}), 412],
+    ['/v1/plain/1', '*', 200],
+    ['/v1/docs/1', 'v7', 400],
+  ]
+  for (const [url, ifMatch, status] of cases)
+    for (const method of ['GET', 'HEAD'] as const) {
+      const answer = await app.inject({ method, url, headers: { 'if-match': ifMatch } })
+      t.equal(answer.statusCode, status, `${method} ${url} ${ifMatch}`)
+    }
+  const failed = await app.inject({ url: '/v1/docs/1', headers: { 'if-match': '"v8"' } })
+  t.match(failed.json(), { code: 412, reason: 'PRECONDITION_FAILED' })
+})
+
+test('dates are no conditions, since no answer has Last-Modified', async (t) => {
+  const date = 'Thu, 01 Jan 1970 00:00:00 GMT'
+  const headers = { 'if-modified-since': new Date().toUTCString(), 'if-unmodified-since': date }
+  const answer = await serve().inject({ url: '/v1/docs/1', headers })
+  t.equal(answer.statusCode, 200)
+  t.equal(answer.headers['last-modified'], undefined)
+})
+
+test('only GET, HEAD and PATCH tell a validator', async (t) => {
+  const answer = await serve().inject({ method: 'PUT', url: '/v1/docs/1', payload: {} })
   t.equal(answer.statusCode, 200)
   t.equal(answer.headers.etag, undefined)
 })

@@ -377,17 +377,3 @@ test('an absent update mask is derived from what the body of a PATCH names', asy
   })
   t.strictSame(await patch('/v1/optional/1', { name: 'x' }), { id: '1', thing: { name: 'x' } })
 })
-
-test('If-Match fills the etag of the request, for the method to compare', async (t) => {
-  const headers = { 'if-match': '"7"' }
-  t.strictSame(await bound({ url: '/v1/things/a', headers }), { name: 'a', etag: '"7"' })
-  t.strictSame(await bound({ url: '/v1/things/a', headers: { 'if-match': '*' } }), { name: 'a' })
-  t.match(
-    await bound({ url: '/v1/things/a?etag=x', headers }),
-    parameterError({ 'if-match': String as never }),
-  )
-  const { app, seen } = serveRecorded(schema)
-  const payload = { nick: 'n' }
-  await app.inject({ method: 'PATCH', url: '/v1/things/1', payload, headers })
-  t.match(seen, [{ thing: { nick: 'n', etag: '"7"' } }])
-})
