@@ -1,3 +1,4 @@
+import { hash } from 'node:crypto'
 import type { ErrorReason } from '../gen/api/errors/v1/error_reason_pb.ts'
 import { DomainError, type FieldViolation, invalidInput, type ReasonOf } from './error.ts'
 
@@ -20,6 +21,9 @@ export interface UserFields {
 
 export type NewUser = UserFields & { createdAt: Date }
 
+/** Looks at a user as a write will find it, and throws to forbid the write. */
+export type UserCheck = (user: User) => void
+
 /** What a list reads: the users after an id, or a window counted in rows from the start. */
 type UserWindow = { after: bigint; limit: number } | { offset: number; limit: number }
 
@@ -35,10 +39,18 @@ export interface UserRepo {
   list(window: UserWindow, signal: AbortSignal): Promise<User[]>
   /** Exact while the table is small, else some seconds old at most. */
   count(signal: AbortSignal): Promise<number>
-  /** Changes the given fields and gives the user as this change left it; undefined when there is none. */
-  update(id: bigint, changes: Partial<UserFields>, signal: AbortSignal): Promise<User | undefined>
-  /** Gives whether there was such a user. */
-  delete(id: bigint, signal: AbortSignal): Promise<boolean>
+  /**
+   * Changes the given fields and gives the user as this change left it; undefined when there is none.
+   * Nothing changes the user between `check` and the change, and what `check` throws is thrown.
+   */
+  update(
+    id: bigint,
+    changes: Partial<UserFields>,
+    signal: AbortSignal,
+    check?: UserCheck,
+  ): Promise<User | undefined>
+  /** Gives whether there was such a user. `check` as in an update. */
+  delete(id: bigint, signal: AbortSignal, check?: UserCheck): Promise<boolean>
 }
 
 /** What to list: the users after an id (keyset), or a page counted from 1. `size` 0 means the default. */
@@ -90,15 +102,45 @@ export function userUsecase(repo: UserRepo, now: () => Date) {
       return { users, total, next: rows.length > size ? users.at(-1)?.id : undefined }
     },
 
-    /** Fails with USER_NOT_FOUND and USER_ALREADY_EXISTS. */
-    async update(id: bigint, changes: Partial<UserFields>, signal: AbortSignal): Promise<User> {
-      return (await repo.update(id, normalized(changes), signal)) ?? notFound(id)
+    /**
+     * Fails with USER_NOT_FOUND and USER_ALREADY_EXISTS, and with PRECONDITION_FAILED when `tags` are
+     * given and the user's is none of them.
+     */
+    async update(
+      id: bigint,
+      changes: Partial<UserFields>,
+      signal: AbortSignal,
+      tags?: readonly string[],
+    ): Promise<User> {
+      const check = tags && tagIsOneOf(tags)
+      return (await repo.update(id, normalized(changes), signal, check)) ?? notFound(id)
     },
 
-    /** Fails with USER_NOT_FOUND. */
-    async delete(id: bigint, signal: AbortSignal): Promise<void> {
-      if (!(await repo.delete(id, signal))) notFound(id)
+    /** Fails with USER_NOT_FOUND, and with PRECONDITION_FAILED as an update. */
+    async delete(id: bigint, signal: AbortSignal, tags?: readonly string[]): Promise<void> {
+      if (!(await repo.delete(id, signal, tags && tagIsOneOf(tags)))) notFound(id)
     },
+  }
+}
+
+// 132 bits: no two states of users meet by chance.
+const tagLength = 22
+
+/** Names the state of a user: equal for equal fields, whatever process or database gives them. */
+export function userTag({ id, name, email, phone, createdAt }: User): string {
+  const state = JSON.stringify([String(id), name, email, phone, createdAt.getTime()])
+  return hash('sha256', state, 'base64url').slice(0, tagLength)
+}
+
+function tagIsOneOf(tags: readonly string[]): UserCheck {
+  return function check(user) {
+    if (tags.includes(userTag(user))) return
+    throw new DomainError<Reason>({
+      kind: 'aborted',
+      reason: 'PRECONDITION_FAILED',
+      message: `the user ${user.id} is not in the state that the etag names`,
+      metadata: { user_id: String(user.id) },
+    })
   }
 }
 

@@ -16,12 +16,16 @@ type OnConnection<Repo> = {
  * The statements of the users table on one connection; each is built once. A method of the repository
  * is one statement, except for those that are made of other ones here.
  */
-export interface UserQueries extends OnConnection<Omit<UserRepo, 'list' | 'update'>> {
+export interface UserQueries extends OnConnection<Omit<UserRepo, 'list' | 'update' | 'delete'>> {
   insertMany(users: NewUser[]): Promise<void>
   after(id: bigint, limit: number): Promise<User[]>
   window(offset: number, limit: number): Promise<User[]>
+  /** As `find`, of a row that until the end of the transaction only this one can change. */
+  lock(id: bigint): Promise<User | undefined>
   /** Gives whether there was a row. */
   update(id: bigint, changes: Partial<UserFields>): Promise<boolean>
+  /** Gives whether there was a row. */
+  delete(id: bigint): Promise<boolean>
 }
 
 /**

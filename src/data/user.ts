@@ -1,8 +1,9 @@
 import { DomainError, type ReasonOf } from '../biz/error.ts'
-import type { UserRepo } from '../biz/user.ts'
+import type { UserCheck, UserRepo } from '../biz/user.ts'
 import type { ErrorReason } from '../gen/api/errors/v1/error_reason_pb.ts'
 import type { Database } from './database.ts'
 import { UniqueViolation } from './error.ts'
+import type { UserQueries } from './queries.ts'
 import type { Reads } from './read-replica.ts'
 import { sharedTotal, type TotalOptions } from './total.ts'
 
@@ -26,15 +27,28 @@ export function userRepo(db: Database, total: TotalOptions, reads: Reads = db): 
       ),
     count: sharedTotal((signal) => reads.use(signal, ({ users }) => users.count()), total),
     // The read sees this update and no later one, because the transaction still holds the row.
-    update: (id, changes, signal) =>
+    update: (id, changes, signal, check) =>
       uniqueEmail(
         changes.email ?? '',
-        db.tx(signal, async ({ users }) =>
-          (await users.update(id, changes)) ? users.find(id) : undefined,
-        ),
+        db.tx(signal, async ({ users }) => {
+          if (check && !(await passes(users, id, check))) return undefined
+          return (await users.update(id, changes)) ? users.find(id) : undefined
+        }),
       ),
-    delete: (id, signal) => db.use(signal, ({ users }) => users.delete(id)),
+    delete: (id, signal, check) =>
+      check === undefined
+        ? db.use(signal, ({ users }) => users.delete(id))
+        : db.tx(signal, async ({ users }) =>
+            (await passes(users, id, check)) ? users.delete(id) : false,
+          ),
   }
+}
+
+/** Locks the row for the write that follows, and has it checked; false where there is none. */
+async function passes(users: UserQueries, id: bigint, check: UserCheck): Promise<boolean> {
+  const found = await users.lock(id)
+  if (found) check(found)
+  return found !== undefined
 }
 
 async function uniqueEmail<T>(email: string, write: Promise<T>): Promise<T> {

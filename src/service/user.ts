@@ -1,5 +1,6 @@
 import type { ServiceImpl } from '@connectrpc/connect'
 import type {
+  DeleteUserRequest,
   GetUserReply,
   ListUsersRequest,
   UpdateUserRequest,
@@ -7,6 +8,7 @@ import type {
 } from '../gen/api/user/v1/user_pb.ts'
 import { GetUserReplySchema } from '../gen/api/user/v1/user_pb.ts'
 import { create } from '@bufbuild/protobuf'
+import { entityTags } from '../call/entity-tags.ts'
 import { type FieldViolation, maxNamed } from '../biz/error.ts'
 import {
   clearedField,
@@ -14,6 +16,7 @@ import {
   type User as DomainUser,
   type UserFields,
   type UserQuery,
+  userTag,
   type UserUsecase,
 } from '../biz/user.ts'
 import { decodePageToken, encodePageToken } from './page-token.ts'
@@ -22,7 +25,8 @@ import { decodePageToken, encodePageToken } from './page-token.ts'
 export function userService(users: UserUsecase): ServiceImpl<typeof User> {
   return {
     async createUser({ name, email, phone }, { signal }) {
-      return users.create({ name, email, phone }, signal)
+      const user = await users.create({ name, email, phone }, signal)
+      return { id: user.id, name: user.name, email: user.email, etag: etagOf(user) }
     },
     async getUser({ id }, { signal }) {
       return toReply(await users.get(id, signal))
@@ -36,18 +40,35 @@ export function userService(users: UserUsecase): ServiceImpl<typeof User> {
       }
     },
     async updateUser(request, { signal }) {
-      return toReply(await users.update(request.id, toChanges(request), signal))
+      const changes = toChanges(request)
+      return toReply(await users.update(request.id, changes, signal, toTags(request)))
     },
-    async deleteUser({ id }, { signal }) {
-      await users.delete(id, signal)
+    async deleteUser(request, { signal }) {
+      await users.delete(request.id, signal, toTags(request))
       return {}
     },
   }
 }
 
-function toReply({ id, name, email, phone, createdAt }: DomainUser): GetUserReply {
-  const seconds = BigInt(Math.floor(createdAt.getTime() / 1000))
-  return create(GetUserReplySchema, { id, name, email, phone, createdAt: seconds })
+function toReply(user: DomainUser): GetUserReply {
+  const { id, name, email, phone } = user
+  const createdAt = BigInt(Math.floor(user.createdAt.getTime() / 1000))
+  return create(GetUserReplySchema, { id, name, email, phone, createdAt, etag: etagOf(user) })
+}
+
+/** The tag of a user's state as an entity tag of HTTP, a strong one. */
+function etagOf(user: DomainUser): string {
+  return `"${userTag(user)}"`
+}
+
+/** The tags of which the user must have one; undefined where any state will do. */
+function toTags({ etag }: UpdateUserRequest | DeleteUserRequest): string[] | undefined {
+  if (etag === undefined) return undefined
+  const given = entityTags(etag)
+  if (given === undefined)
+    throw invalid('etag', 'must be the etag of a reply with its quotes, or several split by commas')
+  // A weak tag keeps its W/ and a quote, which no tag of a user has.
+  return given.map((tag) => tag.slice(1, -1))
 }
 
 function toQuery({ page, pageSize, pageToken }: ListUsersRequest): UserQuery {

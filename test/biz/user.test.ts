@@ -5,6 +5,7 @@ import {
   type User,
   type UserPage,
   type UserRepo,
+  userTag,
   userUsecase,
 } from '../../src/biz/user.ts'
 
@@ -102,6 +103,49 @@ test('a missing user is not_found with its id, for get, update and delete', asyn
   t.match(await t.rejects(users.get(7n, signal)), refusal)
   t.match(await t.rejects(users.update(7n, { name: 'x' }, signal)), refusal)
   t.match(await t.rejects(users.delete(7n, signal)), refusal)
+})
+
+test('a tag names the state of a user: equal for equal fields, another for each other one', async (t) => {
+  const others: Partial<User>[] = [
+    {},
+    { id: 2n },
+    { name: 'B' },
+    { email: 'b@example.org' },
+    { phone: '1' },
+    { createdAt: new Date(at.getTime() + 1) },
+    { name: 'Ada","ada@example.org', email: '' },
+  ]
+  const tags = others.map((fields) => userTag({ ...ada, ...fields }))
+  t.equal(new Set(tags).size, tags.length)
+  t.equal(userTag({ ...ada, createdAt: new Date(at) }), tags[0])
+  for (const tag of tags) t.match(tag, /^[\w-]{22}$/)
+})
+
+test('a write with tags is made only if the user has one of them when it is made', async (t) => {
+  const passed: (User | undefined)[] = []
+  const users = usecase({
+    async update(id, _changes, _signal, check) {
+      check?.(ada)
+      passed.push(ada)
+      return { ...ada, id }
+    },
+    async delete(_id, _signal, check) {
+      check?.(ada)
+      return passed.push(ada) > 0
+    },
+  })
+  const tags = ['other', userTag(ada)]
+  await users.update(1n, { name: 'B' }, signal, tags)
+  await users.delete(1n, signal, tags)
+  await users.update(1n, { name: 'B' }, signal)
+  await users.delete(1n, signal)
+  t.equal(passed.length, 4)
+  const refusal = { kind: 'aborted', reason: 'PRECONDITION_FAILED', metadata: { user_id: '1' } }
+  for (const none of [['other'], [], [userTag({ ...ada, name: 'B' })]]) {
+    t.match(await t.rejects(users.update(1n, { name: 'B' }, signal, none)), refusal)
+    t.match(await t.rejects(users.delete(1n, signal, none)), refusal)
+  }
+  t.equal(passed.length, 4)
 })
 
 test('a page has 20 users unless asked, and 100 at most', async (t) => {

@@ -106,6 +106,43 @@ export function repoContract(
     t.ok(last && writes.some((write) => isDeepStrictEqual(write, triple(last))), inspect(last))
   })
 
+  suite('a write whose check throws changes nothing and fails with that', async (t, _a, repo) => {
+    const user = newUser()
+    const id = await repo.insert(user, signal)
+    const refused = new DomainError({ kind: 'aborted', reason: 'NO', message: 'no' })
+    const seen: unknown[] = []
+    function check(found: unknown): never {
+      seen.push(found)
+      throw refused
+    }
+    t.equal(await failure(repo.update(id, { name: 'B' }, signal, check)), refused)
+    t.equal(await failure(repo.delete(id, signal, check)), refused)
+    t.strictSame(seen, [
+      { id, ...user },
+      { id, ...user },
+    ])
+    t.equal(await repo.update(id + 1n, { name: 'B' }, signal, check), undefined)
+    t.equal(await repo.delete(id + 1n, signal, check), false)
+    t.equal(seen.length, 2, 'nobody is there to check')
+    t.strictSame(await repo.find(id, signal), { id, ...user })
+  })
+
+  suite('of 40 concurrent writes that want the same state one succeeds', async (t, _a, repo) => {
+    const id = await repo.insert(newUser({ name: 'first' }), signal)
+    const refused = new DomainError({ kind: 'aborted', reason: 'NO', message: 'no' })
+    function check({ name }: UserFields): void {
+      if (name !== 'first') throw refused
+    }
+    const results = await Promise.allSettled(
+      Array.from({ length: 40 }, (_, i) => repo.update(id, { name: `n${i}` }, signal, check)),
+    )
+    const [winner, ...others] = results.filter(({ status }) => status === 'fulfilled')
+    t.ok(winner)
+    t.equal(others.length, 0)
+    for (const result of results) if (result.status === 'rejected') t.equal(result.reason, refused)
+    t.equal(await repo.delete(id, signal, ({ name }) => t.not(name, 'first')), true)
+  })
+
   suite('updates that want each other’s addresses end without a deadlock', async (t, _a, repo) => {
     const ids = [await repo.insert(newUser(), signal), await repo.insert(newUser(), signal)]
     const emails = ['swap-a@example.org', 'swap-b@example.org']

@@ -1,7 +1,13 @@
 import { inspect } from 'node:util'
 import { ConnectError, createClient, createRouterTransport } from '@connectrpc/connect'
 import { test } from 'tap'
-import type { User as DomainUser, UserFields, UserQuery, UserUsecase } from '../../src/biz/user.ts'
+import {
+  type User as DomainUser,
+  type UserFields,
+  type UserQuery,
+  userTag,
+  type UserUsecase,
+} from '../../src/biz/user.ts'
 import { type GetUserReply, User } from '../../src/gen/api/user/v1/user_pb.ts'
 import { ErrorInfoSchema } from '../../src/gen/google/rpc/error_details_pb.ts'
 import { errors } from '../../src/server/interceptor/errors.ts'
@@ -19,18 +25,22 @@ const ada: DomainUser = {
 function service(user = ada) {
   const updates: Partial<UserFields>[] = []
   const queries: UserQuery[] = []
+  const conditions: (readonly string[] | undefined)[] = []
   const usecase: Partial<UserUsecase> = {
     create: async (fields) => ({ ...user, ...fields, id: 9n, name: `stored ${fields.name}` }),
     get: async (id) => ({ ...user, id }),
-    async update(id, changes) {
+    async update(id, changes, _signal, tags) {
       updates.push(changes)
+      conditions.push(tags)
       return { ...user, ...changes, id }
     },
     async list(query) {
       queries.push(query)
       return { users: [], total: 0, next: 'after' in query ? undefined : 2n ** 63n - 2n }
     },
-    delete: async () => undefined,
+    async delete(_id, _signal, tags) {
+      conditions.push(tags)
+    },
   }
   const transport = createRouterTransport(
     (router) => router.service(User, userService(usecase as UserUsecase)),
@@ -38,7 +48,7 @@ function service(user = ada) {
       router: { interceptors: [errors] },
     },
   )
-  return { client: createClient(User, transport), updates, queries }
+  return { client: createClient(User, transport), updates, queries, conditions }
 }
 
 async function fields(work: Promise<unknown>): Promise<Record<string, string>> {
@@ -140,6 +150,37 @@ test('a reply has the whole user, with created_at in whole seconds', async (t) =
 test('a time before 1970 is rounded down like any other', async (t) => {
   const { client } = service({ ...ada, createdAt: new Date(-1) })
   t.equal((await client.getUser({ id: 1n })).createdAt, -1n)
+})
+
+test('every reply with a user has its etag, in quotes', async (t) => {
+  const { client } = service()
+  const etag = `"${userTag({ ...ada, id: 5n })}"`
+  t.equal((await client.getUser({ id: 5n })).etag, etag)
+  const changed = await client.updateUser({ id: 5n, user: { name: 'B' } })
+  t.equal(changed.etag, `"${userTag({ ...ada, id: 5n, name: 'B' })}"`)
+  const fields = { name: 'B', email: 'b@example.org', phone: '1' }
+  const { etag: created } = await client.createUser(fields)
+  t.equal(created, `"${userTag({ ...ada, ...fields, id: 9n, name: 'stored B' })}"`)
+})
+
+test('the etags of a request are the tags that the use case is to compare', async (t) => {
+  const { client, conditions } = service()
+  const user = { name: 'B' }
+  for (const etag of [undefined, '"a"', '"a", "b"', 'W/"a"']) {
+    await client.updateUser({ id: 1n, user, ...(etag !== undefined && { etag }) })
+    await client.deleteUser({ id: 1n, ...(etag !== undefined && { etag }) })
+  }
+  const expected = [undefined, ['a'], ['a', 'b'], ['/"a']]
+  t.strictSame(
+    conditions,
+    expected.flatMap((tags) => [tags, tags]),
+  )
+  for (const etag of ['', 'a', '*', '"a" "b"']) {
+    const rule = 'must be the etag of a reply with its quotes, or several split by commas'
+    t.strictSame(await fields(client.updateUser({ id: 1n, user, etag })), { etag: rule })
+    t.strictSame(await fields(client.deleteUser({ id: 1n, etag })), { etag: rule })
+  }
+  t.equal(conditions.length, 8)
 })
 
 test('a new user is answered as it was stored', async (t) => {

@@ -30,6 +30,10 @@ export function mysqlUserQueries(
       const [user] = await statements.find.execute({ id: userId })
       return user
     },
+    async lock(userId) {
+      const [user] = await statements.lock.execute({ id: userId })
+      return user
+    },
     async after(userId, rows) {
       return statements.after.execute({ id: userId, limit: rows })
     },
@@ -86,6 +90,7 @@ function buildStatements(db: MySql2Database) {
       })
       .prepare(),
     find: db.select(columns).from(users).where(eq(users.id, id)).prepare(),
+    lock: db.select(columns).from(users).where(eq(users.id, id)).for('update').prepare(),
     after: db
       .select(columns)
       .from(users)

@@ -22,6 +22,10 @@ export function sqliteUserQueries(execute: AsyncRemoteCallback): UserQueries {
     async find(userId) {
       return statements.find.get({ id: userId })
     },
+    // Whoever writes to the file waits for the end of this transaction.
+    async lock(userId) {
+      return statements.find.get({ id: userId })
+    },
     async after(userId, rows) {
       return statements.after.all({ id: userId, limit: rows })
     },

@@ -14,7 +14,7 @@ import type { Message } from "@bufbuild/protobuf";
  * Describes the file api/user/v1/user.proto.
  */
 export const file_api_user_v1_user: GenFile = /*@__PURE__*/
-  fileDesc("ChZhcGkvdXNlci92MS91c2VyLnByb3RvEgthcGkudXNlci52MSLFAgoRQ3JlYXRlVXNlclJlcXVlc3QSgwEKBG5hbWUYASABKAlCdbpIcroBbwoJdXNlci5uYW1lEixtdXN0IGhhdmUgMSB0byAxMDAgY2hhcmFjdGVycyBhZnRlciB0cmltbWluZxo0dGhpcy50cmltKCkuc2l6ZSgpID49IDEgJiYgdGhpcy50cmltKCkuc2l6ZSgpIDw9IDEwMBIZCgVlbWFpbBgCIAEoCUIKukgHcgUY/gFgARKOAQoFcGhvbmUYAyABKAlCf7pIfLoBeQoKdXNlci5waG9uZRJDbXVzdCBiZSBlbXB0eSwgb3IgMyB0byAzMiBjaGFyYWN0ZXJzIG9mIGRpZ2l0cywgc3BhY2UgYW5kICsgLSAoICkgLhomdGhpcy5tYXRjaGVzKCdeKFswLTkgKygpLi1dezMsMzJ9KT8kJykiOgoPQ3JlYXRlVXNlclJlcGx5EgoKAmlkGAEgASgDEgwKBG5hbWUYAiABKAkSDQoFZW1haWwYAyABKAkiJQoOR2V0VXNlclJlcXVlc3QSEwoCaWQYASABKANCB7pIBCICIAAiWgoMR2V0VXNlclJlcGx5EgoKAmlkGAEgASgDEgwKBG5hbWUYAiABKAkSDQoFZW1haWwYAyABKAkSDQoFcGhvbmUYBCABKAkSEgoKY3JlYXRlZF9hdBgFIAEoAyJZChBMaXN0VXNlcnNSZXF1ZXN0EhUKBHBhZ2UYASABKAVCB7pIBBoCKAASGgoJcGFnZV9zaXplGAIgASgFQge6SAQaAigAEhIKCnBhZ2VfdG9rZW4YAyABKAkiYgoOTGlzdFVzZXJzUmVwbHkSKAoFdXNlcnMYASADKAsyGS5hcGkudXNlci52MS5HZXRVc2VyUmVwbHkSDQoFdG90YWwYAiABKAUSFwoPbmV4dF9wYWdlX3Rva2VuGAMgASgJIoABChFVcGRhdGVVc2VyUmVxdWVzdBITCgJpZBgBIAEoA0IHukgEIgIgABIlCgR1c2VyGAIgASgLMhcuYXBpLnVzZXIudjEuVXNlckZpZWxkcxIvCgt1cGRhdGVfbWFzaxgDIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5GaWVsZE1hc2si6gIKClVzZXJGaWVsZHMSiAEKBG5hbWUYASABKAlCdbpIcroBbwoJdXNlci5uYW1lEixtdXN0IGhhdmUgMSB0byAxMDAgY2hhcmFjdGVycyBhZnRlciB0cmltbWluZxo0dGhpcy50cmltKCkuc2l6ZSgpID49IDEgJiYgdGhpcy50cmltKCkuc2l6ZSgpIDw9IDEwMEgAiAEBEh4KBWVtYWlsGAIgASgJQgq6SAdyBRj+AWABSAGIAQESkwEKBXBob25lGAMgASgJQn+6SHy6AXkKCnVzZXIucGhvbmUSQ211c3QgYmUgZW1wdHksIG9yIDMgdG8gMzIgY2hhcmFjdGVycyBvZiBkaWdpdHMsIHNwYWNlIGFuZCArIC0gKCApIC4aJnRoaXMubWF0Y2hlcygnXihbMC05ICsoKS4tXXszLDMyfSk/JCcpSAKIAQFCBwoFX25hbWVCCAoGX2VtYWlsQggKBl9waG9uZSIoChFEZWxldGVVc2VyUmVxdWVzdBITCgJpZBgBIAEoA0IHukgEIgIgADLtAwoEVXNlchJgCgpDcmVhdGVVc2VyEh4uYXBpLnVzZXIudjEuQ3JlYXRlVXNlclJlcXVlc3QaHC5hcGkudXNlci52MS5DcmVhdGVVc2VyUmVwbHkiFILT5JMCDjoBKiIJL3YxL3VzZXJzElwKB0dldFVzZXISGy5hcGkudXNlci52MS5HZXRVc2VyUmVxdWVzdBoZLmFwaS51c2VyLnYxLkdldFVzZXJSZXBseSIZkAIBgtPkkwIQEg4vdjEvdXNlcnMve2lkfRJdCglMaXN0VXNlcnMSHS5hcGkudXNlci52MS5MaXN0VXNlcnNSZXF1ZXN0GhsuYXBpLnVzZXIudjEuTGlzdFVzZXJzUmVwbHkiFJACAYLT5JMCCxIJL3YxL3VzZXJzEmUKClVwZGF0ZVVzZXISHi5hcGkudXNlci52MS5VcGRhdGVVc2VyUmVxdWVzdBoZLmFwaS51c2VyLnYxLkdldFVzZXJSZXBseSIcgtPkkwIWOgR1c2VyMg4vdjEvdXNlcnMve2lkfRJfCgpEZWxldGVVc2VyEh4uYXBpLnVzZXIudjEuRGVsZXRlVXNlclJlcXVlc3QaFi5nb29nbGUucHJvdG9idWYuRW1wdHkiGZACAoLT5JMCECoOL3YxL3VzZXJzL3tpZH1iBnByb3RvMw", [file_buf_validate_validate, file_google_api_annotations, file_google_protobuf_empty, file_google_protobuf_field_mask]);
+  fileDesc("ChZhcGkvdXNlci92MS91c2VyLnByb3RvEgthcGkudXNlci52MSLFAgoRQ3JlYXRlVXNlclJlcXVlc3QSgwEKBG5hbWUYASABKAlCdbpIcroBbwoJdXNlci5uYW1lEixtdXN0IGhhdmUgMSB0byAxMDAgY2hhcmFjdGVycyBhZnRlciB0cmltbWluZxo0dGhpcy50cmltKCkuc2l6ZSgpID49IDEgJiYgdGhpcy50cmltKCkuc2l6ZSgpIDw9IDEwMBIZCgVlbWFpbBgCIAEoCUIKukgHcgUY/gFgARKOAQoFcGhvbmUYAyABKAlCf7pIfLoBeQoKdXNlci5waG9uZRJDbXVzdCBiZSBlbXB0eSwgb3IgMyB0byAzMiBjaGFyYWN0ZXJzIG9mIGRpZ2l0cywgc3BhY2UgYW5kICsgLSAoICkgLhomdGhpcy5tYXRjaGVzKCdeKFswLTkgKygpLi1dezMsMzJ9KT8kJykiVgoPQ3JlYXRlVXNlclJlcGx5EgoKAmlkGAEgASgDEgwKBG5hbWUYAiABKAkSDQoFZW1haWwYAyABKAkSEQoEZXRhZxgEIAEoCUgAiAEBQgcKBV9ldGFnIiUKDkdldFVzZXJSZXF1ZXN0EhMKAmlkGAEgASgDQge6SAQiAiAAInYKDEdldFVzZXJSZXBseRIKCgJpZBgBIAEoAxIMCgRuYW1lGAIgASgJEg0KBWVtYWlsGAMgASgJEg0KBXBob25lGAQgASgJEhIKCmNyZWF0ZWRfYXQYBSABKAMSEQoEZXRhZxgGIAEoCUgAiAEBQgcKBV9ldGFnIlkKEExpc3RVc2Vyc1JlcXVlc3QSFQoEcGFnZRgBIAEoBUIHukgEGgIoABIaCglwYWdlX3NpemUYAiABKAVCB7pIBBoCKAASEgoKcGFnZV90b2tlbhgDIAEoCSJiCg5MaXN0VXNlcnNSZXBseRIoCgV1c2VycxgBIAMoCzIZLmFwaS51c2VyLnYxLkdldFVzZXJSZXBseRINCgV0b3RhbBgCIAEoBRIXCg9uZXh0X3BhZ2VfdG9rZW4YAyABKAkinAEKEVVwZGF0ZVVzZXJSZXF1ZXN0EhMKAmlkGAEgASgDQge6SAQiAiAAEiUKBHVzZXIYAiABKAsyFy5hcGkudXNlci52MS5Vc2VyRmllbGRzEi8KC3VwZGF0ZV9tYXNrGAMgASgLMhouZ29vZ2xlLnByb3RvYnVmLkZpZWxkTWFzaxIRCgRldGFnGAQgASgJSACIAQFCBwoFX2V0YWci6gIKClVzZXJGaWVsZHMSiAEKBG5hbWUYASABKAlCdbpIcroBbwoJdXNlci5uYW1lEixtdXN0IGhhdmUgMSB0byAxMDAgY2hhcmFjdGVycyBhZnRlciB0cmltbWluZxo0dGhpcy50cmltKCkuc2l6ZSgpID49IDEgJiYgdGhpcy50cmltKCkuc2l6ZSgpIDw9IDEwMEgAiAEBEh4KBWVtYWlsGAIgASgJQgq6SAdyBRj+AWABSAGIAQESkwEKBXBob25lGAMgASgJQn+6SHy6AXkKCnVzZXIucGhvbmUSQ211c3QgYmUgZW1wdHksIG9yIDMgdG8gMzIgY2hhcmFjdGVycyBvZiBkaWdpdHMsIHNwYWNlIGFuZCArIC0gKCApIC4aJnRoaXMubWF0Y2hlcygnXihbMC05ICsoKS4tXXszLDMyfSk/JCcpSAKIAQFCBwoFX25hbWVCCAoGX2VtYWlsQggKBl9waG9uZSJEChFEZWxldGVVc2VyUmVxdWVzdBITCgJpZBgBIAEoA0IHukgEIgIgABIRCgRldGFnGAIgASgJSACIAQFCBwoFX2V0YWcy7QMKBFVzZXISYAoKQ3JlYXRlVXNlchIeLmFwaS51c2VyLnYxLkNyZWF0ZVVzZXJSZXF1ZXN0GhwuYXBpLnVzZXIudjEuQ3JlYXRlVXNlclJlcGx5IhSC0+STAg46ASoiCS92MS91c2VycxJcCgdHZXRVc2VyEhsuYXBpLnVzZXIudjEuR2V0VXNlclJlcXVlc3QaGS5hcGkudXNlci52MS5HZXRVc2VyUmVwbHkiGZACAYLT5JMCEBIOL3YxL3VzZXJzL3tpZH0SXQoJTGlzdFVzZXJzEh0uYXBpLnVzZXIudjEuTGlzdFVzZXJzUmVxdWVzdBobLmFwaS51c2VyLnYxLkxpc3RVc2Vyc1JlcGx5IhSQAgGC0+STAgsSCS92MS91c2VycxJlCgpVcGRhdGVVc2VyEh4uYXBpLnVzZXIudjEuVXBkYXRlVXNlclJlcXVlc3QaGS5hcGkudXNlci52MS5HZXRVc2VyUmVwbHkiHILT5JMCFjoEdXNlcjIOL3YxL3VzZXJzL3tpZH0SXwoKRGVsZXRlVXNlchIeLmFwaS51c2VyLnYxLkRlbGV0ZVVzZXJSZXF1ZXN0GhYuZ29vZ2xlLnByb3RvYnVmLkVtcHR5IhmQAgKC0+STAhAqDi92MS91c2Vycy97aWR9YgZwcm90bzM", [file_buf_validate_validate, file_google_api_annotations, file_google_protobuf_empty, file_google_protobuf_field_mask]);
 
 /**
  * @generated from message api.user.v1.CreateUserRequest
@@ -67,6 +67,13 @@ export type CreateUserReply = Message<"api.user.v1.CreateUserReply"> & {
    * @generated from field: string email = 3;
    */
   email: string;
+
+  /**
+   * As GetUserReply's.
+   *
+   * @generated from field: optional string etag = 4;
+   */
+  etag?: string | undefined;
 };
 
 /**
@@ -123,6 +130,13 @@ export type GetUserReply = Message<"api.user.v1.GetUserReply"> & {
    * @generated from field: int64 created_at = 5;
    */
   createdAt: bigint;
+
+  /**
+   * Names this state of the user, in quotes; another state has another one (AIP-154).
+   *
+   * @generated from field: optional string etag = 6;
+   */
+  etag?: string | undefined;
 };
 
 /**
@@ -215,6 +229,14 @@ export type UpdateUserRequest = Message<"api.user.v1.UpdateUserRequest"> & {
    * @generated from field: google.protobuf.FieldMask update_mask = 3;
    */
   updateMask?: FieldMask | undefined;
+
+  /**
+   * One etag, or several split by commas, as in HTTP's If-Match. The call fails with
+   * PRECONDITION_FAILED unless the user has one of them at the moment of the change.
+   *
+   * @generated from field: optional string etag = 4;
+   */
+  etag?: string | undefined;
 };
 
 /**
@@ -261,6 +283,13 @@ export type DeleteUserRequest = Message<"api.user.v1.DeleteUserRequest"> & {
    * @generated from field: int64 id = 1;
    */
   id: bigint;
+
+  /**
+   * As UpdateUserRequest's.
+   *
+   * @generated from field: optional string etag = 2;
+   */
+  etag?: string | undefined;
 };
 
 /**
@@ -307,7 +336,8 @@ export const User: GenService<{
     output: typeof ListUsersReplySchema;
   },
   /**
-   * Changes some fields of a user and returns the whole user.
+   * Changes some fields of a user and returns the whole user. Fails with USER_NOT_FOUND, and with
+   * PRECONDITION_FAILED when the request has an etag that is not the user's.
    *
    * @generated from rpc api.user.v1.User.UpdateUser
    */
@@ -317,7 +347,8 @@ export const User: GenService<{
     output: typeof GetUserReplySchema;
   },
   /**
-   * Deletes a user. Fails with USER_NOT_FOUND when there is none.
+   * Deletes a user. Fails with USER_NOT_FOUND when there is none, and with PRECONDITION_FAILED as
+   * UpdateUser.
    *
    * @generated from rpc api.user.v1.User.DeleteUser
    */

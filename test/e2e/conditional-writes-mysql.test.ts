@@ -1,0 +1,5 @@
+import { test } from 'tap'
+import { runConditionalWrites } from './conditional-writes.ts'
+
+test('a write is made only in the state that its client names, on MySQL or MariaDB', (t) =>
+  runConditionalWrites(t, 'mysql'))
