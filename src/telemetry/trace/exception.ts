@@ -22,7 +22,7 @@ export function exceptionAttributes(err: unknown, personalData: boolean): Attrib
 
 const serverFaults = ['unavailable', 'internal']
 
-/** True for a domain error that becomes a status below 500, such as a missing user. */
+/** True for a domain error that becomes a status below 500, such as one for something that is missing. */
 export function isClientError(err: unknown): boolean {
   return err instanceof Error && 'kind' in err && !serverFaults.includes(String(err.kind))
 }
