@@ -10,6 +10,7 @@ import pino from 'pino'
 import { test, type Test } from 'tap'
 import { loadConf } from '../../src/conf/conf.ts'
 import { statusOf } from '../../src/call/status.ts'
+import { ErrorReason } from '../../src/gen/api/errors/v1/error_reason_pb.ts'
 import { accessLog } from '../../src/server/exchange/access-log.ts'
 import type { Exchange } from '../../src/server/exchange/exchange.ts'
 import type { Failure } from '../../src/server/exchange/failure.ts'
@@ -55,7 +56,7 @@ function ended(protocol: Protocol, failure: Failure | undefined, httpStatus: num
 
 function metricsOf(exchange: Exchange): Record<string, Attributes> {
   const { observerFor, families } = exchangeMetrics({ scheme: 'http', paths: [] }, refusals().of)
-  observerFor([]).end?.(exchange)
+  observerFor([ErrorReason]).end?.(exchange)
   return Object.fromEntries(
     families
       .map((family) => family.collect([0, 0]))
