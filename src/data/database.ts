@@ -6,7 +6,7 @@ export interface PoolState {
   open: number
   /** Of those: how many a call has. */
   used: number
-  most: number
+  max: number
   /** Calls that wait for one. */
   waiting: number
 }

@@ -1,3 +1,6 @@
+import { abortable } from './abortable.ts'
+
+/** How exact and how fresh a count is to be. */
 export interface TotalOptions {
   /** Up to this many rows each call counts anew. */
   exactUpTo: number
@@ -42,10 +45,7 @@ export function sharedTotal(
 }
 
 function orAborted<T>(work: Promise<T>, signal: AbortSignal): Promise<T> {
-  signal.throwIfAborted()
-  const { promise, resolve, reject } = Promise.withResolvers<T>()
-  const abort = () => reject(signal.reason)
-  signal.addEventListener('abort', abort, { once: true })
-  work.then(resolve, reject).finally(() => signal.removeEventListener('abort', abort))
-  return promise
+  const wait = abortable<T>(signal)
+  work.then(wait.resolve, wait.reject)
+  return wait.promise
 }

@@ -18,14 +18,14 @@ const unavailable = new Set([
   1461, 1615, 1836, 1927, 3169, 4031,
 ])
 
-interface Refusal {
+interface ServerRejection {
   errno: number
   code: string
   message: string
 }
 
 /** What the server said of a statement; undefined where the connection failed or nothing did. */
-function refusalOf(err: unknown): Refusal | undefined {
+function serverRejection(err: unknown): ServerRejection | undefined {
   const cause = driverError(err)
   if (!(cause instanceof Error) || !('errno' in cause) || !('sqlState' in cause)) return undefined
   if (cause.sqlState === undefined) return undefined
@@ -33,42 +33,44 @@ function refusalOf(err: unknown): Refusal | undefined {
   return { errno: Number(cause.errno), code, message: cause.message }
 }
 
+/** Whether InnoDB has broken off a transaction to end a deadlock. */
 export function isDeadlock(err: unknown): boolean {
-  return refusalOf(err)?.errno === deadlock
+  return serverRejection(err)?.errno === deadlock
 }
 
 /** Whether a statement has not run because the server has lost its prepared form. */
 export function isLostStatement(err: unknown): boolean {
-  return lostStatement.includes(refusalOf(err)?.errno ?? 0)
+  return lostStatement.includes(serverRejection(err)?.errno ?? 0)
 }
 
+/** Whether a statement names a table that is not there. */
 export function isMissingTable(err: unknown): boolean {
-  return refusalOf(err)?.errno === noSuchTable
+  return serverRejection(err)?.errno === noSuchTable
 }
 
 /** Whether the server has judged a statement and found it wrong. */
-export function isRefusal(err: unknown): boolean {
-  const refusal = refusalOf(err)
-  return refusal !== undefined && !unavailable.has(refusal.errno)
+export function isRejected(err: unknown): boolean {
+  const rejection = serverRejection(err)
+  return rejection !== undefined && !unavailable.has(rejection.errno)
 }
 
 // The key ends the message, after the value, in which there may be quotes. MySQL 8 and TiDB put the
 // table before it.
 const emailKeyLast = new RegExp(` for key '(?:users\\.)?${emailKey}'$`)
 
-function isEmailTaken({ errno, message }: Refusal): boolean {
+function isEmailTaken({ errno, message }: ServerRejection): boolean {
   return errno === duplicateEntry && emailKeyLast.test(message)
 }
 
 /** Turns what mysql2 throws into UniqueViolation or DomainError; the rest stays, without Drizzle's wrapper. */
 export function mysqlError(err: unknown): unknown {
   if (err instanceof DomainError || err instanceof MigrationError) return err
-  const refusal = refusalOf(err)
-  if (refusal && isEmailTaken(refusal)) return new UniqueViolation('duplicate entry')
-  if (refusal)
-    return unavailable.has(refusal.errno)
-      ? databaseUnavailable(new Error(refusal.code))
-      : statementFailed(`${refusal.code} (${refusal.errno})`, err)
+  const rejection = serverRejection(err)
+  if (rejection && isEmailTaken(rejection)) return new UniqueViolation('duplicate entry')
+  if (rejection)
+    return unavailable.has(rejection.errno)
+      ? databaseUnavailable(new Error(rejection.code))
+      : statementFailed(`${rejection.code} (${rejection.errno})`, err)
   const cause = driverError(err)
   const failed = cause instanceof Error && ('code' in cause || 'fatal' in cause)
   // A failure of the connection names the server at most, so it may go to the log.

@@ -2,7 +2,7 @@ import type { RowDataPacket } from 'mysql2'
 import type { PoolConnection } from 'mysql2/promise'
 import { type Migration, MigrationError } from '../migration.ts'
 import { databaseUnavailable } from '../error.ts'
-import { isMissingTable, isRefusal } from './error.ts'
+import { isMissingTable, isRejected } from './error.ts'
 
 const lockSeconds = 60
 // At most 64 characters, whatever the database is called. MySQL 9.6 has no MD5 any more.
@@ -67,6 +67,6 @@ async function run(connection: PoolConnection, { name, statements }: Migration):
   try {
     for (const statement of statements) await connection.query(statement)
   } catch (err) {
-    throw isRefusal(err) ? new MigrationError(name, err) : err
+    throw isRejected(err) ? new MigrationError(name, err) : err
   }
 }

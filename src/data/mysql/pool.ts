@@ -1,10 +1,10 @@
 import mysql, { type Connection, type ConnectionOptions } from 'mysql2'
-import type { PoolConnection } from 'mysql2/promise'
-import { inFlight } from '../../memory/in-flight.ts'
+import type { Pool, PoolConnection } from 'mysql2/promise'
 import { type StatementObserver, unobserved } from '../statement-observer.ts'
 import { mysqlError } from './error.ts'
+import { runningCalls } from './running.ts'
+import { type PoolLimits, semaphore } from './semaphore.ts'
 import { sessions } from './session.ts'
-import { type SlotLimits, slots } from './semaphore.ts'
 
 interface PoolWatch {
   observer?: StatementObserver
@@ -12,13 +12,10 @@ interface PoolWatch {
   greeted?: (system: 'mysql' | 'mariadb') => void
 }
 
-/**
- * A pool whose calls can be given up: mysql2 leaves a statement that nobody waits for any more on
- * its connection, so whoever gives up destroys the connection.
- */
+/** A pool whose calls wait for a bounded time and can be given up. */
 export function connectionPool(
   options: ConnectionOptions,
-  limits: SlotLimits,
+  limits: PoolLimits,
   { observer = unobserved, greeted }: PoolWatch = {},
 ) {
   const session = sessions()
@@ -29,87 +26,16 @@ export function connectionPool(
     // mysql2 gives the connection itself here, and not the wrapper of its types.
     session.open(connection as unknown as Connection)
   })
-  const room = slots(limits, (limit) => observer.refused?.(limit))
-  const running = inFlight<(reason: unknown) => void>()
-  let lastAnswerAt = Number.NEGATIVE_INFINITY
-
-  /** Runs `work` on `connection` until it ends, the signal aborts or the pool gives all up. */
-  function run<T>(
-    connection: PoolConnection,
-    signal: AbortSignal,
-    work: (connection: PoolConnection) => Promise<T>,
-  ): Promise<T> {
-    const { promise, resolve, reject } = Promise.withResolvers<T>()
-    const abort = () => giveUp(signal.reason)
-    function settle(): void {
-      running.remove(entry)
-      signal.removeEventListener('abort', abort)
-    }
-    function giveUp(reason: unknown): void {
-      settle()
-      connection.destroy()
-      reject(reason)
-    }
-    const entry = running.add(giveUp)
-    signal.addEventListener('abort', abort, { once: true })
-    work(connection).then(
-      (value) => {
-        lastAnswerAt = performance.now()
-        if (!running.has(entry)) return
-        settle()
-        connection.release()
-        resolve(value)
-      },
-      (err: unknown) => {
-        if (!running.has(entry)) return
-        settle()
-        connection.release()
-        reject(err)
-      },
-    )
-    return promise
-  }
-
-  /** A connection that comes after its call has given up goes back. */
-  function connect(signal: AbortSignal): Promise<PoolConnection> {
-    const { promise, resolve, reject } = Promise.withResolvers<PoolConnection>()
-    let waiting = true
-    function leave(reason: unknown): void {
-      waiting = false
-      running.remove(entry)
-      signal.removeEventListener('abort', abort)
-      reject(reason)
-    }
-    const abort = () => leave(signal.reason)
-    const entry = running.add(leave)
-    signal.addEventListener('abort', abort, { once: true })
-    pool.getConnection().then((connection) => {
-      if (!waiting) return connection.release()
-      running.remove(entry)
-      signal.removeEventListener('abort', abort)
-      resolve(connection)
-    }, leave)
-    return promise
-  }
+  const room = semaphore(limits, (limit) => observer.refused?.(limit))
+  const calls = runningCalls(pool)
 
   /** A connection, once there is room for it, which `room.release` gives back. */
   async function acquire(signal: AbortSignal): Promise<PoolConnection> {
-    const since = performance.now()
-    try {
-      await room.acquire(signal)
-    } catch (err) {
-      observer.waited(since, err)
-      throw err
-    }
-    try {
-      const connection = await connect(signal)
-      observer.waited(since)
-      return connection
-    } catch (err) {
+    await room.acquire(signal)
+    return calls.connect(signal).catch((err: unknown) => {
       room.release()
-      observer.waited(since, err)
       throw err
-    }
+    })
   }
 
   return {
@@ -122,10 +48,10 @@ export function connectionPool(
       work: (connection: PoolConnection) => Promise<T>,
     ): Promise<T> {
       try {
-        const connection = await acquire(signal)
+        const connection = await waited(observer, () => acquire(signal))
         const since = performance.now()
         try {
-          return await run(connection, signal, (opened) => session.use(opened, work))
+          return await calls.run(connection, signal, () => session.use(connection, work))
         } finally {
           observer.used?.(since)
           room.release()
@@ -137,17 +63,33 @@ export function connectionPool(
     /** Gives up whatever runs or waits, with this reason. */
     giveUp(reason: unknown): void {
       room.dismiss(reason)
-      for (const leave of running.all()) leave(reason)
+      calls.giveUpAll(reason)
     },
-    /** When a call has last had its work done, by `performance.now()`. */
-    lastAnswerAt: () => lastAnswerAt,
+    lastAnswerAt: calls.lastAnswerAt,
     close: () => pool.end(),
     state() {
-      // Not in mysql2's types, and its events tell only of connections that come.
-      const all = '_allConnections' in pool.pool ? pool.pool._allConnections : undefined
-      const open = (all as { length: number } | undefined)?.length ?? room.inUse
+      const open = openConnections(pool) ?? room.inUse
       const used = Math.min(room.inUse, open)
-      return { open, used, most: limits.size, waiting: room.waiting }
+      return { open, used, max: limits.size, waiting: room.waiting }
     },
   }
+}
+
+/** Tells of a wait for a connection, however it ends. */
+async function waited<T>(observer: StatementObserver, wait: () => Promise<T>): Promise<T> {
+  const since = performance.now()
+  try {
+    const connection = await wait()
+    observer.waited(since)
+    return connection
+  } catch (err) {
+    observer.waited(since, err)
+    throw err
+  }
+}
+
+/** Not in mysql2's types, and its events tell only of connections that come. */
+function openConnections({ pool }: Pool): number | undefined {
+  const all = '_allConnections' in pool ? pool._allConnections : undefined
+  return (all as { length: number } | undefined)?.length
 }

@@ -1,8 +1,10 @@
 import { inFlight } from '../../memory/in-flight.ts'
+import { type Abortable, abortable } from '../abortable.ts'
 import { databaseUnavailable } from '../error.ts'
 
-export interface SlotLimits {
-  /** How many may be taken at once. */
+/** How many connections there are, and how long and how many calls wait for one. */
+export interface PoolLimits {
+  /** How many calls may have one at once. */
   size: number
   /** How many may wait for one. */
   maxWaiting: number
@@ -10,61 +12,38 @@ export interface SlotLimits {
   waitMs: number
 }
 
-interface Waiter {
-  take(): void
-  leave(reason: unknown): void
-}
+/** Told of a call that is sent away: it has waited for too long, or too many wait already. */
+type Refused = (limit: 'pool_wait' | 'pool_queue') => void
 
 /**
- * Gives out connections' worth of room, first come first served. mysql2's own queue knows neither a
- * time limit nor an AbortSignal, so nobody waits there. `refused` is told of those who are sent away.
+ * Counts the connections that calls have, first come first served. mysql2's own queue knows neither a
+ * time limit nor an AbortSignal, so no call waits there.
  */
-export function slots(
-  { size, maxWaiting, waitMs }: SlotLimits,
-  refused: (limit: 'pool_wait' | 'pool_queue') => void = () => undefined,
+export function semaphore(
+  { size, maxWaiting, waitMs }: PoolLimits,
+  refused: Refused = () => undefined,
 ) {
   let free = size
-  const waiting = inFlight<Waiter>()
-
-  function release(): void {
-    const next = waiting.oldest()
-    if (next) next.value.take()
-    else free += 1
-  }
+  const waiting = inFlight<Abortable<void>>()
 
   function wait(signal: AbortSignal): Promise<void> {
-    const { promise, resolve, reject } = Promise.withResolvers<void>()
-    const waiter: Waiter = {
-      take() {
-        settle()
-        resolve()
-      },
-      leave(reason) {
-        settle()
-        reject(reason)
-      },
-    }
-    // One turn later, so that a release that is already due comes first.
-    const timer = setTimeout(() => setImmediate(() => waiting.has(entry) && expire()), waitMs)
-    const abort = () => waiter.leave(signal.reason)
-    function expire(): void {
-      refused('pool_wait')
-      waiter.leave(databaseUnavailable(new Error(`no connection was free within ${waitMs} ms`)))
-    }
-    function settle(): void {
+    const turn = abortable<void>(signal, () => {
       clearTimeout(timer)
-      signal.removeEventListener('abort', abort)
       waiting.remove(entry)
+    })
+    const entry = waiting.add(turn)
+    function expire(): void {
+      if (turn.giveUp(notInTime(waitMs))) refused('pool_wait')
     }
-    const entry = waiting.add(waiter)
-    signal.addEventListener('abort', abort, { once: true })
-    return promise
+    // One turn of the event loop later, so that a release that is already due comes first.
+    const timer = setTimeout(() => setImmediate(expire), waitMs)
+    return turn.promise
   }
 
   return {
     /**
-     * Takes a slot, to be given back by `release`. Fails with DATABASE_UNAVAILABLE when none is free
-     * in time or too many wait already, and with the signal's reason.
+     * Takes a place, to be given back by `release`. Fails with DATABASE_UNAVAILABLE when none is free
+     * in time or too many calls wait already, and with the signal's reason.
      */
     async acquire(signal: AbortSignal): Promise<void> {
       signal.throwIfAborted()
@@ -74,10 +53,14 @@ export function slots(
         throw databaseUnavailable(new Error(`${maxWaiting} calls wait for a connection already`))
       } else await wait(signal)
     },
-    release,
-    /** Sends all away who wait. */
+    release(): void {
+      const next = waiting.oldest()
+      if (next) next.value.resolve()
+      else free += 1
+    },
+    /** Sends away all that wait. */
     dismiss(reason: unknown): void {
-      for (const waiter of waiting.all()) waiter.leave(reason)
+      for (const turn of waiting.all()) turn.giveUp(reason)
     },
     get inUse() {
       return size - free
@@ -86,4 +69,8 @@ export function slots(
       return waiting.size
     },
   }
+}
+
+function notInTime(waitMs: number): Error {
+  return databaseUnavailable(new Error(`no connection was free within ${waitMs} ms`))
 }

@@ -62,7 +62,7 @@ export function sqliteDatabase(path: string, observe?: ObserveStatements): Datab
     problems: () => problems,
     pools() {
       const used = Math.min(calls, 1)
-      return [{ name: path, open: Number(connection.isOpen), used, most: 1, waiting: calls - used }]
+      return [{ name: path, open: Number(connection.isOpen), used, max: 1, waiting: calls - used }]
     },
     async start({ changed, migrated, rejected }) {
       try {

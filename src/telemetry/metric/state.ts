@@ -97,7 +97,7 @@ function watchPools(meter: Meter, { pools }: ServiceState): void {
   const one = (name: string, description: string) =>
     gauge(meter, `db.client.connection.${name}`, description, '{connection}')
   const count = one('count', 'Connections, by whether a call has them')
-  const max = one('max', 'Connections that may be open')
+  const limit = one('max', 'Connections that may be open')
   const pending = gauge(
     meter,
     'db.client.connection.pending_requests',
@@ -106,14 +106,14 @@ function watchPools(meter: Meter, { pools }: ServiceState): void {
   )
   meter.addBatchObservableCallback(
     (result) => {
-      for (const { name, open, used, most, waiting } of pools()) {
+      for (const { name, open, used, max, waiting } of pools()) {
         const pool = { 'db.client.connection.pool.name': name }
         result.observe(count, used, { ...pool, 'db.client.connection.state': 'used' })
         result.observe(count, open - used, { ...pool, 'db.client.connection.state': 'idle' })
-        result.observe(max, most, pool)
+        result.observe(limit, max, pool)
         result.observe(pending, waiting, pool)
       }
     },
-    [count, max, pending],
+    [count, limit, pending],
   )
 }

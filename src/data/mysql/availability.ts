@@ -1,0 +1,86 @@
+import { setTimeout as sleep } from 'node:timers/promises'
+import type { ConnectionOptions } from 'mysql2'
+import { DomainError } from '../../biz/error.ts'
+import type { StorageEvents, StorageProblems } from '../database.ts'
+import { databaseUnavailable } from '../error.ts'
+import { MigrationError } from '../migration.ts'
+import { monitor } from './monitor.ts'
+import type { connectionPool } from './pool.ts'
+
+const migrationRetryMs = 1_000
+
+interface Watched {
+  options: ConnectionOptions
+  pool: Pick<ReturnType<typeof connectionPool>, 'lastAnswerAt' | 'giveUp'>
+  /** A replica: its schema comes by replication. */
+  readOnly: boolean
+  migrate: () => Promise<string[]>
+}
+
+/** Whether the server answers and its schema is up to date, for which it goes on trying. */
+export function availability({ options, pool, readOnly, migrate }: Watched) {
+  let problems: StorageProblems = {
+    database: 'not connected yet',
+    migrations: readOnly ? '' : 'not run yet',
+  }
+  let watching: ReturnType<typeof monitor> | undefined
+  let isClosed = false
+
+  /** Tries until the migrations are done, the server is gone again, or it has rejected one. */
+  async function migrateWhileUp(events: StorageEvents, set: (next: StorageProblems) => void) {
+    while (problems.database === '' && problems.migrations !== '' && !isClosed) {
+      try {
+        events.migrated(await migrate())
+        return set({ ...problems, migrations: '' })
+      } catch (err) {
+        // A rejection around the migrations will not pass by waiting, either.
+        const rejected = err instanceof DomainError && err.kind === 'internal'
+        if (err instanceof MigrationError || rejected) return events.rejected(err)
+        set({ ...problems, migrations: reasonOf(err) })
+        await sleep(migrationRetryMs)
+      }
+    }
+  }
+
+  return {
+    problems: () => problems,
+    /** Throws DATABASE_UNAVAILABLE where a call would fail anyway. */
+    check(): void {
+      const { database, migrations } = problems
+      const problem = database || (migrations && `migrations: ${migrations}`)
+      if (problem !== '') throw databaseUnavailable(new Error(problem))
+    },
+    /** Resolves when the first try has ended, either way. */
+    start(events: StorageEvents): Promise<void> {
+      const firstTry = Promise.withResolvers<void>()
+      function set(next: StorageProblems): void {
+        problems = next
+        events.changed(next)
+        if (next.database !== '' || next.migrations !== 'running') firstTry.resolve()
+      }
+      watching = monitor(options, {
+        lastAnswerAt: pool.lastAnswerAt,
+        up() {
+          set({ database: '', migrations: problems.migrations === '' ? '' : 'running' })
+          if (problems.migrations !== '') void migrateWhileUp(events, set)
+        },
+        down(reason) {
+          set({ ...problems, database: reason })
+          pool.giveUp(databaseUnavailable(new Error(reason)))
+        },
+      })
+      return firstTry.promise
+    },
+    async close(): Promise<void> {
+      isClosed = true
+      problems = { ...problems, database: 'closed' }
+      await watching?.close()
+    },
+  }
+}
+
+/** Why migrations could not run; the cause of a failure says more than its message for callers. */
+function reasonOf(err: unknown): string {
+  const told = err instanceof DomainError ? err.cause : err
+  return told instanceof Error ? told.message : String(told)
+}

@@ -1,0 +1,40 @@
+import { setTimeout as sleep } from 'node:timers/promises'
+import type { PoolConnection } from 'mysql2/promise'
+import type { StatementObserver } from '../statement-observer.ts'
+import { isDeadlock } from './error.ts'
+
+const deadlockAttempts = 5
+const deadlockPauseMs = 20
+
+/** A statement or transaction that InnoDB broke off to end a deadlock has left nothing behind. */
+export async function retried<T>(work: () => Promise<T>): Promise<T> {
+  for (let attempt = 1; ; attempt += 1) {
+    try {
+      return await work()
+    } catch (err) {
+      if (!isDeadlock(err) || attempt === deadlockAttempts) throw err
+      // Those that deadlocked together would do so again if they all came back at once.
+      await sleep(Math.random() * deadlockPauseMs * attempt)
+    }
+  }
+}
+
+/** Runs `work` in a transaction on `connection`, which is destroyed where it cannot roll back. */
+export async function transaction<T>(
+  connection: PoolConnection,
+  observer: StatementObserver,
+  work: () => Promise<T>,
+): Promise<T> {
+  await observer.statement('BEGIN', () => connection.beginTransaction())
+  try {
+    const result = await work()
+    await observer.statement('COMMIT', () => connection.commit())
+    return result
+  } catch (err) {
+    // A connection that cannot roll back may still hold locks: it must not go back to the pool.
+    await observer
+      .statement('ROLLBACK', () => connection.rollback())
+      .catch(() => connection.destroy())
+    throw err
+  }
+}
