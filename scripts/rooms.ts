@@ -29,7 +29,10 @@ const table: Record<string, Room> = {
     rooms: 'src/gen src/text',
     packages: 'yaml @bufbuild/protobuf @bufbuild/protovalidate',
   },
-  'src/service': { rooms: 'src/biz src/gen', packages: '@bufbuild/protobuf @connectrpc/connect' },
+  'src/service': {
+    rooms: 'src/biz src/gen src/text',
+    packages: '@bufbuild/protobuf @connectrpc/connect',
+  },
   'src/data': { rooms: data, packages: 'drizzle-orm' },
   'src/data/mysql': { rooms: data, packages: 'drizzle-orm mysql2' },
   'src/data/sqlite': { rooms: data, packages: 'drizzle-orm' },
@@ -89,7 +92,8 @@ const above: Record<string, RegExp> = {
   'src/main.ts': /^$/,
 }
 
-const rooms = Object.keys(table).toSorted((a, b) => b.length - a.length)
+/** Every room, those of the longest paths first. */
+export const rooms: readonly string[] = Object.keys(table).toSorted((a, b) => b.length - a.length)
 
 function roomOf(file: string): string | undefined {
   return rooms.find((room) => file.startsWith(room))
@@ -137,16 +141,29 @@ function circles(edges: ReadonlyMap<string, readonly string[]>): string[] {
   return found
 }
 
-const imports = sources('src').map((file) => [file, importsOf(file)] as const)
-const refused = imports.flatMap(([, all]) =>
-  all.flatMap((each) => {
+/** What is wrong with these imports, a line for each. */
+export function problemsOf(imports: readonly Import[]): string[] {
+  const refused = imports.flatMap((each) => {
     const reason = objection(each)
     return reason === undefined ? [] : [`${each.from}:${each.line} ${reason} (${each.to})`]
-  }),
-)
-const edges = new Map(
-  imports.map(([file, all]) => [file, all.filter(({ ours }) => ours).map(({ to }) => to)]),
-)
-const problems = [...refused, ...circles(edges).map((circle) => `circle: ${circle}`)]
-for (const problem of problems) console.log(problem)
-process.exitCode = problems.length > 0 ? 1 : 0
+  })
+  const byFile = Object.groupBy(
+    imports.filter(({ ours }) => ours),
+    ({ from }) => from,
+  )
+  const edges = new Map(
+    Object.entries(byFile).map(([from, all = []]) => [from, all.map(({ to }) => to)]),
+  )
+  return [...refused, ...circles(edges).map((circle) => `circle: ${circle}`)]
+}
+
+/** The imports of src/. */
+export function allImports(): Import[] {
+  return sources('src').flatMap(importsOf)
+}
+
+if (import.meta.main) {
+  const problems = problemsOf(allImports())
+  for (const problem of problems) console.log(problem)
+  process.exitCode = problems.length > 0 ? 1 : 0
+}

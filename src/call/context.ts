@@ -32,7 +32,7 @@ export const httpStatusKey = createContextKey<number | undefined>(undefined, {
 /**
  * A handler context whose Headers and AbortSignal are made when they are first asked for: most handlers
  * touch none of them, and they cost more than a small handler itself. `timeoutMs` is what the client
- * gives the call, from now on.
+ * gives the call, from now on. Its five parameters are not one object, which every call would allocate.
  */
 export function unaryCall(
   method: DescMethod,

@@ -8,7 +8,7 @@ import type {
 } from '../gen/api/user/v1/user_pb.ts'
 import { GetUserReplySchema } from '../gen/api/user/v1/user_pb.ts'
 import { create } from '@bufbuild/protobuf'
-import { entityTags } from '../call/entity-tags.ts'
+import { entityTags } from '../text/entity-tags.ts'
 import { type FieldViolation, maxNamed } from '../biz/error.ts'
 import {
   clearedField,

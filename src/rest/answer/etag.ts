@@ -1,7 +1,6 @@
 import { hash } from 'node:crypto'
-import { entityTags } from '../../call/entity-tags.ts'
-import { codings, type Coding } from '../codings.ts'
-import type { AnswerType } from './negotiate.ts'
+import { entityTags } from '../../text/entity-tags.ts'
+import { stateTag } from '../etag-variants.ts'
 
 /** The validator of a text that has none of its own. Weak, since nobody says what else may have it. */
 export function computedTag(text: string): string {
@@ -14,22 +13,6 @@ export function quotedTag(value: string): string | undefined {
   if (tag === value) return value
   const quoted = `"${value}"`
   return entityTags(quoted)?.[0] === quoted ? quoted : undefined
-}
-
-/**
- * The same validator for one representation: under this type, in this coding. Each has one of its
- * own, as strong ones must (RFC 9110, 8.8.3.3).
- */
-export function variantTag(tag: string, type: AnswerType, coding: Coding | undefined): string {
-  const variant = `${type === 'application/protojson' ? ';protojson' : ''}${coding ? `;${coding}` : ''}`
-  return variant === '' ? tag : `${tag.slice(0, -1)}${variant}"`
-}
-
-const variants = new RegExp(`(?:;protojson)?(?:;(?:${codings.join('|')}))?"$`)
-
-/** The validator that the service gave, of one that variantTag made of it. */
-export function stateTag(tag: string): string {
-  return tag.replace(variants, '"')
 }
 
 /** Whether If-None-Match names the tag, by weak comparison; `*` names every one. */

@@ -1,5 +1,5 @@
 import { test } from 'tap'
-import { entityTags } from '../../src/call/entity-tags.ts'
+import { entityTags } from '../../src/text/entity-tags.ts'
 
 test('a list of entity tags is split at its commas, which may stand in tags too', async (t) => {
   const lists: Record<string, string[]> = {
