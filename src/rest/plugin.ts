@@ -59,12 +59,9 @@ function mount(app: FastifyInstance, settings: RestSettings): void {
     parsed(null, body),
   )
   app.setErrorHandler((err, request, reply) =>
-    sendError(
-      reply,
-      request,
-      restError(err, bodyLimit, matchOf.of(request)?.target.types),
+    sendError(request, reply, restError(err, bodyLimit, matchOf.of(request)?.target.types), {
       observer,
-    ),
+    }),
   )
   for (const url of mergeSlashes ? ['/*'] : mountPoints(table))
     app.route({
@@ -148,20 +145,20 @@ function serve(request: FastifyRequest, reply: FastifyReply, settings: RestSetti
   const { body } = match.target.binding
   // The body of these means nothing (RFC 9110, 9.3) unless their rule says so.
   const ignored = body === '' && ['GET', 'HEAD', 'DELETE'].includes(request.method)
-  if (ignored || !mayHaveBody(request)) return call(request, reply, match, noBody, settings)
+  if (ignored || !mayHaveBody(request)) return call(reply, match, noBody, settings)
   receivedBody(request, reply, settings.bodyLimit, match.target.types)
-    .then((received) => call(request, reply, match, received, settings))
+    .then((received) => call(reply, match, received, settings))
     .catch((err: unknown) => void reply.send(err))
 }
 
 /** Binds, calls the method and answers. Throws what is refused before the call. */
 function call(
-  request: FastifyRequest,
   reply: FastifyReply,
   match: RouteMatch,
   { bytes: body, format }: ReceivedBody,
   settings: RestSettings,
 ): void {
+  const { request } = reply
   const { bind, invoke, encode, binding, etag } = match.target
   const query = splitUrl(request)[1]
   const { message, system, sent } = bind({ values: match.values, query, body, format })
@@ -174,11 +171,11 @@ function call(
     .then(
       (output) => {
         const json = encode(output, system)
-        sendAnswer(request, reply, context, acceptance, { message: output, json, compressFrom })
+        sendAnswer(request, reply, context, { acceptance, message: output, json, compressFrom })
       },
       (err: unknown) => {
         const error = conditional ? asPreconditionFailed(restError(err)) : restError(err)
-        sendError(reply, request, error, observer, sent, context)
+        sendError(request, reply, error, { observer, sent, call: context })
       },
     )
     .catch((err: unknown) => void reply.send(err))

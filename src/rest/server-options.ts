@@ -28,7 +28,7 @@ export function restServerOptions(
     routerOptions: { maxParamLength: 1024 * 1024 },
     rewriteUrl: ({ url = '/' }) => originForm(url),
     frameworkErrors: (err, request, reply) => {
-      sendError(reply, request, restError(err), observer)
+      sendError(request, reply, restError(err), { observer })
     },
     clientErrorHandler: (err, socket) => {
       const error = clientError(err.code)

@@ -27,7 +27,9 @@ export function httpServer(options: ServerOptions, readiness: Readiness): Port {
   const { app, exchanges } = server
   const observer = restObserver(exchanges)
   app.addHook('onRequest', refuseForeignForms(origins))
-  app.setErrorHandler((err, request, reply) => sendError(reply, request, restError(err), observer))
+  app.setErrorHandler((err, request, reply) =>
+    sendError(request, reply, restError(err), { observer }),
+  )
   healthRoutes(app, readiness)
   void app.register(fastifyRestPlugin, {
     routes,

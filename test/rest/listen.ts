@@ -43,7 +43,9 @@ export async function serveRest(t: Test, options: RestPluginOptions) {
   app.setNotFoundHandler(({ method, url }) => {
     throw routeNotFound(method, url)
   })
-  app.setErrorHandler((err, request, reply) => sendError(reply, request, restError(err), undefined))
+  app.setErrorHandler((err, request, reply) =>
+    sendError(request, reply, restError(err), { observer: undefined }),
+  )
   void app.register(fastifyRestPlugin, options)
   await app.listen({ port: 0, host: '127.0.0.1' })
   const { port } = app.server.address() as AddressInfo

@@ -8,7 +8,8 @@ import { jsonBytes } from './encode.ts'
 import { bounded } from '../../call/error-bounds.ts'
 import { errorBody, preconditionFailed } from '../errors.ts'
 import { retryAfterSeconds } from '../../call/refusal.ts'
-import { computedTag, namesState, namesTag, quotedTag, variantTag } from './etag.ts'
+import { computedTag, namesState, namesTag, quotedTag } from './etag.ts'
+import { variantTag } from '../etag-variants.ts'
 import { mayLeave, mergedVary } from '../../call/headers.ts'
 import { answerType, type AnswerType, type CodingChoice, listsToken } from './negotiate.ts'
 import type { RestObserver } from '../options.ts'
@@ -21,6 +22,7 @@ export interface Acceptance {
 
 /** An answer that is no error. */
 interface Answer {
+  acceptance: Acceptance
   message: Message
   /** A string, since node:http writes it in one piece with the headers. */
   json: string
@@ -33,9 +35,9 @@ export function sendAnswer(
   request: FastifyRequest,
   reply: FastifyReply,
   call: UnaryCall,
-  { type, coding: choice }: Acceptance,
-  { message, json, compressFrom }: Answer,
+  { acceptance, message, json, compressFrom }: Answer,
 ): void {
+  const { type, coding: choice } = acceptance
   const status = call.answerStatus ?? 200
   copyMetadata(request, reply, call)
   vary(reply, 'Accept, Accept-Encoding')
@@ -81,17 +83,20 @@ function givenTag(reply: FastifyReply, message: Message): string | undefined {
   return typeof given === 'string' ? quotedTag(given) : undefined
 }
 
-/**
- * Sends an error in the one body; its metadata become headers, RetryInfo becomes Retry-After.
- * `sent` gives a field the name under which this client sent it, `call` has what its handler set.
- */
+interface ErrorContext {
+  observer: RestObserver | undefined
+  /** Gives a field the name under which this client sent it. */
+  sent?: (field: string) => string
+  /** Has what the handler set for the answer. */
+  call?: UnaryCall
+}
+
+/** Sends an error in the one body; its metadata become headers, RetryInfo becomes Retry-After. */
 export function sendError(
-  reply: FastifyReply,
   request: FastifyRequest,
+  reply: FastifyReply,
   given: ConnectError,
-  observer: RestObserver | undefined,
-  sent: (field: string) => string = (field) => field,
-  call?: UnaryCall,
+  { observer, sent = (field) => field, call }: ErrorContext,
 ): void {
   const error = bounded(given)
   const body = errorBody(error, sent)

@@ -116,7 +116,7 @@ export function compileBinder(binding: HttpBinding, options: BindOptions): Binde
       system: into,
       sent: (path) =>
         queryKeys?.get(path) ??
-        (bound.has(path) ? path : sentInBody(input, body, json, formKeys, path)),
+        (bound.has(path) ? path : sentInBody({ input, body, json, formKeys }, path)),
     }
   }
 }
@@ -178,13 +178,15 @@ function parsedOnce(text: string): () => JsonValue | undefined {
   return () => (json ??= text === '' ? undefined : (JSON.parse(text) as JsonValue))
 }
 
-function sentInBody(
-  input: DescMessage,
-  body: string,
-  json: () => JsonValue | undefined,
-  formKeys: ReadonlyMap<string, string> | undefined,
-  path: string,
-): string {
+interface SentBody {
+  input: DescMessage
+  body: string
+  json: () => JsonValue | undefined
+  formKeys: ReadonlyMap<string, string> | undefined
+}
+
+/** The name under which a field of this path was sent in the body. */
+function sentInBody({ input, body, json, formKeys }: SentBody, path: string): string {
   const prefix = body === '*' ? '' : `${body}.`
   if (!path.startsWith(prefix)) return path
   const inner = path.slice(prefix.length)

@@ -17,7 +17,7 @@ export interface ParameterOptions extends TextOptions {
   conflicts: 'refuse' | 'path-wins'
   /** `labels[key]=value` fills a map. */
   mapParameters: boolean
-  /** Most values for one list. */
+  /** How many values one list may have. */
   maxRepeated: number
 }
 
@@ -37,10 +37,10 @@ interface ParameterTarget {
 export type BrokenRules = Map<string, string>
 
 // The rest would make the answer long and cost a comparison with each field.
-const mostTold = 16
+const maxTold = 16
 
 // A name of a megabyte would come back in message and metadata, twice its size in all.
-const longestTold = 128
+const maxToldLength = 128
 
 export function refuse(rules: BrokenRules, name: string, rule: string): void {
   const told = toldName(name)
@@ -48,7 +48,7 @@ export function refuse(rules: BrokenRules, name: string, rule: string): void {
 }
 
 function toldName(name: string): string {
-  return name.length > longestTold ? `${name.slice(0, longestTold)}…` : name
+  return name.length > maxToldLength ? `${name.slice(0, maxToldLength)}…` : name
 }
 
 /** A field, or an entry of one, that a parameter names. */
@@ -57,6 +57,15 @@ interface Slot {
   field: DescField
   /** The key in a map. */
   entry: string | undefined
+}
+
+/** What a parameter gives for a slot. */
+interface GivenText {
+  /** The proto path of the slot's field. */
+  name: string
+  text: string
+  /** How many the field has been given, with this one. */
+  count: number
 }
 
 /** Binds parameters and gives the key under which each field was sent, by proto path. */
@@ -69,7 +78,7 @@ export function bindParameters(
   const sentKeys = new Map<string, string>()
   const counts = new Map<string, number>()
   for (const parameter of parameters) {
-    if (rules.size >= mostTold) break
+    if (rules.size >= maxTold) break
     const slot = findSlot(target, parameter.key, options)
     if (slot === undefined) {
       bindOther(target, parameter, options, rules)
@@ -79,7 +88,7 @@ export function bindParameters(
     const count = (counts.get(name) ?? 0) + 1
     counts.set(name, count)
     sentKeys.set(name, parameter.key)
-    const rule = bindSlot(target, slot, name, parameter.value, count, options)
+    const rule = bindSlot(target, slot, { name, text: parameter.value, count }, options)
     if (rule !== undefined) refuse(rules, parameter.key, rule)
   }
   return sentKeys
@@ -89,9 +98,7 @@ export function bindParameters(
 function bindSlot(
   { message, bound }: ParameterTarget,
   { path, field, entry }: Slot,
-  name: string,
-  text: string,
-  count: number,
+  { name, text, count }: GivenText,
   options: ParameterOptions,
 ): string | undefined {
   const many = field.fieldKind === 'list' || entry !== undefined
