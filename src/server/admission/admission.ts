@@ -43,29 +43,13 @@ export function admission(
 ): Admission {
   const queue = callQueue(maxCalls - maxActive, clock)
   const bodies = slowBodies(() => queue.size > 0, clock)
-  let active = 0
+  const places = countedPlaces(() => queue.proceed(hasRoom))
   let operators = 0
-  const hasRoom = () => active < maxActive
-
-  function newPlace(): Place {
-    let held = false
-    return {
-      take() {
-        if (!held) active += 1
-        held = true
-      },
-      give() {
-        if (!held) return
-        held = false
-        active -= 1
-        queue.proceed(hasRoom)
-      },
-    }
-  }
+  const hasRoom = () => places.taken < maxActive
 
   function begin(arrival: Arrival, { clientGone }: Terms): void {
     if (arrival.gone()) return clientGone()
-    const place = newPlace()
+    const place = places.make()
     place.take()
     const forgetBody = arrival.hasBody ? bodies.watch(arrival, place) : undefined
     function over(): void {
@@ -102,10 +86,35 @@ export function admission(
       else wait(arrival, terms)
     },
     get active() {
-      return active
+      return places.taken
     },
     get waiting() {
       return queue.size
+    },
+  }
+}
+
+/** Places for calls, of which each counts once while it is taken. */
+function countedPlaces(given: () => void) {
+  let taken = 0
+  return {
+    make(): Place {
+      let held = false
+      return {
+        take() {
+          if (!held) taken += 1
+          held = true
+        },
+        give() {
+          if (!held) return
+          held = false
+          taken -= 1
+          given()
+        },
+      }
+    },
+    get taken() {
+      return taken
     },
   }
 }

@@ -59,91 +59,46 @@ export function exchangeRegistry(protocol: Protocol, observers: readonly Exchang
   const onConnection = new WeakMap<object, Exchange>()
   const brokenOff = new WeakSet<Exchange>()
   const served = new WeakSet<object>()
-
-  function begin(
-    method: string,
-    url: string,
-    startedAt: number,
-    abandoned: () => boolean,
-  ): Exchange {
-    return {
-      method,
-      path: pathOf(url),
-      protocol,
-      operation: '',
-      route: '',
-      intercepted: false,
-      failure: undefined,
-      httpStatus: 0,
-      durationMs: 0,
-      abandoned,
-      startedAt,
-    }
-  }
-
-  function finish(exchange: Exchange): void {
-    exchange.durationMs = performance.now() - exchange.startedAt
-    for (const observer of observers) observer.end(exchange)
-  }
+  const telling = tellingAll(observers)
 
   /** Tells of a connection that is refused: it ends the exchange on it, or is one by itself. */
   function refused(connection: object, failure: Failure): void {
     const exchange = onConnection.get(connection)
-    if (exchange) {
-      brokenOff.add(exchange)
-      exchange.failure ??= failure
-      return
-    }
-    const unknown = begin('', '', performance.now(), () => true)
-    finish(Object.assign(unknown, { failure, httpStatus: failure.status }))
+    if (exchange === undefined) return telling.end(neverRead(protocol, failure))
+    brokenOff.add(exchange)
+    exchange.failure ??= failure
   }
 
   return {
     /** To be called for each request before it is routed; `arrivedAt` by `performance.now()`. */
     open(request: Request, response: Response, arrivedAt: number): Exchange {
       const { method = '', url = '' } = request
-      const exchange = begin(method, url, arrivedAt, () => isAborted(request))
+      const head = { method, url, at: arrivedAt }
+      const exchange = newExchange(protocol, head, () => isAborted(request))
       exchangeOf.attach(request, exchange)
       const connection = connectionOf(request)
       onConnection.set(connection, exchange)
       served.add(connection)
-      let finished = false
-      response.once('finish', () => {
-        finished = true
-      })
-      response.once('close', () => {
+      onClose(response, (finished) => {
         if (finished && !isAborted(request)) exchange.httpStatus = response.statusCode
-        // Whatever the answer was to be, nobody got it.
+        // Whatever the answer was to be, the client did not get it.
         else if (!brokenOff.has(exchange)) exchange.failure = clientGone
         onConnection.delete(connection)
-        finish(exchange)
+        telling.end(exchange)
       })
-      for (const observer of observers) observer.begin?.(exchange, request, response)
+      telling.begin(exchange, request, response)
       return exchange
     },
 
     /** Calls `work` inside of what the observers put around it. */
-    within(exchange: Exchange, work: () => void): void {
-      let call = work
-      for (const observer of observers) {
-        const inner = call
-        if (observer.around) call = () => observer.around?.(exchange, inner)
-      }
-      call()
-    },
-
+    within: (exchange: Exchange, work: () => void) => telling.around(exchange, work),
     /** The exchange of a request that `open` has seen. */
     of: exchangeOf.of,
-
     /** Tells of a request that ends before it is opened. */
-    turnedAway(protocol: Protocol, { method, url, at }: Arrival, failure: Failure): void {
-      const httpStatus = failure === clientGone ? 0 : failure.status
-      const exchange = begin(method, url, at, () => failure === clientGone)
-      finish(Object.assign(exchange, { protocol, failure, httpStatus }))
+    turnedAway(asked: Protocol, arrival: Arrival, failure: Failure): void {
+      telling.end(neverOpened(asked, arrival, failure))
     },
-
     refused,
-
     /** To be called where the server breaks off an answer that has begun; else it would count as the client's doing. */
     brokenOff(request: Request, failure: Failure): void {
       const exchange = exchangeOf.of(request)
@@ -160,6 +115,73 @@ export function exchangeRegistry(protocol: Protocol, observers: readonly Exchang
       if (onConnection.has(session) || !served.has(session)) refused(session, malformedFrames)
     },
   }
+}
+
+type Head = Pick<Arrival, 'method' | 'url' | 'at'>
+
+function newExchange(
+  protocol: Protocol,
+  { method, url, at }: Head,
+  abandoned: () => boolean,
+): Exchange {
+  return {
+    method,
+    path: pathOf(url),
+    protocol,
+    operation: '',
+    route: '',
+    intercepted: false,
+    failure: undefined,
+    httpStatus: 0,
+    durationMs: 0,
+    abandoned,
+    startedAt: at,
+  }
+}
+
+/** The exchange of a request that ends with this failure before it is opened. */
+function neverOpened(protocol: Protocol, head: Head, failure: Failure): Exchange {
+  const isGone = failure === clientGone
+  const exchange = newExchange(protocol, head, () => isGone)
+  return Object.assign(exchange, { failure, httpStatus: isGone ? 0 : failure.status })
+}
+
+/** The exchange of a connection that is refused before there is a request. */
+function neverRead(protocol: Protocol, failure: Failure): Exchange {
+  const head = { method: '', url: '', at: performance.now() }
+  return Object.assign(
+    newExchange(protocol, head, () => true),
+    { failure, httpStatus: failure.status },
+  )
+}
+
+function tellingAll(observers: readonly ExchangeObserver[]) {
+  return {
+    begin(exchange: Exchange, request: Request, response: Response): void {
+      for (const observer of observers) observer.begin?.(exchange, request, response)
+    },
+    around(exchange: Exchange, work: () => void): void {
+      let call = work
+      for (const observer of observers) {
+        const inner = call
+        if (observer.around) call = () => observer.around?.(exchange, inner)
+      }
+      call()
+    },
+    end(exchange: Exchange): void {
+      exchange.durationMs = performance.now() - exchange.startedAt
+      for (const observer of observers) observer.end(exchange)
+    },
+  }
+}
+
+/** Tells, once the response is closed, whether all of it has been written. */
+function onClose(response: Response, closed: (finished: boolean) => void): void {
+  let finished = false
+  response.once('finish', () => {
+    finished = true
+  })
+  response.once('close', () => closed(finished))
 }
 
 /** The socket of HTTP/1.1 or the session of HTTP/2, whose requests have a socket of their own each. */
