@@ -22,6 +22,8 @@ const checks: Check[] = [
   { title: 'format', command: [...tool('oxfmt', 'oxfmt'), '--check', '.'] },
   { title: 'types', command: tool('typescript', 'tsc') },
   { title: 'lint', command: tool('oxlint', 'oxlint') },
+  { title: 'imports between the rooms of src', command: script('rooms.ts') },
+  { title: 'sizes of files and functions', command: script('sizes.ts') },
   {
     title: 'proto lint',
     command: [...buf, 'lint', '--path', 'proto/api', '--path', 'proto/conf'],

@@ -14,6 +14,11 @@ const limits = {
 }
 type Measure = keyof typeof limits
 
+/** What may pass a limit, by where it is and why. */
+const exceptions: Record<string, string> = {
+  'positional parameters src/call/context.ts': 'an object would be allocated for every call',
+}
+
 interface FunctionSize {
   at: string
   lines: number
@@ -68,8 +73,13 @@ const total = lines.reduce((sum, { size }) => sum + size, 0)
 console.log(`${files.length} files, ${total} lines, ${functions.length} functions with a body`)
 for (const [measure, sizes] of Object.entries(measured)) {
   const limit = limits[measure as Measure]
-  const over = sizes.some(({ size }) => size > limit)
+  const over = sizes.some(
+    ({ at, size }) => size > limit && !(`${measure} ${at.split(':', 1)[0]}` in exceptions),
+  )
   if (over) process.exitCode = 1
   console.log(`${over ? 'FAIL' : 'ok  '} ${measure} (at most ${limit})`)
-  for (const { at, size } of sizes) console.log(`     ${String(size).padStart(4)} ${at}`)
+  for (const { at, size } of sizes) {
+    const reason = size > limit ? exceptions[`${measure} ${at.split(':', 1)[0]}`] : undefined
+    console.log(`     ${String(size).padStart(4)} ${at}${reason ? ` (${reason})` : ''}`)
+  }
 }

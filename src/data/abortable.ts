@@ -2,11 +2,11 @@
 export interface Abortable<T> {
   readonly promise: Promise<T>
   /** Ends it with a value; false, and without effect, where it has ended already. */
-  resolve(value: T): boolean
+  readonly resolve: (value: T) => boolean
   /** As `resolve`, with a failure of the work itself. */
-  reject(err: unknown): boolean
+  readonly reject: (err: unknown) => boolean
   /** As `reject`, while the work may still go on. */
-  giveUp(reason: unknown): boolean
+  readonly giveUp: (reason: unknown) => boolean
 }
 
 /**

@@ -24,11 +24,10 @@ export function availability({ options, pool, readOnly, migrate }: Watched) {
     migrations: readOnly ? '' : 'not run yet',
   }
   let watching: ReturnType<typeof monitor> | undefined
-  let isClosed = false
 
   /** Tries until the migrations are done, the server is gone again, or it has rejected one. */
   async function migrateWhileUp(events: StorageEvents, set: (next: StorageProblems) => void) {
-    while (problems.database === '' && problems.migrations !== '' && !isClosed) {
+    while (problems.database === '' && problems.migrations !== '') {
       try {
         events.migrated(await migrate())
         return set({ ...problems, migrations: '' })
@@ -72,7 +71,6 @@ export function availability({ options, pool, readOnly, migrate }: Watched) {
       return firstTry.promise
     },
     async close(): Promise<void> {
-      isClosed = true
       problems = { ...problems, database: 'closed' }
       await watching?.close()
     },

@@ -53,7 +53,7 @@ export function mysqlDatabase(config: MysqlOptions): Database {
     description: `MySQL ${address.socketPath ?? `${address.host}:${address.port}`}/${address.database}`,
     problems: available.problems,
     pools: () => [{ name: storageName(storage), ...pool.state() }],
-    start: available.start,
+    start: (events) => available.start(events),
     migrate,
     async use(signal, work) {
       available.check()
