@@ -18,11 +18,11 @@ export class DsnError extends Error {
 
 const defaultPort = 3306
 const goForm =
-  /^(?:(?<login>.*)@)?(?:(?<net>[a-z0-9]+)(?:\((?<address>[^()]*)\))?)?\/(?<rest>[^/?]*(?:\?.*)?)$/s
+  /^(?:(?<login>.*)@)?(?<net>[a-z0-9]*)(?:\((?<address>[^()]*)\))?\/(?<rest>[^/?]*(?:\?.*)?)$/s
 
 // Parameters of Go's driver that ask for what this service always does, or for what it has no use.
 const ignored = new Set(
-  'allowNativePasswords charset checkConnLiveness clientFoundRows collation columnsWithAlias interpolateParams loc maxAllowedPacket multiStatements parseTime readTimeout timeout writeTimeout'.split(
+  'allowNativePasswords charset checkConnLiveness clientFoundRows collation columnsWithAlias interpolateParams loc maxAllowedPacket multiStatements parseTime readTimeout rejectReadOnly timeout writeTimeout'.split(
     ' ',
   ),
 )
@@ -30,9 +30,11 @@ const ignored = new Set(
 /**
  * Reads a DSN as a URL (`mysql://user:pw@host:3306/db?tls=true`, percent-encoded) or in the form of
  * Go's driver (`user:pw@tcp(host:3306)/db?tls=true`, `user@unix(/path)/db`, nothing encoded).
+ * White space around it, such as the newline at the end of a mounted secret, is no part of it.
  * Parameters: `tls` = true | skip-verify | false, `tls_ca` = a PEM file. Throws DsnError.
  */
-export function parseMysqlDsn(dsn: string): MysqlAddress {
+export function parseMysqlDsn(text: string): MysqlAddress {
+  const dsn = text.trim()
   const address = /^[a-z][a-z0-9+.-]*:\/\//i.test(dsn) ? parseUrl(dsn) : parseGoForm(dsn)
   if (address.database === '')
     throw new DsnError('the DSN names no database: it ends in /<database>')
@@ -74,11 +76,11 @@ function parseGoForm(dsn: string): MysqlAddress {
     throw new DsnError(
       'the DSN is neither a URL (mysql://user:password@host:3306/database) nor in the form of the Go driver (user:password@tcp(host:3306)/database)',
     )
-  const { login = '', net = 'tcp', address = '', rest = '' } = groups
+  const { login = '', net, address = '', rest = '' } = groups
   const [user = '', ...password] = login.split(':')
   const [database = '', query = ''] = rest.split('?', 2)
   return {
-    ...parseGoAddress(net, address),
+    ...parseGoAddress(net || 'tcp', address),
     user,
     password: password.join(':'),
     database: decoded(database),
@@ -110,5 +112,9 @@ function parseTls(params: URLSearchParams): MysqlAddress['tls'] {
   if (!['true', 'skip-verify', 'false'].includes(tls))
     throw new DsnError(`the DSN has tls=${tls}; allowed are true, skip-verify and false`)
   const caFile = params.get('tls_ca') ?? undefined
+  if (caFile !== undefined && tls !== 'true')
+    throw new DsnError(
+      `the DSN has tls_ca, but with tls=${tls} no certificate is checked: add tls=true, or leave tls_ca out`,
+    )
   return tls === 'false' ? undefined : { rejectUnauthorized: tls === 'true', caFile }
 }
