@@ -4,6 +4,7 @@ export type ErrorKind =
   | 'not_found'
   | 'already_exists'
   | 'aborted'
+  | 'deadline_exceeded'
   | 'unavailable'
   | 'internal'
 

@@ -19,6 +19,7 @@ function failedStatement(err: unknown): string | undefined {
   return err instanceof drizzleOrm.DrizzleQueryError ? err.query : undefined
 }
 
+/** The database cannot be used now. The cause goes to the log, and not to callers. */
 export function databaseUnavailable(cause: unknown): DomainError {
   return new DomainError<Reason>({
     kind: 'unavailable',
@@ -28,8 +29,18 @@ export function databaseUnavailable(cause: unknown): DomainError {
   })
 }
 
+/** The database has ended a statement by its own time limit, which is shorter than the call's. */
+export function statementTimedOut(cause: unknown): DomainError {
+  return new DomainError<Reason>({
+    kind: 'deadline_exceeded',
+    reason: 'DEADLINE_EXCEEDED',
+    message: 'the database took longer than it allows a statement',
+    cause,
+  })
+}
+
 /**
- * A statement that the database refused for a reason that callers cannot mend. `code` and the
+ * A statement that the database rejected for a reason that callers cannot mend. `code` and the
  * statement go to the log; the database's own message stays here, since it can quote stored values.
  */
 export function statementFailed(code: string, err: unknown): DomainError {
@@ -39,7 +50,7 @@ export function statementFailed(code: string, err: unknown): DomainError {
     reason: 'INTERNAL',
     message: 'internal error',
     cause: new Error(
-      `the database refused a statement: ${code}${statement ? ` in ${statement}` : ''}`,
+      `the database rejected a statement: ${code}${statement ? ` in ${statement}` : ''}`,
     ),
   })
 }

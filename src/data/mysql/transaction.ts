@@ -1,20 +1,20 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { PoolConnection } from 'mysql2/promise'
 import type { StatementObserver } from '../statement-observer.ts'
-import { isDeadlock } from './error.ts'
+import { isBrokenOff } from './error.ts'
 
-const deadlockAttempts = 5
-const deadlockPauseMs = 20
+const maxAttempts = 5
+const pauseMs = 20
 
-/** A statement or transaction that InnoDB broke off to end a deadlock has left nothing behind. */
+/** Does anew what the server broke off, to end a deadlock for instance: it has left nothing behind. */
 export async function retried<T>(work: () => Promise<T>): Promise<T> {
   for (let attempt = 1; ; attempt += 1) {
     try {
       return await work()
     } catch (err) {
-      if (!isDeadlock(err) || attempt === deadlockAttempts) throw err
-      // Those that deadlocked together would do so again if they all came back at once.
-      await sleep(Math.random() * deadlockPauseMs * attempt)
+      if (!isBrokenOff(err) || attempt === maxAttempts) throw err
+      // Calls that were in conflict would be so again if they all came back at once.
+      await sleep(Math.random() * pauseMs * attempt)
     }
   }
 }

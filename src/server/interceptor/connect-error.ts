@@ -10,6 +10,7 @@ const codeOf: Record<ErrorKind, Code> = {
   not_found: Code.NotFound,
   already_exists: Code.AlreadyExists,
   aborted: Code.Aborted,
+  deadline_exceeded: Code.DeadlineExceeded,
   unavailable: Code.Unavailable,
   internal: Code.Internal,
 }
