@@ -16,7 +16,7 @@ import { type MysqlAddress, parseMysqlDsn } from './dsn.ts'
 import { migrateMysql } from './migrate.ts'
 import { connectionPool } from './pool.ts'
 import { mysqlQueries } from './queries.ts'
-import type { PoolLimits } from './semaphore.ts'
+import type { PoolLimits } from '../semaphore.ts'
 import { retried, transaction } from './transaction.ts'
 
 interface MysqlOptions {

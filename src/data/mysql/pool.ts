@@ -3,7 +3,7 @@ import type { Pool, PoolConnection } from 'mysql2/promise'
 import { type StatementObserver, unobserved } from '../statement-observer.ts'
 import { mysqlError } from './error.ts'
 import { runningCalls } from './running.ts'
-import { type PoolLimits, semaphore } from './semaphore.ts'
+import { type PoolLimits, semaphore } from '../semaphore.ts'
 import { sessions } from './session.ts'
 
 interface PoolWatch {

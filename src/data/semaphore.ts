@@ -1,6 +1,6 @@
-import { inFlight } from '../../memory/in-flight.ts'
-import { type Abortable, abortable } from '../abortable.ts'
-import { databaseUnavailable } from '../error.ts'
+import { inFlight } from '../memory/in-flight.ts'
+import { type Abortable, abortable } from './abortable.ts'
+import { databaseUnavailable } from './error.ts'
 
 /** How many connections there are, and how long and how many calls wait for one. */
 export interface PoolLimits {
