@@ -18,8 +18,8 @@ export interface StorageProblems {
 }
 
 export interface StorageEvents {
-  /** The problems have changed. */
-  changed: (problems: StorageProblems) => void
+  /** The problems have changed; `cause` has the driver's words for the log, where there are any. */
+  changed: (problems: StorageProblems, cause?: string) => void
   /** These migrations have been applied. */
   migrated: (names: string[]) => void
   /** The server has rejected a migration: this process can never serve. */

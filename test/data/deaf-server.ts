@@ -67,7 +67,9 @@ function answerWith(connection: ServerSide, value: string, asked: string[]): voi
   })
   on('query', (sql) => {
     asked.push(sql)
-    const names = [...sql.matchAll(/@@SESSION\.\w+ AS (\w+)/g)].map(([, name = '']) => name)
+    const names = [...sql.matchAll(/@@(?:SESSION|GLOBAL)\.\w+ AS (\w+)/g)].map(
+      ([, name = '']) => name,
+    )
     const row = Object.fromEntries(names.map((name) => [name, value]))
     connection.writeTextResult([row], names.map(textColumn))
   })

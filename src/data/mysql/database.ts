@@ -10,7 +10,7 @@ import {
   storageName,
   unobserved,
 } from '../statement-observer.ts'
-import { availability } from './availability.ts'
+import { availability } from './availability/availability.ts'
 import { connectionOptions } from './connection-options.ts'
 import { type MysqlAddress, parseMysqlDsn } from './dsn.ts'
 import { migrateMysql } from './migrate.ts'

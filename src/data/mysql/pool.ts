@@ -65,6 +65,7 @@ export function connectionPool(
       room.dismiss(reason)
       calls.giveUpAll(reason)
     },
+    renew: () => calls.renew(),
     lastAnswerAt: calls.lastAnswerAt,
     close: () => pool.end(),
     state() {

@@ -1,17 +1,20 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { ConnectionOptions } from 'mysql2'
-import { DomainError } from '../../biz/error.ts'
-import type { StorageEvents, StorageProblems } from '../database.ts'
-import { databaseUnavailable } from '../error.ts'
-import { MigrationError } from '../migration.ts'
+import { DomainError } from '../../../biz/error.ts'
+import type { StorageEvents, StorageProblems } from '../../database.ts'
+import { databaseUnavailable } from '../../error.ts'
+import { MigrationError } from '../../migration.ts'
 import { monitor } from './monitor.ts'
-import type { connectionPool } from './pool.ts'
+import type { connectionPool } from '../pool.ts'
 
 const migrationRetryMs = 1_000
 
+/** The problem of a server that answers, but is no primary. */
+const takesNoWrites = 'the server is read-only'
+
 interface Watched {
   options: ConnectionOptions
-  pool: Pick<ReturnType<typeof connectionPool>, 'lastAnswerAt' | 'giveUp'>
+  pool: Pick<ReturnType<typeof connectionPool>, 'lastAnswerAt' | 'giveUp' | 'renew'>
   /** A replica: its schema comes by replication. */
   readOnly: boolean
   migrate: () => Promise<string[]>
@@ -46,28 +49,36 @@ export function availability({ options, pool, readOnly, migrate }: Watched) {
     /** Throws DATABASE_UNAVAILABLE where a call would fail anyway. */
     check(): void {
       const { database, migrations } = problems
-      const problem = database || (migrations && `migrations: ${migrations}`)
+      // Reads work on such a server, and for an account with the privilege writes do.
+      const problem =
+        (database === takesNoWrites ? '' : database) || (migrations && `migrations: ${migrations}`)
       if (problem !== '') throw databaseUnavailable(new Error(problem))
     },
     /** Resolves when the first try has ended, either way. */
     start(events: StorageEvents): Promise<void> {
       const firstTry = Promise.withResolvers<void>()
-      function set(next: StorageProblems): void {
+      function set(next: StorageProblems, cause?: string): void {
         problems = next
-        events.changed(next)
+        events.changed(next, cause)
         if (next.database !== '' || next.migrations !== 'running') firstTry.resolve()
       }
-      watching = monitor(options, {
-        lastAnswerAt: pool.lastAnswerAt,
-        up() {
-          set({ database: '', migrations: problems.migrations === '' ? '' : 'running' })
-          if (problems.migrations !== '') void migrateWhileUp(events, set)
+      watching = monitor(
+        { options, mustWrite: !readOnly, lastAnswerAt: pool.lastAnswerAt },
+        {
+          up() {
+            // Those from before may lead to a server that was the primary then.
+            pool.renew()
+            set({ database: '', migrations: problems.migrations === '' ? '' : 'running' })
+            if (problems.migrations !== '') void migrateWhileUp(events, set)
+          },
+          readOnly: () => set({ ...problems, database: takesNoWrites }),
+          moved: () => pool.renew(),
+          down({ reason, message }) {
+            set({ ...problems, database: reason }, message)
+            pool.giveUp(databaseUnavailable(new Error(reason)))
+          },
         },
-        down(reason) {
-          set({ ...problems, database: reason })
-          pool.giveUp(databaseUnavailable(new Error(reason)))
-        },
-      })
+      )
       return firstTry.promise
     },
     async close(): Promise<void> {

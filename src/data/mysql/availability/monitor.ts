@@ -1,0 +1,69 @@
+import { setTimeout as sleep } from 'node:timers/promises'
+import type { ConnectionOptions } from 'mysql2'
+import { answerMs, type Failure, probe, type ServerState } from './probe.ts'
+
+const intervalMs = 250
+
+interface MonitorOptions {
+  options: ConnectionOptions
+  /** Whether the server must take writes, as a primary does. */
+  mustWrite: boolean
+  /** When it has last answered a call, by `performance.now()`: it is busy then, and not gone. */
+  lastAnswerAt: () => number
+}
+
+/** What the monitor tells: `up`, `readOnly` and `down` where it last told another of them. */
+interface MonitorEvents {
+  /** The server answers, and takes writes where it must, for the first time or again. */
+  up: () => void
+  readOnly: () => void
+  down: (failure: Failure) => void
+  /** Older connections lead to a server that takes no writes, and new ones elsewhere. */
+  moved: () => void
+}
+
+/**
+ * Asks the server again and again and tells each change. A stopped server neither answers nor refuses,
+ * so only this can tell it from a slow statement.
+ */
+export function monitor(
+  { options, mustWrite, lastAnswerAt }: MonitorOptions,
+  { up, readOnly, down, moved }: MonitorEvents,
+) {
+  const closing = new AbortController()
+  const server = probe({ options, mustWrite, signal: closing.signal, moved })
+  let known: ServerState | undefined
+
+  function tell(state: ServerState): void {
+    if (isSame(known, state)) return
+    if (typeof state === 'object' && performance.now() - lastAnswerAt() < answerMs) return
+    known = state
+    if (state === 'up') up()
+    else if (state === 'read-only') readOnly()
+    else down(state)
+  }
+
+  async function watch(): Promise<void> {
+    while (!closing.signal.aborted) {
+      const state = await server.state(known === 'up')
+      if (closing.signal.aborted) break
+      tell(state)
+      await sleep(intervalMs, undefined, { signal: closing.signal }).catch(() => undefined)
+    }
+    server.close()
+  }
+
+  const ended = watch()
+  return {
+    close(): Promise<void> {
+      closing.abort()
+      server.close()
+      return ended
+    },
+  }
+}
+
+function isSame(one: ServerState | undefined, other: ServerState): boolean {
+  if (typeof one === 'object' && typeof other === 'object') return one.reason === other.reason
+  return one === other
+}

@@ -1,0 +1,136 @@
+import mysql, { type Connection, type ConnectionOptions, type RowDataPacket } from 'mysql2'
+import { abortable } from '../../abortable.ts'
+import { isRejected } from '../error.ts'
+
+/** How long an answer may take, well below a call's deadline. */
+export const answerMs = 400
+
+/** How long a connection may take where none is known to work: round trips, TLS and a login. */
+const connectMs = 5_000
+
+/** Why a server cannot be used. */
+export interface Failure {
+  /** A code of the driver or the server, or what there is instead. */
+  reason: string
+  /** The driver's own words, with the account that was refused for instance, but no secret. */
+  message: string
+  /** The server has said nothing, and would not on another connection either. */
+  isSilent: boolean
+}
+
+/** What is known of a server; one that is `read-only` answers, but takes no writes. */
+export type ServerState = 'up' | 'read-only' | Failure
+
+interface ProbeOptions {
+  options: ConnectionOptions
+  /** Whether the server must take writes. */
+  mustWrite: boolean
+  signal: AbortSignal
+  /** A new connection leads to a server that is well, and the old one to one that takes no writes. */
+  moved: () => void
+}
+
+/** Asks a server how it is, on a connection of its own that it keeps while all is well. */
+export function probe({ options, mustWrite, signal, moved }: ProbeOptions) {
+  const ask = mustWrite ? askWritable : askAlive
+  let connection: Connection | undefined
+  let connectedInMs = 0
+
+  function drop(): void {
+    connection?.destroy()
+    connection = undefined
+  }
+
+  async function asked(by: Connection): Promise<ServerState> {
+    const state = await withinTime(by, ask)
+    if (state !== 'up') drop()
+    return state
+  }
+
+  async function connectAndAsk(limitMs: number): Promise<ServerState> {
+    const since = performance.now()
+    try {
+      connection = await connected(options, limitMs, signal)
+    } catch (err) {
+      return failureOf(err)
+    }
+    connectedInMs = performance.now() - since
+    return asked(connection)
+  }
+
+  return {
+    /**
+     * An old connection may have been killed, or its server may be the primary no more, so bad news
+     * counts when a new one brings it, too. That one must come soon where the server `isUp`.
+     */
+    async state(isUp: boolean): Promise<ServerState> {
+      const first = connection && (await asked(connection))
+      if (first === 'up' || (typeof first === 'object' && first.isSilent)) return first
+      const state = await connectAndAsk(isUp ? Math.max(answerMs, 2 * connectedInMs) : connectMs)
+      if (first === 'read-only' && state === 'up') moved()
+      return state
+    },
+    close: drop,
+  }
+}
+
+function connected(
+  options: ConnectionOptions,
+  limitMs: number,
+  signal: AbortSignal,
+): Promise<Connection> {
+  const connection = mysql.createConnection(options)
+  // A failure is told by the question; without a listener it would end the process.
+  connection.on('error', () => undefined)
+  const attempt = abortable<Connection>(signal, (givenUp) => {
+    clearTimeout(timer)
+    if (givenUp) connection.destroy()
+  })
+  const late = () => attempt.giveUp(new Error(`no connection within ${Math.round(limitMs)} ms`))
+  // One turn of the event loop later: what has arrived while this process was busy counts.
+  const timer = setTimeout(() => setImmediate(late), limitMs)
+  connection.connect((err) => {
+    if (err) attempt.reject(err)
+    else attempt.resolve(connection)
+  })
+  return attempt.promise
+}
+
+type Question = (connection: Connection, answered: (state: ServerState) => void) => void
+
+/** The state by the answer to one question. */
+async function withinTime(connection: Connection, ask: Question): Promise<ServerState> {
+  const { promise, resolve } = Promise.withResolvers<ServerState>()
+  const reason = `no answer within ${answerMs} ms`
+  const late = () => resolve({ reason, message: reason, isSilent: true })
+  const timer = setTimeout(() => setImmediate(late), answerMs)
+  ask(connection, resolve)
+  return promise.finally(() => clearTimeout(timer))
+}
+
+function askAlive(connection: Connection, answered: (state: ServerState) => void): void {
+  connection.ping((err: Error | null) => answered(err ? failureOf(err) : 'up'))
+}
+
+function askWritable(connection: Connection, answered: (state: ServerState) => void): void {
+  const sql = 'SELECT @@GLOBAL.read_only AS read_only'
+  connection.query<RowDataPacket[]>(sql, (err, rows) => {
+    // A server or a proxy without the variable has answered, too.
+    if (err) answered(isRejected(err) ? 'up' : failureOf(err))
+    else answered(isReadOnly(rows[0]?.read_only) ? 'read-only' : 'up')
+  })
+}
+
+/** 0 and 1, or from MariaDB 12 on a word. */
+function isReadOnly(value: unknown): boolean {
+  return /^(?:1|ON|NO_LOCK.*)$/.test(String(value))
+}
+
+/** The code says enough, except for TLS, where mysql2 gives one code to all that may be wrong. */
+function failureOf(err: unknown): Failure {
+  const { code, message } = err as Error & { code?: string }
+  const isTls = code === 'HANDSHAKE_SSL_ERROR'
+  const reason = code === undefined ? message : isTls ? `${code}: ${message}` : code
+  // The error of a host with several addresses has no message.
+  return { reason, message: message || reason, isSilent: false }
+}
