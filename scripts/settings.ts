@@ -35,7 +35,7 @@ log:
 
 \`\${NAME:default}\` is the environment variable \`NAME\`, or the default where it is not set; \`\${NAME}\` must be set. A variable that is set to nothing counts as set. The variables below are the placeholders of \`configs/config.yaml\`: one has no effect on a setting for which your own file gives a plain value.
 
-An unknown key or a value out of range stops the start with its path and what is allowed. A duration is written in seconds: \`1s\`, \`0.5s\`.
+An unknown key or a value that cannot be used stops the start. Everything that is wrong is told at once, one line each: the path of the setting, the variables that gave its value, what was found (never of DSNs and headers), and what is allowed. A duration is written in seconds: \`1s\`, \`0.5s\`.
 
 This page is generated from the comments and rules of [proto/conf](../proto/conf/v1/conf.proto) and from \`configs/config.yaml\` by \`npm run settings\`.
 `

@@ -1,7 +1,7 @@
 import type { Message } from '@bufbuild/protobuf'
 
 import { ConfSchema, type Conf as ConfMessage } from '../gen/conf/v1/conf_pb.ts'
-import { type ConfFile, decode } from './decode.ts'
+import { type ConfFile, decode, type RefuseSetting } from './decode.ts'
 import type { Env } from './placeholder.ts'
 
 /** A message of which no part is missing: each message field of Conf is `required`. */
@@ -13,11 +13,36 @@ type Complete<M> = M extends Message
 
 export type Conf = Complete<ConfMessage>
 
-/**
- * Reads a configuration file. What it leaves out has the value that `defaults` gives it, so that a
- * file written for an older release goes on working. Throws a ConfError that names each problem.
- */
-export function loadConf(file: ConfFile, env: Env, defaults?: ConfFile): Conf {
+/** Finds what the rules of the proto cannot say. Durations may be missing where others are wrong. */
+export type ConfCheck = (conf: Conf, refuse: RefuseSetting) => void
+
+/** What the configuration is read with. */
+interface Reading {
+  env: Env
+  /** Gives the values that the file leaves out, so that a file for an older release goes on working. */
+  defaults?: ConfFile | undefined
+  check?: ConfCheck | undefined
+}
+
+/** The configuration, and the path of a setting as messages name it: with its variables. */
+export interface NamedConf {
+  conf: Conf
+  named: (path: string) => string
+}
+
+/** Reads a configuration file. Throws a ConfError that names each problem. */
+export function readConf(file: ConfFile, { env, defaults, check }: Reading): NamedConf {
+  const { message, named } = decode(ConfSchema, {
+    file,
+    env,
+    defaults,
+    check: (message, refuse) => check?.(message as Conf, refuse),
+  })
   // The rules have just refused a message with a part missing.
-  return decode(ConfSchema, { file, env, defaults }) as Conf
+  return { conf: message as Conf, named }
+}
+
+/** Reads a configuration file without any check but the rules of the proto; see `readConf`. */
+export function loadConf(file: ConfFile, env: Env, defaults?: ConfFile): Conf {
+  return readConf(file, { env, defaults }).conf
 }

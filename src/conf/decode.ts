@@ -7,18 +7,22 @@ import {
   type MessageShape,
 } from '@bufbuild/protobuf'
 import {
+  isReflectMap,
   isReflectMessage,
   pathToString,
   reflect,
   type Path,
   type ReflectMessage,
 } from '@bufbuild/protobuf/reflect'
+import { type Duration, durationMs, DurationSchema } from '@bufbuild/protobuf/wkt'
 import { createValidator, type Violation } from '@bufbuild/protovalidate'
 
 import { file_conf_v1_rules } from '../gen/conf/v1/rules_pb.ts'
 import { ConfError } from './error.ts'
+import { isDuration, isSecret } from './leaf.ts'
 import { keysReader } from './yaml-to-json.ts'
 import type { Env } from './placeholder.ts'
+import { problemList } from './problems.ts'
 import { expandAll, parseYaml } from './yaml.ts'
 
 /** A configuration file that has been read. */
@@ -31,59 +35,84 @@ export interface ConfFile {
 /** protovalidate finds a rule of ours by its number. */
 const registry = createRegistry(file_conf_v1_rules)
 
-interface Input {
-  file: ConfFile
-  env: Env
-  defaults: ConfFile | undefined
+/** Looks at a message that keeps all rules, for what rules cannot say. */
+export type Check<M> = (message: M, refuse: RefuseSetting) => void
+
+export interface RefuseSetting {
+  /** Refuses the setting at this path, such as `server.http.addr`. */
+  setting: (path: string, problem: string) => void
+  /** Refuses a variable of the environment that is no part of the file. */
+  variable: (name: string, problem: string) => void
 }
 
-/** Reads a message of any type from YAML. The rules are only asked once all keys and types are right. */
+interface Input<M> {
+  file: ConfFile
+  env: Env
+  defaults?: ConfFile | undefined
+  check?: Check<M> | undefined
+}
+
+interface Decoded<M> {
+  message: M
+  /** A path as messages have it: with the variables that gave the value. */
+  named: (path: string) => string
+}
+
+/**
+ * Reads a message of any type from YAML. Throws a ConfError with all that is wrong: keys and types,
+ * rules, and what `check` finds.
+ */
 export function decode<Desc extends DescMessage>(
   schema: Desc,
-  { file, env, defaults }: Input,
-): MessageShape<Desc> {
-  const problems: string[] = []
-  const given = new Map<string, string>()
+  { file, env, defaults, check }: Input<MessageShape<Desc>>,
+): Decoded<MessageShape<Desc>> {
+  const problems = problemList(file.origin)
+  const { given, named, refuse } = problems
+  const unknownIn = new Set<string>()
   const json = merge(defaults ? readFile(defaults) : {}, readFile(file))
-  stopIfAny()
   const message = attempt(() => fromJson(schema, json))
-  checkRules(schema, message, (violation) => {
-    const path = pathToString(violation.field)
-    const origin = given.get(path) ?? given.get(settingOf(violation.field))
-    const found = origin !== undefined
-    refuse(
-      origin ?? file.origin,
-      path,
-      found ? broken(violation, reflect(schema, message)) : missing(violation),
-    )
-  })
-  stopIfAny()
-  return message
+  const whole = tellRules()
+  if (whole) check?.(message, { setting: refuseFresh, variable: problems.refuseVariable })
+  problems.stopIfAny()
+  return { message, named }
 
   function readFile({ text, origin }: ConfFile): JsonObject {
     const yaml = parseYaml(text, origin)
-    const refuseHere = (path: string, problem: string) => refuse(origin, path, problem)
-    const reader = keysReader(yaml, refuseHere)
+    const refuseHere = (path: string, problem: string) => refuse(path, problem, origin)
+    const reader = keysReader(yaml, refuseHere, (path, variables) =>
+      given.set(path, { origin, variables }),
+    )
     expandAll(yaml, env, refuseHere)
     const read = reader.read(schema)
-    for (const path of reader.given) given.set(path, origin)
+    for (const path of reader.unknownIn) unknownIn.add(path)
     return read
   }
 
-  function refuse(origin: string, path: string, problem: string): void {
-    problems.push([origin, path, problem].filter((part) => part !== '').join(': '))
+  function refuseFresh(path: string, problem: string): void {
+    if (!problems.known(path)) refuse(path, problem)
+  }
+
+  /** Tells each broken rule. False where a part of the message is missing. */
+  function tellRules(): boolean {
+    let whole = true
+    for (const violation of violations(schema, message)) {
+      const path = pathToString(violation.field)
+      const found = given.has(path) || given.has(settingOf(violation.field))
+      if (isPart(violation.field)) whole = false
+      // A key that is misspelled is missing, too.
+      if (problems.known(path) || (!found && unknownIn.has(parentOf(path)))) continue
+      refuse(path, found ? broken(violation, reflect(schema, message)) : missing(violation))
+    }
+    return whole
   }
 
   function attempt<T>(read: () => T): T {
     try {
       return read()
     } catch (cause) {
+      problems.stopIfAny()
       throw new ConfError([`${file.origin}: ${String(cause)}`])
     }
-  }
-
-  function stopIfAny(): void {
-    if (problems.length > 0) throw new ConfError(problems)
   }
 }
 
@@ -101,14 +130,23 @@ function isObject(value: JsonValue | undefined): value is JsonObject {
   return typeof value === 'object' && value !== null && !Array.isArray(value)
 }
 
-function checkRules<Desc extends DescMessage>(
+function violations<Desc extends DescMessage>(
   schema: Desc,
   message: MessageShape<Desc>,
-  tell: (violation: Violation) => void,
-): void {
+): Violation[] {
   const result = createValidator({ registry }).validate(schema, message)
   if (result.kind === 'error') throw result.error
-  if (result.kind === 'invalid') result.violations.forEach(tell)
+  return result.kind === 'invalid' ? result.violations : []
+}
+
+/** Whether the path leads to a message with settings of its own. */
+function isPart(path: Path): boolean {
+  const last = path.at(-1)
+  return last?.kind === 'field' && last.fieldKind === 'message' && !isDuration(last)
+}
+
+function parentOf(path: string): string {
+  return path.slice(0, Math.max(0, path.lastIndexOf('.')))
 }
 
 /** The setting that has the value: the file is read down to a map and no further. */
@@ -122,17 +160,26 @@ function missing({ ruleId, message }: Violation): string {
 }
 
 function broken({ field, message }: Violation, root: ReflectMessage): string {
-  const value = valueAt(root, field)
-  if (typeof value === 'string') return `found ${JSON.stringify(value)}, ${message}`
+  const first = field.find((step) => step.kind === 'field' && isSecret(step))
+  const found = first ? undefined : shown(valueAt(root, field))
+  return found === undefined ? message : `found ${found}, ${message}`
+}
+
+/** A value as the file has it; undefined for a mapping. */
+function shown(value: unknown): string | undefined {
+  if (typeof value === 'string') return JSON.stringify(value)
+  if (isReflectMessage(value, DurationSchema))
+    return `${durationMs(value.message as Duration) / 1000}s`
   const plain = typeof value === 'number' || typeof value === 'bigint' || typeof value === 'boolean'
-  return plain ? `found ${value}, ${message}` : message
+  return plain ? String(value) : undefined
 }
 
 function valueAt(root: ReflectMessage, path: Path): unknown {
   let value: unknown = root
   for (const step of path) {
-    if (!isReflectMessage(value) || step.kind !== 'field') return root
-    value = value.get(step)
+    if (isReflectMessage(value) && step.kind === 'field') value = value.get(step)
+    else if (isReflectMap(value) && step.kind === 'map_sub') value = value.get(step.key)
+    else return root
   }
   return value
 }

@@ -31,10 +31,15 @@ const double: Leaf = {
   fromText: (text) => (/^[+-]?\d+(\.\d+)?$/.test(text) ? Number(text) : text),
 }
 
+// google/protobuf/duration.proto: 10,000 years.
+const maxSeconds = 315_576_000_000
+
 const duration: Leaf = {
   allowed: 'a duration in seconds, such as 1s or 0.5s',
   accepts: (value): value is string =>
-    typeof value === 'string' && /^-?\d+(\.\d{1,9})?s$/.test(value),
+    typeof value === 'string' &&
+    /^-?\d+(\.\d{1,9})?s$/.test(value) &&
+    Math.abs(Number.parseFloat(value)) <= maxSeconds,
   fromText: (text) => text,
 }
 
@@ -45,12 +50,22 @@ const scalars: Partial<Record<ScalarType, Leaf>> = {
   [ScalarType.DOUBLE]: double,
 }
 
-/** Undefined: a type that no setting has yet; protojson's own decoder then judges the value. */
+/**
+ * How a field's value, or the values of a map, are written. Undefined: a type that no setting has yet;
+ * protojson's own decoder then judges the value.
+ */
 export function leafOf(field: DescField): Leaf | undefined {
-  if (field.fieldKind === 'scalar') return scalars[field.scalar]
+  if (field.fieldKind === 'list') return undefined
+  if (field.scalar !== undefined) return scalars[field.scalar]
   return isDuration(field) ? duration : undefined
 }
 
+/** Whether the field, or the values of the map, are durations. */
 export function isDuration(field: DescField): boolean {
-  return field.fieldKind === 'message' && field.message.typeName === 'google.protobuf.Duration'
+  return field.message?.typeName === 'google.protobuf.Duration'
+}
+
+/** Whether messages must not have the value: it may be a password or a token. */
+export function isSecret(field: DescField): boolean {
+  return field.proto.options?.debugRedact === true
 }

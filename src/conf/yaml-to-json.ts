@@ -1,17 +1,23 @@
 import type { DescField, DescMessage, JsonObject, JsonValue } from '@bufbuild/protobuf'
 import { isAlias, isMap, isNode, isScalar, isSeq } from 'yaml'
 
-import { isDuration, leafOf } from './leaf.ts'
+import { isDuration, isSecret, leafOf } from './leaf.ts'
 import { nearest } from '../text/nearest.ts'
 import type { Refuse, Yaml } from './yaml.ts'
 
 type Place = { node: unknown; path: string }
 
+/** Told of each path that the file gives a value to, with the variables that are part of it. */
+type Give = (path: string, variables: readonly string[]) => void
+
 /** Turns YAML into the JSON form of a message, and refuses keys and types that it does not have. */
-export function keysReader({ doc, expanded }: Yaml, refuse: Refuse) {
-  /** The paths that the file gives a value to: proto3 alone cannot tell 0 from nothing. */
-  const given = new Set<string>()
-  return { given, read: (message: DescMessage) => readMessage(message, follow(doc.contents), '') }
+export function keysReader({ doc, expanded }: Yaml, refuse: Refuse, give: Give) {
+  /** The mappings that have a key which is not known. */
+  const unknownIn = new Set<string>()
+  return {
+    unknownIn,
+    read: (message: DescMessage) => readMessage(message, follow(doc.contents), ''),
+  }
 
   function readMessage(message: DescMessage, node: unknown, path: string): JsonObject {
     const json: JsonObject = {}
@@ -24,24 +30,53 @@ export function keysReader({ doc, expanded }: Yaml, refuse: Refuse) {
       const at = path === '' ? name : `${path}.${name}`
       const field = message.fields.find((field) => field.name === name)
       if (field) json[name] = readField(field, { node: follow(value), path: at })
-      else refuse(at, unknownKey(name, message))
+      else {
+        unknownIn.add(path)
+        refuse(at, unknownKey(name, message))
+      }
     }
     return json
   }
 
   function readField(field: DescField, { node, path }: Place): JsonValue {
-    given.add(path)
+    give(path, expanded.get(node)?.variables ?? [])
+    if (field.fieldKind === 'map' && leafOf(field)) return readMap(field, { node, path })
     if (field.fieldKind === 'message' && !isDuration(field)) {
       return readMessage(field.message, node, path)
     }
+    return readLeaf(field, { node, path }) ?? null
+  }
+
+  function readMap(field: DescField, { node, path }: Place): JsonObject {
+    const json: JsonObject = {}
+    if (!isMap(node)) {
+      refuse(
+        path,
+        `found ${inWords(node, field)}, allowed is a mapping, such as {} or {name: value}`,
+      )
+      return json
+    }
+    for (const { key, value } of node.items) {
+      const name = String(isScalar(key) ? key.value : key)
+      const at = `${path}[${JSON.stringify(name)}]`
+      const place = { node: follow(value), path: at }
+      give(at, expanded.get(place.node)?.variables ?? [])
+      const read = readLeaf(field, place)
+      if (read !== undefined) json[name] = read
+    }
+    return json
+  }
+
+  /** Undefined: the value is refused. */
+  function readLeaf(field: DescField, { node, path }: Place): JsonValue | undefined {
     const leaf = leafOf(field)
-    if (!leaf) return isNode(node) ? node.toJS(doc) : null
-    if (expanded.get(node) === 'refused') return null
+    if (!leaf) return isNode(node) ? (node.toJS(doc) as JsonValue) : undefined
+    if (expanded.get(node)?.refused) return undefined
     const value = isScalar(node) ? node.value : undefined
     const json = typeof value === 'string' && expanded.has(node) ? leaf.fromText(value) : value
     if (leaf.accepts(json)) return json
-    refuse(path, `found ${inWords(node)}, allowed is ${leaf.allowed}`)
-    return null
+    refuse(path, `found ${inWords(node, field)}, allowed is ${leaf.allowed}`)
+    return undefined
   }
 
   function follow(node: unknown): unknown {
@@ -62,10 +97,12 @@ function keysOf(message: DescMessage): string {
   return message.fields.map((field) => field.name).join(', ')
 }
 
-function inWords(node: unknown): string {
+/** What stands in the file. `field` says whether that may be shown. */
+function inWords(node: unknown, field?: DescField): string {
   if (isMap(node)) return 'a mapping'
   if (isSeq(node)) return 'a list'
   if (!isScalar(node) || node.value === null) return 'nothing'
+  if (field && isSecret(field)) return 'something else'
   const { value, source = '' } = node
   return typeof value === 'string' ? `the text ${JSON.stringify(value)}` : source
 }

@@ -17,7 +17,14 @@ import { expand, type Env } from './placeholder.ts'
 export type Yaml = {
   doc: Document.Parsed
   /** Scalars whose text came, in whole or in part, from the environment or a default. */
-  expanded: Map<unknown, 'done' | 'refused'>
+  expanded: Map<unknown, Expanded>
+}
+
+interface Expanded {
+  /** Whether a placeholder of it cannot be replaced. */
+  refused: boolean
+  /** Variables that are set, and so are part of the text. */
+  variables: readonly string[]
 }
 
 export type Refuse = (path: string, problem: string) => void
@@ -48,11 +55,10 @@ export function expandAll({ doc, expanded }: Yaml, env: Env, refuse: Refuse): vo
   visit(doc, {
     Scalar(key, node, ancestors) {
       if (key === 'key' || typeof node.value !== 'string' || !node.value.includes('${')) return
-      expanded.set(node, 'done')
-      node.value = expand(node.value, env, (problem) => {
-        expanded.set(node, 'refused')
-        refuse(pathOf(ancestors), problem)
-      })
+      const { text, variables, problems } = expand(node.value, env)
+      node.value = text
+      expanded.set(node, { refused: problems.length > 0, variables })
+      for (const problem of problems) refuse(pathOf(ancestors), problem)
     },
   })
 }
