@@ -75,11 +75,16 @@ const table: Record<string, Room> = {
   },
   'src/telemetry': { rooms: watched, packages: openTelemetry },
   'src/telemetry/log': { rooms: telemetry, packages: `${openTelemetry} pino-pretty` },
+  // How all signals reach a collector.
+  'src/telemetry/otlp': { rooms: telemetry, packages: '@grpc/grpc-js' },
   'src/telemetry/trace': {
-    rooms: `${telemetry} src/telemetry/log`,
-    packages: `${openTelemetry} @grpc/grpc-js`,
+    rooms: `${telemetry} src/telemetry/log src/telemetry/otlp`,
+    packages: openTelemetry,
   },
-  'src/telemetry/metric': { rooms: `${telemetry} src/telemetry/trace`, packages: openTelemetry },
+  'src/telemetry/metric': {
+    rooms: `${telemetry} src/telemetry/trace src/telemetry/otlp`,
+    packages: openTelemetry,
+  },
   'src/app': { rooms: '*', packages: '*' },
   'src/command': { rooms: '*', packages: '*' },
   'src/main.ts': { rooms: '*', packages: '*' },

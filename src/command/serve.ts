@@ -59,7 +59,7 @@ async function traced(
   const log = await createLog({
     version,
     ...(settings && { fields: () => tracing?.logFields() ?? {} }),
-    ...(settings?.logs && { also: (line) => tracing?.logLine?.(line) }),
+    ...(settings?.lines && { also: (line) => tracing?.logLine?.(line) }),
   })
   const identity = { service: 'user-service', version }
   if (settings)

@@ -1,21 +1,26 @@
-import { createRequire } from 'node:module'
 import {
   type MetricProducer,
+  type MetricReader,
   PeriodicExportingMetricReader,
   type PushMetricExporter,
 } from '@opentelemetry/sdk-metrics'
 import type { Env } from '../../conf/placeholder.ts'
+import { grpcOptions, httpOptions } from '../otlp/options.ts'
+import { reasonOf, withAdvice } from '../otlp/reason.ts'
+import { type OtlpSettings, otlpTarget, type OtlpTarget } from '../otlp/target.ts'
 
-// The exporters are loaded on demand: each costs time and memory, and most processes push nothing.
-const require = createRequire(import.meta.url)
-
-interface PushOptions {
-  /** Base URL of the collector; empty: nothing is pushed, unless the environment names one. */
-  endpoint: string
-  protocol: string
-  headers: Record<string, string>
+export interface PushOptions extends OtlpSettings {
   intervalMs: number
-  timeoutMs: number
+}
+
+/** What the push tells the log. */
+export interface PushEvents {
+  /** About a setting, at the start. */
+  note: (text: string) => void
+  /** A push has failed, and it is the first, or the one before it had succeeded. */
+  failing: (reason: string) => void
+  /** The pushes succeed again. */
+  resumed: () => void
 }
 
 /**
@@ -23,47 +28,68 @@ interface PushOptions {
  * OpenTelemetry's specification (OTEL_EXPORTER_OTLP_*, OTEL_METRIC_EXPORT_*, OTEL_METRICS_EXPORTER,
  * OTEL_SDK_DISABLED) win over the options.
  */
-export function pushReader(options: PushOptions, env: Env) {
-  const inEnv = env['OTEL_EXPORTER_OTLP_METRICS_ENDPOINT'] || env['OTEL_EXPORTER_OTLP_ENDPOINT']
-  const exporters = (env['OTEL_METRICS_EXPORTER'] || 'otlp').split(',')
+export async function pushReader(
+  options: PushOptions,
+  env: Env,
+  producer: MetricProducer,
+  events: PushEvents,
+): Promise<MetricReader | undefined> {
+  const exporters = (env['OTEL_METRICS_EXPORTER'] || 'otlp').split(',').map((name) => name.trim())
   const disabled = env['OTEL_SDK_DISABLED']?.toLowerCase() === 'true'
-  if (disabled || !exporters.includes('otlp') || (!inEnv && options.endpoint === ''))
-    return undefined
-  const intervalMs = milliseconds(env['OTEL_METRIC_EXPORT_INTERVAL']) ?? options.intervalMs
-  const timeoutMs = milliseconds(env['OTEL_METRIC_EXPORT_TIMEOUT']) ?? options.timeoutMs
-  const protocol =
-    env['OTEL_EXPORTER_OTLP_METRICS_PROTOCOL'] ||
-    env['OTEL_EXPORTER_OTLP_PROTOCOL'] ||
-    options.protocol
-  return (producer: MetricProducer) =>
-    new PeriodicExportingMetricReader({
-      exporter: exporterOf(protocol, inEnv ? { ...options, endpoint: '' } : options),
-      exportIntervalMillis: intervalMs,
-      exportTimeoutMillis: Math.min(timeoutMs, intervalMs),
-      metricProducers: [producer],
-    })
+  const target = otlpTarget('metrics', options, env)
+  if (disabled || !exporters.includes('otlp') || target.url === undefined) return undefined
+  target.notes.forEach(events.note)
+  const intervalMs = milliseconds(env, 'OTEL_METRIC_EXPORT_INTERVAL', events) ?? options.intervalMs
+  const given = milliseconds(env, 'OTEL_METRIC_EXPORT_TIMEOUT', events) ?? target.timeoutMs
+  // A push, with what is tried again of it, ends before the next begins.
+  const timeoutMs = Math.min(given, intervalMs)
+  return new PeriodicExportingMetricReader({
+    exporter: telling(await exporterOf({ ...target, timeoutMs }), target, events),
+    exportIntervalMillis: intervalMs,
+    exportTimeoutMillis: timeoutMs,
+    metricProducers: [producer],
+  })
 }
 
-function milliseconds(text: string | undefined): number | undefined {
-  return text && /^[1-9]\d*$/.test(text) ? Number(text) : undefined
+function milliseconds(env: Env, name: string, { note }: Pick<PushEvents, 'note'>) {
+  const text = env[name]
+  if (text === undefined || text === '') return undefined
+  if (/^[1-9]\d*$/.test(text)) return Number(text)
+  note(`${name}=${text} is no whole number of milliseconds above 0, and is not used`)
+  return undefined
 }
 
-/** Options that are left out here are read from the environment by the exporters. */
-function exporterOf(
-  protocol: string,
-  { endpoint, headers, timeoutMs }: PushOptions,
-): PushMetricExporter {
-  if (protocol === 'grpc') {
-    const grpc: typeof import('@opentelemetry/exporter-metrics-otlp-grpc') = require('@opentelemetry/exporter-metrics-otlp-grpc')
-    const { Metadata }: typeof import('@grpc/grpc-js') = require('@grpc/grpc-js')
-    const metadata = new Metadata()
-    for (const [name, value] of Object.entries(headers)) metadata.set(name, value)
-    const target = endpoint === '' ? {} : { url: endpoint }
-    return new grpc.OTLPMetricExporter({ ...target, metadata, timeoutMillis: timeoutMs })
+/** Loads one exporter on demand: each costs time and memory, and most processes push nothing. */
+async function exporterOf(target: OtlpTarget): Promise<PushMetricExporter> {
+  if (target.protocol === 'grpc') {
+    const { OTLPMetricExporter } = await import('@opentelemetry/exporter-metrics-otlp-grpc')
+    return new OTLPMetricExporter(await grpcOptions(target))
   }
-  if (protocol !== 'http/protobuf')
-    throw new Error(`the OTLP protocol ${protocol} is not known; grpc and http/protobuf are`)
-  const http: typeof import('@opentelemetry/exporter-metrics-otlp-proto') = require('@opentelemetry/exporter-metrics-otlp-proto')
-  const target = endpoint === '' ? {} : { url: `${endpoint.replace(/\/$/, '')}/v1/metrics` }
-  return new http.OTLPMetricExporter({ ...target, headers, timeoutMillis: timeoutMs })
+  const { OTLPMetricExporter } = await import('@opentelemetry/exporter-metrics-otlp-proto')
+  return new OTLPMetricExporter(httpOptions(target))
+}
+
+/** The exporter, with a word when its exports begin to fail and when they work again. */
+function telling(
+  exporter: PushMetricExporter,
+  { protocol }: OtlpTarget,
+  { failing, resumed }: Pick<PushEvents, 'failing' | 'resumed'>,
+): PushMetricExporter {
+  let failed = false
+  function note(error: Error | undefined, code: number): void {
+    const problem = error !== undefined || code !== 0
+    if (problem === failed) return
+    failed = problem
+    if (failed) failing(withAdvice(reasonOf(error), protocol, 'metrics.push.protocol'))
+    else resumed()
+  }
+  return {
+    export: (metrics, done) =>
+      exporter.export(metrics, (result) => {
+        note(result.error, result.code)
+        done(result)
+      }),
+    forceFlush: () => exporter.forceFlush(),
+    shutdown: () => exporter.shutdown(),
+  }
 }

@@ -10,7 +10,7 @@ import type { Family } from './family.ts'
 import type { Metrics } from './metrics.ts'
 import { metricProducer, scope } from './producer.ts'
 import { prometheusReader } from './prometheus.ts'
-import { pushReader } from './push.ts'
+import { type PushOptions, pushReader } from './push.ts'
 import { refusals } from './refusals.ts'
 import { runtimeMetrics } from './runtime.ts'
 import { metricsServer } from './server.ts'
@@ -43,12 +43,17 @@ export async function startMetrics({ conf, identity, env, log }: MetricsInit): P
   ]
   const producer = metricProducer(families)
   const prometheus = prometheusReader(producer)
-  const push = pushReader(pushOptions(conf.metrics.push), env)
+  const push = await pushReader(pushOptions(conf.metrics.push), env, producer, {
+    note: (text) => log.info(text),
+    failing: (reason) =>
+      log.warn({ reason }, 'metrics cannot be pushed; the next push that arrives has the numbers'),
+    resumed: () => log.info('metrics are pushed again'),
+  })
   const own = serviceResource({ ...identity, environment: conf.tracing.environment }, env)
   const provider = new MeterProvider({
     // OTEL_SERVICE_NAME and OTEL_RESOURCE_ATTRIBUTES win.
     resource: own.merge(detectResources({ detectors: [envDetector] })),
-    readers: [prometheus.reader, ...(push ? [push(producer)] : [])],
+    readers: [prometheus.reader, ...(push ? [push] : [])],
   })
   const meter = provider.getMeter(scope.name)
   const runtime = runtimeMetrics(meter)
@@ -78,6 +83,20 @@ export async function startMetrics({ conf, identity, env, log }: MetricsInit): P
   }
 }
 
-function pushOptions({ interval, timeout, ...push }: Conf['metrics']['push']) {
-  return { ...push, intervalMs: durationMs(interval), timeoutMs: durationMs(timeout) }
+function pushOptions({
+  endpoint,
+  protocol,
+  headers,
+  tls,
+  ...times
+}: Conf['metrics']['push']): PushOptions {
+  return {
+    endpoint,
+    // The rule of the setting has no other names.
+    protocol: protocol as PushOptions['protocol'],
+    headers,
+    tls,
+    intervalMs: durationMs(times.interval),
+    timeoutMs: durationMs(times.timeout),
+  }
 }

@@ -1,18 +1,21 @@
 import { durationMs } from '@bufbuild/protobuf/wkt'
 import type { Conf } from '../../conf/conf.ts'
 import type { Env } from '../../conf/placeholder.ts'
+import { type OtlpSettings, otlpTarget, type OtlpTarget, otlpVariable } from '../otlp/target.ts'
 import type { BatchSettings } from './sdk/export-queue.ts'
 import type { SamplingSettings } from './sampling.ts'
 
-type ExporterKind = 'otlp_grpc' | 'otlp_http' | 'zipkin' | 'console'
+type ExporterKind = 'otlp' | 'zipkin' | 'console'
 
 /** The settings of tracing: the configuration, with the OTEL_* variables over it. */
 export interface TracingSettings {
   exporter: ExporterKind
-  /** Undefined: the exporter's own default, or what its OTEL_* variable says. */
-  endpoint: string | undefined
-  headers: Record<string, string>
-  tls: { caFile: string; certFile: string; keyFile: string }
+  /** Where spans go over OTLP. */
+  spans: OtlpTarget
+  /** Where log lines go; undefined: not to the collector. */
+  lines: OtlpTarget | undefined
+  /** Where spans go as Zipkin's JSON. `url` is undefined where its OTEL_* variable, or its default, counts. */
+  zipkin: { url: string | undefined; headers: Record<string, string> }
   sampling: SamplingSettings
   priority: { header: string; baggage: string }
   keep: { errors: boolean; slowerThanMs: number; maxSpans: number }
@@ -23,8 +26,6 @@ export interface TracingSettings {
   /** Whether a domain error below 500 is an error of the spans that it leaves. */
   clientErrors: boolean
   instrumentations: string[]
-  /** Whether log lines go to the collector, too. */
-  logs: boolean
   /** Messages for the log at the start, about settings that were replaced or not usable. */
   notes: string[]
 }
@@ -36,42 +37,62 @@ export function tracingSettings(
   { otlp: logs }: Pick<Conf['log'], 'otlp'> = { otlp: false },
 ): TracingSettings | undefined {
   const notes: string[] = []
-  const fromJaeger = jaegerEndpoint(conf, notes)
-  const endpoint = conf.endpoint || fromJaeger
+  const number = numbersFrom(env, notes)
+  const endpoint = conf.endpoint || jaegerEndpoint(conf, notes)
   const exporter = exporterKind(conf.exporter, endpoint, env, notes)
   if (exporter === undefined) return undefined
+  const own = { ...ownOtlp(conf), endpoint }
+  const spans = otlpTarget('traces', own, env)
+  if (exporter === 'otlp') notes.push(...spans.notes)
   const { sampling, batch } = conf
   const keep = {
     errors: sampling.keep.errors,
     slowerThanMs: durationMs(sampling.keep.slowerThan),
     maxSpans: sampling.keep.maxSpans,
   }
-  const { caFile, certFile, keyFile } = conf.tls
   return {
     exporter,
-    endpoint: endpointFromEnv(env) ? undefined : endpoint || undefined,
-    headers:
-      env.OTEL_EXPORTER_OTLP_HEADERS || env.OTEL_EXPORTER_OTLP_TRACES_HEADERS
-        ? {}
-        : { ...conf.headers },
-    tls: { caFile, certFile, keyFile },
+    spans,
+    lines: logs && exporter === 'otlp' ? linesTarget(own, spans, env) : undefined,
+    zipkin: {
+      url: env.OTEL_EXPORTER_ZIPKIN_ENDPOINT ? undefined : endpoint || undefined,
+      headers: own.headers,
+    },
     sampling: samplingSettings(sampling, keep.errors || keep.slowerThanMs > 0, env, notes),
     priority: { header: sampling.priorityHeader, baggage: sampling.priorityBaggage },
     keep,
     batch: {
-      maxSize: numberFrom(env, 'OTEL_BSP_MAX_EXPORT_BATCH_SIZE') ?? batch.maxSize,
-      delayMs: numberFrom(env, 'OTEL_BSP_SCHEDULE_DELAY') ?? durationMs(batch.delay),
-      queue: numberFrom(env, 'OTEL_BSP_MAX_QUEUE_SIZE') ?? batch.queue,
-      timeoutMs: numberFrom(env, 'OTEL_BSP_EXPORT_TIMEOUT') ?? durationMs(batch.timeout),
+      maxSize: number('OTEL_BSP_MAX_EXPORT_BATCH_SIZE') ?? batch.maxSize,
+      delayMs: number('OTEL_BSP_SCHEDULE_DELAY') ?? durationMs(batch.delay),
+      queue: number('OTEL_BSP_MAX_QUEUE_SIZE') ?? batch.queue,
+      timeoutMs: number('OTEL_BSP_EXPORT_TIMEOUT') ?? durationMs(batch.timeout),
     },
     environment: conf.environment,
     responseHeader: conf.responseHeader,
     personalData: conf.personalData,
     clientErrors: conf.clientErrors,
-    logs: logs && exporter.startsWith('otlp'),
     instrumentations: conf.instrumentations.split(',').filter(Boolean),
     notes,
   }
+}
+
+function ownOtlp({ endpoint, exporter, headers, tls, batch }: Conf['tracing']): OtlpSettings {
+  const protocols = { otlp_grpc: 'grpc', otlp_http: 'http/protobuf' } as const
+  return {
+    endpoint,
+    protocol: exporter === 'otlp_grpc' || exporter === 'otlp_http' ? protocols[exporter] : 'auto',
+    headers: { ...headers },
+    tls,
+    timeoutMs: durationMs(batch.timeout),
+  }
+}
+
+/** Log lines go to the collector of the spans, where the environment names no other for them. */
+function linesTarget(own: OtlpSettings, spans: OtlpTarget, env: Env): OtlpTarget {
+  const elsewhere = env.OTEL_EXPORTER_OTLP_LOGS_ENDPOINT
+  const protocol = elsewhere ? own.protocol : spans.protocol
+  const endpoint = env.OTEL_EXPORTER_OTLP_TRACES_ENDPOINT || own.endpoint
+  return otlpTarget('logs', { ...own, protocol, endpoint, tls: spans.tls }, env)
 }
 
 /** Jaeger has dropped Thrift over HTTP for OTLP, which it takes since 1.35 on 4317 and 4318. */
@@ -84,10 +105,6 @@ function jaegerEndpoint({ jaegerEndpoint: given, endpoint }: Conf['tracing'], no
   return otlp
 }
 
-function endpointFromEnv(env: Env): string | undefined {
-  return env.OTEL_EXPORTER_OTLP_TRACES_ENDPOINT || env.OTEL_EXPORTER_OTLP_ENDPOINT
-}
-
 function exporterKind(
   configured: string,
   endpoint: string,
@@ -95,21 +112,27 @@ function exporterKind(
   notes: string[],
 ): ExporterKind | undefined {
   if (env.OTEL_SDK_DISABLED?.toLowerCase() === 'true') return undefined
-  const [named = ''] = (env.OTEL_TRACES_EXPORTER ?? '').split(',').map((name) => name.trim())
+  const named = namedExporter(env.OTEL_TRACES_EXPORTER ?? '', notes)
   if (named === 'none') return undefined
-  if (named === 'zipkin' || named === 'console') return named
-  if (named !== '' && named !== 'otlp')
-    notes.push(`OTEL_TRACES_EXPORTER=${named} is not known: otlp, zipkin, console or none`)
-  const effective = endpointFromEnv(env) ?? endpoint
-  if (named !== 'otlp') {
-    if (configured === 'off') return undefined
-    if (configured === 'zipkin' || configured === 'console') return configured
-    if (configured === 'auto' && effective === '') return undefined
-  }
-  const protocol = env.OTEL_EXPORTER_OTLP_TRACES_PROTOCOL || env.OTEL_EXPORTER_OTLP_PROTOCOL
-  if (protocol) return protocol === 'grpc' ? 'otlp_grpc' : 'otlp_http'
-  if (configured === 'otlp_grpc' || configured === 'otlp_http') return configured
-  return /:4317\/?$/.test(effective) ? 'otlp_grpc' : 'otlp_http'
+  if (named !== undefined) return named
+  if (configured === 'off') return undefined
+  if (configured === 'zipkin' || configured === 'console') return configured
+  const nowhere = endpoint === '' && otlpVariable(env, 'traces', 'ENDPOINT') === undefined
+  return configured === 'auto' && nowhere ? undefined : 'otlp'
+}
+
+/** The first exporter of a list that there is. What is not used of the list is said. */
+function namedExporter(list: string, notes: string[]): ExporterKind | 'none' | undefined {
+  const names = list.split(',').flatMap((name) => name.trim() || [])
+  const known = ['otlp', 'zipkin', 'console', 'none'] as const
+  const used = names.map((name) => known.find((each) => each === name)).find(Boolean)
+  for (const name of names.filter((name) => name !== used))
+    notes.push(
+      known.some((each) => each === name)
+        ? `OTEL_TRACES_EXPORTER=${list}: spans go to one exporter, ${used}; ${name} is not used`
+        : `OTEL_TRACES_EXPORTER=${list}: ${name} is not known; otlp, zipkin, console and none are`,
+    )
+  return used
 }
 
 /** OTEL_TRACES_SAMPLER and its argument, where they are set. */
@@ -122,7 +145,7 @@ function samplingSettings(
   const own = { parentBased: true, ratio, rules: Object.entries(rules), keep }
   const name = env.OTEL_TRACES_SAMPLER
   if (!name) return own
-  const argument = numberFrom(env, 'OTEL_TRACES_SAMPLER_ARG') ?? 1
+  const argument = numbersFrom(env, notes)('OTEL_TRACES_SAMPLER_ARG') ?? 1
   const [, parentBased, root = ''] =
     /^(parentbased_)?(always_on|always_off|traceidratio)$/.exec(name) ?? []
   const ratios: Record<string, number> = { always_on: 1, always_off: 0, traceidratio: argument }
@@ -134,8 +157,14 @@ function samplingSettings(
   return { ...own, parentBased: parentBased !== undefined, ratio: given }
 }
 
-function numberFrom(env: Env, name: string): number | undefined {
-  const text = env[name]
-  const value = Number(text)
-  return text === undefined || text === '' || !(value >= 0) ? undefined : value
+/** Reads variables that have a number. One that has none is said and not used. */
+function numbersFrom(env: Env, notes: string[]) {
+  return function number(name: string): number | undefined {
+    const text = env[name]
+    if (text === undefined || text === '') return undefined
+    const value = Number(text)
+    if (value >= 0) return value
+    notes.push(`${name}=${text} is no number above or equal to 0, and is not used`)
+    return undefined
+  }
 }

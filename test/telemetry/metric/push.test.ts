@@ -3,8 +3,11 @@ import { createServer, type IncomingHttpHeaders } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { buffer } from 'node:stream/consumers'
 import { test, type Test } from 'tap'
+import { metricProducer } from '../../../src/telemetry/metric/producer.ts'
 import { pushReader } from '../../../src/telemetry/metric/push.ts'
-import { spawnService, startProcess } from '../../help/process.ts'
+import { grpcCollector, httpCollector } from '../../help/collector.ts'
+import { until } from '../../help/spans.ts'
+import { startProcess } from '../../help/process.ts'
 import { freshSqlitePath } from '../../help/db.ts'
 
 interface Received {
@@ -81,29 +84,68 @@ test("OpenTelemetry's variables turn the push on and choose where it goes", asyn
   t.ok(first?.body.includes('deployment.environment.name'))
 })
 
-test('nothing is pushed unless somebody names an endpoint, or where OpenTelemetry is off', (t) => {
-  const options = {
-    endpoint: '',
-    protocol: 'http/protobuf',
-    headers: {},
-    intervalMs: 1000,
-    timeoutMs: 1000,
-  }
+test('nothing is pushed unless somebody names an endpoint, or where OpenTelemetry is off', async (t) => {
+  const tls = { caFile: '', certFile: '', keyFile: '' }
+  const times = { intervalMs: 1000, timeoutMs: 1000 }
+  const options = { endpoint: '', protocol: 'auto', headers: {}, tls, ...times } as const
   const named = { ...options, endpoint: 'http://127.0.0.1:1' }
-  t.equal(pushReader(options, {}), undefined)
-  t.equal(pushReader(named, { OTEL_SDK_DISABLED: 'true' }), undefined)
-  t.equal(pushReader(named, { OTEL_METRICS_EXPORTER: 'none' }), undefined)
-  t.equal(typeof pushReader(named, {}), 'function')
-  t.end()
+  const ignore = () => undefined
+  const events = { note: ignore, failing: ignore, resumed: ignore }
+  const reader = (given: typeof named | typeof options, env: Record<string, string>) =>
+    pushReader(given, env, metricProducer([]), events)
+  t.equal(await reader(options, {}), undefined)
+  t.equal(await reader(named, { OTEL_SDK_DISABLED: 'true' }), undefined)
+  t.equal(await reader(named, { OTEL_METRICS_EXPORTER: 'none' }), undefined)
+  t.ok(await reader(named, {}))
 })
 
-test('an OTLP protocol that nobody knows ends the start with one line', async (t) => {
-  const { exit, stderr } = spawnService(t, {
-    METRICS_ADDR: '127.0.0.1:0',
+test('http/json becomes http/protobuf, and the log says so', async (t) => {
+  const { url, received, next } = await collector(t)
+  const pushed = next()
+  const service = await startProcess(t, {
     SQLITE_PATH: freshSqlitePath(t),
-    METRICS_PUSH_ENDPOINT: 'http://127.0.0.1:1',
+    OTEL_EXPORTER_OTLP_ENDPOINT: url,
     OTEL_EXPORTER_OTLP_PROTOCOL: 'http/json',
+    OTEL_METRIC_EXPORT_INTERVAL: '200',
   })
-  t.equal(await exit, 1)
-  t.match(stderr(), 'the OTLP protocol http/json is not known')
+  await pushed
+  t.equal(received[0]?.headers['content-type'], 'application/x-protobuf')
+  const notes = service.lines.filter(({ msg }) => String(msg).startsWith('OTEL_EXPORTER'))
+  t.ok(notes.length > 0)
+  t.match(notes, [{ msg: /OTLP_PROTOCOL=http\/json: http\/protobuf is used/ }])
+})
+
+test('pushes that fail are one warning, and one line when they arrive again', async (t) => {
+  const gone = await httpCollector(t)
+  await gone.stop()
+  const service = await startProcess(t, {
+    SQLITE_PATH: freshSqlitePath(t),
+    METRICS_PUSH_ENDPOINT: gone.url,
+    METRICS_PUSH_INTERVAL: '0.3s',
+  })
+  const said = () => service.lines.filter(({ msg }) => String(msg).startsWith('metrics '))
+  await until(() => said().length > 0)
+  const back = await httpCollector(t, { port: gone.port })
+  await until(() => said().length > 1)
+  const arrived = back.paths.length
+  await until(() => back.paths.length > arrived + 2)
+  t.match(said(), [
+    { level: 'warn', msg: /^metrics cannot be pushed/, reason: /ECONNREFUSED/ },
+    { level: 'info', msg: 'metrics are pushed again' },
+  ])
+  t.equal(said().length, 2)
+})
+
+test('metrics pushed over HTTP to a gRPC collector fail with what to set', async (t) => {
+  const collector = await grpcCollector(t)
+  const service = await startProcess(t, {
+    SQLITE_PATH: freshSqlitePath(t),
+    METRICS_PUSH_ENDPOINT: collector.url,
+    METRICS_PUSH_INTERVAL: '0.3s',
+  })
+  const warnings = () => service.lines.filter(({ level }) => level === 'warn')
+  await until(() => warnings().length > 0)
+  t.match(warnings(), [
+    { reason: /set metrics\.push\.protocol or OTEL_EXPORTER_OTLP_PROTOCOL to grpc/ },
+  ])
 })

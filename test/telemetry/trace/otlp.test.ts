@@ -61,23 +61,25 @@ for (const [name, collectorOf] of [
   ['gRPC', grpcCollector],
   ['HTTP', httpCollector],
 ] as const)
-  test(`OTLP over ${name} takes TLS with a certificate of each side`, async (t) => {
-    const { ca, caFile, issue } = certificates(t)
-    const collector = await collectorOf(t, { tls: { ...issue('collector'), ca } })
-    const client = issue('client')
-    const service = await startProcess(t, {
-      ...fast,
-      SQLITE_PATH: freshSqlitePath(t),
-      TRACING_EXPORTER: name === 'gRPC' ? 'otlp_grpc' : 'otlp_http',
-      TRACING_ENDPOINT: collector.url,
-      TRACING_TLS_CA_FILE: caFile,
-      TRACING_TLS_CERT_FILE: client.certFile,
-      TRACING_TLS_KEY_FILE: client.keyFile,
+  for (const variable of ['TRACING_ENDPOINT', 'OTEL_EXPORTER_OTLP_ENDPOINT'])
+    test(`OTLP over ${name} to ${variable} takes TLS with a certificate of each side`, async (t) => {
+      const { ca, caFile, issue } = certificates(t)
+      const collector = await collectorOf(t, { tls: { ...issue('collector'), ca } })
+      const client = issue('client')
+      const service = await startProcess(t, {
+        ...fast,
+        SQLITE_PATH: freshSqlitePath(t),
+        TRACING_EXPORTER: name === 'gRPC' ? 'otlp_grpc' : 'otlp_http',
+        [variable]: collector.url,
+        OTEL_METRICS_EXPORTER: 'none',
+        TRACING_TLS_CA_FILE: caFile,
+        TRACING_TLS_CERT_FILE: client.certFile,
+        TRACING_TLS_KEY_FILE: client.keyFile,
+      })
+      await get(service)
+      await until(() => served(1)(collector.spans))
+      t.same(trees(collector.spans), [tree])
     })
-    await get(service)
-    await until(() => served(1)(collector.spans))
-    t.same(trees(collector.spans), [tree])
-  })
 
 for (const [name, collectorOf] of [
   ['gRPC', grpcCollector],
@@ -137,4 +139,24 @@ test('the standard variables alone are enough, and name the propagators', async 
     parent: 'e457b5a2e4d86bd1',
     resource: { 'service.name': 'users' },
   })
+})
+
+test('spans sent by the wrong protocol are dropped with what to set', async (t) => {
+  const cases = [
+    [await grpcCollector(t), 'otlp_http', /set tracing\.exporter or .*_PROTOCOL to grpc/],
+    [await httpCollector(t), 'otlp_grpc', /set tracing\.exporter or .*_PROTOCOL to http/],
+  ] as const
+  for (const [collector, exporter, advice] of cases) {
+    const service = await startProcess(t, {
+      ...fast,
+      SQLITE_PATH: freshSqlitePath(t),
+      TRACING_EXPORTER: exporter,
+      TRACING_ENDPOINT: collector.url,
+      OTEL_EXPORTER_OTLP_TIMEOUT: '500',
+    })
+    const warnings = () => service.lines.filter(({ level }) => level === 'warn')
+    await get(service)
+    await until(() => warnings().length > 0)
+    t.match(warnings(), [{ msg: /^spans cannot be exported/, reason: advice }])
+  }
 })

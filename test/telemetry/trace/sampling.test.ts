@@ -63,12 +63,18 @@ test('tracing is off until a collector is named, and by the standard switches', 
   t.equal(settings({ OTEL_SDK_DISABLED: 'true' }, endpoint), undefined)
   t.equal(settings({ OTEL_TRACES_EXPORTER: 'none' }, endpoint), undefined)
   t.equal(settings({}, { ...endpoint, TRACING_EXPORTER: 'off' }), undefined)
-  t.match(settings({}, endpoint), { exporter: 'otlp_grpc', endpoint: 'http://collector:4317' })
-  t.match(settings({}, { TRACING_ENDPOINT: 'http://c:4318' }), { exporter: 'otlp_http' })
-  t.match(settings({ OTEL_EXPORTER_OTLP_ENDPOINT: 'http://c:4318' }), {
-    exporter: 'otlp_http',
-    endpoint: undefined,
+  t.match(settings({}, endpoint), {
+    exporter: 'otlp',
+    spans: { protocol: 'grpc', url: 'http://collector:4317' },
   })
+  for (const named of [
+    settings({}, { TRACING_ENDPOINT: 'http://c:4318' }),
+    settings({ OTEL_EXPORTER_OTLP_ENDPOINT: 'http://c:4318' }),
+  ])
+    t.match(named, {
+      exporter: 'otlp',
+      spans: { protocol: 'http/protobuf', url: 'http://c:4318/v1/traces' },
+    })
 })
 
 test('the OTEL variables win over the configuration', async (t) => {
@@ -85,8 +91,7 @@ test('the OTEL variables win over the configuration', async (t) => {
   }
   t.match(settings({}, conf), { sampling: { parentBased: true, ratio: 0.3 } })
   t.match(settings(env, conf), {
-    exporter: 'otlp_http',
-    endpoint: undefined,
+    spans: { protocol: 'http/protobuf', url: 'http://other:4318/v1/traces' },
     sampling: { parentBased: false, ratio: 0.25 },
     batch: { queue: 7, delayMs: 11, maxSize: 3, timeoutMs: 13 },
   })
@@ -101,8 +106,23 @@ test('the OTEL variables win over the configuration', async (t) => {
 
 test('the old address of Jaeger is taken, and what becomes of it is said', async (t) => {
   t.match(settings({}, { JAEGER_ENDPOINT: 'http://jaeger:14268/api/traces' }), {
-    exporter: 'otlp_http',
-    endpoint: 'http://jaeger:4318',
+    spans: { protocol: 'http/protobuf', url: 'http://jaeger:4318/v1/traces' },
     notes: [/jaeger_endpoint.*OTLP.*http:\/\/jaeger:4318/],
+  })
+})
+
+test('one of a list of exporters is used, and what is not is said', async (t) => {
+  const list = { OTEL_TRACES_EXPORTER: 'dice, console,otlp' }
+  t.match(settings(list), {
+    exporter: 'console',
+    notes: [/dice is not known; otlp, zipkin, console/, /one exporter, console; otlp is not used/],
+  })
+})
+
+test('a variable that should have a number and has none is said and not used', async (t) => {
+  const env = { OTEL_TRACES_EXPORTER: 'console', OTEL_BSP_SCHEDULE_DELAY: 'soon' }
+  t.match(settings(env), {
+    batch: { delayMs: 5000 },
+    notes: [/^OTEL_BSP_SCHEDULE_DELAY=soon is no number/],
   })
 })

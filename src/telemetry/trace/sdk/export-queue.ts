@@ -1,4 +1,5 @@
 import type { Resource } from '@opentelemetry/resources'
+import { reasonOf } from '../../otlp/reason.ts'
 
 /** How spans and log records are exported. */
 export interface BatchSettings {
@@ -154,19 +155,12 @@ async function outcome<T extends Item>(
     await Promise.race([described, promise])
     // 0 is success.
     exporter.export(batch, ({ code, error }) =>
-      resolve(error === undefined && !code ? '' : reason(error)),
+      resolve(error === undefined && !code ? '' : reasonOf(error)),
     )
     return await promise
   } catch (err) {
-    return reason(err)
+    return reasonOf(err)
   } finally {
     clearTimeout(timer)
   }
-}
-
-/** The message of an error. A connection that fails for each of several addresses has one for each. */
-function reason(err: unknown): string {
-  if (err instanceof AggregateError && err.message === '')
-    return err.errors.map(String).join(', ') || err.name
-  return (err instanceof Error && err.message) || 'the export failed'
 }

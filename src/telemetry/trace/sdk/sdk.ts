@@ -6,6 +6,8 @@ import { NodeSDK } from '@opentelemetry/sdk-node'
 import type { ReadableSpan, SpanExporter } from '@opentelemetry/sdk-trace'
 import type { Logger } from 'pino'
 import { logRecords } from '../../log/log-records.ts'
+import { withAdvice } from '../../otlp/reason.ts'
+import type { OtlpTarget } from '../../otlp/target.ts'
 import { serviceResource } from '../../resource.ts'
 import { requestTracing } from '../request-tracing.ts'
 import { sampling } from '../sampling.ts'
@@ -69,21 +71,25 @@ interface Queues {
 }
 
 async function exportQueues(
-  { settings, env, log, exporter: given }: StartOptions,
+  { settings, log, exporter: given }: StartOptions,
   scopes: Scopes,
 ): Promise<Queues> {
-  const events = (what: string): ExportEvents => ({
-    failing: (reason) =>
-      log.warn({ reason }, `${what} cannot be exported; they are dropped until they can`),
+  const events = (what: string, target?: OtlpTarget): ExportEvents => ({
+    failing(cause) {
+      const reason = target ? withAdvice(cause, target.protocol, 'tracing.exporter') : cause
+      log.warn({ reason }, `${what} cannot be exported; they are dropped until they can`)
+    },
     resumed: (dropped) => log.info({ dropped }, `${what} are exported again`),
     detached: (work) => scopes.exit(work),
   })
-  const exporter = given ?? (await createExporter(settings, env))
-  const lineExporter = settings.logs ? await createLogExporter(settings, env) : undefined
+  const exporter = given ?? (await createExporter(settings))
+  const { batch, spans, lines } = settings
+  const lineExporter = lines && (await createLogExporter(lines))
+  const spanEvents = events('spans', settings.exporter === 'otlp' ? spans : undefined)
   return {
     exporter,
-    spans: exportQueue<ReadableSpan>(exporter, settings.batch, events('spans')),
-    lines: lineExporter && exportQueue(lineExporter, settings.batch, events('log lines')),
+    spans: exportQueue<ReadableSpan>(exporter, batch, spanEvents),
+    lines: lineExporter && exportQueue(lineExporter, batch, events('log lines', lines)),
   }
 }
 
