@@ -1,7 +1,7 @@
 import { Code, ConnectError } from '@connectrpc/connect'
 import { BadRequestSchema, ErrorInfoSchema } from '../gen/google/rpc/error_details_pb.ts'
 import { boundedError, shortenedKey } from '../call/error-bounds.ts'
-import { refusal, type RefusalDetails, rulesByField } from '../call/refusal.ts'
+import { refusal, rulesByField } from '../call/refusal.ts'
 import { type BodyTypes, commonTypes } from './media-type.ts'
 import { statusOf, withStatus } from '../call/status.ts'
 import { upperCodeName } from '../text/code-name.ts'
@@ -27,11 +27,6 @@ export const malformedUrl = (): ConnectError =>
     'MALFORMED_URL',
     'the path or the query has a broken percent escape or is not UTF-8',
   )
-
-export const malformedBody = (
-  message: string,
-  init?: Pick<RefusalDetails, 'metadata' | 'cause'>,
-): ConnectError => refusal(Code.InvalidArgument, 'MALFORMED_BODY', message, init)
 
 export const unsupportedMediaType = (given: string, { header, list }: BodyTypes): ConnectError =>
   refusal(

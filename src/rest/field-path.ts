@@ -1,22 +1,10 @@
 import { create } from '@bufbuild/protobuf'
 import type { DescField, DescMessage, Message } from '@bufbuild/protobuf'
 import { hasCustomJsonRepresentation } from '@bufbuild/protobuf/wkt'
+import { fieldNamed } from '../call/message/field-named.ts'
 
 // Recursive messages make paths of any length; as deep as JSON may be.
 const maxDepth = 100
-
-const fieldIndex = new WeakMap<DescMessage, Map<string, DescField>>()
-
-/** The field of that proto or JSON name. */
-export function fieldNamed(desc: DescMessage, name: string): DescField | undefined {
-  let index = fieldIndex.get(desc)
-  if (index === undefined) {
-    const jsonNames = desc.fields.map((field) => [field.jsonName, field] as const)
-    index = new Map([...jsonNames, ...desc.fields.map((field) => [field.name, field] as const)])
-    fieldIndex.set(desc, index)
-  }
-  return index.get(name)
-}
 
 /** The fields that a path such as `book.name` walks, by proto or JSON names; undefined if none. */
 export function resolvePath(desc: DescMessage, path: string): DescField[] | undefined {

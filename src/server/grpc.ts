@@ -40,7 +40,7 @@ export function grpcServer(options: ServerOptions): Port {
   )
   void app.register(connectRoutes, {
     methods: recordMethods(routes),
-    wrap: (handler) => observedHandler(handler, maxBodyBytes),
+    wrap: (handler) => observedHandler(handler, maxBodyBytes, types),
     failed({ raw }, error) {
       const exchange = exchanges.of(raw)
       if (exchange) exchange.failure = failureOf(error)

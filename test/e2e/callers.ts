@@ -186,7 +186,8 @@ function failedByRest(method: Method, status: number, text: string): Outcome {
   const names = Object.entries(metadata).map(([name, value]) => {
     const field = name.replace(/[A-Z]/g, (upper) => `_${upper.toLowerCase()}`)
     const inBody = method === 'updateUser' && ['name', 'email', 'phone'].includes(field)
-    return [inBody && reason === 'INVALID_USER_INPUT' ? `user.${field}` : field, value]
+    const ofField = reason === 'INVALID_USER_INPUT' || reason === 'MALFORMED_BODY'
+    return [inBody && ofField ? `user.${field}` : field, value]
   })
   const all: Text = Object.fromEntries(names)
   return {

@@ -40,8 +40,8 @@ const noMailRule = 'value is empty, which is not a valid email address'
 const mailLengthRule = 'must be at most 254 characters'
 const phoneRule = 'must be empty, or 3 to 32 characters of digits, space and + - ( ) .'
 const textRule = 'must be Unicode text without U+0000 and without lone surrogates'
-/** What protobuf says of a string before any rule is asked. */
-const notTextRule = 'expected string: invalid UTF8'
+/** What is said of a string before any rule is asked. */
+const notTextRule = 'must be Unicode text without lone surrogates'
 const idRule = 'must be greater than 0'
 const countRule = 'must be greater than or equal to 0'
 const clearRule = 'cannot be cleared'
@@ -540,7 +540,7 @@ const updateRows: Row[] = [
       const user = { name: 'x\udc00' }
       return {
         got: await at.call('updateUser', { id: await newUser(at), user }),
-        want: malformed({ name: notTextRule }),
+        want: malformed({ 'user.name': notTextRule }),
       }
     },
   }),

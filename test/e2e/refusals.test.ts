@@ -1,4 +1,4 @@
-import { gzipSync } from 'node:zlib'
+import { brotliCompressSync, gzipSync } from 'node:zlib'
 import { Code, ConnectError } from '@connectrpc/connect'
 import { codeToString, errorFromJsonBytes } from '@connectrpc/connect/protocol-connect'
 import { findTrailerError } from '@connectrpc/connect/protocol-grpc'
@@ -87,20 +87,29 @@ const restCases: Record<string, RestCase> = {
   'null instead of an object': { request: post('null'), ...malformedBody },
   'a number for a text': {
     request: post('{"name":5}'),
-    ...fieldType('name', 'expected string, got 5'),
+    ...fieldType('name', 'must be a string'),
   },
   'a list for a text': {
     request: post('{"email":[]}'),
-    ...fieldType('email', 'expected string, got Array(0)'),
+    ...fieldType('email', 'must be a string'),
   },
   'an object for a text': {
     request: post('{"phone":{}}'),
-    ...fieldType('phone', 'expected string, got object'),
+    ...fieldType('phone', 'must be a string'),
   },
   'a number for a text in the body of an update': {
     request: patch('{"name":5}'),
-    ...fieldType('name', 'expected string, got 5'),
+    ...fieldType('name', 'must be a string'),
   },
+  ...Object.fromEntries(
+    ['12345678901234567890', '-9007199254740993', '1e30', '1.5e400'].map((number) => [
+      `the number ${number} for a text`,
+      {
+        request: post(`{"name":${number},"email":"n@example.com"}`),
+        ...fieldType('name', 'must be a string'),
+      },
+    ]),
+  ),
   'an array for the body of an update': { request: patch('[]'), ...malformedBody },
   'no content type': { request: post('{}', {}), ...mediaType },
   'another content type': { request: post('{}', { 'Content-Type': 'text/plain' }), ...mediaType },
@@ -468,6 +477,8 @@ interface RpcCase {
   connectBinary?: { body: string | Uint8Array; headers?: Record<string, string> }
   /** gRPC and gRPC-Web, which frame alike. */
   framed?: { body: Uint8Array; headers?: Record<string, string>; code?: string }
+  /** The same with JSON in the frames. */
+  framedJson?: { body: Uint8Array; headers?: Record<string, string> }
   method?: string
 }
 
@@ -481,27 +492,58 @@ const bomb = gzipSync(' '.repeat(100_000))
 
 const rpcCases: Record<string, RpcCase> = {
   'JSON that ends early': { ...malformed, connectJson: { body: '{"name":' } },
+  ...Object.fromEntries(
+    ['12345678901234567890', '-9007199254740993', '1e30', '1.5e400'].map((number) => {
+      const body = `{"name":${number},"email":"n@example.com"}`
+      const metadata = { name: 'must be a string' }
+      return [
+        `the number ${number} for a text`,
+        {
+          ...malformed,
+          metadata,
+          connectJson: { body },
+          framedJson: { body: envelope(body) },
+        },
+      ]
+    }),
+  ),
+  ...Object.fromEntries(
+    ['"0x10"', '"+1"', '" 1"', '"01"', '""', '"1x"', '[]', '9223372036854775808', '1.5'].map(
+      (id) => {
+        const body = `{"id":${id}}`
+        return [
+          `the id ${id}`,
+          {
+            ...malformed,
+            metadata: { id: idRule },
+            method: `${user}/DeleteUser`,
+            connectJson: { body },
+            framedJson: { body: envelope(body) },
+          },
+        ]
+      },
+    ),
+  ),
   'JSON of another message': { ...malformed, connectJson: { body: '[]' } },
   'a number for a text': {
     ...malformed,
-    metadata: { name: 'expected string, got 5' },
+    metadata: { name: 'must be a string' },
     connectJson: { body: '{"name":5}' },
   },
   'binary that ends early': {
     ...malformed,
     connectBinary: { body: bytes(0x0a, 9, 0x61) },
-    // As grpc-go and grpc-java, which answer Internal.
-    framed: { body: envelope(bytes(0x0a, 9, 0x61)), code: 'internal' },
+    framed: { body: envelope(bytes(0x0a, 9, 0x61)) },
   },
   'binary with a text that is not UTF-8': {
     ...malformed,
     connectBinary: { body: bytes(0x0a, 1, 0xff) },
-    framed: { body: envelope(bytes(0x0a, 1, 0xff)), code: 'internal' },
+    framed: { body: envelope(bytes(0x0a, 1, 0xff)) },
   },
   'binary with a surrogate': {
     ...malformed,
     connectBinary: { body: bytes(0x0a, 3, 0xed, 0xa0, 0x80) },
-    framed: { body: envelope(bytes(0x0a, 3, 0xed, 0xa0, 0x80)), code: 'internal' },
+    framed: { body: envelope(bytes(0x0a, 3, 0xed, 0xa0, 0x80)) },
   },
   'an envelope that ends in its head': { ...malformed, framed: { body: bytes(0, 0, 0) } },
   'an envelope that ends in its message': { ...malformed, framed: { body: envelope('abc', 0, 9) } },
@@ -575,7 +617,7 @@ test('each refusal of the RPC port has the form of its protocol, with ErrorInfo'
   const request = h2Client(t, rpc.url)
   for (const [what, rpcCase] of Object.entries(rpcCases)) {
     const { status, code, reason, metadata = {}, method = `${user}/CreateUser` } = rpcCase
-    const { connectJson, connectBinary, framed } = rpcCase
+    const { connectJson, connectBinary, framed, framedJson } = rpcCase
     const kinds = [
       ['application/json', connectJson, readConnect],
       ['application/proto', connectBinary, readConnect],
@@ -583,6 +625,8 @@ test('each refusal of the RPC port has the form of its protocol, with ErrorInfo'
       ['application/grpc+proto', framed, readGrpc],
       ['application/grpc-web', framed, readGrpcWeb],
       ['application/grpc-web+proto', framed, readGrpcWeb],
+      ['application/grpc+json', framedJson, readGrpc],
+      ['application/grpc-web+json', framedJson, readGrpcWeb],
     ] as const
     await t.test(`${what} is refused`, async (t) => {
       for (const [type, sent, read] of kinds) {
@@ -591,7 +635,7 @@ test('each refusal of the RPC port has the form of its protocol, with ErrorInfo'
           { ':method': 'POST', ':path': method, 'content-type': type, ...sent.headers },
           sent.body,
         )
-        const isFramed = sent === framed
+        const isFramed = sent === framed || sent === framedJson
         t.equal(answer.status, isFramed ? 200 : status, type)
         t.strictSame(read(answer), {
           code: (isFramed && framed?.code) || code,
@@ -709,7 +753,52 @@ test('a bare 64-bit integer in JSON is read exactly', async (t) => {
     const { metadata } = read(await request({ ...sent, ...headers }, body))
     t.strictSame(metadata, { user_id: '9007199254740993' }, headers['content-type'])
   }
-  const target = `${user}/GetUser?connect=v1&encoding=json&message=${encodeURIComponent(bareId)}`
-  const byGet = readConnect(await exchange(rpc.port, get(target)))
-  t.strictSame(byGet.metadata, { user_id: '9007199254740993' }, 'Connect GET')
+  const queries = [
+    `message=${encodeURIComponent(bareId)}`,
+    `base64=1&message=${Buffer.from(bareId).toString('base64url')}`,
+    `base64=1&message=${encodeURIComponent(Buffer.from(bareId).toString('base64'))}`,
+    `base64=1&compression=gzip&message=${gzipSync(bareId).toString('base64url')}`,
+    `base64=1&compression=br&message=${brotliCompressSync(bareId).toString('base64url')}`,
+  ]
+  for (const query of queries) {
+    const target = `${user}/GetUser?connect=v1&encoding=json&${query}`
+    const byGet = readConnect(await exchange(rpc.port, get(target)))
+    t.strictSame(byGet.metadata, { user_id: '9007199254740993' }, query)
+  }
+})
+
+test('compressed calls, and those in a query, are refused by the same words', async (t) => {
+  const { rpc } = await startApp(t, { storage: 'sqlite' })
+  const request = h2Client(t, rpc.url)
+  const metadata = { id: idRule }
+  const body = '{"id":"0x10"}'
+  const sent = { ':method': 'POST', ':path': `${user}/DeleteUser` }
+  for (const [headers, bytes, read] of [
+    [
+      { 'content-type': 'application/json', 'content-encoding': 'gzip' },
+      gzipSync(body),
+      readConnect,
+    ],
+    [{ 'content-type': 'application/grpc+json', ...gzip }, envelope(gzipSync(body), 1), readGrpc],
+    [
+      { 'content-type': 'application/grpc-web+json', ...gzip },
+      envelope(gzipSync(body), 1),
+      readGrpcWeb,
+    ],
+  ] as const)
+    t.match(read(await request({ ...sent, ...headers }, bytes)), {
+      code: 'invalid_argument',
+      reason: 'MALFORMED_BODY',
+      metadata,
+    })
+  for (const query of [
+    `message=${encodeURIComponent(body)}`,
+    `base64=1&compression=gzip&message=${gzipSync(body).toString('base64url')}`,
+  ]) {
+    const target = `${user}/GetUser?connect=v1&encoding=json&${query}`
+    t.match(readConnect(await exchange(rpc.port, get(target))), {
+      reason: 'MALFORMED_BODY',
+      metadata,
+    })
+  }
 })

@@ -1,6 +1,7 @@
 import { create, ScalarType, toJson } from '@bufbuild/protobuf'
 import type { DescField, DescMessage, JsonValue, Message, Registry } from '@bufbuild/protobuf'
-import { fieldNamed, getField, setField } from '../field-path.ts'
+import { fieldNamed } from '../../call/message/field-named.ts'
+import { getField, setField } from '../field-path.ts'
 import { selected } from './selected.ts'
 import { addNulls, mayLackNulls } from './nulls.ts'
 import type { HttpBinding } from '../route/rules.ts'

@@ -1,16 +1,10 @@
 import { create } from '@bufbuild/protobuf'
 import type { DescField, DescMessage, JsonValue, Message } from '@bufbuild/protobuf'
-import { bodyText, readField, readMessage, type ReadOptions, sentInJson } from './body.ts'
-import { invalidParameters, malformedBody, unsupportedMediaType } from '../errors.ts'
-import {
-  fieldNamed,
-  getField,
-  hasFields,
-  protoPath,
-  resolvePath,
-  rivalOf,
-  setField,
-} from '../field-path.ts'
+import { readField, readMessage, sentInJson } from './body.ts'
+import { jsonText, malformedBody, type ReadOptions } from '../../call/message/json-message.ts'
+import { fieldNamed } from '../../call/message/field-named.ts'
+import { invalidParameters, unsupportedMediaType } from '../errors.ts'
+import { getField, hasFields, protoPath, resolvePath, rivalOf, setField } from '../field-path.ts'
 import type { BodyFormat } from '../media-type.ts'
 import { bodyTypes } from './body-types.ts'
 import {
@@ -97,7 +91,7 @@ export function compileBinder(binding: HttpBinding, options: BindOptions): Binde
   }
 
   return function bind({ values, query, body: bytes, format }) {
-    const text = bytes.byteLength === 0 ? '' : bodyText(bytes)
+    const text = bytes.byteLength === 0 ? '' : jsonText(bytes)
     const json = parsedOnce(text)
     const rules: BrokenRules = new Map()
     const { message, formKeys } = readBody(text, format, rules)

@@ -1,40 +1,19 @@
-import { fromJson, fromJsonString } from '@bufbuild/protobuf'
-import type {
-  DescField,
-  DescMessage,
-  JsonReadOptions,
-  JsonValue,
-  Message,
-} from '@bufbuild/protobuf'
-import { fieldAtFault } from '../../call/field-at-fault.ts'
-import { malformedBody } from '../errors.ts'
-import { fieldNamed, resolvePath, setField } from '../field-path.ts'
-import { holdsFreeJson, parseFreeJson } from './free-json.ts'
-import { isTooDeep, maxJsonDepth, quoteUnsafeIntegers } from '../../call/json.ts'
+import { type DescField, type DescMessage, fromJson, type JsonValue } from '@bufbuild/protobuf'
+import type { Message } from '@bufbuild/protobuf'
+import { fieldNamed } from '../../call/message/field-named.ts'
+import { isTooDeep } from '../../call/message/json.ts'
+import { messageFromJson, notJson, type ReadOptions } from '../../call/message/json-message.ts'
+import { resolvePath, setField } from '../field-path.ts'
 
-/** How the JSON of bodies is read: protobuf's own options. */
-export type ReadOptions = Partial<JsonReadOptions>
-
-/** Decodes UTF-8, which RFC 8259 requires. */
-export function bodyText(bytes: Uint8Array): string {
-  try {
-    return new TextDecoder('utf-8', { fatal: true }).decode(bytes)
-  } catch (cause) {
-    throw malformedBody('the body is not UTF-8', { cause })
-  }
-}
-
-/** Reads the JSON of a whole message; an empty text is the empty message. */
+/** Reads the JSON of a whole message; an empty text is the empty message. Throws MALFORMED_BODY. */
 export function readMessage(desc: DescMessage, text: string, options: ReadOptions): Message {
-  refuseTooDeep(text)
-  return reading(() => parsed(desc, text || '{}', options))
+  return messageFromJson(desc, text || '{}', options)
 }
 
-function refuseTooDeep(text: string): void {
-  if (isTooDeep(text)) throw malformedBody(`the JSON has more than ${maxJsonDepth} levels`)
-}
-
-/** Reads JSON as one top-level field of a message, of whatever type that field is. */
+/**
+ * Reads JSON as one top-level field of a message, of whatever type that field is. Throws
+ * MALFORMED_BODY.
+ */
 export function readField(
   desc: DescMessage,
   name: string,
@@ -49,33 +28,23 @@ export function readField(
       setField(message, [field], readMessage(field.message, text, options))
     return message
   }
-  refuseTooDeep(text)
-  return reading(() => {
-    // Alone first: a text that is no JSON value could otherwise name other fields.
+  refuseMembers(text)
+  return messageFromJson(desc, `{${JSON.stringify(field.name)}:${text}}`, options)
+}
+
+/** A text that is no JSON value could otherwise name other fields. */
+function refuseMembers(text: string): void {
+  if (isTooDeep(text)) return
+  try {
     JSON.parse(text)
-    return parsed(desc, `{${JSON.stringify(field.jsonName)}:${text}}`, options)
-  })
+  } catch (cause) {
+    throw notJson(cause)
+  }
 }
 
 /** A message whose JSON is an object of its fields, and whose errors can name them. */
 function isPlainMessage(field: DescField): field is DescField & { message: DescMessage } {
   return field.fieldKind === 'message' && !field.message.typeName.startsWith('google.protobuf.')
-}
-
-function parsed(desc: DescMessage, text: string, options: ReadOptions): Message {
-  const exact = quoteUnsafeIntegers(text)
-  const message = fromJsonString(desc, exact, options)
-  if (exact === text || !holdsFreeJson(desc)) return message
-  return fromJson(desc, parseFreeJson(desc, text), options)
-}
-
-function reading<T>(read: () => T): T {
-  try {
-    return read()
-  } catch (cause) {
-    const message = cause instanceof Error ? cause.message : String(cause)
-    throw malformedBody(message, { cause, metadata: fieldAtFault(cause) })
-  }
 }
 
 /** The name under which JSON gives the field at a path: its JSON name or its proto name. */

@@ -1,6 +1,7 @@
 import { promisify } from 'node:util'
 import zlib from 'node:zlib'
-import { bodyTooLarge, malformedBody, unsupportedEncoding } from '../errors.ts'
+import { malformedBody } from '../../call/message/json-message.ts'
+import { bodyTooLarge, unsupportedEncoding } from '../errors.ts'
 import { type Coding, codings } from '../codings.ts'
 
 type Decompress = (bytes: Uint8Array, options: { maxOutputLength: number }) => Promise<Buffer>

@@ -1,5 +1,5 @@
 import type { DescMessage } from '@bufbuild/protobuf'
-import { fieldNamed } from '../field-path.ts'
+import { fieldNamed } from '../../call/message/field-named.ts'
 import { nearest } from '../../text/nearest.ts'
 import { InvalidText } from './scalar-text.ts'
 

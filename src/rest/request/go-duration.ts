@@ -1,4 +1,4 @@
-import { endOfDigits } from './number-text.ts'
+import { endOfDigits } from '../../call/message/number-text.ts'
 
 const second = 1_000_000_000n
 const units: Record<string, bigint> = {

@@ -1,8 +1,8 @@
 import { create, type DescField, type DescMessage, type Message } from '@bufbuild/protobuf'
 import { FeatureSet_FieldPresence, type FieldMask, FieldMaskSchema } from '@bufbuild/protobuf/wkt'
 import { isObject } from './body.ts'
-import { malformedBody } from '../errors.ts'
-import { fieldNamed } from '../field-path.ts'
+import { malformedBody } from '../../call/message/json-message.ts'
+import { fieldNamed } from '../../call/message/field-named.ts'
 import type { BodyFormat } from '../media-type.ts'
 import type { HttpBinding } from '../route/rules.ts'
 

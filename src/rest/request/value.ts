@@ -8,7 +8,7 @@ import {
   TimestampSchema,
 } from '@bufbuild/protobuf/wkt'
 import { goDuration } from './go-duration.ts'
-import { isInteger } from './number-text.ts'
+import { isInteger } from '../../call/message/number-text.ts'
 import { InvalidText, parseScalar } from './scalar-text.ts'
 
 /** What texts of path, query and forms may be besides what the JSON mapping says. */

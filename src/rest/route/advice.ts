@@ -1,5 +1,5 @@
 import type { DescMessage, DescMethod } from '@bufbuild/protobuf'
-import { fieldNamed } from '../field-path.ts'
+import { fieldNamed } from '../../call/message/field-named.ts'
 import type { HttpBinding } from './rules.ts'
 
 /** What AIP-127 advises against in rules that work; one line each. */

@@ -1,14 +1,16 @@
 import { Code, ConnectError, createContextKey, type HandlerContext } from '@connectrpc/connect'
+import type { Registry } from '@bufbuild/protobuf'
 import type {
   UniversalHandler,
   UniversalServerRequest,
   UniversalServerResponse,
 } from '@connectrpc/connect/protocol'
-import { fieldAtFault } from '../../call/field-at-fault.ts'
+import { ErrorInfoSchema } from '../../gen/google/rpc/error_details_pb.ts'
 import { attachment } from '../../memory/attachment.ts'
 import { type Reason, refusal } from '../../call/refusal.ts'
 import { failureOf } from '../exchange/failure.ts'
-import { withExactIntegers } from './exact-integers.ts'
+import { messageReader } from './message-reader.ts'
+import { readableRequest } from './readable-request.ts'
 import { clientGone, type Exchange, exchangeKey } from '../exchange/exchange.ts'
 import { type Protocol, protocolOf } from '../exchange/protocol.ts'
 import { timeoutMs } from '../../call/timeout.ts'
@@ -16,8 +18,6 @@ import { leavable } from './unread-body.ts'
 
 const refusalKey = createContextKey<ConnectError | undefined>(undefined)
 const contexts = attachment<Exchange, HandlerContext>('context')
-/** Why the message of a call cannot be read, where that is known before Connect has seen it. */
-export const unreadable = attachment<Exchange, ConnectError>('unreadable')
 
 /**
  * Connect calls this before it reads a body. It keeps the context, whose signal has the reason of an
@@ -35,16 +35,23 @@ export function requestGate(context: HandlerContext): void {
  * refuses before any interceptor runs (a body that is malformed, too large, of the wrong type) comes
  * out bare, so the handler runs once more, without a body, to write the refusal in its own protocol.
  */
-export function observedHandler(handler: UniversalHandler, maxBodyBytes: number): UniversalHandler {
+export function observedHandler(
+  handler: UniversalHandler,
+  maxBytes: number,
+  types: Registry | undefined,
+): UniversalHandler {
+  const reading = { reader: messageReader(handler.method.input, types), maxBytes }
   async function observed(request: UniversalServerRequest): Promise<UniversalServerResponse> {
     const exchange = request.contextValues?.get(exchangeKey)
     if (!exchange || !request.contextValues) return handler(request)
     exchange.operation = `/${handler.service.typeName}/${handler.method.name}`
     exchange.protocol = protocolOf(request.header.get('content-type') ?? '')
-    const known = unreadable.of(exchange)
-    if (known) return refused(handler, request, exchange, known)
     const { request: whole, held } = leavable(request, handler)
-    const response = await handler(withExactIntegers(whole, maxBodyBytes))
+    const readable = await readableRequest(whole, reading).catch((err: unknown) =>
+      ConnectError.from(err),
+    )
+    if (readable instanceof ConnectError) return refused(handler, request, exchange, readable)
+    const response = await handler(readable)
     // The message of a unary call was read to its end before.
     if (exchange.intercepted)
       return handler.method.methodKind === 'unary' ? response : held(response)
@@ -93,13 +100,13 @@ const earlyReasons: Partial<Record<Code, Reason>> = {
 
 function earlyError(reason: unknown, protocol: Protocol, header: Headers): ConnectError {
   const error = ConnectError.from(reason, Code.Internal)
+  // A refusal of ours says all there is to say.
+  if (error.findDetails(ErrorInfoSchema).length > 0) return error
   if (hasBadTimeout(header)) return refusal(error.code, 'MALFORMED_REQUEST', error.rawMessage)
   // Connect answers 500 to bytes that are not gzip; gRPC's own implementations do too, and say so.
   const badBytes = error.code === Code.Internal && protocol === 'connect'
   const code = badBytes ? Code.InvalidArgument : error.code
-  return refusal(code, earlyReasons[error.code] ?? 'INTERNAL', error.rawMessage, {
-    metadata: fieldAtFault(error.cause),
-  })
+  return refusal(code, earlyReasons[error.code] ?? 'INTERNAL', error.rawMessage)
 }
 
 /** Connect looks at the timeout before it reads a body. */

@@ -19,10 +19,9 @@ import { unaryInvoker, type UnaryMethod } from '../../call/invoke.ts'
 import { recordMethods } from '../../call/methods.ts'
 import { refusal } from '../../call/refusal.ts'
 import { failureOf, type Failure } from '../exchange/failure.ts'
-import { exactJson } from './exact-integers.ts'
+import { type MessageReader, messageReader } from './message-reader.ts'
 import { type Exchange, exchangeKey } from '../exchange/exchange.ts'
 import { readBody, replayed } from './request-body.ts'
-import { unreadable } from './connect-handler.ts'
 import { type SetFields, type UnaryProtocol, unaryProtocols } from './unary-protocols.ts'
 
 export interface UnaryCallsOptions {
@@ -37,6 +36,7 @@ export interface UnaryCallsOptions {
 interface Unary {
   method: UnaryMethod['method']
   invoke: ReturnType<typeof unaryInvoker>
+  reader: MessageReader
   serialization: MethodSerializationLookup<DescMessage, DescMessage>
 }
 
@@ -88,14 +88,13 @@ export function unaryCalls(options: UnaryCallsOptions): preHandlerAsyncHookHandl
     if (begin === undefined) return
     const read = await readBody(request.raw, begin.protocol.bodyLimit(maxBodyBytes))
     const message = read.rest ? undefined : messageOf(begin, read.body)
-    if (message === undefined || message instanceof ConnectError) {
-      // Not to be read twice: some take long.
-      if (message) unreadable.attach(begin.exchange, message)
+    if (message === undefined) {
       request.body = replayed(read)
       return
     }
     void reply.hijack()
-    await carryOut(begin, message, brokenOff)
+    if (message instanceof ConnectError) await refuse(begin, message)
+    else await carryOut(begin, message, brokenOff)
   }
 }
 
@@ -109,6 +108,7 @@ function compiled({ routes, interceptors, maxBodyBytes, types }: UnaryCallsOptio
     methods.set(`/${method.parent.typeName}/${method.name}`, {
       method,
       invoke: unaryInvoker(spec, interceptors),
+      reader: messageReader(method.input, types),
       serialization: createMethodSerializationLookup(method, undefined, json, limits),
     })
   }
@@ -132,13 +132,19 @@ function messageOf(
   body: Buffer,
 ): Message | ConnectError | undefined {
   if (exchange.abandoned()) return undefined
-  const { binary } = protocol
   const bytes = protocol.messageOf(body)
   try {
-    return bytes && unary.serialization.getI(binary).parse(binary ? bytes : exactJson(bytes))
+    return bytes && unary.reader.read(bytes, protocol.binary)
   } catch (err) {
-    return err instanceof ConnectError ? err : undefined
+    if (err instanceof ConnectError) return err
+    throw err
   }
+}
+
+/** The client's mistake: nothing for the log to explain. */
+function refuse({ reply, exchange, protocol, coding }: Begun, error: ConnectError): Promise<void> {
+  exchange.failure = { ...failureOf(error), cause: undefined }
+  return protocol.fail(reply.raw, nothingSet, error, coding)
 }
 
 const nothingSet: SetFields = { answerHeaders: undefined, answerTrailers: undefined }

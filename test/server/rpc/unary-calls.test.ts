@@ -9,9 +9,9 @@ import { test, type Test } from 'tap'
 import { GetUserRequestSchema, User } from '../../../src/gen/api/user/v1/user_pb.ts'
 import { ErrorInfoSchema } from '../../../src/gen/google/rpc/error_details_pb.ts'
 import { readMessage } from '../../../src/rest/request/body.ts'
-import { isTooDeep } from '../../../src/call/json.ts'
+import { isTooDeep } from '../../../src/call/message/json.ts'
 import { admission } from '../../../src/server/admission/admission.ts'
-import { exactJson } from '../../../src/server/rpc/exact-integers.ts'
+import { messageReader } from '../../../src/server/rpc/message-reader.ts'
 import { grpcServer } from '../../../src/server/grpc.ts'
 import { interceptors } from '../../../src/server/interceptor/list.ts'
 import { patientLimits } from '../../help/limits.ts'
@@ -196,8 +196,9 @@ test('JSON that is nested too deep is refused before it is parsed, on both ports
   t.notOk(isTooDeep(levels(9999)))
   t.ok(isTooDeep(levels(10_000)))
   t.notOk(isTooDeep(`"${'['.repeat(50_000)}"`), 'in a string')
-  t.throws(() => exactJson(Buffer.from(levels(10_000))), { code: Code.InvalidArgument })
   const { input } = User.method.getUser
+  const reader = messageReader(input, undefined)
+  t.throws(() => reader.read(Buffer.from(levels(10_000)), false), { code: Code.InvalidArgument })
   t.throws(() => readMessage(input, levels(10_000), {}), { code: Code.InvalidArgument })
   t.match(readMessage(input, levels(9999), { ignoreUnknownFields: true }), { id: 1n })
   t.end()
