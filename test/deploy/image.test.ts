@@ -85,7 +85,8 @@ interface Running {
 
 /** Starts the image's entrypoint on two free ports and waits until it serves. */
 async function start(t: Test, more: Record<string, string>): Promise<Running> {
-  const env = { HTTP_ADDR: '127.0.0.1:0', GRPC_ADDR: '127.0.0.1:0', ...more }
+  const addr = '127.0.0.1:0'
+  const env = { HTTP_ADDR: addr, GRPC_ADDR: addr, METRICS_ADDR: addr, ...more }
   const limit = cannotLimit() === '' ? { limitBytes: 256 * 2 ** 20 } : {}
   const child = runConfined(image, image.entrypoint, { env, ...limit })
   t.teardown(() => child.kill('SIGKILL'))

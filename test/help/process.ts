@@ -27,7 +27,7 @@ export function spawnService(
   stdout: 'pipe' | number = 'pipe',
 ): Spawned {
   const child = spawn(process.execPath, [main, ...args], {
-    env: { PATH: process.env.PATH, LOG_FORMAT: 'json', ...env },
+    env: { PATH: process.env.PATH, LOG_FORMAT: 'json', METRICS_ADDR: '127.0.0.1:0', ...env },
     stdio: ['ignore', stdout, 'pipe'],
   })
   let stderr = ''
@@ -51,7 +51,6 @@ export async function startProcess(
   const { child, stderr, exit } = spawnService(t, {
     HTTP_ADDR: '127.0.0.1:0',
     GRPC_ADDR: '127.0.0.1:0',
-    METRICS_ADDR: '127.0.0.1:0',
     ...env,
   })
   const lines: Record<string, unknown>[] = []
