@@ -12,9 +12,11 @@ test('what keeps the service from starting is one clear line and exit code 1', a
   t.teardown(() => busy.close())
   const port = (busy.address() as net.AddressInfo).port
   const sqlite = freshSqlitePath(t)
+  const any = '127.0.0.1:0'
   const conf = join(t.testdir(), 'conf.yaml')
   writeFileSync(conf, 'server: {htttp: {addr: x}}')
-  const free = { HTTP_ADDR: '127.0.0.1:0', GRPC_ADDR: '127.0.0.1:0', SQLITE_PATH: sqlite }
+  const ports = { HTTP_ADDR: any, GRPC_ADDR: any, METRICS_ADDR: any }
+  const free = { ...ports, SQLITE_PATH: sqlite }
   const cases: [string, Record<string, string>, string[], RegExp][] = [
     ['a port in use', { ...free, HTTP_ADDR: `127.0.0.1:${port}` }, [], /EADDRINUSE.*127\.0\.0\.1/],
     ['a DSN that cannot be parsed', { ...free, DB_DSN: 'nonsense' }, [], /DSN/],
