@@ -53,7 +53,9 @@ const commands: Record<string, (conf: Conf, users: number) => Promise<unknown>> 
   },
   async migrate(conf) {
     const { migrate } = await import('./command/migrate.ts')
-    await migrate(conf, await createLog(conf.log, process.stdout.isTTY, { version }))
+    // Its one line is what the command is for, whatever a service is to log.
+    const settings = { ...conf.log, level: 'info' }
+    await migrate(conf, await createLog(settings, process.stdout.isTTY, { version }))
   },
   async seed(conf, users) {
     const { seed } = await import('./command/seed.ts')

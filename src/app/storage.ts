@@ -7,6 +7,7 @@ import { DsnError } from '../data/mysql/dsn.ts'
 import { replicaReads } from '../data/read-replica.ts'
 import { sqliteDatabase } from '../data/sqlite/database.ts'
 import type { ObserveStatements } from '../data/statement-observer.ts'
+import { storageLog } from './storage-log.ts'
 
 type DatabaseConf = Conf['data']['database']
 
@@ -27,17 +28,19 @@ export function openStorage({ database }: Conf['data'], observe?: ObserveStateme
      */
     start(log: Logger, { changed, rejected }: Pick<StorageEvents, 'changed' | 'rejected'>) {
       void replica?.start({
-        changed: ({ database }) =>
-          log.info({ database }, 'the state of the read replica has changed'),
+        changed: storageLog(log, 'the read replica', replica),
         migrated: () => undefined,
         rejected,
       })
+      const logChange = storageLog(log, 'the database', db)
       return db.start({
-        changed(problems) {
-          log.info(problems, 'the state of the database has changed')
+        changed(problems, cause) {
+          logChange(problems, cause)
           changed(problems)
         },
-        migrated: (names) => log.info({ applied: names }, 'migrated'),
+        migrated(names) {
+          if (names.length > 0) log.info({ storage: db.description, applied: names }, 'migrated')
+        },
         rejected,
       })
     },

@@ -67,7 +67,10 @@ async function traced(
   return { log, tracing }
 }
 
-function serving({ data }: Conf, { db }: App): string {
+function serving({ data }: Conf, { db, readiness }: App): string {
+  const problems = Object.entries(readiness.checks()).filter(([, problem]) => problem !== '')
+  if (problems.length > 0)
+    return `serving, not ready: ${problems.map((check) => check.join(': ')).join(', ')}`
   return data.database.source === ''
     ? `serving; no database is configured (DB_DSN), so users are kept in the embedded ${db.description}`
     : 'serving'
