@@ -11,7 +11,7 @@ import { type Globals, settableServer } from './settable-server.ts'
 
 const signal = new AbortController().signal
 const open = (source: string) =>
-  mysqlDatabase({ source, pool: { size: 10, maxWaiting: 1024, waitMs: 2000 } })
+  mysqlDatabase({ source, pool: { size: 10, maxWaiting: 1024, waitMs: 30_000 } })
 
 const charset = (name: string): Globals => ({
   character_set_client: name,

@@ -19,7 +19,7 @@ function open(
   source: string,
   pool: Partial<{ size: number; maxWaiting: number; waitMs: number }> = {},
 ) {
-  return mysqlDatabase({ source, pool: { size: 10, maxWaiting: 1024, waitMs: 2000, ...pool } })
+  return mysqlDatabase({ source, pool: { size: 10, maxWaiting: 1024, waitMs: 30_000, ...pool } })
 }
 
 async function opened(t: Test, db: Database): Promise<Database> {
