@@ -1,16 +1,12 @@
 import { setTimeout as sleep } from 'node:timers/promises'
-import type { ConnectionOptions } from 'mysql2'
-import { answerMs, type Failure, probe, type ServerState } from './probe.ts'
+import { type Failure, probe, type ProbeOptions, type ServerState } from './probe.ts'
 
 const intervalMs = 250
 
-interface MonitorOptions {
-  options: ConnectionOptions
-  /** Whether the server must take writes, as a primary does. */
-  mustWrite: boolean
-  /** When it has last answered a call, by `performance.now()`: it is busy then, and not gone. */
-  lastAnswerAt: () => number
-}
+/** How recently calls must have been answered for a failure of the monitor alone to be no outage. */
+const servedMs = 400
+
+type MonitorOptions = Pick<ProbeOptions, 'options' | 'mustWrite' | 'lastAnswerAt'>
 
 /** What the monitor tells: `up`, `readOnly` and `down` where it last told another of them. */
 interface MonitorEvents {
@@ -26,17 +22,15 @@ interface MonitorEvents {
  * Asks the server again and again and tells each change. A stopped server neither answers nor refuses,
  * so only this can tell it from a slow statement.
  */
-export function monitor(
-  { options, mustWrite, lastAnswerAt }: MonitorOptions,
-  { up, readOnly, down, moved }: MonitorEvents,
-) {
+export function monitor(monitored: MonitorOptions, { up, readOnly, down, moved }: MonitorEvents) {
   const closing = new AbortController()
-  const server = probe({ options, mustWrite, signal: closing.signal, moved })
+  const server = probe({ ...monitored, signal: closing.signal, moved })
   let known: ServerState | undefined
 
   function tell(state: ServerState): void {
     if (isSame(known, state)) return
-    if (typeof state === 'object' && performance.now() - lastAnswerAt() < answerMs) return
+    const isServing = performance.now() - monitored.lastAnswerAt() < servedMs
+    if (typeof state === 'object' && isServing) return
     known = state
     if (state === 'up') up()
     else if (state === 'read-only') readOnly()

@@ -3,7 +3,9 @@ import { abortable } from '../../abortable.ts'
 import { isRejected } from '../error.ts'
 
 /** How long an answer may take, well below a call's deadline. */
-export const answerMs = 400
+const answerMs = 400
+
+const silence = `no answer within ${answerMs} ms`
 
 /** How long a connection may take where none is known to work: round trips, TLS and a login. */
 const connectMs = 5_000
@@ -21,17 +23,20 @@ export interface Failure {
 /** What is known of a server; one that is `read-only` answers, but takes no writes. */
 export type ServerState = 'up' | 'read-only' | Failure
 
-interface ProbeOptions {
+export interface ProbeOptions {
   options: ConnectionOptions
-  /** Whether the server must take writes. */
+  /** Whether the server must take writes, as a primary does. */
   mustWrite: boolean
+  /** When it has last answered a call, by `performance.now()`: it is busy then, and not gone. */
+  lastAnswerAt: () => number
   signal: AbortSignal
   /** A new connection leads to a server that is well, and the old one to one that takes no writes. */
   moved: () => void
 }
 
 /** Asks a server how it is, on a connection of its own that it keeps while all is well. */
-export function probe({ options, mustWrite, signal, moved }: ProbeOptions) {
+export function probe(asking: ProbeOptions) {
+  const { options, mustWrite, signal, moved } = asking
   const ask = mustWrite ? askWritable : askAlive
   let connection: Connection | undefined
   let connectedInMs = 0
@@ -42,7 +47,7 @@ export function probe({ options, mustWrite, signal, moved }: ProbeOptions) {
   }
 
   async function asked(by: Connection): Promise<ServerState> {
-    const state = await withinTime(by, ask)
+    const state = await withinTime(asking, (answered) => ask(by, answered))
     if (state !== 'up') drop()
     return state
   }
@@ -96,23 +101,36 @@ function connected(
   return attempt.promise
 }
 
-type Question = (connection: Connection, answered: (state: ServerState) => void) => void
+type Answered = (state: ServerState) => void
 
-/** The state by the answer to one question. */
-async function withinTime(connection: Connection, ask: Question): Promise<ServerState> {
-  const { promise, resolve } = Promise.withResolvers<ServerState>()
-  const reason = `no answer within ${answerMs} ms`
-  const late = () => resolve({ reason, message: reason, isSilent: true })
-  const timer = setTimeout(() => setImmediate(late), answerMs)
-  ask(connection, resolve)
-  return promise.finally(() => clearTimeout(timer))
+/** The state by the answer to one question; silence counts from the last answer to anything. */
+function withinTime(
+  { signal, lastAnswerAt }: Pick<ProbeOptions, 'signal' | 'lastAnswerAt'>,
+  ask: (answered: Answered) => void,
+): Promise<ServerState> {
+  let isOver = false
+  const wait = abortable<ServerState>(signal, () => {
+    isOver = true
+    clearTimeout(timer)
+  })
+  function judge(): void {
+    const leftMs = answerMs - (performance.now() - lastAnswerAt())
+    if (isOver) return
+    if (leftMs > 0) timer = setTimeout(late, leftMs)
+    else wait.resolve({ reason: silence, message: silence, isSilent: true })
+  }
+  // One turn of the event loop later, as above.
+  const late = () => setImmediate(judge)
+  let timer = setTimeout(late, answerMs)
+  ask(wait.resolve)
+  return wait.promise.catch(failureOf)
 }
 
-function askAlive(connection: Connection, answered: (state: ServerState) => void): void {
+function askAlive(connection: Connection, answered: Answered): void {
   connection.ping((err: Error | null) => answered(err ? failureOf(err) : 'up'))
 }
 
-function askWritable(connection: Connection, answered: (state: ServerState) => void): void {
+function askWritable(connection: Connection, answered: Answered): void {
   const sql = 'SELECT @@GLOBAL.read_only AS read_only'
   connection.query<RowDataPacket[]>(sql, (err, rows) => {
     // A server or a proxy without the variable has answered, too.
