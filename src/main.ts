@@ -1,31 +1,46 @@
 // Alone reads argv and the environment, and alone ends the process.
 import { readFileSync } from 'node:fs'
-import { parseArgs } from 'node:util'
 import type { Logger } from 'pino'
+import { checkSettings } from './app/settings/check.ts'
+import { whyUnreadable } from './app/settings/file.ts'
+import { readArguments, usage } from './command/arguments.ts'
 import { failure } from './command/fail.ts'
-import { type Conf, loadConf } from './conf/conf.ts'
+import { type Conf, readConf } from './conf/conf.ts'
+import { SettingError } from './conf/error.ts'
 import { setMemoryFlags } from './memory/flags.ts'
 import { createLog, type LogContext } from './telemetry/log/log.ts'
 
 setMemoryFlags()
 
-const usage = `usage: npm start -- [--conf PATH]
-       npm run migrate -- [--conf PATH]
-       npm run seed -- --users N [--conf PATH]
-       npm run routes -- [--conf PATH]`
 const defaultConf = new URL('../configs/config.yaml', import.meta.url)
 const { version } = JSON.parse(
   readFileSync(new URL('../package.json', import.meta.url), 'utf8'),
 ) as { version: string }
 
-function readConf(path: string | undefined): Conf {
+/** A setting as messages name it, once the configuration has been read. */
+let named: ((setting: string) => string) | undefined
+
+function readSettings(path: string | undefined): Conf {
   const defaults = { text: readFileSync(defaultConf, 'utf8'), origin: 'configs/config.yaml' }
-  if (path === undefined) return loadConf(defaults, process.env)
-  return loadConf({ text: readFileSync(path, 'utf8'), origin: path }, process.env, defaults)
+  const own = path === undefined ? undefined : { text: readOwn(path), origin: path }
+  const { env } = process
+  const reading = { env, check: checkSettings(env), ...(own && { defaults }) }
+  const read = readConf(own ?? defaults, reading)
+  named = read.named
+  return read.conf
+}
+
+function readOwn(path: string): string {
+  try {
+    return readFileSync(path, 'utf8')
+  } catch (err) {
+    const problem = `found ${path}, ${whyUnreadable(err)}; must be a YAML file`
+    throw new SettingError('--conf', problem)
+  }
 }
 
 function fail(err: unknown): never {
-  process.stderr.write(failure(err))
+  process.stderr.write(failure(err, named))
   process.exit(1)
 }
 
@@ -45,7 +60,7 @@ function stopOnSignal({ stop, log }: { stop: () => Promise<void>; log: Logger })
 }
 
 /** A command's files are loaded when it is called. */
-const commands: Record<string, (conf: Conf, users: number) => Promise<unknown>> = {
+const commands: Record<string, (conf: Conf, users?: string) => Promise<unknown>> = {
   async serve(conf) {
     const { run } = await import('./command/serve.ts')
     const log = (context: LogContext) => createLog(conf.log, process.stdout.isTTY, context)
@@ -69,20 +84,9 @@ const commands: Record<string, (conf: Conf, users: number) => Promise<unknown>> 
 }
 
 async function main(): Promise<void> {
-  const { values, positionals } = parseArgs({
-    options: {
-      conf: { type: 'string' },
-      users: { type: 'string' },
-      help: { type: 'boolean', short: 'h' },
-    },
-    allowPositionals: true,
-  })
-  if (values.help) return void process.stdout.write(`${usage}\n`)
-  const conf = readConf(values.conf)
-  const [name = 'serve'] = positionals
-  const command = Object.hasOwn(commands, name) ? commands[name] : undefined
-  if (command === undefined) throw new Error(`there is no command ${name}; see --help`)
-  await command(conf, Number(values.users))
+  const { command, conf, users, help } = readArguments(Object.keys(commands))
+  if (help) return void process.stdout.write(`${usage}\n`)
+  await commands[command]?.(readSettings(conf), users)
 }
 
 main().catch(fail)

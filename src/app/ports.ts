@@ -3,6 +3,7 @@ import type { SecureVersion } from 'node:tls'
 import type { FastifyInstance } from 'fastify'
 import type { Logger } from 'pino'
 import type { Conf } from '../conf/conf.ts'
+import { SettingError } from '../conf/error.ts'
 import { ErrorReason } from '../gen/api/errors/v1/error_reason_pb.ts'
 import { idleMemory } from '../memory/idle.ts'
 import { admission } from '../server/admission/admission.ts'
@@ -18,6 +19,7 @@ import { type Module, routesOf } from './module.ts'
 import { ownServices } from './own-services.ts'
 import type { Watch } from './watch.ts'
 import { hostPort } from '../text/host-port.ts'
+import { listenProblem } from '../text/listen-problem.ts'
 
 interface PortsInit {
   conf: Conf
@@ -69,12 +71,12 @@ export function openPorts({ conf, modules, ready, watch }: PortsInit) {
     calls: () => ({ active: calls.active, max: server.limits.maxConcurrentCalls }),
     /** Until when the certificate is valid; undefined without TLS. */
     certificateEnd: () => tls?.end(),
-    /** Opens both; gives where they are. Fails where an address is taken. */
+    /** Opens both; gives where they are. Throws a SettingError where an address is taken. */
     async listen() {
       memory?.start()
       return {
-        http: await listenOn(http.app, server.http.addr),
-        grpc: await listenOn(grpc.app, server.grpc.addr),
+        http: await listenOn(http.app, 'server.http.addr', server.http.addr),
+        grpc: await listenOn(grpc.app, 'server.grpc.addr', server.grpc.addr),
       }
     },
     /** Takes nothing new, and waits for at most so long for what has begun. */
@@ -104,8 +106,12 @@ function tlsOf(conf: Conf['server']['tls'], log: Logger): Tls | undefined {
   )
 }
 
-async function listenOn(app: FastifyInstance, addr: string): Promise<AddressInfo> {
+async function listenOn(app: FastifyInstance, setting: string, addr: string): Promise<AddressInfo> {
   const { host, port = 0 } = hostPort(addr)
-  await app.listen({ host, port })
+  try {
+    await app.listen({ host, port })
+  } catch (cause) {
+    throw new SettingError(setting, listenProblem(addr, cause))
+  }
   return app.server.address() as AddressInfo
 }

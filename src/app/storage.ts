@@ -1,6 +1,7 @@
 import { durationMs } from '@bufbuild/protobuf/wkt'
 import type { Logger } from 'pino'
 import type { Conf } from '../conf/conf.ts'
+import { SettingError } from '../conf/error.ts'
 import type { Database, StorageEvents } from '../data/database.ts'
 import { mysqlDatabase } from '../data/mysql/database.ts'
 import { DsnError } from '../data/mysql/dsn.ts'
@@ -50,11 +51,20 @@ export function openStorage({ database }: Conf['data'], observe?: ObserveStateme
   }
 }
 
-/** A configured DSN means MySQL, none means the embedded file. Throws DsnError. */
+/** A configured DSN means MySQL, none means the embedded file. Throws DsnError and SettingError. */
 export function openDatabase(conf: DatabaseConf, observe?: ObserveStatements): Database {
   const { source, sqlitePath } = conf
-  if (source === '') return sqliteDatabase(sqlitePath, observe)
+  if (source === '') return openSqlite(sqlitePath, observe)
   return mysqlDatabase({ source, pool: poolOptions(conf), observe })
+}
+
+function openSqlite(path: string, observe?: ObserveStatements): Database {
+  try {
+    return sqliteDatabase(path, observe)
+  } catch (cause) {
+    const problem = `found ${JSON.stringify(path)}, which SQLite cannot use`
+    throw new SettingError('data.database.sqlite_path', problem, { cause })
+  }
 }
 
 function openReplica(conf: DatabaseConf, observe?: ObserveStatements): Database | undefined {

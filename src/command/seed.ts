@@ -9,11 +9,12 @@ const progressMs = 1000
 /** Stores made-up users and prints how far it is about once a second. */
 export async function seed(
   conf: Conf,
-  users: number,
+  asked: string | undefined,
   print: (text: string) => void,
 ): Promise<void> {
+  const users = Number(asked)
   if (!Number.isSafeInteger(users) || users < 1)
-    throw new Error('--users must be a whole number above 0')
+    throw new Error(`--users: found ${asked ?? 'nothing'}, must be a whole number above 0`)
   const db = openDatabase(conf.data.database)
   const begin = performance.now()
   let printedAt = 0

@@ -1,43 +1,7 @@
-import { once } from 'node:events'
 import net from 'node:net'
-import { join } from 'node:path'
-import { writeFileSync } from 'node:fs'
 import { test } from 'tap'
 import { freshSqlitePath } from '../help/db.ts'
-import { spawnService, startProcess } from '../help/process.ts'
-
-test('what keeps the service from starting is one clear line and exit code 1', async (t) => {
-  const busy = net.createServer().listen(0, '127.0.0.1')
-  await once(busy, 'listening')
-  t.teardown(() => busy.close())
-  const port = (busy.address() as net.AddressInfo).port
-  const sqlite = freshSqlitePath(t)
-  const any = '127.0.0.1:0'
-  const conf = join(t.testdir(), 'conf.yaml')
-  writeFileSync(conf, 'server: {htttp: {addr: x}}')
-  const ports = { HTTP_ADDR: any, GRPC_ADDR: any, METRICS_ADDR: any }
-  const free = { ...ports, SQLITE_PATH: sqlite }
-  const cases: [string, Record<string, string>, string[], RegExp][] = [
-    ['a port in use', { ...free, HTTP_ADDR: `127.0.0.1:${port}` }, [], /EADDRINUSE.*127\.0\.0\.1/],
-    ['a DSN that cannot be parsed', { ...free, DB_DSN: 'nonsense' }, [], /DSN/],
-    ['a missing configuration', free, ['--conf', '/nowhere.yaml'], /ENOENT.*\/nowhere\.yaml/],
-    ['an unknown key', free, ['--conf', conf], /conf\.yaml: server\.htttp: unknown key.*http/],
-    [
-      'a missing certificate',
-      { ...free, TLS_CERT_FILE: '/no.pem', TLS_KEY_FILE: '/no.key' },
-      [],
-      /no\.pem/,
-    ],
-    ['half of a certificate', { ...free, TLS_CERT_FILE: '/no.pem' }, [], /key_file/],
-    ['an unknown option', free, ['--cnf', conf], /--cnf/],
-  ]
-  for (const [name, env, args, expected] of cases) {
-    const { exit, stderr } = spawnService(t, env, args)
-    t.equal(await exit, 1, name)
-    t.match(stderr(), expected, name)
-    t.equal(stderr().trimEnd().split('\n').length, 1, `${name}: ${stderr()}`)
-  }
-})
+import { startProcess } from '../help/process.ts'
 
 for (const signal of ['SIGTERM', 'SIGINT'] as const)
   test(`${signal} stops an idle service in order, with exit code 0`, async (t) => {

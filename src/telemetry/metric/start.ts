@@ -3,7 +3,9 @@ import { detectResources, envDetector } from '@opentelemetry/resources'
 import { MeterProvider } from '@opentelemetry/sdk-metrics'
 import type { Logger } from 'pino'
 import type { Conf } from '../../conf/conf.ts'
+import { SettingError } from '../../conf/error.ts'
 import type { Env } from '../../conf/placeholder.ts'
+import { listenProblem } from '../../text/listen-problem.ts'
 import { type Identity, serviceResource } from '../resource.ts'
 import { exchangeMetrics } from './exchange.ts'
 import type { Family } from './family.ts'
@@ -28,8 +30,8 @@ interface MetricsInit {
 const paths = ['/healthz', '/readyz']
 
 /**
- * Makes the instruments and their readers, and opens the port for Prometheus. Fails where the port is
- * taken or the OTLP protocol is not known.
+ * Makes the instruments and their readers, and opens the port for Prometheus. Throws a SettingError
+ * where the port is taken.
  */
 export async function startMetrics({ conf, identity, env, log }: MetricsInit): Promise<Metrics> {
   const scheme = conf.server.tls.certFile === '' ? 'http' : 'https'
@@ -59,10 +61,15 @@ export async function startMetrics({ conf, identity, env, log }: MetricsInit): P
   const runtime = runtimeMetrics(meter)
   families.push(...runtime.families)
   const { addr } = conf.metrics
-  const served = addr === '' ? undefined : await metricsServer(addr, prometheus.text, failed)
+  const served =
+    addr === '' ? undefined : await metricsServer(addr, prometheus.text, failed).catch(taken)
 
   function failed(err: unknown): void {
     log.error({ err: { message: String(err) } }, 'the metrics could not be read')
+  }
+
+  function taken(cause: unknown): never {
+    throw new SettingError('metrics.addr', listenProblem(addr, cause))
   }
 
   return {

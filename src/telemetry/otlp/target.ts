@@ -62,12 +62,15 @@ export function otlpTarget(signal: OtlpSignal, own: OtlpSettings, env: Env): Otl
   const inEnv = (name: string) => otlpVariable(env, signal, name)?.value
   const endpoint = inEnv('ENDPOINT') ?? own.endpoint
   const { protocol, notes } = protocolOf(signal, own.protocol, endpoint, env)
+  const caFile = inEnv('CERTIFICATE') ?? own.tls.caFile
+  if (caFile !== '' && endpoint.startsWith('http:'))
+    notes.push(`${signal} go in clear text: ${caFile} counts for an endpoint with https:// only`)
   return {
     protocol,
     url: endpoint === '' ? undefined : urlOf(signal, endpoint, protocol, env),
     headers: inEnv('HEADERS') === undefined ? { ...own.headers } : {},
     tls: {
-      caFile: inEnv('CERTIFICATE') ?? own.tls.caFile,
+      caFile,
       certFile: inEnv('CLIENT_CERTIFICATE') ?? own.tls.certFile,
       keyFile: inEnv('CLIENT_KEY') ?? own.tls.keyFile,
     },

@@ -1,0 +1,17 @@
+import type { ConfCheck } from '../../conf/conf.ts'
+import type { Env } from '../../conf/placeholder.ts'
+import { checkDatabase } from './database.ts'
+import { checkServer } from './server.ts'
+import { checkTelemetry } from './telemetry.ts'
+
+/**
+ * Finds what the rules of conf.proto cannot say, such as files that are missing, and names every
+ * setting concerned. It opens nothing and changes nothing.
+ */
+export function checkSettings(env: Env): ConfCheck {
+  return function check(conf, refuse) {
+    checkServer(conf, refuse.setting)
+    checkDatabase(conf.data.database, refuse.setting)
+    checkTelemetry(conf, env, refuse)
+  }
+}

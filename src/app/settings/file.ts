@@ -1,0 +1,68 @@
+import { createPrivateKey, X509Certificate } from 'node:crypto'
+import { readFileSync } from 'node:fs'
+
+/** Tells what is wrong with the setting at a path. */
+export type Refuse = (path: string, problem: string) => void
+
+const unreadable: Record<string, string> = {
+  ENOENT: 'which does not exist',
+  ENOTDIR: 'which does not exist',
+  EISDIR: 'which is a folder',
+  EACCES: 'which this process may not read',
+}
+
+/** Why a file cannot be read, for people: `which does not exist`. */
+export function whyUnreadable(err: unknown): string {
+  const { code = '', message } = err as NodeJS.ErrnoException
+  return unreadable[code] ?? `which cannot be read (${message})`
+}
+
+/** The text of a file; undefined where it cannot be read, which has been refused then. */
+export function readable(setting: string, file: string, refuse: Refuse): string | undefined {
+  try {
+    return readFileSync(file, 'utf8')
+  } catch (err) {
+    refuse(setting, `found ${JSON.stringify(file)}, ${whyUnreadable(err)}; must be a PEM file`)
+    return undefined
+  }
+}
+
+/** Refuses a file that has no certificate in PEM. Gives the first. */
+export function certificate(setting: string, file: string, refuse: Refuse) {
+  return parsed(setting, file, refuse, (pem) => new X509Certificate(pem))
+}
+
+function privateKey(setting: string, file: string, refuse: Refuse) {
+  return parsed(setting, file, refuse, createPrivateKey)
+}
+
+function parsed<T>(setting: string, file: string, refuse: Refuse, parse: (pem: string) => T) {
+  const pem = file === '' ? undefined : readable(setting, file, refuse)
+  if (pem === undefined) return undefined
+  try {
+    return parse(pem)
+  } catch {
+    const what =
+      parse === createPrivateKey ? 'no private key without a passphrase' : 'no certificate'
+    refuse(setting, `found ${JSON.stringify(file)}, which has ${what}; must be a PEM file`)
+    return undefined
+  }
+}
+
+interface Pair {
+  certFile: string
+  keyFile: string
+}
+
+/** Refuses a certificate without its key, a key without its certificate, and two that do not fit. */
+export function checkPair(section: string, { certFile, keyFile }: Pair, refuse: Refuse): void {
+  const [certSetting, keySetting] = [`${section}.cert_file`, `${section}.key_file`]
+  if (certFile === '' && keyFile !== '')
+    refuse(certSetting, 'found nothing, but key_file is named; must be both or neither')
+  if (certFile !== '' && keyFile === '')
+    refuse(keySetting, 'found nothing, but cert_file is named; must be both or neither')
+  const cert = certificate(certSetting, certFile, refuse)
+  const key = privateKey(keySetting, keyFile, refuse)
+  if (cert && key && !cert.checkPrivateKey(key))
+    refuse(keySetting, `found ${JSON.stringify(keyFile)}, which is not the key of ${certFile}`)
+}

@@ -1,0 +1,63 @@
+import type { Conf } from '../../conf/conf.ts'
+import { User } from '../../gen/api/user/v1/user_pb.ts'
+import { Health } from '../../gen/health/v1/health_pb.ts'
+import { Metadata } from '../../gen/kratos/api/metadata_pb.ts'
+import { parseOrigins } from '../../server/origin/cors.ts'
+import { hostPort } from '../../text/host-port.ts'
+import { nearest } from '../../text/nearest.ts'
+import { certificate, checkPair, type Refuse } from './file.ts'
+
+/** Whose operations may have a timeout of their own. */
+const services = [User, Health, Metadata]
+
+/** Checks addresses, certificates, timeouts of operations and origins. */
+export function checkServer(conf: Conf, refuse: Refuse): void {
+  const { tls, cors, operationTimeouts } = conf.server
+  checkAddresses(conf, refuse)
+  checkOperations(Object.keys(operationTimeouts), refuse)
+  checkPair('server.tls', tls, refuse)
+  certificate('server.tls.client_ca_file', tls.clientCaFile, refuse)
+  if (tls.clientCaFile !== '' && tls.certFile === '' && tls.keyFile === '')
+    refuse(
+      'server.tls.client_ca_file',
+      'needs cert_file and key_file: without them there is no TLS',
+    )
+  try {
+    parseOrigins(cors.origins)
+  } catch (err) {
+    const reason = (err as Error).message.replace('server.cors.origins: ', '')
+    refuse('server.cors.origins', `${reason}; must be such as https://app.example.org, or *`)
+  }
+}
+
+/** Two ports cannot have one address. A port of 0 is another each time. */
+function checkAddresses({ server, metrics }: Conf, refuse: Refuse): void {
+  const addresses = [
+    ['server.http.addr', server.http.addr],
+    ['server.grpc.addr', server.grpc.addr],
+    ['metrics.addr', metrics.addr],
+  ] as const
+  const taken = new Map<string, string>()
+  for (const [setting, addr] of addresses) {
+    const other = taken.get(addr)
+    if (other !== undefined) refuse(setting, `found ${JSON.stringify(addr)}, which ${other} has`)
+    if (addr !== '' && hostPort(addr).port !== 0) taken.set(addr, other ?? setting)
+  }
+}
+
+function checkOperations(named: readonly string[], refuse: Refuse): void {
+  const operations = services.flatMap(({ typeName, methods }) =>
+    methods
+      .filter(({ methodKind }) => methodKind === 'unary')
+      .map(({ name }) => `/${typeName}/${name}`),
+  )
+  for (const operation of named) {
+    if (operations.includes(operation)) continue
+    const meant = nearest(operation, operations)
+    const hint = meant === undefined ? '' : `, did you mean ${meant}?`
+    refuse(
+      `server.operation_timeouts[${JSON.stringify(operation)}]`,
+      `there is no such operation${hint || '.'} Allowed: ${operations.join(', ')}`,
+    )
+  }
+}

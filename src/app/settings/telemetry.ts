@@ -1,0 +1,66 @@
+import type { Conf } from '../../conf/conf.ts'
+import type { RefuseSetting } from '../../conf/decode.ts'
+import type { Env } from '../../conf/placeholder.ts'
+import { endpointRule, isEndpoint, protocolNames } from '../../telemetry/otlp/target.ts'
+import { certificate, checkPair, readable, type Refuse } from './file.ts'
+
+/** Checks where spans and metrics go, by the file and by the variables of OpenTelemetry. */
+export function checkTelemetry(conf: Conf, env: Env, refuse: RefuseSetting): void {
+  const { tracing, metrics } = conf
+  const { jaegerEndpoint, sampling } = tracing
+  checkExport('tracing', tracing, refuse.setting)
+  checkExport('metrics.push', metrics.push, refuse.setting)
+  if (jaegerEndpoint !== '' && !URL.canParse(withScheme(jaegerEndpoint)))
+    refuse.setting(
+      'tracing.jaeger_endpoint',
+      `found ${shown(jaegerEndpoint)}, must be a URL such as http://jaeger:14268/api/traces`,
+    )
+  for (const rule of Object.keys(sampling.rules))
+    if (!/^[/*]/.test(rule))
+      refuse.setting(
+        `tracing.sampling.rules[${JSON.stringify(rule)}]`,
+        'fits nothing; must be an operation (/api.user.v1.User/*) or a route (/v1/users), with * for any characters',
+      )
+  if (env.OTEL_SDK_DISABLED?.toLowerCase() !== 'true') checkVariables(env, refuse.variable)
+}
+
+type Exported = Pick<Conf['metrics']['push'], 'endpoint' | 'headers' | 'tls'>
+
+function checkExport(section: string, { endpoint, headers, tls }: Exported, refuse: Refuse): void {
+  if (endpoint !== '' && !isEndpoint(endpoint))
+    refuse(`${section}.endpoint`, `found ${shown(endpoint)}, ${endpointRule}`)
+  for (const [name, value] of Object.entries(headers)) {
+    const setting = `${section}.headers[${JSON.stringify(name)}]`
+    if (!/^[!#$%&'*+.^_`|~0-9a-z-]+$/i.test(name)) refuse(setting, 'must be the name of a header')
+    else if (!/^[\t\x20-\x7e\x80-\xff]*$/.test(value))
+      refuse(setting, 'must have a value that headers can have: one line')
+  }
+  certificate(`${section}.tls.ca_file`, tls.caFile, refuse)
+  checkPair(`${section}.tls`, tls, refuse)
+}
+
+const variable =
+  /^OTEL_EXPORTER_(?:OTLP_(?:(?:TRACES|METRICS|LOGS)_)?(ENDPOINT|PROTOCOL|CERTIFICATE|CLIENT_CERTIFICATE|CLIENT_KEY)|ZIPKIN_(ENDPOINT))$/
+
+/** The standard variables, which stand in no file. One that is set to nothing does not count. */
+function checkVariables(env: Env, refuse: Refuse): void {
+  for (const [name, value = ''] of Object.entries(env)) {
+    const [, otlp, zipkin] = variable.exec(name) ?? []
+    const kind = value === '' ? undefined : (otlp ?? zipkin)
+    if (kind === 'ENDPOINT') {
+      if (!isEndpoint(value)) refuse(name, `found ${shown(value)}, ${endpointRule}`)
+    } else if (kind === 'PROTOCOL') {
+      if (!protocolNames.some((known) => known === value))
+        refuse(name, `found ${JSON.stringify(value)}, must be ${protocolNames.join(' or ')}`)
+    } else if (kind !== undefined) readable(name, value, refuse)
+  }
+}
+
+function withScheme(text: string): string {
+  return text.includes('://') ? text : `http://${text}`
+}
+
+/** An endpoint without what may be a secret of it: a password and a query. */
+function shown(endpoint: string): string {
+  return JSON.stringify(endpoint.replace(/\/\/[^/@]*@/, '//…@').replace(/\?.*/s, '?…'))
+}

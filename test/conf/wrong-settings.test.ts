@@ -1,0 +1,265 @@
+import { once } from 'node:events'
+import { mkdirSync, readFileSync, writeFileSync } from 'node:fs'
+import net from 'node:net'
+import { join } from 'node:path'
+import { test, type Test } from 'tap'
+import { checkSettings } from '../../src/app/settings/check.ts'
+import { readConf } from '../../src/conf/conf.ts'
+import { ConfError } from '../../src/conf/error.ts'
+import { certificates } from '../help/certificates.ts'
+import { freshSqlitePath } from '../help/db.ts'
+import { spawnService } from '../help/process.ts'
+
+const shipped = readFileSync(new URL('../../configs/config.yaml', import.meta.url), 'utf8')
+type Env = Record<string, string>
+
+/** What the start says of the shipped file with these variables, and of a file over it. */
+function problems(env: Env, text?: string): readonly string[] {
+  const defaults = { text: shipped, origin: 'config.yaml' }
+  const file = text === undefined ? defaults : { text, origin: 'own.yaml' }
+  try {
+    readConf(file, { env, check: checkSettings(env), ...(text && { defaults }) })
+    return []
+  } catch (err) {
+    if (err instanceof ConfError) return err.problems
+    throw err
+  }
+}
+
+const url = /must be a URL with its scheme, such as http:\/\/collector:4317/
+const timeout = /must be greater than 0s and less than or equal to 3600s/
+const missing = /found "\/no\.pem", which does not exist; must be a PEM file/
+
+/** Variable, its value, the setting, and what is allowed. */
+const variables: [name: string, value: string, setting: string, allowed: RegExp][] = [
+  ['HTTP_ADDR', '8000', 'server.http.addr', /found "8000", must be host:port/],
+  ['HTTP_ADDR', ':8000', 'server.http.addr', /must be host:port/],
+  ['GRPC_ADDR', 'localhost:99999', 'server.grpc.addr', /port of 0 to 65535/],
+  ['GRPC_ADDR', '0.0.0.0:8000', 'server.grpc.addr', /which server\.http\.addr has/],
+  ['METRICS_ADDR', '9090', 'metrics.addr', /must be host:port .* or empty/],
+  ['METRICS_ADDR', '0.0.0.0:9000', 'metrics.addr', /which server\.grpc\.addr has/],
+  ['TIMEOUT', '5', 'server.timeout', /found the text "5", allowed is a duration in seconds/],
+  ['TIMEOUT', '500ms', 'server.timeout', /a duration in seconds, such as 1s or 0\.5s/],
+  ['TIMEOUT', '0s', 'server.timeout', timeout],
+  ['TIMEOUT', '999999999999999s', 'server.timeout', /a duration in seconds/],
+  ['MAX_CONNECTIONS', '0', 'server.limits.max_connections', /found 0, must be greater/],
+  ['MAX_CONNECTIONS', '1e4', 'server.limits.max_connections', /a whole number/],
+  ['MAX_CONCURRENT_CALLS', '-1', 'server.limits.max_concurrent_calls', /found -1, must be/],
+  ['DRAIN_DELAY', '-1s', 'server.shutdown.drain_delay', /found -1s, must be greater/],
+  ['SHUTDOWN_TIMEOUT', '2h', 'server.shutdown.timeout', /a duration in seconds/],
+  ['REFLECTION', 'yes', 'server.reflection', /found the text "yes", allowed is true or false/],
+  ['TLS_KEY_FILE', '/no.pem', 'server.tls.key_file', missing],
+  ['TLS_CLIENT_CA_FILE', '/no.pem', 'server.tls.client_ca_file', missing],
+  ['CORS_ORIGINS', 'app.example.org', 'server.cors.origins', /is no origin; must be such as/],
+  ['CORS_ORIGINS', 'https://a.org/', 'server.cors.origins', /a browser sends https:\/\/a\.org/],
+  ['DB_DSN', 'nonsense:hunter2', 'data.database.source', /mysql:\/\/user:password@host/],
+  ['DB_DSN', 'postgres://u:hunter2@h/d', 'data.database.source', /allowed are mysql/],
+  ['DB_DSN', 'mysql://u:hunter2@h/', 'data.database.source', /names no database/],
+  ['DB_DSN', 'u:hunter2@udp(h:1)/d', 'data.database.source', /allowed are tcp/],
+  ['DB_DSN', 'mysql://u:hunter2@h/d?tls=maybe', 'data.database.source', /allowed are true/],
+  [
+    'DB_DSN',
+    'mysql://u:hunter2@h/d?tls=true&tls_ca=/no.pem',
+    'data.database.source',
+    /tls_ca=\/no\.pem, which does not exist/,
+  ],
+  [
+    'DB_READ_DSN',
+    'mysql://u:hunter2@h/d',
+    'data.database.read_dsn',
+    /needs data\.database\.source/,
+  ],
+  ['SQLITE_PATH', '', 'data.database.sqlite_path', /found "", must be at least 1/],
+  ['SQLITE_PATH', '/', 'data.database.sqlite_path', /which is no file; must be a file/],
+  ['SQLITE_PATH', '/etc/passwd', 'data.database.sqlite_path', /no database of SQLite/],
+  ['SQLITE_PATH', '/etc/passwd/x', 'data.database.sqlite_path', /is no folder; must be a file/],
+  ['DB_POOL_SIZE', 'ten', 'data.database.pool_size', /found the text "ten", allowed is a whole/],
+  ['DB_POOL_WAIT', '1', 'data.database.pool_wait', /a duration in seconds/],
+  ['LOG_LEVEL', 'verbose', 'log.level', /must be in list \[trace, debug/],
+  ['LOG_FORMAT', 'xml', 'log.format', /must be in list \[auto, json, pretty\]/],
+  ['LOG_OTLP', '1', 'log.otlp', /allowed is true or false/],
+  ['TRACING_EXPORTER', 'jaeger', 'tracing.exporter', /must be in list \[auto, off, otlp_grpc/],
+  ['TRACING_ENDPOINT', '127.0.0.1:4317', 'tracing.endpoint', url],
+  ['TRACING_ENDPOINT', 'localhost:4317', 'tracing.endpoint', url],
+  ['TRACING_ENDPOINT', 'grpc://u:hunter2@c?key=hunter2', 'tracing.endpoint', url],
+  ['JAEGER_ENDPOINT', 'http://', 'tracing.jaeger_endpoint', /must be a URL such as/],
+  ['TRACING_TLS_CA_FILE', '/no.pem', 'tracing.tls.ca_file', missing],
+  ['TRACING_TLS_CA_FILE', '/etc', 'tracing.tls.ca_file', /which is a folder; must be a PEM/],
+  ['TRACING_TLS_CA_FILE', '/etc/passwd', 'tracing.tls.ca_file', /which has no certificate/],
+  ['TRACING_RATIO', '2', 'tracing.sampling.ratio', /found 2, must be .* less than or equal to 1/],
+  ['TRACING_RATIO', '10%', 'tracing.sampling.ratio', /found the text "10%", allowed is a number/],
+  ['TRACING_KEEP_ERRORS', 'on', 'tracing.sampling.keep.errors', /true or false/],
+  ['TRACING_KEEP_SLOWER_THAN', '1m', 'tracing.sampling.keep.slower_than', /in seconds/],
+  ['TRACING_BATCH_DELAY', '0s', 'tracing.batch.delay', timeout],
+  ['TRACING_RESPONSE_HEADER', 'X Trace', 'tracing.response_header', /must be the name of a header/],
+  ['TRACING_PERSONAL_DATA', 'TRUE', 'tracing.personal_data', /true or false/],
+  ['TRACING_INSTRUMENTATIONS', 'http', 'tracing.instrumentations', /must be in list \[, fastify\]/],
+  ['TRACING_CLIENT_ERRORS', '', 'tracing.client_errors', /found the text "", allowed is true/],
+  ['METRICS_PUSH_ENDPOINT', 'collector:4318', 'metrics.push.endpoint', url],
+  ['METRICS_PUSH_PROTOCOL', 'http/json', 'metrics.push.protocol', /must be in list \[auto, http/],
+  ['METRICS_PUSH_INTERVAL', '60', 'metrics.push.interval', /a duration in seconds/],
+  ['METRICS_PUSH_TLS_CA_FILE', '/no.pem', 'metrics.push.tls.ca_file', missing],
+  ['MEMORY_RELEASE_WHEN_IDLE', 'no', 'memory.release_when_idle', /true or false/],
+]
+
+test('a wrong variable is named beside its setting, with what is allowed and no secret', async (t) => {
+  for (const [name, value, setting, allowed] of variables) {
+    const about = problems({ [name]: value }).find((each) =>
+      each.includes(`${setting} (${name}): `),
+    )
+    t.match(about, allowed, `${name}=${value}`)
+    t.notMatch(about ?? '', /hunter2/)
+  }
+})
+
+/** A file over the shipped one, the setting, and what is allowed. */
+const files: [text: string, setting: string, allowed: RegExp][] = [
+  [
+    'server: {operation_timeouts: {/api.user.v1.User/ListUser: 3s}}',
+    'server.operation_timeouts["/api.user.v1.User/ListUser"]',
+    /did you mean \/api\.user\.v1\.User\/ListUsers\? Allowed: \/api/,
+  ],
+  ['server: {operation_timeouts: 3s}', 'server.operation_timeouts', /allowed is a mapping/],
+  ['server: {limits: {max_body_bytes: 1MB}}', 'server.limits.max_body_bytes', /a whole number/],
+  ['server: {tls: {min_version: TLSv1.1}}', 'server.tls.min_version', /\[TLSv1\.2, TLSv1\.3\]/],
+  ['data: {total: {max_age: 10}}', 'data.total.max_age', /a duration in seconds/],
+  ['data: {database: {source: 4711}}', 'data.database.source', /found something else, allowed/],
+  ['tracing: {headers: {a b: x}}', 'tracing.headers["a b"]', /must be the name of a header/],
+  ['tracing: {headers: {token: "hunter2\\n2"}}', 'tracing.headers["token"]', /one line/],
+  ['tracing: {headers: {token: 4711}}', 'tracing.headers["token"]', /allowed is a text/],
+  ['tracing: {sampling: {rules: {users: 1}}}', 'tracing.sampling.rules["users"]', /must be an op/],
+  ['tracing: {sampling: {rules: {/a: 2}}}', 'tracing.sampling.rules["/a"]', /found 2, must be/],
+  ['tracing: {sampling: {priority_header: A}}', 'tracing.sampling.priority_header', /lower case/],
+  ['tracing: {batch: {max_size: 0}}', 'tracing.batch.max_size', /found 0, must be greater/],
+  ['metrics: {push: {headers: []}}', 'metrics.push.headers', /found a list, allowed is a mapping/],
+  ['servr: {}', 'servr', /unknown key, did you mean server\? Allowed: server, data/],
+]
+
+test('a wrong part of a file is named with what is allowed, and no secret', async (t) => {
+  for (const [text, setting, allowed] of files) {
+    const found = problems({}, text)
+    t.equal(found.length, 1, text)
+    t.match(found[0], allowed, text)
+    t.ok(found[0]?.startsWith(`own.yaml: ${setting}: `), text)
+    t.notMatch(found[0] ?? '', /hunter2|4711/)
+  }
+})
+
+test('a wrong variable of OpenTelemetry is named, with what is allowed', async (t) => {
+  const cases: [string, string, RegExp][] = [
+    ['OTEL_EXPORTER_OTLP_ENDPOINT', 'collector:4317', url],
+    ['OTEL_EXPORTER_OTLP_METRICS_ENDPOINT', '127.0.0.1:4318', url],
+    ['OTEL_EXPORTER_ZIPKIN_ENDPOINT', 'zipkin', url],
+    ['OTEL_EXPORTER_OTLP_TRACES_PROTOCOL', 'udp', /must be grpc or http\/protobuf or http\/json/],
+    ['OTEL_EXPORTER_OTLP_CERTIFICATE', '/no.pem', missing],
+  ]
+  for (const [name, value, allowed] of cases) {
+    const [only, ...others] = problems({ [name]: value })
+    t.match(only, allowed, name)
+    t.ok(only?.startsWith(`${name}: found "${value}", `), name)
+    t.same(others, [])
+    t.same(problems({ [name]: value, OTEL_SDK_DISABLED: 'true' }), [], 'off: it does not matter')
+  }
+})
+
+test('a certificate and its key are both there and fit', async (t) => {
+  const { issue, caFile } = certificates(t)
+  const [one, two] = [issue('one'), issue('two')]
+  const tls = (cert: string, key: string, ca = '') =>
+    problems({ TLS_CERT_FILE: cert, TLS_KEY_FILE: key, TLS_CLIENT_CA_FILE: ca })
+  t.same(tls(one.certFile, one.keyFile, caFile), [])
+  t.match(tls(one.certFile, two.keyFile), [/key_file \(TLS_KEY_FILE\): .* which is not the key of/])
+  t.match(tls(one.keyFile, one.keyFile), [/cert_file \(TLS_CERT_FILE\): .* which has no certif/])
+  t.match(tls(one.certFile, one.certFile), [/key_file \(TLS_KEY_FILE\): .* no private key/])
+  t.match(tls('', one.keyFile), [/cert_file .* but key_file is named; must be both or neither/])
+  t.match(tls(one.certFile, ''), [/key_file .* but cert_file is named; must be both or neither/])
+  t.match(tls('', '', caFile), [/client_ca_file .*needs cert_file and key_file/])
+})
+
+test('all that is wrong is told at once: types, rules, files and what is meant twice', async (t) => {
+  const env = {
+    HTTP_ADDR: '8000',
+    DB_POOL_SIZE: 'ten',
+    TRACING_ENDPOINT: 'collector:4317',
+    SQLITE_PATH: '/etc/passwd',
+    CORS_ORIGINS: 'x',
+  }
+  const found = problems(env)
+  t.equal(found.length, 5)
+  for (const name of Object.keys(env))
+    t.ok(
+      found.some((each) => each.includes(`(${name}): `)),
+      name,
+    )
+})
+
+/** The lines that the program writes before it ends with exit code 1. */
+async function start(t: Test, env: Env, args: string[] = []): Promise<string[]> {
+  const free = { HTTP_ADDR: '127.0.0.1:0', GRPC_ADDR: '127.0.0.1:0', METRICS_ADDR: '127.0.0.1:0' }
+  const { exit, stderr } = spawnService(
+    t,
+    { ...free, SQLITE_PATH: freshSqlitePath(t), ...env },
+    args,
+  )
+  t.equal(await exit, 1)
+  return stderr().trimEnd().split('\n')
+}
+
+test('the program tells each wrong variable on a line of its own', async (t) => {
+  const env = { HTTP_ADDR: '8000', TIMEOUT: '5', TRACING_ENDPOINT: '127.0.0.1:4317' }
+  t.match(await start(t, env), [
+    /^user-service: .*server\.timeout \(TIMEOUT\): /,
+    /^user-service: .*server\.http\.addr \(HTTP_ADDR\): /,
+    /^user-service: .*tracing\.endpoint \(TRACING_ENDPOINT\): /,
+  ])
+})
+
+test('a port that cannot be opened is named with its variable and what to do', async (t) => {
+  const busy = net.createServer().listen(0, '127.0.0.1')
+  await once(busy, 'listening')
+  t.teardown(() => busy.close())
+  const addr = `127.0.0.1:${(busy.address() as net.AddressInfo).port}`
+  const settings = {
+    HTTP_ADDR: 'server.http.addr',
+    GRPC_ADDR: 'server.grpc.addr',
+    METRICS_ADDR: 'metrics.addr',
+  }
+  for (const [name, setting] of Object.entries(settings)) {
+    const line = `user-service: ${setting} (${name}): found "${addr}", where another process listens; take another port, or 0 for a free one (EADDRINUSE)`
+    t.same(await start(t, { [name]: addr }), [line])
+  }
+  t.match(await start(t, { HTTP_ADDR: '192.0.2.1:0' }), [
+    /http\.addr \(HTTP_ADDR\): .*no address of this machine.*EADDRNOTAVAIL/,
+  ])
+})
+
+test('a database file that is broken further in is named with its setting', async (t) => {
+  const path = join(t.testdir(), 'broken.db')
+  writeFileSync(path, Buffer.concat([Buffer.from('SQLite format 3\0'), Buffer.alloc(4096, 7)]))
+  t.match(await start(t, { SQLITE_PATH: path }), [
+    /^user-service: data\.database\.sqlite_path \(SQLITE_PATH\): found ".*broken\.db", which SQLite cannot use: /,
+  ])
+})
+
+test('a wrong command line is told with what was meant', async (t) => {
+  const folder = join(t.testdir(), 'folder')
+  mkdirSync(folder)
+  const cases: [string[], RegExp][] = [
+    [
+      ['--cnof', 'x'],
+      /unknown option --cnof; did you mean --conf\? Allowed: --conf, --users, --help/,
+    ],
+    [['--conf'], /--conf/],
+    [['--conf', folder], /--conf: found .*folder, which is a folder; must be a YAML file/],
+    [['--conf', '/nowhere.yaml'], /--conf: found \/nowhere\.yaml, which does not exist/],
+    [['migrat'], /unknown command migrat; did you mean migrate\? Allowed: serve, migrate, seed/],
+    [['migrate', 'now'], /one command is allowed, found migrate now/],
+    [['seed', '--users', 'many'], /--users: found many, must be a whole number above 0/],
+    [['migrate', '--users', '5'], /--users is for seed, found it with migrate/],
+  ]
+  for (const [args, expected] of cases) {
+    const lines = await start(t, {}, args)
+    t.equal(lines.length, 1, args.join(' '))
+    t.match(lines[0], expected, args.join(' '))
+  }
+})
