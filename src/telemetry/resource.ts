@@ -11,7 +11,8 @@ export interface Identity {
   environment: string
 }
 
-// Variables that the manifest of a pod sets by Kubernetes' downward API.
+// Variables that the manifest of a pod sets by Kubernetes' downward API. Elsewhere names such as
+// CONTAINER_NAME mean other things; in each container of a pod Kubernetes sets KUBERNETES_SERVICE_HOST.
 const fromPod = {
   POD_NAME: 'k8s.pod.name',
   POD_NAMESPACE: 'k8s.namespace.name',
@@ -30,7 +31,7 @@ const fromPod = {
 export function serviceResource({ service, version, environment }: Identity, env: Env): Resource {
   const attributes: Attributes = { 'service.name': service, 'service.version': version }
   if (environment !== '') attributes['deployment.environment.name'] = environment
-  for (const [variable, name] of Object.entries(fromPod))
+  for (const [variable, name] of Object.entries(env.KUBERNETES_SERVICE_HOST ? fromPod : {}))
     if (env[variable]) attributes[name] = env[variable]
   return resourceFromAttributes({ ...attributes, 'container.id': containerId() })
 }

@@ -31,6 +31,7 @@ for (const [name, collectorOf] of [
       TRACING_ENDPOINT: collector.url,
       OTEL_EXPORTER_OTLP_HEADERS: 'x-tenant=7',
       DEPLOYMENT_ENVIRONMENT: 'staging',
+      KUBERNETES_SERVICE_HOST: '10.0.0.1',
       POD_NAME: 'user-0',
       POD_NAMESPACE: 'shop',
       OTEL_RESOURCE_ATTRIBUTES: 'team=users,service.version=9',
