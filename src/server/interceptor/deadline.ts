@@ -1,3 +1,4 @@
+import type { Message } from '@bufbuild/protobuf'
 import { Code, ConnectError } from '@connectrpc/connect'
 import type { Interceptor } from '@connectrpc/connect'
 import { refusal } from '../../call/refusal.ts'
@@ -12,12 +13,12 @@ export interface Deadlines {
  * Ends unary calls that take longer than the server allows, or than the client does, whose own
  * deadline is in the request's signal already. The caller is answered at once and the signal tells
  * the layers below, so that nobody works on for an answer that nobody waits for. Streams have only
- * their client's deadline.
+ * their client's deadline, at which they end with DEADLINE_EXCEEDED even if their handler returns.
  */
 export function deadline({ defaultMs, byOperation }: Deadlines): Interceptor {
   return (next) =>
     async function deadline(req) {
-      if (req.stream) return next(req)
+      if (req.stream) return untilDeadline(await next(req), req.signal)
       if (req.signal.aborted) throw reasonOf(req.signal.reason)
       const limitMs = byOperation.get(`/${req.service.typeName}/${req.method.name}`) ?? defaultMs
       const { promise, reject } = Promise.withResolvers<never>()
@@ -36,6 +37,20 @@ export function deadline({ defaultMs, byOperation }: Deadlines): Interceptor {
         req.signal.removeEventListener('abort', abort)
       }
     }
+}
+
+/** A handler may end at its signal as at the end of its work, and the client would take that for all. */
+function untilDeadline(
+  response: Awaited<ReturnType<Parameters<Interceptor>[0]>>,
+  signal: AbortSignal,
+): typeof response {
+  if (!response.stream) return response
+  async function* messages(sent: AsyncIterable<Message>) {
+    yield* sent
+    const error = signal.aborted ? reasonOf(signal.reason) : undefined
+    if (error?.code === Code.DeadlineExceeded) throw error
+  }
+  return { ...response, message: messages(response.message) }
 }
 
 function exceeded(limit: string): ConnectError {

@@ -14,6 +14,7 @@ import { readableRequest } from './readable-request.ts'
 import { clientGone, type Exchange, exchangeKey } from '../exchange/exchange.ts'
 import { type Protocol, protocolOf } from '../exchange/protocol.ts'
 import { timeoutMs } from '../../call/timeout.ts'
+import { boundTimeout } from './long-timeout.ts'
 import { leavable } from './unread-body.ts'
 
 const refusalKey = createContextKey<ConnectError | undefined>(undefined)
@@ -46,6 +47,7 @@ export function observedHandler(
     if (!exchange || !request.contextValues) return handler(request)
     exchange.operation = `/${handler.service.typeName}/${handler.method.name}`
     exchange.protocol = protocolOf(request.header.get('content-type') ?? '')
+    boundTimeout(request.header)
     const { request: whole, held } = leavable(request, handler)
     const readable = await readableRequest(whole, reading).catch((err: unknown) =>
       ConnectError.from(err),
