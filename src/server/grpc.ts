@@ -1,12 +1,12 @@
 import type { IncomingHttpHeaders } from 'node:http'
 import { type ConnectError, createContextValues } from '@connectrpc/connect'
 import { errorToJsonBytes } from '@connectrpc/connect/protocol-connect'
-import { setTrailerStatus } from '@connectrpc/connect/protocol-grpc'
 import type { FastifyReply, FastifyRequest } from 'fastify'
 import { clientError, writeRefusal } from '../call/client-error.ts'
 import { bounded } from '../call/error-bounds.ts'
 import { recordMethods } from '../call/methods.ts'
 import { originForm } from '../call/request-target.ts'
+import { setGrpcStatus } from '../call/grpc-status.ts'
 import { statusOf } from '../call/status.ts'
 import { restError, unsupportedMediaType } from '../rest/errors.ts'
 import { overflowRpc } from './admission/refusals.ts'
@@ -125,7 +125,7 @@ function sendConnectError(reply: FastifyReply, error: ConnectError, status: numb
 /** An answer of headers only, which gRPC calls Trailers-Only and gRPC-Web takes too. */
 function sendGrpcError(reply: FastifyReply, request: FastifyRequest, error: ConnectError): void {
   const status = new Headers()
-  setTrailerStatus(status, error)
+  setGrpcStatus(status, error)
   void reply.hijack()
   const { raw } = reply
   const headers = { ...reply.getHeaders(), ...Object.fromEntries(status) }

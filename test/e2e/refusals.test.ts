@@ -802,3 +802,50 @@ test('compressed calls, and those in a query, are refused by the same words', as
     })
   }
 })
+
+test('a refusal over gRPC has a message that is readable as it stands', async (t) => {
+  const { rpc } = await startApp(t, { storage: 'sqlite' })
+  const request = h2Client(t, rpc.url)
+  const body = envelope('{"updateMask":"é%, \\"x\\"","user":{},"id":1}')
+  const sent = { ':method': 'POST', ':path': `${user}/UpdateUser` }
+  // Compressed calls are answered by Connect, the others are not.
+  for (const headers of [{}, { 'grpc-encoding': 'gzip' }]) {
+    const type = 'application/grpc+json'
+    const grpc = await request({ ...sent, ...headers, 'content-type': type }, body)
+    const message = grpc.trailers.get('grpc-message') ?? ''
+    t.match(message, /^update_mask: has the unknown path "%C3%A9%25"; allowed are \*, name/)
+    t.equal(findTrailerError(grpc.trailers)?.rawMessage, decodeURIComponent(message))
+    const web = await request(
+      { ...sent, ...headers, 'content-type': 'application/grpc-web+json' },
+      body,
+    )
+    t.match(web.body, /grpc-message: update_mask: has the unknown path "%C3%A9%25"; allowed/)
+  }
+  const nowhere = { ':method': 'POST', ':path': '/a,b', 'content-type': 'application/grpc' }
+  const { headers } = await request(nowhere, envelope(''))
+  t.equal(headers.get('grpc-message'), 'there is no route POST /a,b')
+})
+
+test('an unknown compression is refused with the list of those that are known', async (t) => {
+  const { rpc } = await startApp(t, { storage: 'sqlite' })
+  const request = h2Client(t, rpc.url)
+  for (const [type, given, taken] of [
+    ['application/json', 'content-encoding', 'accept-encoding'],
+    ['application/proto', 'content-encoding', 'accept-encoding'],
+    ['application/grpc', 'grpc-encoding', 'grpc-accept-encoding'],
+    ['application/grpc-web', 'grpc-encoding', 'grpc-accept-encoding'],
+  ] as const) {
+    const sent = { ':method': 'POST', ':path': `${user}/GetUser`, 'content-type': type }
+    const { headers } = await request({ ...sent, [given]: 'zippy' }, envelope(''))
+    t.equal(headers.get(taken), 'gzip,br', type)
+  }
+})
+
+test('caches are told that an answer to a Connect GET depends on what is accepted', async (t) => {
+  const { rpc } = await startApp(t, { storage: 'sqlite' })
+  for (const message of ['{"pageSize":1}', '{"id":1}', '{']) {
+    const query = `connect=v1&encoding=json&message=${encodeURIComponent(message)}`
+    const answer = await exchange(rpc.port, get(`${user}/ListUsers?${query}`))
+    t.equal(answer.headers.get('vary'), 'Accept-Encoding')
+  }
+})

@@ -1,8 +1,8 @@
 import { Code, type ConnectError } from '@connectrpc/connect'
 import { errorToJsonBytes } from '@connectrpc/connect/protocol-connect'
-import { setTrailerStatus } from '@connectrpc/connect/protocol-grpc'
 import { RetryInfoSchema } from '../../gen/google/rpc/error_details_pb.ts'
 import { jsonBytes } from '../../rest/answer/encode.ts'
+import { setGrpcStatus } from '../../call/grpc-status.ts'
 import { statusOf } from '../../call/status.ts'
 import { errorBody } from '../../rest/errors.ts'
 import { refusal } from '../../call/refusal.ts'
@@ -60,7 +60,7 @@ function turnedAway(error: ConnectError, headers: Record<string, string> = {}): 
   const connectBody = Buffer.from(errorToJsonBytes(error, undefined)).toString()
   const connect = jsonAnswer(status, headers, connectBody)
   const trailers = new Headers()
-  setTrailerStatus(trailers, error)
+  setGrpcStatus(trailers, error)
   const grpcHeaders = { ...headers, ...Object.fromEntries(trailers) }
   return {
     // No cause: there is nothing for the log to explain.

@@ -83,6 +83,11 @@ async function refused(
     body: noBytes(),
     ...(contextValues && { contextValues }),
   })
+  // Connect lists the compressions that are known, in the header of the protocol.
+  const { metadata } = ConnectError.from(reason)
+  metadata.forEach((value, name) => {
+    if (name.endsWith('accept-encoding')) response.header?.set(name, value)
+  })
   // The rest of the body would be read to its end, which may never come.
   if (error.code === Code.ResourceExhausted && request.httpVersion.startsWith('1'))
     response.header?.set('connection', 'close')

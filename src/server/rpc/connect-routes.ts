@@ -20,8 +20,10 @@ import { contentTypeRegExp as connectTypes } from '@connectrpc/connect/protocol-
 import { contentTypeRegExp as grpcTypes } from '@connectrpc/connect/protocol-grpc'
 import { contentTypeRegExp as grpcWebTypes } from '@connectrpc/connect/protocol-grpc-web'
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
+import { mergedVary } from '../../call/headers.ts'
 import { normalized } from '../../call/invoke.ts'
 import { refusal } from '../../call/refusal.ts'
+import { withPlainMessages } from './plain-messages.ts'
 
 export interface ConnectRoutesOptions extends ConnectRouterOptions {
   methods: readonly MethodImplSpec[]
@@ -92,7 +94,10 @@ async function serve(
     const response = await handler(call)
     for (const [name, value] of Object.entries(reply.getHeaders()))
       if (value !== undefined) raw.setHeader(name, value)
-    await universalResponseToNodeResponse(checked(response), raw)
+    // What is compressed or not by Accept-Encoding differs for caches, which keep answers to GET.
+    if (request.method === 'GET')
+      response.header?.set('Vary', mergedVary(raw.getHeader('vary'), 'Accept-Encoding'))
+    await universalResponseToNodeResponse(checked(withPlainMessages(response)), raw)
   } catch (cause) {
     const error = refusal(Code.Internal, 'INTERNAL', 'internal error', { cause })
     if (hasGone(cause, raw)) return void raw.destroy()

@@ -14,10 +14,11 @@ import {
   mergeNonProtocolHeaders,
 } from '@connectrpc/connect/protocol'
 import { errorToJsonBytes, trailerMux } from '@connectrpc/connect/protocol-connect'
-import { grpcStatusOk, setTrailerStatus } from '@connectrpc/connect/protocol-grpc'
+import { grpcStatusOk } from '@connectrpc/connect/protocol-grpc'
 import { trailerFlag, trailerSerialize } from '@connectrpc/connect/protocol-grpc-web'
 import type { JsonWriteOptions } from '@bufbuild/protobuf'
 import type { UnaryCall } from '../../call/context.ts'
+import { setGrpcStatus } from '../../call/grpc-status.ts'
 import { statusOf } from '../../call/status.ts'
 import { timeoutMs } from '../../call/timeout.ts'
 import type { Response } from '../exchange/exchange.ts'
@@ -188,7 +189,7 @@ function writeWithLastEnvelope(
 /** Undefined for a success of which the handler says no more. */
 function statusTrailers({ answerTrailers }: SetFields, error?: ConnectError): Headers | undefined {
   if (!error && isEmpty(answerTrailers)) return undefined
-  return setTrailerStatus(new Headers(answerTrailers), error)
+  return setGrpcStatus(new Headers(answerTrailers), error)
 }
 
 /** Connect has the trailers of unary calls among the headers. */
