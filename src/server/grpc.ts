@@ -1,4 +1,3 @@
-import type { IncomingHttpHeaders } from 'node:http'
 import { type ConnectError, createContextValues } from '@connectrpc/connect'
 import { errorToJsonBytes } from '@connectrpc/connect/protocol-connect'
 import type { FastifyReply, FastifyRequest } from 'fastify'
@@ -14,8 +13,9 @@ import { exchangeKey, type Exchanges } from './exchange/exchange.ts'
 import { failureOf } from './exchange/failure.ts'
 import { protocolOf } from './exchange/protocol.ts'
 import { type Port, port, type PortParts, type ServerOptions } from './port.ts'
-import { acceptPost, observedHandler, requestGate } from './rpc/connect-handler.ts'
+import { observedHandler, requestGate, rpcTypes } from './rpc/connect-handler.ts'
 import { connectRoutes } from './rpc/connect-routes.ts'
+import { adaptContentType } from './rpc/content-type.ts'
 import { unaryCalls } from './rpc/unary-calls.ts'
 
 /** The RPC port: the same services as Connect, gRPC and gRPC-Web, over HTTP/1.1 and HTTP/2. */
@@ -60,7 +60,7 @@ const parts: PortParts = {
   timeoutHeaders: ['connect-timeout-ms', 'grpc-timeout'],
   answerOf: ({ contentType }, { rpc }) => rpc(contentType),
   overflow: overflowRpc,
-  adapt: formAsJson,
+  adapt: adaptContentType,
   fastify: (exchanges) => ({
     rewriteUrl: ({ url = '/' }) => originForm(url),
     frameworkErrors: (err, request, reply) => refuse(exchanges, request, reply, restError(err)),
@@ -94,23 +94,11 @@ function refuse(
   else sendGrpcError(reply, request, error)
 }
 
-/**
- * Declares a form to be JSON: `curl -d '{}'` calls its body a form, and no protocol of this port takes
- * forms. Not for browsers, which send Origin or Sec-Fetch-Site: any page may send a form without a
- * preflight, so a page could make calls with JSON that calls itself a form.
- */
-function formAsJson(headers: IncomingHttpHeaders): void {
-  if (headers.origin !== undefined || headers['sec-fetch-site'] !== undefined) return
-  if (/^application\/x-www-form-urlencoded\s*(?:;|$)/i.test(headers['content-type'] ?? ''))
-    headers['content-type'] = 'application/json'
-}
-
 /** Fastify refuses content types of no protocol before Connect does, without naming those allowed. */
 function rpcError(err: unknown, request: FastifyRequest): ConnectError {
   const error = restError(err)
-  const types = { header: 'Accept-Post', list: acceptPost } as const
   return statusOf(error) === 415
-    ? unsupportedMediaType(request.headers['content-type'] ?? '', types)
+    ? unsupportedMediaType(request.headers['content-type'] ?? '', rpcTypes)
     : error
 }
 

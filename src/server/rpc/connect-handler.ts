@@ -1,10 +1,13 @@
 import { Code, ConnectError, createContextKey, type HandlerContext } from '@connectrpc/connect'
 import type { Registry } from '@bufbuild/protobuf'
-import type {
-  UniversalHandler,
-  UniversalServerRequest,
-  UniversalServerResponse,
+import {
+  createAsyncIterable,
+  type UniversalHandler,
+  type UniversalServerRequest,
+  type UniversalServerResponse,
 } from '@connectrpc/connect/protocol'
+import { errorToJsonBytes } from '@connectrpc/connect/protocol-connect'
+import { methodNotAllowed, unsupportedMediaType } from '../../rest/errors.ts'
 import { ErrorInfoSchema } from '../../gen/google/rpc/error_details_pb.ts'
 import { attachment } from '../../memory/attachment.ts'
 import { type Reason, refusal } from '../../call/refusal.ts'
@@ -52,17 +55,19 @@ export function observedHandler(
     const readable = await readableRequest(whole, reading).catch((err: unknown) =>
       ConnectError.from(err),
     )
-    if (readable instanceof ConnectError) return refused(handler, request, exchange, readable)
+    if (readable instanceof ConnectError)
+      return refused(handler, request, exchange, inOurWords(readable, maxBytes))
     const response = await handler(readable)
     // The message of a unary call was read to its end before.
     if (exchange.intercepted)
       return handler.method.methodKind === 'unary' ? response : held(response)
-    if (!response.body) return refusedByHttp(handler, response, exchange)
+    if (!response.body) return refusedByHttp(handler, request, response, exchange)
     if (request.signal.aborted || exchange.abandoned()) {
       exchange.failure = clientGone
       return response
     }
-    return held(await refused(handler, request, exchange, contexts.of(exchange)?.signal.reason))
+    const reason: unknown = contexts.of(exchange)?.signal.reason
+    return held(await refused(handler, request, exchange, inOurWords(reason, maxBytes)))
   }
   return Object.assign(observed, { ...handler })
 }
@@ -94,9 +99,16 @@ async function refused(
   return response
 }
 
+/** Connect names an option of its own where a message is too large. */
+function inOurWords(reason: unknown, maxBytes: number): unknown {
+  const error = ConnectError.from(reason, Code.Internal)
+  if (error.code !== Code.ResourceExhausted) return reason
+  const message = `the message is larger than ${maxBytes} bytes, the most that is accepted`
+  return refusal(error.code, 'BODY_TOO_LARGE', message)
+}
+
 const earlyReasons: Partial<Record<Code, Reason>> = {
   [Code.InvalidArgument]: 'MALFORMED_BODY',
-  [Code.ResourceExhausted]: 'BODY_TOO_LARGE',
   // An unknown compression, or not exactly one message.
   [Code.Unimplemented]: 'MALFORMED_REQUEST',
   [Code.Canceled]: 'CANCELED',
@@ -126,24 +138,34 @@ function hasBadTimeout(header: Headers): boolean {
 
 /** HTTP itself refuses: Connect answers a bare 405, 415 or 505; RFC 9110 wants Allow and Accept-Post. */
 function refusedByHttp(
-  handler: UniversalHandler,
+  { allowedMethods }: UniversalHandler,
+  request: UniversalServerRequest,
   response: UniversalServerResponse,
   exchange: Exchange,
 ): UniversalServerResponse {
-  const header = new Headers(response.header)
   const { status } = response
-  if (status === 405) header.set('Allow', handler.allowedMethods.toSorted().join(', '))
-  if (status === 415) header.set('Accept-Post', acceptPost)
-  exchange.failure = { status, reason: httpReasons[status] ?? 'MALFORMED_REQUEST' }
-  return { ...response, header }
+  const error = httpError(status, request, allowedMethods.toSorted().join(', '))
+  exchange.failure = { ...failureOf(error), status, cause: undefined }
+  const header = new Headers(response.header)
+  error.metadata.forEach((value, name) => header.set(name, value))
+  header.set('content-type', 'application/json')
+  return { ...response, header, body: createAsyncIterable([errorToJsonBytes(error, undefined)]) }
 }
 
-const httpReasons: Record<number, Reason> = {
-  405: 'METHOD_NOT_ALLOWED',
-  415: 'UNSUPPORTED_MEDIA_TYPE',
+function httpError(
+  status: number,
+  { method, header }: UniversalServerRequest,
+  allow: string,
+): ConnectError {
+  if (status === 405) return methodNotAllowed(method, allow)
+  if (status === 415) return unsupportedMediaType(header.get('content-type') ?? '', rpcTypes)
+  return refusal(Code.Unimplemented, 'MALFORMED_REQUEST', `HTTP ${status}`, { status })
 }
 
-export const acceptPost =
+const acceptPost =
   'application/json, application/proto, application/grpc, application/grpc+proto, application/grpc+json, application/grpc-web, application/grpc-web+proto, application/grpc-web+json'
+
+/** The content types of all calls. */
+export const rpcTypes = { header: 'Accept-Post', list: acceptPost } as const
 
 async function* noBytes(): AsyncGenerator<Uint8Array> {}
