@@ -6,10 +6,14 @@ import { type BodyTypes, commonTypes } from './media-type.ts'
 import { statusOf, withStatus } from '../call/status.ts'
 import { upperCodeName } from '../text/code-name.ts'
 
-export const routeNotFound = (method: string, path: string): ConnectError =>
-  refusal(Code.Unimplemented, 'ROUTE_NOT_FOUND', `there is no route ${method} ${path}`, {
-    status: 404,
-  })
+/** `elsewhere` says where such a path is served, if it is known to be. */
+export const routeNotFound = (method: string, path: string, elsewhere = ''): ConnectError =>
+  refusal(
+    Code.Unimplemented,
+    'ROUTE_NOT_FOUND',
+    `there is no route ${method} ${path}${elsewhere && `; ${elsewhere}`}`,
+    { status: 404 },
+  )
 
 export const methodNotAllowed = (method: string, allow: string): ConnectError =>
   refusal(

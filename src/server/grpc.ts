@@ -12,6 +12,7 @@ import { overflowRpc } from './admission/refusals.ts'
 import { exchangeKey, type Exchanges } from './exchange/exchange.ts'
 import { failureOf } from './exchange/failure.ts'
 import { protocolOf } from './exchange/protocol.ts'
+import { hintOfRpc } from './other-port.ts'
 import { type Port, port, type PortParts, type ServerOptions } from './port.ts'
 import { observedHandler, requestGate, rpcTypes } from './rpc/connect-handler.ts'
 import { connectRoutes } from './rpc/connect-routes.ts'
@@ -60,6 +61,7 @@ const parts: PortParts = {
   timeoutHeaders: ['connect-timeout-ms', 'grpc-timeout'],
   answerOf: ({ contentType }, { rpc }) => rpc(contentType),
   overflow: overflowRpc,
+  elsewhere: hintOfRpc,
   adapt: adaptContentType,
   fastify: (exchanges) => ({
     rewriteUrl: ({ url = '/' }) => originForm(url),

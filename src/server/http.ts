@@ -8,6 +8,7 @@ import { exchangeKey, type Exchanges } from './exchange/exchange.ts'
 import { healthRoutes } from './health/probes.ts'
 import type { Readiness } from './health/readiness.ts'
 import { refuseForeignForms } from './origin/foreign-forms.ts'
+import { hintOfRest } from './other-port.ts'
 import { type Port, port, type PortParts, type ServerOptions } from './port.ts'
 
 /** The REST port: the services by their google.api.http rules, every refusal in Kratos' body. */
@@ -18,6 +19,7 @@ export function httpServer(options: ServerOptions, readiness: Readiness): Port {
     timeoutHeaders: ['x-server-timeout', 'connect-timeout-ms', 'grpc-timeout'],
     answerOf: (_arrival, { rest }) => rest,
     overflow: overflowRest,
+    elsewhere: hintOfRest,
     fastify: (exchanges) => ({
       ...restServerOptions(restObserver(exchanges)),
       bodyLimit: limits.maxBodyBytes,

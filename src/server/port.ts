@@ -34,6 +34,8 @@ export interface PortParts extends Pick<GateOptions, 'protocolOf' | 'timeoutHead
   overflow: Buffer
   /** May change the headers of a request before anything reads them. */
   adapt?: (headers: IncomingHttpHeaders) => void
+  /** Says where a path is served that this port does not have; empty if nobody knows. */
+  elsewhere: (path: string) => string
   fastify: (exchanges: Exchanges) => FastifyServerOptions
 }
 
@@ -52,7 +54,7 @@ export interface Port {
  */
 export function port(
   protocol: Protocol,
-  { overflow, adapt, fastify: ownOptions, ...gate }: PortParts,
+  { overflow, adapt, elsewhere, fastify: ownOptions, ...gate }: PortParts,
   { observers, limits, admission, tls, origins }: ServerOptions,
 ): Port {
   const exchanges = exchangeRegistry(protocol, observers)
@@ -80,7 +82,7 @@ export function port(
     return503OnClosing: false,
     serverFactory: () => listener as never,
   })
-  app.addHook('onRequest', refuseByHead)
+  app.addHook('onRequest', refuseByHead(elsewhere))
   return {
     app,
     exchanges,

@@ -6,13 +6,18 @@ import { refusal } from '../call/refusal.ts'
 /**
  * Fastify hook that refuses a request by its head: HTTP/1.1 without Host, several or a malformed one
  * (RFC 9112, 3.2), an unknown expectation (RFC 9110, 10.1.1), CONNECT, and a path without a route. It runs before the body is read,
- * so the refusal does not depend on the body.
+ * so the refusal does not depend on the body. `elsewhere` says where a path without a route is served.
  */
-export const refuseByHead: onRequestHookHandler = (request, _reply, next) => {
-  next(refusalOf(request))
+export function refuseByHead(elsewhere: (path: string) => string): onRequestHookHandler {
+  return function refuse(request, _reply, next) {
+    next(refusalOf(request, elsewhere))
+  }
 }
 
-function refusalOf({ raw, headers, method, url, is404 }: FastifyRequest): ConnectError | undefined {
+function refusalOf(
+  { raw, headers, method, url, is404 }: FastifyRequest,
+  elsewhere: (path: string) => string,
+): ConnectError | undefined {
   const host = hostRefusal(raw)
   if (host !== undefined) return malformed(host)
   const { expect } = headers
@@ -20,7 +25,7 @@ function refusalOf({ raw, headers, method, url, is404 }: FastifyRequest): Connec
     return malformed(`the expectation ${expect} is not known; 100-continue is`, 417)
   if (method === 'CONNECT') return methodNotAllowed(method, '')
   const [path = ''] = url.split('?', 1)
-  return is404 ? routeNotFound(method, path) : undefined
+  return is404 ? routeNotFound(method, path, elsewhere(path)) : undefined
 }
 
 // Of a host by RFC 3986, 3.2.2, or its port, in any order. More than what names a host passes, such as

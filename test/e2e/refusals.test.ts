@@ -29,6 +29,7 @@ interface RestCase {
   reason: string
   metadata?: Record<string, string>
   headers?: Record<string, string>
+  message?: RegExp
   /** Why this fails today. */
   todo?: string
 }
@@ -118,6 +119,16 @@ const restCases: Record<string, RestCase> = {
     ...parameters({
       nmae: 'is not known; did you mean name?; allowed are name, email, phone',
     }),
+  },
+  'JSON that is declared to be a form': {
+    request: post('{"name":"Ada"}', { 'Content-Type': 'application/x-www-form-urlencoded' }),
+    ...malformedBody,
+    message: /send JSON with Content-Type: application\/json/,
+  },
+  'a path of RPC': {
+    request: { method: 'POST', target: `${user}/GetUser`, headers: json, body: '{}' },
+    ...noRoute,
+    message: /are served on the other port, that of server\.grpc\.addr/,
   },
   'a type that cannot be given': {
     request: { target: '/v1/users', headers: { Accept: 'text/html' } },
@@ -347,14 +358,14 @@ const restCases: Record<string, RestCase> = {
 function checkRest(
   t: Test,
   answer: RawAnswer,
-  { status, reason, metadata, headers = {}, todo }: RestCase,
+  { status, reason, metadata, headers = {}, message = /./, todo }: RestCase,
 ) {
   const extra = todo ? { todo } : {}
   const body = parsed(answer.body)
   t.equal(answer.status, status, 'status', extra)
   t.equal(answer.headers.get('content-type'), 'application/json', 'content type', extra)
   t.strictSame(Object.keys(body), ['code', 'reason', 'message', 'metadata'], 'members', extra)
-  t.match(body, { code: status, reason, message: /./ }, 'code and reason', extra)
+  t.match(body, { code: status, reason, message }, 'code, reason and message', extra)
   if (metadata) t.strictSame(body['metadata'], metadata, 'metadata', extra)
   for (const [name, value] of Object.entries(headers))
     t.equal(answer.headers.get(name), value, name, extra)
@@ -379,6 +390,14 @@ test('each refusal of the REST port has the one body', async (t) => {
       checkRest(t, await exchangeBytes(rest.port, bytes), restCase)
     })
   }
+})
+
+test('a path of REST on the RPC port is told where REST is', async (t) => {
+  const { rpc } = await startApp(t, { storage: 'sqlite' })
+  const { body } = await exchange(rpc.port, get('/v1/users'))
+  t.match(body, /REST is served on the other port, that of server\.http\.addr/)
+  const unknown = { method: 'POST', target: `${user}/Forget`, headers: json, body: '{}' }
+  t.notMatch((await exchange(rpc.port, unknown)).body, /other port/)
 })
 
 test('an absolute request target is served as its path', async (t) => {
@@ -858,7 +877,7 @@ test('a refusal over gRPC has a message that is readable as it stands', async (t
   }
   const nowhere = { ':method': 'POST', ':path': '/a,b', 'content-type': 'application/grpc' }
   const { headers } = await request(nowhere, envelope(''))
-  t.equal(headers.get('grpc-message'), 'there is no route POST /a,b')
+  t.match(headers.get('grpc-message'), /^there is no route POST \/a,b; here are paths such as/)
 })
 
 test('an unknown compression is refused with the list of those that are known', async (t) => {

@@ -140,6 +140,7 @@ function compileBody(binding: HttpBinding, options: BindOptions) {
 
   function readForm(text: string, rules: BrokenRules): ReadBody {
     if (about === undefined) throw unsupportedMediaType('a form', bodyTypes(binding))
+    if (text.trimStart().startsWith('{')) throw malformedBody(jsonAsForm)
     const nested = create(about)
     const target = { desc: about, message: nested, closed: '', bound: new Set<string>() }
     const formKeys = bindParameters(target, parseQuery(text), options, rules)
@@ -158,6 +159,10 @@ function compileBody(binding: HttpBinding, options: BindOptions) {
     return { message, formKeys: undefined }
   }
 }
+
+/** As `curl -d '{}'` sends it without a header. No field has such a name. */
+const jsonAsForm =
+  'the body looks like JSON, but its content type is application/x-www-form-urlencoded; send JSON with Content-Type: application/json'
 
 /** The path wins over a body that says the same or nothing. */
 function conflicts(field: DescField, inBody: unknown, inPath: unknown): boolean {
