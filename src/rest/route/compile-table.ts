@@ -1,12 +1,12 @@
 import { matchRoute } from './match.ts'
-import { buildTable, describe, longest, type Route, type RouteTable } from './table.ts'
+import { buildTable, describe, maxLength, type Route, type RouteTable } from './table.ts'
 
 /**
  * Compiles bindings into a trie. Two bindings that match the same paths by the same method, and a
  * binding that others always come before, are refused here: at run time the loser would be silent.
  */
 export function compileTable<T>(routes: readonly Route<T>[]): RouteTable<T> {
-  refuseUnreachable(buildTable(routes.map((route) => ({ ...route, target: route }))))
+  rejectUnreachable(buildTable(routes.map((route) => ({ ...route, target: route }))))
   return buildTable(routes)
 }
 
@@ -16,11 +16,11 @@ export function compileTable<T>(routes: readonly Route<T>[]): RouteTable<T> {
  * that wins none of them is never reached, save perhaps through empty segments. A route without
  * `**` needs no check: what comes before it differs in a literal or is ambiguous.
  */
-function refuseUnreachable<T>(table: RouteTable<Route<T>>): void {
+function rejectUnreachable<T>(table: RouteTable<Route<T>>): void {
   const segments = table.routes.flatMap(({ template }) => template.segments)
   const literals = segments.map((segment) => (segment.kind === 'literal' ? segment.value : ''))
-  const filler = 'x'.repeat(longest(literals) + 1)
-  const lengths = longest(table.routes.map(({ template }) => template.segments)) + 2
+  const filler = 'x'.repeat(maxLength(literals) + 1)
+  const lengths = maxLength(table.routes.map(({ template }) => template.segments)) + 2
   for (const { target: route } of table.routes) {
     if (!route.template.segments.some((segment) => segment.kind === 'deep')) continue
     const winners = new Set<Route<T>>()

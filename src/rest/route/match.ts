@@ -60,15 +60,15 @@ function readings<T>(table: RouteTable<T>, rawPath: string): Reading[] {
   const last = raw[end] ?? ''
   const found: Reading[] = []
   // No registered verb is longer, so a segment of nothing but colons costs no more than this.
-  const from = Math.max(0, last.length - table.longestVerb - 1)
+  const from = Math.max(0, last.length - table.maxVerbLength - 1)
   for (let colon = last.indexOf(':', from); colon >= 0; colon = last.indexOf(':', colon + 1)) {
     const verb = last.slice(colon + 1)
-    const rest = last.slice(0, colon)
+    const stem = last.slice(0, colon)
     if (table.verbs.has(verb))
       found.push({
         verb,
-        raw: raw.with(end, rest),
-        decoded: decoded.with(end, unescapeSegment(rest)),
+        raw: raw.with(end, stem),
+        decoded: decoded.with(end, unescapeSegment(stem)),
       })
   }
   found.push({ verb: '', raw, decoded })

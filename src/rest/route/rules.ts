@@ -74,7 +74,7 @@ function readRule(method: DescMethod, rule: HttpRule): HttpBinding {
   if (body !== '' && body !== '*') checkField(method.input, template, 'body', body)
   if (responseBody !== '') checkField(method.output, template, 'response_body', responseBody)
   if (template.variables.some(({ name }) => name === body))
-    throw refused(template, body, `"${body}" is bound by the path and by the body`)
+    throw ruleError(template, body, `"${body}" is bound by the path and by the body`)
   return { method, httpMethod, template, body, responseBody }
 }
 
@@ -93,7 +93,7 @@ function readPattern({ pattern }: HttpRule): { httpMethod: string; path: string 
 }
 
 /** An error at the variable of that name, which a template holds at most once. */
-function refused(template: PathTemplate, variable: string, problem: string): TemplateError {
+function ruleError(template: PathTemplate, variable: string, problem: string): TemplateError {
   const at = template.source.search(new RegExp(`\\{${variable.replaceAll('.', '\\.')}[=}]`))
   return new TemplateError(template.source, at + 2, problem)
 }
@@ -103,11 +103,11 @@ function checkVariable(input: DescMessage, template: PathTemplate, { name }: Pat
   let message = input
   for (const [index, part] of parts.entries()) {
     const field = message.fields.find((each) => each.name === part)
-    if (!field) throw refused(template, name, unknownField('variable', part, message))
+    if (!field) throw ruleError(template, name, unknownField('variable', part, message))
     const last = index === parts.length - 1
     if (last && isText(field)) return
     if (last || field.fieldKind !== 'message' || !hasFields(field.message))
-      throw refused(template, name, `variable "${name}": ${unfit(field, last)}`)
+      throw ruleError(template, name, `variable "${name}": ${unfit(field, last)}`)
     message = field.message
   }
 }

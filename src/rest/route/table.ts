@@ -24,7 +24,7 @@ export interface RouteTable<T> {
   readonly root: RouteNode<T>
   readonly routes: readonly Route<T>[]
   readonly verbs: ReadonlySet<string>
-  readonly longestVerb: number
+  readonly maxVerbLength: number
 }
 
 interface GrowingNode<T> {
@@ -61,7 +61,7 @@ export function buildTable<T>(routes: readonly Route<T>[]): RouteTable<T> {
   const root = emptyNode<T>()
   for (const route of routes) addRoute(root, route)
   const verbs = new Set(routes.map((route) => route.template.verb).filter((verb) => verb !== ''))
-  return { root, routes, verbs, longestVerb: longest([...verbs]) }
+  return { root, routes, verbs, maxVerbLength: maxLength([...verbs]) }
 }
 
 function addRoute<T>(root: GrowingNode<T>, route: Route<T>): void {
@@ -93,6 +93,6 @@ export function describe({ label, httpMethod, template }: Route<unknown>): strin
 }
 
 /** The length of the longest of `items`; 0 for none. */
-export function longest(items: readonly { length: number }[]): number {
-  return items.reduce((most, { length }) => Math.max(most, length), 0)
+export function maxLength(items: readonly { length: number }[]): number {
+  return items.reduce((max, { length }) => Math.max(max, length), 0)
 }

@@ -129,7 +129,7 @@ function parseVariable(cursor: Cursor): void {
   const start = cursor.segments.length
   cursor.at += 1
   const name = take(cursor, fieldPathPattern)
-  refuseOverlap(cursor, name, open + 1)
+  rejectOverlap(cursor, name, open + 1)
   if (name !== '' && cursor.source[cursor.at] === '=') {
     cursor.at += 1
     parseSegments(cursor, true)
@@ -154,7 +154,7 @@ function closeVariable(cursor: Cursor, name: string, start: number): void {
 }
 
 /** Two variables that fill one field, or a message and a field inside it, have no defined winner. */
-function refuseOverlap(cursor: Cursor, name: string, at: number): void {
+function rejectOverlap(cursor: Cursor, name: string, at: number): void {
   for (const { name: other } of cursor.variables) {
     if (other === name) throw problem(cursor, `variable "${name}" is bound twice`, at)
     if (other.startsWith(`${name}.`) || name.startsWith(`${other}.`))
