@@ -12,7 +12,7 @@ const project = join(import.meta.dirname, '..')
 const chart = join(project, 'deploy/helm/user-service')
 
 /** Each generated file of the chart by its path in the project, with what it must contain. */
-export function chartFiles(): Map<string, string> {
+function chartFiles(): Map<string, string> {
   const schemaFile = join(chart, 'values.schema.json')
   const schema = JSON.parse(readFileSync(schemaFile, 'utf8')) as { properties: object }
   schema.properties = { ...schema.properties, config: confSchema() }

@@ -33,7 +33,7 @@ function isText(line: string): boolean {
   return line.trim() !== '' && !/^(signed-off|co-authored)-by:/i.test(line)
 }
 
-export interface Checked {
+interface Checked {
   /** How many commits were read, or why none was. */
   note: string
   problems: string[]

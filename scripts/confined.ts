@@ -7,7 +7,7 @@ import type { Image } from './dockerfile.ts'
 
 const [cgroup1, cgroup2] = ['/sys/fs/cgroup/memory', '/sys/fs/cgroup']
 
-export interface Confinement {
+interface Confinement {
   env: Record<string, string>
   /** Of memory; the kernel ends the process that takes more. */
   limitBytes?: number

@@ -7,7 +7,7 @@ interface Section {
   complaints: string[]
 }
 
-export interface Report {
+interface Report {
   passed: number
   failed: number
   known: number

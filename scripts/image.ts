@@ -29,7 +29,7 @@ export function imageTree(out: string): Image {
 }
 
 /** Bytes and number of the files under a folder. */
-export function sizeOf(folder: string): { bytes: number; files: number } {
+function sizeOf(folder: string): { bytes: number; files: number } {
   const files = readdirSync(folder, { recursive: true, withFileTypes: true }).filter((entry) =>
     entry.isFile(),
   )

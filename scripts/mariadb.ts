@@ -11,7 +11,7 @@ import { createConnection } from 'mysql2/promise'
 
 import { asRoot, findServer, initialize, installServer } from './mariadbd.ts'
 
-export type Database = { dsn: string; [Symbol.asyncDispose]: () => Promise<void> }
+type Database = { dsn: string; [Symbol.asyncDispose]: () => Promise<void> }
 
 const startTimeoutMs = 60_000
 

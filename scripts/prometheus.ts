@@ -8,7 +8,7 @@ import { findProgram, isExecutable, isRoot } from './program.ts'
 const cache = join(import.meta.dirname, '../node_modules/.cache')
 const unpacked = join(cache, 'prometheus')
 
-export interface PrometheusPrograms {
+interface PrometheusPrograms {
   prometheus: string
   promtool: string
 }

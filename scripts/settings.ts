@@ -41,7 +41,7 @@ This page is generated from the comments and rules of [proto/conf](../proto/conf
 `
 
 /** The text of docs/settings.md. Throws when a setting has no comment, or no default in config.yaml. */
-export function settingsPage(): string {
+function settingsPage(): string {
   const shipped: unknown = parse(readFileSync(join(project, 'configs/config.yaml'), 'utf8'))
   const comments = confComments()
   return intro + ConfSchema.fields.map((field) => section(field, field.name, shipped)).join('')

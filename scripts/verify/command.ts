@@ -25,7 +25,7 @@ function isExecutable(file: string): boolean {
   }
 }
 
-export interface RunOptions {
+interface RunOptions {
   cwd?: string
   env?: Record<string, string>
   /** Whether its output is shown while it runs; it is, unless told otherwise. */

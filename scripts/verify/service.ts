@@ -9,7 +9,7 @@ const root = join(import.meta.dirname, '../..')
 const startTimeoutMs = 60_000
 
 /** The service's program on two free ports. */
-export interface RunningService {
+interface RunningService {
   /** `host:port` of each port. */
   http: string
   grpc: string
