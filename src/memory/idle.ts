@@ -1,7 +1,7 @@
 import { setFlagsFromString } from 'node:v8'
 import { runInNewContext } from 'node:vm'
 
-export interface IdleMemory {
+interface IdleMemory {
   /** To be called when an exchange begins or ends. */
   note: () => void
   /** Begins to look once a second. */

@@ -1,6 +1,6 @@
 const hidden = 'REDACTED'
 /** Enough to be recognized; a line of the log is for reading. */
-const longest = 256
+const maxLength = 256
 
 /**
  * A path without what could be somebody's: under a known template the values of its variables stay
@@ -9,7 +9,7 @@ const longest = 256
 export function safePath(path: string, template: string): string {
   const literals = template.split('/')
   return path
-    .slice(0, longest)
+    .slice(0, maxLength)
     .split('/')
     .map((segment, index) => (isPlain(segment, literals[index]) ? segment : hidden))
     .join('/')

@@ -5,7 +5,7 @@ import { refusal } from '../../call/refusal.ts'
 const { SERVING, NOT_SERVING, SERVICE_UNKNOWN } = HealthCheckResponse_ServingStatus
 
 /** What this service asks about readiness. */
-export interface HealthSource {
+interface HealthSource {
   ready(): boolean
   /** Calls back after each change of `ready`. Gives the function that ends it. */
   subscribe(changed: () => void): () => void
