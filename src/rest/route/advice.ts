@@ -2,7 +2,7 @@ import type { DescMessage, DescMethod } from '@bufbuild/protobuf'
 import { fieldNamed } from '../../call/message/field-named.ts'
 import type { HttpBinding } from './rules.ts'
 
-/** What AIP-127 advises against in rules that work; one line each. */
+/** Warnings about rules that work but that AIP-127 advises against, one line each. */
 export function advice(bindings: readonly HttpBinding[]): string[] {
   return bindings.flatMap((binding) => {
     const { method, httpMethod, template, body } = binding
@@ -23,7 +23,7 @@ export function advice(bindings: readonly HttpBinding[]): string[] {
 
 const httpBody = 'google.api.HttpBody'
 
-/** Why the rules of a method are not served; undefined where they are. */
+/** The reason why the rules of a method are not served; undefined if they are served. */
 export function reasonNotToServe({ methodKind, input, output }: DescMethod): string | undefined {
   if (methodKind !== 'unary') return 'its method streams'
   return hasHttpBody(input) || hasHttpBody(output)
@@ -35,7 +35,10 @@ function hasHttpBody({ typeName, fields }: DescMessage): boolean {
   return typeName === httpBody || fields.some(({ message }) => message?.typeName === httpBody)
 }
 
-/** Rules whose paths answer as if there were no rule; one line each, with the file. */
+/**
+ * Warnings about the rules that are not served, one line each, with the proto file. Their paths answer
+ * as if they had no rule.
+ */
 export function notServed(bindings: readonly HttpBinding[]): string[] {
   return bindings.map(({ method, httpMethod, template }) => {
     const name = `${method.parent.typeName}.${method.name} (${httpMethod} ${template.source})`

@@ -3,7 +3,7 @@ import type { RouteTable } from './table.ts'
 
 const head = ['METHOD', 'TEMPLATE', 'RPC', 'BODY']
 
-/** The table of what is served, by template and method: aligned text, a line for each binding. */
+/** The served bindings as an aligned text table, one line each, sorted by template and HTTP method. */
 export function routeListing({ routes }: RouteTable<{ binding: HttpBinding }>): string {
   const rows = routes
     .map(({ target: { binding } }) => cells(binding))
@@ -27,7 +27,7 @@ function cells({ method, httpMethod, template, body, responseBody }: HttpBinding
   return [httpMethod, template.source, rpc, `${body === '' ? '-' : body}${answer}`] as const
 }
 
-/** By code points, so that the order does not depend on a locale. */
+/** Compares code units, so that the order does not depend on a locale. */
 function compare(one: string, other: string): number {
   return one < other ? -1 : one > other ? 1 : 0
 }

@@ -2,30 +2,30 @@ import type { Route, RouteNode, RouteTable } from './table.ts'
 import type { PathTemplate } from './template.ts'
 import { isPlain, type UnescapeMode, unescapeMulti, unescapeSegment } from './unescape.ts'
 
-/** What a request line leads to. `values` are decoded, in the order of the template's variables. */
+/** The outcome of matching. `values` are decoded, in the order of the template's variables. */
 export type MatchResult<T> =
   | { kind: 'route'; target: T; values: readonly string[] }
-  /** The path exists, not for this method (or OPTIONS, which the caller answers itself). */
+  /** Templates match the path, but none with this HTTP method. The caller answers OPTIONS itself. */
   | { kind: 'method'; allow: string }
   | { kind: 'none' }
-  /** A broken percent escape or invalid UTF-8 where a wildcard would take it. */
+  /** A segment that a wildcard would take has a broken percent escape or invalid UTF-8. */
   | { kind: 'malformed' }
 
-/** One way to read a path: with a verb split off its last segment, or without. */
+/** One way to read a path: with a verb split off the last segment, or without a verb. */
 interface Reading {
   verb: string
   raw: readonly string[]
-  /** undefined = undecodable: equal to no literal, yet acceptable to a wildcard. */
+  /** undefined for a segment that cannot be decoded: no literal equals it, but wildcards accept it. */
   decoded: readonly (string | undefined)[]
 }
 
 /**
- * Finds the route of a request. `rawPath` is the path as on the wire, without query.
+ * Finds the route of a request. `rawPath` is the path as on the wire, without the query.
  *
- * Readings with a registered verb come first, the longest verb first, then the one without. Within
- * a reading templates compare segment by segment: literal, then `*`, then `**` (longest literal
- * tail first); a template without a binding for the method is passed over, so the next best can
- * answer. HEAD falls back to GET and then, as any method, to a `*` binding of the same template.
+ * Readings with a registered verb are tried first, the longest verb first, then the reading without a
+ * verb. Within a reading, templates compare segment by segment: literal, then `*`, then `**` (the one
+ * with the longest literal tail first). A template without a binding for the HTTP method is skipped,
+ * so that the next best can answer. HEAD falls back to GET and then, as any method, to a `*` binding of the same template.
  */
 export function matchRoute<T>(
   table: RouteTable<T>,
@@ -59,7 +59,7 @@ function readings<T>(table: RouteTable<T>, rawPath: string): Reading[] {
   const end = raw.length - 1
   const last = raw[end] ?? ''
   const found: Reading[] = []
-  // No registered verb is longer, so a segment of nothing but colons costs no more than this.
+  // Only the end can be a registered verb, so a long segment of colons costs no more than a short one.
   const from = Math.max(0, last.length - table.maxVerbLength - 1)
   for (let colon = last.indexOf(':', from); colon >= 0; colon = last.indexOf(':', colon + 1)) {
     const verb = last.slice(colon + 1)
@@ -84,9 +84,8 @@ interface Visit<T> {
 /**
  * Walks the trie depth first, best branch first, and keeps the other branches for later. The trie is
  * a tree and a node at depth d is only entered after exactly d segments, so each node is visited at
- * most once: however the path is made, backtracking costs at most the number of nodes, which the
- * templates fix. `**` adds one backward walk over the literals of its tail and never looks at what
- * lies between.
+ * most once: for every path, backtracking costs at most the number of nodes, which the templates fix.
+ * `**` adds one backward walk over the literals of its tail and does not read the segments between.
  */
 function findRoute<T>(
   root: RouteNode<T>,
@@ -107,7 +106,7 @@ function findRoute<T>(
   return undefined
 }
 
-/** The best branch at a node; the others, best last, are put off. */
+/** Gives the best branch at a node. The other branches go to `pending`, the best of them last. */
 function nextVisit<T>(
   { node, depth }: Visit<T>,
   decoded: Reading['decoded'],
@@ -124,7 +123,10 @@ function nextVisit<T>(
   return { node: literal, depth: next, deep: false }
 }
 
-/** The nodes of a reversed trie of tails that the end of the path spells, the longest tail first. */
+/**
+ * The nodes that the end of the path reaches in the reversed trie of the literals after `**`, the node
+ * of the longest tail first.
+ */
 function tailNodes<T>(
   tails: RouteNode<T>,
   decoded: readonly (string | undefined)[],
@@ -155,10 +157,10 @@ function pickRoute<T>(
 function capture(template: PathTemplate, { raw, decoded }: Reading, mode: UnescapeMode): string[] {
   if (template.variables.length === 0) return []
   const deepAt = template.segments.findIndex((segment) => segment.kind === 'deep')
-  // What lies after the "**" is shifted by the number of segments it takes beyond one.
+  // Segments after the "**" are shifted by the number of segments that it takes beyond one.
   const shift = raw.length - template.segments.length
   const place = (index: number) => (deepAt < 0 || index <= deepAt ? index : index + shift)
-  // The fallbacks are for the types: a reading with an undecodable segment does not come here.
+  // The fallbacks only satisfy the types: matchRoute has answered undecodable segments by now.
   return template.variables.map(({ start, end, multi }) => {
     if (!multi) return decoded[place(start)] ?? ''
     return unescapeMulti(raw.slice(place(start), place(end)).join('/'), mode) ?? ''

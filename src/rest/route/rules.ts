@@ -9,15 +9,15 @@ import type { ConfiguredRules } from './service-config.ts'
 import { TemplateError, parseTemplate } from './template.ts'
 import type { PathTemplate, PathVariable } from './template.ts'
 
-/** One way to call a method over REST. */
+/** One way to call a method over REST: one google.api.http rule. */
 export interface HttpBinding {
   method: DescMethod
-  /** 'GET' and so on, or a custom kind as written; '*' = any method. */
+  /** 'GET', another HTTP method, or a custom kind as written; '*' = any method. */
   httpMethod: string
   template: PathTemplate
-  /** '' = no body, '*' = the whole request message, else a field of it. */
+  /** '' = no body, '*' = the whole request message, else the name of one of its fields. */
   body: string
-  /** '' = the whole response message, else a field of it. */
+  /** '' = the whole response message, else the name of one of its fields. */
   responseBody: string
 }
 
@@ -29,15 +29,15 @@ const textMessages = new Set([
 ])
 
 /**
- * Reads the option google.api.http of a method, its additional_bindings after the rule itself; []
- * for a method without it. A rule that cannot work is refused here, at start, with its proto file,
- * method, template and column, since at run time it would only be a 404 or a field never filled.
+ * Reads the option google.api.http of a method: the rule itself, then its additional_bindings; []
+ * for a method without the option. Throws for a rule that cannot work and names the proto file, the
+ * method, the template and the column, since at run time it would only be a 404 or an unset field.
  */
 export function httpBindings(method: DescMethod): HttpBinding[] {
   return configuredBindings(method, undefined)
 }
 
-/** The same with the rules of a service configuration, after the method's own or instead of them. */
+/** As httpBindings, with the rules of a service configuration after the method's own or in their place. */
 export function configuredBindings(
   method: DescMethod,
   configured: ConfiguredRules | undefined,
@@ -92,7 +92,7 @@ function readPattern({ pattern }: HttpRule): { httpMethod: string; path: string 
   return { httpMethod: kind, path }
 }
 
-/** An error at the variable of that name, which a template holds at most once. */
+/** An error at the column of the variable of that name, which a template has at most once. */
 function ruleError(template: PathTemplate, variable: string, problem: string): TemplateError {
   const at = template.source.search(new RegExp(`\\{${variable.replaceAll('.', '\\.')}[=}]`))
   return new TemplateError(template.source, at + 2, problem)

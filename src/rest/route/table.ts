@@ -1,25 +1,25 @@
 import type { PathTemplate } from './template.ts'
 
-/** One binding on its way into the table. */
+/** One binding and the target that a matching request reaches. */
 export interface Route<T> {
   /** Upper case, or '*' for any method. */
   httpMethod: string
   template: PathTemplate
   target: T
-  /** Such as 'pkg.Service.Method', for messages. */
+  /** The method in error messages, such as 'pkg.Service.Method'. */
   label: string
 }
 
-/** A node of the trie; under `deep` the tails are spelled backwards, last segment first. */
+/** A node of the trie. Below `deep`, the segments after `**` are stored backwards, the last first. */
 export interface RouteNode<T> {
   readonly literals: ReadonlyMap<string, RouteNode<T>>
   readonly single: RouteNode<T> | undefined
   readonly deep: RouteNode<T> | undefined
-  /** What ends here: verb ('' when none) -> HTTP method -> route. */
+  /** Routes that end at this node: verb ('' if none) -> HTTP method -> route. */
   readonly bindings: ReadonlyMap<string, ReadonlyMap<string, Route<T>>>
 }
 
-/** The compiled bindings of all services; not changed after compileTable. */
+/** The compiled bindings of all services. They do not change after compileTable. */
 export interface RouteTable<T> {
   readonly root: RouteNode<T>
   readonly routes: readonly Route<T>[]
@@ -35,9 +35,9 @@ interface GrowingNode<T> {
 }
 
 /**
- * The places where a host router has to mount the table so that it sees each of its paths: the
- * first segments, such as '/v1', or just '/' when those of some template are open or would be
- * read in another way by the host.
+ * The prefixes at which a host router must mount the table for it to see each of its paths: first
+ * segments such as '/v1'. Only '/' if some template begins with a wildcard, or with a segment that the
+ * host would decode or split in another way.
  */
 export function literalPrefixes(table: RouteTable<unknown>): string[] {
   const prefixes = table.routes.map((route) => literalPrefix(route.template))
@@ -47,7 +47,7 @@ export function literalPrefixes(table: RouteTable<unknown>): string[] {
 function literalPrefix({ segments, verb }: PathTemplate): string {
   const first = segments[0]
   if (first?.kind !== 'literal' || !/^[\w.~-]+$/.test(first.value)) return '/'
-  // "/v1:watch" lies neither at "/v1" nor below "/v1/". A "**" may be absent.
+  // "/v1:watch" is neither "/v1" nor below "/v1/". A "**" may match no segment.
   const shortest = segments.filter((segment) => segment.kind !== 'deep').length
   return verb !== '' && shortest === 1 ? '/' : `/${first.value}`
 }
@@ -56,7 +56,7 @@ function emptyNode<T>(): GrowingNode<T> {
   return { literals: new Map(), single: undefined, deep: undefined, bindings: new Map() }
 }
 
-/** The trie of all routes. Throws for two that match the same paths by the same method. */
+/** The trie of all routes. Throws for two that match the same paths with the same HTTP method. */
 export function buildTable<T>(routes: readonly Route<T>[]): RouteTable<T> {
   const root = emptyNode<T>()
   for (const route of routes) addRoute(root, route)
@@ -87,7 +87,7 @@ function literalChild<T>(node: GrowingNode<T>, value: string): GrowingNode<T> {
   return child
 }
 
-/** Names a binding in a message for whoever wrote the rules. */
+/** Names a binding in error messages to the author of the rules. */
 export function describe({ label, httpMethod, template }: Route<unknown>): string {
   return `${label} (${httpMethod} ${template.source})`
 }

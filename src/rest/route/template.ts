@@ -1,17 +1,17 @@
 import { unescapeSegment } from './unescape.ts'
 
-/** One segment of a template. A literal is percent-decoded, as are the path segments it meets. */
+/** One segment of a template. Literals are percent-decoded, as are the path segments compared with them. */
 type Segment = { kind: 'literal'; value: string } | { kind: 'single' } | { kind: 'deep' }
 
 /** The part of a template that fills one request field. */
 export interface PathVariable {
   /** Field path as written, such as `book.name`. */
   name: string
-  /** Index of its first segment in the template. */
+  /** Index of the variable's first segment in the template. */
   start: number
-  /** Index after its last segment. */
+  /** Index after the variable's last segment. */
   end: number
-  /** More than one segment, or a `**`: the unescape mode applies to its value. */
+  /** True for several segments or a `**`: the unescape mode applies to the value. */
   multi: boolean
 }
 
@@ -20,11 +20,11 @@ export interface PathTemplate {
   source: string
   segments: readonly Segment[]
   variables: readonly PathVariable[]
-  /** As written (still percent-encoded: verbs are compared on the wire form); '' when none. */
+  /** As written, since verbs are compared without decoding; '' if none. */
   verb: string
 }
 
-/** A template that breaks the grammar or names a field that cannot be bound. */
+/** Thrown for a template that breaks the grammar or names a field that cannot be bound. */
 export class TemplateError extends Error {
   override name = 'TemplateError'
   /** 1-based position in the template. */
@@ -50,7 +50,8 @@ const fieldPathPattern = /[A-Za-z_]\w*(?:\.[A-Za-z_]\w*)*/y
 
 /**
  * Parses a path template by the grammar of google/api/http.proto, with the extension of the C++
- * reference that literals may follow `**`. A verb may contain `:`, so it starts at the first one.
+ * implementation that literals may follow `**`. A verb may contain `:`, so the first `:` starts it.
+ * Throws TemplateError.
  */
 export function parseTemplate(source: string): PathTemplate {
   const cursor: Cursor = { source, at: 0, segments: [], variables: [] }
@@ -76,7 +77,7 @@ function unexpected(cursor: Cursor, where: string): TemplateError {
   )
 }
 
-/** Consumes what the sticky pattern matches at the cursor; '' when nothing does. */
+/** Consumes the text that the sticky pattern matches at the cursor; '' if it matches none. */
 function take(cursor: Cursor, pattern: RegExp): string {
   pattern.lastIndex = cursor.at
   const text = pattern.exec(cursor.source)?.[0] ?? ''
@@ -153,7 +154,7 @@ function closeVariable(cursor: Cursor, name: string, start: number): void {
   )
 }
 
-/** Two variables that fill one field, or a message and a field inside it, have no defined winner. */
+/** Throws for two variables of one field, or of a message and a field inside it: neither would win. */
 function rejectOverlap(cursor: Cursor, name: string, at: number): void {
   for (const { name: other } of cursor.variables) {
     if (other === name) throw problem(cursor, `variable "${name}" is bound twice`, at)

@@ -1,6 +1,6 @@
 import { isUtf8 } from 'node:buffer'
 
-/** Which escapes in the value of a variable of several segments are decoded. */
+/** The escapes that are decoded in the value of a variable of several segments. */
 export type UnescapeMode = 'all-except-slash' | 'all-except-reserved' | 'all'
 
 const keptEscapes: Record<UnescapeMode, string> = {
@@ -10,22 +10,22 @@ const keptEscapes: Record<UnescapeMode, string> = {
 }
 const percent = 0x25
 
-/** Decodes the one segment of a variable or literal, %2F included; undefined if malformed. */
+/** Decodes a single segment, %2F included; undefined if malformed. */
 export function unescapeSegment(raw: string): string | undefined {
   return unescape(raw, '')
 }
 
 /**
  * Decodes the value of a variable of several segments; undefined if malformed. The escapes that the
- * mode keeps stand as they were written, so a "/" that was data differs from one that separates.
+ * mode keeps stay as written, so that an escaped "/" in the data differs from a separator.
  */
 export function unescapeMulti(raw: string, mode: UnescapeMode): string | undefined {
   return unescape(raw, keptEscapes[mode])
 }
 
 /**
- * Node hands over request targets as Latin-1, one char a byte. So unescaped bytes above 0x7F, which
- * some clients send, are read as the UTF-8 they are and not as Latin-1 letters.
+ * Decodes escapes and UTF-8. Node gives request targets as Latin-1, one character per byte, so bytes
+ * above 0x7F, which some clients send unescaped, are collected and decoded as UTF-8.
  */
 function unescape(raw: string, kept: string): string | undefined {
   if (isPlain(raw)) return raw
@@ -49,7 +49,7 @@ function unescape(raw: string, kept: string): string | undefined {
   return isUtf8(text) ? text.toString() : undefined
 }
 
-/** Whether a text has neither escapes nor bytes above ASCII, so that decoding would not change it. */
+/** Whether a text has neither escapes nor bytes above ASCII: decoding would not change it. */
 export function isPlain(raw: string): boolean {
   for (let at = 0; at < raw.length; at += 1) {
     const code = raw.charCodeAt(at)
