@@ -36,8 +36,8 @@ function hasHttpBody({ typeName, fields }: DescMessage): boolean {
 }
 
 /**
- * Warnings about the rules that are not served, one line each, with the proto file. Their paths answer
- * as if they had no rule.
+ * Warnings about the rules that are not served, one line each, with the proto file. Their paths
+ * answer as if they had no rule.
  */
 export function notServed(bindings: readonly HttpBinding[]): string[] {
   return bindings.map(({ method, httpMethod, template }) => {

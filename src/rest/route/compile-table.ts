@@ -2,9 +2,9 @@ import { matchRoute } from './match.ts'
 import { buildTable, describe, maxLength, type Route, type RouteTable } from './table.ts'
 
 /**
- * Compiles bindings into a trie. Throws for two bindings that match the same paths with the same HTTP
- * method, and for a binding that other bindings always win over: at run time nothing would tell that
- * such a binding is never used.
+ * Compiles bindings into a trie. Throws for two bindings that match the same paths with the same
+ * HTTP method, and for a binding that other bindings always win over: at run time nothing would
+ * tell that such a binding is never used.
  */
 export function compileTable<T>(routes: readonly Route<T>[]): RouteTable<T> {
   rejectUnreachable(buildTable(routes.map((route) => ({ ...route, target: route }))))
@@ -12,11 +12,11 @@ export function compileTable<T>(routes: readonly Route<T>[]): RouteTable<T> {
 }
 
 /**
- * Throws for a route with `**` that no path reaches. Sample paths are made from each such template and
- * matched: a filler takes the place of its wildcards. The filler is longer than every literal, so only
- * wildcards accept it, and it stands for every value. A route that wins none of its samples could only
- * be reached through empty segments. A route without `**` needs no check: a route that precedes it
- * differs in a literal, or the two are ambiguous.
+ * Throws for a route with `**` that no path reaches. Sample paths are made from each such template
+ * and matched: a filler takes the place of its wildcards. The filler is longer than every literal,
+ * so only wildcards accept it, and it stands for every value. A route that wins none of its samples
+ * could only be reached through empty segments. A route without `**` needs no check: a route that
+ * precedes it differs in a literal, or the two are ambiguous.
  */
 function rejectUnreachable<T>(table: RouteTable<Route<T>>): void {
   const segments = table.routes.flatMap(({ template }) => template.segments)

@@ -3,7 +3,9 @@ import type { RouteTable } from './table.ts'
 
 const head = ['METHOD', 'TEMPLATE', 'RPC', 'BODY']
 
-/** The served bindings as an aligned text table, one line each, sorted by template and HTTP method. */
+/**
+ * The served bindings as an aligned text table, one line each, sorted by template and HTTP method.
+ */
 export function routeListing({ routes }: RouteTable<{ binding: HttpBinding }>): string {
   const rows = routes
     .map(({ target: { binding } }) => cells(binding))

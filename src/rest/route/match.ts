@@ -5,7 +5,9 @@ import { isPlain, type UnescapeMode, unescapeMulti, unescapeSegment } from './un
 /** The outcome of matching. `values` are decoded, in the order of the template's variables. */
 export type MatchResult<T> =
   | { kind: 'route'; target: T; values: readonly string[] }
-  /** Templates match the path, but none with this HTTP method. The caller answers OPTIONS itself. */
+  /**
+   * Templates match the path, but none with this HTTP method. The caller answers OPTIONS itself.
+   */
   | { kind: 'method'; allow: string }
   | { kind: 'none' }
   /** A segment that a wildcard would take has a broken percent escape or invalid UTF-8. */
@@ -15,17 +17,20 @@ export type MatchResult<T> =
 interface Reading {
   verb: string
   raw: readonly string[]
-  /** undefined for a segment that cannot be decoded: no literal equals it, but wildcards accept it. */
+  /**
+   * undefined for a segment that cannot be decoded: no literal equals it, but wildcards accept it.
+   */
   decoded: readonly (string | undefined)[]
 }
 
 /**
  * Finds the route of a request. `rawPath` is the path as on the wire, without the query.
  *
- * Readings with a registered verb are tried first, the longest verb first, then the reading without a
- * verb. Within a reading, templates compare segment by segment: literal, then `*`, then `**` (the one
- * with the longest literal tail first). A template without a binding for the HTTP method is skipped,
- * so that the next best can answer. HEAD falls back to GET and then, as any method, to a `*` binding of the same template.
+ * Readings with a registered verb are tried first, the longest verb first, then the reading without
+ * a verb. Within a reading, templates compare segment by segment: literal, then `*`, then `**` (the
+ * one with the longest literal tail first). A template without a binding for the HTTP method is
+ * skipped, so that the next best can answer. HEAD falls back to GET and then, as any method, to a
+ * `*` binding of the same template.
  */
 export function matchRoute<T>(
   table: RouteTable<T>,
@@ -59,7 +64,8 @@ function readings<T>(table: RouteTable<T>, rawPath: string): Reading[] {
   const end = raw.length - 1
   const last = raw[end] ?? ''
   const found: Reading[] = []
-  // Only the end can be a registered verb, so a long segment of colons costs no more than a short one.
+  // Only the end can be a registered verb, so a long segment of colons costs no more than a short
+  // one.
   const from = Math.max(0, last.length - table.maxVerbLength - 1)
   for (let colon = last.indexOf(':', from); colon >= 0; colon = last.indexOf(':', colon + 1)) {
     const verb = last.slice(colon + 1)
@@ -82,10 +88,11 @@ interface Visit<T> {
 }
 
 /**
- * Walks the trie depth first, best branch first, and keeps the other branches for later. The trie is
- * a tree and a node at depth d is only entered after exactly d segments, so each node is visited at
- * most once: for every path, backtracking costs at most the number of nodes, which the templates fix.
- * `**` adds one backward walk over the literals of its tail and does not read the segments between.
+ * Walks the trie depth first, best branch first, and keeps the other branches for later. The trie
+ * is a tree and a node at depth d is only entered after exactly d segments, so each node is visited
+ * at most once: for every path, backtracking costs at most the number of nodes, which the templates
+ * fix. `**` adds one backward walk over the literals of its tail and does not read the segments
+ * between.
  */
 function findRoute<T>(
   root: RouteNode<T>,
@@ -124,8 +131,8 @@ function nextVisit<T>(
 }
 
 /**
- * The nodes that the end of the path reaches in the reversed trie of the literals after `**`, the node
- * of the longest tail first.
+ * The nodes that the end of the path reaches in the reversed trie of the literals after `**`, the
+ * node of the longest tail first.
  */
 function tailNodes<T>(
   tails: RouteNode<T>,

@@ -37,7 +37,10 @@ export function httpBindings(method: DescMethod): HttpBinding[] {
   return configuredBindings(method, undefined)
 }
 
-/** As httpBindings, with the rules of a service configuration after the method's own or in their place. */
+/**
+ * As httpBindings, with the rules of a service configuration after the method's own or in their
+ * place.
+ */
 export function configuredBindings(
   method: DescMethod,
   configured: ConfiguredRules | undefined,

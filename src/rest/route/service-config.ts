@@ -3,7 +3,10 @@ import { type Http, type HttpRule, HttpSchema } from '../../gen/google/api/http_
 
 /** HTTP rules outside the protos, in the form of Google's service configurations. */
 export interface ServiceConfig {
-  /** google.api.Http in its JSON form, such as `{ rules: [{ selector: 'pkg.Svc.Get', get: '/v1/x' }] }`. */
+  /**
+   * google.api.Http in its JSON form, such as `{ rules: [{ selector: 'pkg.Svc.Get', get: '/v1/x' }]
+   * }`.
+   */
   http: JsonValue
   /** Whether a rule replaces the method's rule in the proto or is added to it. */
   mode: 'override' | 'append'
@@ -31,7 +34,9 @@ export function configuredRules(
   }
 }
 
-/** A selector is the full name of a method, or a prefix with `*` for all names that begin with it. */
+/**
+ * A selector is the full name of a method, or a prefix with `*` for all names that begin with it.
+ */
 function selects(selector: string, method: DescMethod): boolean {
   const name = `${method.parent.typeName}.${method.name}`
   return selector.endsWith('*') ? name.startsWith(selector.slice(0, -1)) : name === selector

@@ -10,7 +10,9 @@ export interface Route<T> {
   label: string
 }
 
-/** A node of the trie. Below `deep`, the segments after `**` are stored backwards, the last first. */
+/**
+ * A node of the trie. Below `deep`, the segments after `**` are stored backwards, the last first.
+ */
 export interface RouteNode<T> {
   readonly literals: ReadonlyMap<string, RouteNode<T>>
   readonly single: RouteNode<T> | undefined
@@ -36,8 +38,8 @@ interface GrowingNode<T> {
 
 /**
  * The prefixes at which a host router must mount the table for it to see each of its paths: first
- * segments such as '/v1'. Only '/' if some template begins with a wildcard, or with a segment that the
- * host would decode or split in another way.
+ * segments such as '/v1'. Only '/' if some template begins with a wildcard, or with a segment that
+ * the host would decode or split in another way.
  */
 export function literalPrefixes(table: RouteTable<unknown>): string[] {
   const prefixes = table.routes.map((route) => literalPrefix(route.template))

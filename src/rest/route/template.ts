@@ -1,6 +1,9 @@
 import { unescapeSegment } from './unescape.ts'
 
-/** One segment of a template. Literals are percent-decoded, as are the path segments compared with them. */
+/**
+ * One segment of a template. Literals are percent-decoded, as are the path segments compared with
+ * them.
+ */
 type Segment = { kind: 'literal'; value: string } | { kind: 'single' } | { kind: 'deep' }
 
 /** The part of a template that fills one request field. */
@@ -154,7 +157,9 @@ function closeVariable(cursor: Cursor, name: string, start: number): void {
   )
 }
 
-/** Throws for two variables of one field, or of a message and a field inside it: neither would win. */
+/**
+ * Throws for two variables of one field, or of a message and a field inside it: neither would win.
+ */
 function rejectOverlap(cursor: Cursor, name: string, at: number): void {
   for (const { name: other } of cursor.variables) {
     if (other === name) throw problem(cursor, `variable "${name}" is bound twice`, at)

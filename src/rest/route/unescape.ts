@@ -24,8 +24,8 @@ export function unescapeMulti(raw: string, mode: UnescapeMode): string | undefin
 }
 
 /**
- * Decodes escapes and UTF-8. Node gives request targets as Latin-1, one character per byte, so bytes
- * above 0x7F, which some clients send unescaped, are collected and decoded as UTF-8.
+ * Decodes escapes and UTF-8. Node gives request targets as Latin-1, one character per byte, so
+ * bytes above 0x7F, which some clients send unescaped, are collected and decoded as UTF-8.
  */
 function unescape(raw: string, kept: string): string | undefined {
   if (isPlain(raw)) return raw
