@@ -14,23 +14,27 @@ import { mayLeave, mergedVary } from '../../call/headers.ts'
 import { answerType, type AnswerType, type CodingChoice, listsToken } from './negotiate.ts'
 import type { RestObserver } from '../options.ts'
 
-/** What the client accepts, decided before its call is made. */
+/** The type and coding that the client accepts, decided before the method is called. */
 export interface Acceptance {
   type: AnswerType
   coding: CodingChoice
 }
 
-/** An answer that is no error. */
+/** The answer of a call that succeeded. */
 interface Answer {
   acceptance: Acceptance
   message: Message
-  /** A string, since node:http writes it in one piece with the headers. */
+  /** A string, since node:http writes a string together with the headers in one piece. */
   json: string
   /** Answers of fewer bytes are not compressed. */
   compressFrom: number
 }
 
-/** Sends an answer: conditional on GET and HEAD, and in the coding that the client likes best. */
+/**
+ * Sends the answer of a call that succeeded, in the accepted type and coding. GET and HEAD are
+ * answered with 304 if If-None-Match names the answer's tag. Throws PRECONDITION_FAILED if If-Match
+ * does not.
+ */
 export function sendAnswer(
   request: FastifyRequest,
   reply: FastifyReply,
@@ -57,7 +61,7 @@ export function sendAnswer(
   )
 }
 
-/** Without a serializer of its own, Fastify would add a charset to the type of a string. */
+/** A reply without a serializer of its own gets a charset added to its content type by Fastify. */
 function asItIs(payload: string): string {
   return payload
 }
@@ -67,7 +71,10 @@ function isWorth(choice: CodingChoice, json: string, compressFrom: number): bool
   return !choice.identity || Buffer.byteLength(json) >= compressFrom
 }
 
-/** Whether the client has what it asks for. Throws PRECONDITION_FAILED if it wants only another state. */
+/**
+ * Whether the client holds this state already. Throws PRECONDITION_FAILED if If-Match names
+ * another.
+ */
 function isHeld({ headers }: FastifyRequest, tag: string): boolean {
   const { 'if-match': wanted, 'if-none-match': held } = headers
   if (wanted !== undefined && !namesState(wanted, tag))
@@ -75,7 +82,7 @@ function isHeld({ headers }: FastifyRequest, tag: string): boolean {
   return held !== undefined && namesTag(held, tag)
 }
 
-/** The validator by the handler's own header or by the reply's field `etag` (AIP-154). */
+/** The tag from the handler's own ETag header or from the reply's field `etag` (AIP-154). */
 function givenTag(reply: FastifyReply, message: Message): string | undefined {
   const header = reply.getHeader('etag')
   const field = 'etag' in message ? message.etag : undefined
@@ -85,13 +92,16 @@ function givenTag(reply: FastifyReply, message: Message): string | undefined {
 
 interface ErrorContext {
   observer: RestObserver | undefined
-  /** Gives a field the name under which this client sent it. */
+  /** Maps a field path in proto names to the name that this client sent. */
   sent?: (field: string) => string
-  /** Has what the handler set for the answer. */
+  /** The call, if there was one: the headers and trailers that its handler set are sent, too. */
   call?: UnaryCall
 }
 
-/** Sends an error in the one body; its metadata become headers, RetryInfo becomes Retry-After. */
+/**
+ * Sends an error in the body that all errors have (see errorBody). The metadata of the error become
+ * headers, and RetryInfo becomes Retry-After.
+ */
 export function sendError(
   request: FastifyRequest,
   reply: FastifyReply,
@@ -108,7 +118,7 @@ export function sendError(
     if (leaves(name, value)) void reply.header(name, value)
   })
   vary(reply, 'Accept')
-  // Fastify's own after a body that was not read to its end; HTTP/2 has no such header.
+  // Fastify sets it after a body that was not read to its end; HTTP/2 has no such header.
   if (request.raw.httpVersionMajor > 1) void reply.removeHeader('connection')
   const type = answerType(request.headers.accept) ?? 'application/json'
   void reply.code(body.code).header('content-type', type).send(jsonBytes(body))
@@ -136,15 +146,19 @@ function copyMetadata(
 }
 
 /**
- * Whether a header or trailer may leave. Throws for a value that node:http would refuse only when
- * it writes the answer, and then the error's answer too.
+ * Whether a header or trailer may be sent. Throws for a value that node:http does not accept:
+ * thrown later, while the answer is written, the error could not be answered either.
  */
 function leaves(name: string, value: string): boolean {
   validateHeaderValue(name, value)
   return mayLeave(name)
 }
 
-/** Without TE, or with nothing for them to trail, trailers go before, as Connect's do. */
+/**
+ * Whether trailers can follow the answer: the client sent `TE: trailers`, and HTTP allows them
+ * after this answer. If not, they are sent as headers named `trailer-…`, as the Connect protocol
+ * does.
+ */
 function takesTrailers({ headers, method, raw }: FastifyRequest): boolean {
   return (
     method !== 'HEAD' && raw.httpVersion !== '1.0' && listsToken(headers.te?.toString(), 'trailers')

@@ -5,7 +5,7 @@ import type { Coding } from '../codings.ts'
 type Compress = (text: string) => Promise<Buffer>
 
 const brotli = promisify<string, zlib.BrotliOptions, Buffer>(zlib.brotliCompress)
-// The default of 11 is for files that are compressed once and served for ever.
+// The default of 11 is meant for files, which are compressed once and served often.
 const brotliOptions = { params: { [zlib.constants.BROTLI_PARAM_QUALITY]: 4 } }
 
 const compressors: Record<Coding, Compress> = {
@@ -14,7 +14,7 @@ const compressors: Record<Coding, Compress> = {
   gzip: promisify<string, Buffer>(zlib.gzip),
 }
 
-/** Compresses an answer, on the thread pool. */
+/** Compresses the text of an answer on node's thread pool. */
 export function compressed(text: string, coding: Coding): Promise<Buffer> {
   return compressors[coding](text)
 }

@@ -8,16 +8,16 @@ import type { HttpBinding } from '../route/rules.ts'
 import type { SystemParameters } from '../request/system-parameters.ts'
 
 interface EncodeOptions {
-  /** Default values are written out, and null for what is not set, as Kratos does. */
+  /** Writes default values, and null for unset messages, as Kratos does. */
   emitDefaults: boolean
-  /** Messages that google.protobuf.Any may hold. */
+  /** The types of message that google.protobuf.Any may hold. */
   types?: Registry | undefined
 }
 
-/** Writes a reply as the client wants it. */
+/** Writes a reply as JSON text, in the form that the request's system parameters ask for. */
 export type Encoder = (message: Message, system: SystemParameters) => string
 
-/** Prepares the writing of a method's reply, or of the field that response_body names. */
+/** Compiles the encoder of a method's reply, or of the field that response_body names. */
 export function compileEncoder(
   { method, responseBody }: HttpBinding,
   { emitDefaults, types }: EncodeOptions,
@@ -49,11 +49,14 @@ export function compileEncoder(
   }
 }
 
+/** The JSON of a value in UTF-8. */
 export function jsonBytes(value: unknown): Buffer {
   return Buffer.from(JSON.stringify(value))
 }
 
-/** A message with nothing but one field of another, so that the others need not be written. */
+/**
+ * A copy of a message with only one of its fields, so that toJson does not write the other fields.
+ */
 function onlyField(desc: DescMessage, field: DescField, message: Message): Message {
   const only = create(desc)
   const value = getField(message, [field])
@@ -65,13 +68,13 @@ function onlyField(desc: DescMessage, field: DescField, message: Message): Messa
 
 const objects = ['google.protobuf.Struct', 'google.protobuf.Any', 'google.protobuf.Empty']
 
-/** The JSON of a field that is not set and so not in the JSON of its message. */
+/** The JSON of an unset field, which toJson leaves out of its message's JSON. */
 function unsetJson(field: DescField, enumsAsNumbers: boolean): JsonValue {
   if (field.fieldKind === 'list') return []
   if (field.fieldKind === 'map') return {}
   if (field.message) {
     const { typeName } = field.message
-    // Of the well-known types most have no empty value in JSON.
+    // Most well-known types have no empty value in JSON.
     const plain = !typeName.startsWith('google.protobuf.') || objects.includes(typeName)
     return plain ? {} : null
   }

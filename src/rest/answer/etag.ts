@@ -2,12 +2,18 @@ import { hash } from 'node:crypto'
 import { entityTags } from '../../text/entity-tags.ts'
 import { stateTag } from '../etag-variants.ts'
 
-/** The validator of a text that has none of its own. Weak, since nobody says what else may have it. */
+/**
+ * The tag of an answer whose method gives none. Weak, since equal text does not prove an equal
+ * state.
+ */
 export function computedTag(text: string): string {
   return `W/"${hash('sha1', text, 'base64url')}"`
 }
 
-/** The validator that a service gave, in the form of the header (AIP-154 has it quoted or not). */
+/**
+ * A tag from a method in the form of the ETag header: AIP-154 allows it with or without quotes.
+ * Undefined if it cannot be an entity tag.
+ */
 export function quotedTag(value: string): string | undefined {
   const [tag] = entityTags(value) ?? []
   if (tag === value) return value
@@ -15,7 +21,9 @@ export function quotedTag(value: string): string | undefined {
   return entityTags(quoted)?.[0] === quoted ? quoted : undefined
 }
 
-/** Whether If-None-Match names the tag, by weak comparison; `*` names every one. */
+/**
+ * Whether If-None-Match names the tag, by weak comparison (RFC 9110, 8.8.3.2); `*` names every tag.
+ */
 export function namesTag(ifNoneMatch: string, tag: string): boolean {
   if (ifNoneMatch.trim() === '*') return true
   const wanted = opaqueOf(tag)
@@ -23,8 +31,8 @@ export function namesTag(ifNoneMatch: string, tag: string): boolean {
 }
 
 /**
- * Whether If-Match names the state that the tag is of, by strong comparison; `*` names every one.
- * Of which representation of that state the client has the tag does not matter.
+ * Whether If-Match names the state that the tag belongs to, by strong comparison; `*` names every
+ * state. The type and coding in which the client received the state do not matter.
  */
 export function namesState(ifMatch: string, tag: string): boolean {
   if (ifMatch.trim() === '*') return true

@@ -1,12 +1,13 @@
 import { type Coding, codings } from '../codings.ts'
 
-/** The two names of the same JSON: of Kratos v2 and everybody else, and of Kratos v3. */
+/** The two names of the same JSON: application/protojson is the one that Kratos v3 uses. */
 export type AnswerType = 'application/json' | 'application/protojson'
 
+/** The content codings that the client allows for the answer. */
 export interface CodingChoice {
-  /** What a body worth compressing is sent in; undefined for none. */
+  /** The coding of a body that is worth compressing; undefined to send it uncompressed. */
   coding: Coding | undefined
-  /** Whether it may be sent as it is, too. */
+  /** Whether an uncompressed body is acceptable, too. */
   identity: boolean
 }
 
@@ -15,16 +16,16 @@ interface Weighted {
   weight: number
 }
 
-/** What a list of preferences says of one name. */
+/** The weight that a list of preferences gives to one name. */
 interface Preference {
   weight: number
-  /** 2 when the name itself is in the list, 1 for its `type/*`, 0 for `*`, -1 for nothing. */
+  /** 2 if the list has the name itself, 1 for its `type/*`, 0 for `*`, -1 if no entry fits. */
   precision: number
 }
 
 /**
- * The type of the answer by the Accept header (RFC 9110, 12.5.1), undefined when none will do. Of two
- * that are equal protojson is taken where it is named: only who knows it does so.
+ * The type of the answer by the Accept header (RFC 9110, 12.5.1); undefined if no type is
+ * acceptable. If both types weigh the same, a client that names protojson gets it.
  */
 export function answerType(accept: string | undefined): AnswerType | undefined {
   if (accept === undefined || accept === '' || accept === '*/*') return 'application/json'
@@ -38,14 +39,17 @@ export function answerType(accept: string | undefined): AnswerType | undefined {
 
 const uncompressed: CodingChoice = { coding: undefined, identity: true }
 
-/** The coding of the answer by the Accept-Encoding header (RFC 9110, 12.5.3), undefined when none will do. */
+/**
+ * The coding of the answer by the Accept-Encoding header (RFC 9110, 12.5.3); undefined if neither a
+ * known coding nor an uncompressed answer is acceptable.
+ */
 export function answerCoding(acceptEncoding: string | undefined): CodingChoice | undefined {
   if (acceptEncoding === undefined || acceptEncoding === '') return uncompressed
   const listed = parseWeighted(acceptEncoding)
   const weights = codings.map((name) => codingPreference(listed, name).weight)
   const identity = codingPreference(listed, 'identity')
   const best = Math.max(...weights)
-  // Unless it is ruled out, identity will do; named, it may be what the client likes best.
+  // Identity is acceptable unless it is excluded; a client that names it may prefer it.
   const acceptable = identity.precision < 0 || identity.weight > 0
   if (best === 0 && !acceptable) return undefined
   const liked = identity.precision === 2 && identity.weight > best
@@ -53,7 +57,7 @@ export function answerCoding(acceptEncoding: string | undefined): CodingChoice |
   return { coding, identity: acceptable }
 }
 
-/** Whether a TE header lists what it is asked for, such as `trailers`. */
+/** Whether a header such as TE lists a token such as `trailers`. */
 export function listsToken(header: string | undefined, token: string): boolean {
   return header !== undefined && parseWeighted(header).some(({ name }) => name === token)
 }
@@ -67,7 +71,10 @@ function codingPreference(listed: readonly Weighted[], coding: string): Preferen
   return strongest(listed, (name) => (name === '*' ? 2 : names.includes(name) ? 0 : -1))
 }
 
-/** The entry that names something most exactly decides; `rank` is 0 for exact, 2 for any, -1 for other. */
+/**
+ * The preference of the most precise entry. `rank` gives 0 for an entry that names it exactly, 1
+ * for a range, 2 for `*`, -1 for an entry that does not fit.
+ */
 function strongest(listed: readonly Weighted[], rank: (name: string) => number): Preference {
   let found: Preference = { weight: 0, precision: -1 }
   for (const { name, weight } of listed) {
@@ -77,7 +84,10 @@ function strongest(listed: readonly Weighted[], rank: (name: string) => number):
   return found
 }
 
-/** Reads a list such as `gzip;q=0.5, br`; what has no weight, or one that is none, weighs 1. */
+/**
+ * Reads a list such as `gzip;q=0.5, br`. An entry without a weight, or with an invalid one, weighs
+ * 1.
+ */
 function parseWeighted(header: string): Weighted[] {
   return header.split(',').map((item) => {
     const [name = '', ...parameters] = item.split(';')

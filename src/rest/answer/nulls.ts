@@ -6,8 +6,9 @@ import { getField } from '../field-path.ts'
 const holders = new WeakMap<DescMessage, boolean>()
 
 /**
- * Whether the JSON of a message may lack fields that protojson with EmitUnpopulated writes as null:
- * unset messages and unset fields with presence that are neither `optional` nor in a oneof.
+ * Whether toJson may leave out fields of a message that Go's protojson with EmitUnpopulated writes
+ * as null: unset messages and unset fields with presence that are neither `optional` nor in a
+ * oneof.
  */
 export function mayLackNulls(desc: DescMessage): boolean {
   const known = holders.get(desc)
@@ -21,7 +22,7 @@ export function mayLackNulls(desc: DescMessage): boolean {
   return lacks
 }
 
-/** Adds those nulls, which protobuf-es's toJson leaves out, to the JSON of a message. */
+/** Adds the nulls that protobuf-es's toJson leaves out to `json`, the JSON of `message`. */
 export function addNulls(desc: DescMessage, message: Message, json: JsonValue | undefined): void {
   if (isWellKnown(desc) || !mayLackNulls(desc) || !isObject(json)) return
   for (const field of desc.fields) {

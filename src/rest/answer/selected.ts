@@ -1,7 +1,7 @@
 import type { JsonObject, JsonValue } from '@bufbuild/protobuf'
 import type { Selection } from '../request/fields.ts'
 
-/** The part of a JSON value that is selected. */
+/** The part of a JSON value that `$fields` selects. Lists are filtered element by element. */
 export function selected(json: JsonValue, { whole, members }: Selection): JsonValue {
   if (whole || typeof json !== 'object' || json === null) return json
   if (Array.isArray(json)) return json.map((each) => selected(each, { whole, members }))
