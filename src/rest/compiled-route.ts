@@ -14,18 +14,21 @@ import { reasonNotToServe } from './route/advice.ts'
 import type { RouteTable } from './route/table.ts'
 import { compileTable } from './route/compile-table.ts'
 
-/** What serves one binding: everything that can be made ready before the first request. */
+/** The functions that serve one binding, compiled before the first request. */
 export interface Target {
   binding: HttpBinding
   bind: Binder
   invoke: ReturnType<typeof unaryInvoker>
   encode: Encoder
-  /** The field that If-Match fills. */
+  /** The path of the field that If-Match fills; undefined if the request has none. */
   etag: DescField[] | undefined
   types: BodyTypes
 }
 
-/** The routes that a plugin with these options serves, for printing and for tests. */
+/**
+ * The routes that a plugin with these options serves, for `routes` and for tests. Throws as
+ * compileTargets.
+ */
 export function compileRoutes(options: RestPluginOptions): RouteTable<Target> {
   return compileTargets(withDefaults(options))
 }

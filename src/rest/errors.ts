@@ -6,7 +6,7 @@ import { type BodyTypes, commonTypes } from './media-type.ts'
 import { statusOf, withStatus } from '../call/status.ts'
 import { upperCodeName } from '../text/code-name.ts'
 
-/** `elsewhere` says where such a path is served, if it is known to be. */
+/** No template matches the path: 404. `elsewhere` says where it is served, if that is known. */
 export const routeNotFound = (method: string, path: string, elsewhere = ''): ConnectError =>
   refusal(
     Code.Unimplemented,
@@ -15,6 +15,7 @@ export const routeNotFound = (method: string, path: string, elsewhere = ''): Con
     { status: 404 },
   )
 
+/** The path exists for the HTTP methods in `allow`, a list for the Allow header: 405. */
 export const methodNotAllowed = (method: string, allow: string): ConnectError =>
   refusal(
     Code.Unimplemented,
@@ -25,6 +26,7 @@ export const methodNotAllowed = (method: string, allow: string): ConnectError =>
     { status: 405, headers: { Allow: allow } },
   )
 
+/** The path or the query cannot be decoded: 400. */
 export const malformedUrl = (): ConnectError =>
   refusal(
     Code.InvalidArgument,
@@ -32,6 +34,7 @@ export const malformedUrl = (): ConnectError =>
     'the path or the query has a broken percent escape or is not UTF-8',
   )
 
+/** The body's content type is none of `list`, which the answer's `header` repeats: 415. */
 export const unsupportedMediaType = (given: string, { header, list }: BodyTypes): ConnectError =>
   refusal(
     Code.InvalidArgument,
@@ -40,18 +43,24 @@ export const unsupportedMediaType = (given: string, { header, list }: BodyTypes)
     { status: 415, headers: { [header]: list } },
   )
 
-/** A condition of the request does not hold, and nothing was changed. */
+/** A condition of the request, such as If-Match, does not hold and nothing was changed: 412. */
 export const preconditionFailed = (message: string): ConnectError =>
   refusal(Code.Aborted, 'PRECONDITION_FAILED', message, { status: 412 })
 
-/** The same of what a method that compares entity tags has thrown: it says ABORTED then (AIP-154). */
+/**
+ * The error of a method that compares entity tags, with status 412 if its code is ABORTED, which
+ * AIP-154 requires for a tag that differs. Other errors are returned unchanged.
+ */
 export function asPreconditionFailed(error: ConnectError): ConnectError {
   if (error.code !== Code.Aborted) return error
   const { code, rawMessage: message, metadata: headers, details, cause } = error
   return withStatus(boundedError({ code, message, headers, details, cause }), 412)
 }
 
-/** Names each offending parameter as it was sent, with the rule that it breaks. */
+/**
+ * Parameters are not acceptable: 400. `rules` maps each name, as it was sent, to the rule it
+ * breaks.
+ */
 export function invalidParameters(rules: Record<string, string>): ConnectError {
   const message = Object.entries(rules)
     .map(([name, rule]) => `${name}: ${rule}`)
@@ -59,6 +68,7 @@ export function invalidParameters(rules: Record<string, string>): ConnectError {
   return refusal(Code.InvalidArgument, 'INVALID_PARAMETER', message, { metadata: rules })
 }
 
+/** The body's content coding is none of `accepted`: 415. */
 export const unsupportedEncoding = (given: string, accepted: readonly string[]): ConnectError =>
   refusal(
     Code.InvalidArgument,
@@ -67,7 +77,7 @@ export const unsupportedEncoding = (given: string, accepted: readonly string[]):
     { status: 415, headers: { 'Accept-Encoding': accepted.join(', ') } },
   )
 
-/** Nothing that the client accepts can be given. */
+/** The header, such as Accept, with the value `given` excludes everything in `offered`: 406. */
 export const notAcceptable = (header: string, given: string, offered: string): ConnectError =>
   refusal(
     Code.InvalidArgument,
@@ -76,6 +86,7 @@ export const notAcceptable = (header: string, given: string, offered: string): C
     { status: 406 },
   )
 
+/** The body, as sent or decompressed, has more than `limit` bytes: 413. */
 export const bodyTooLarge = (limit: number): ConnectError =>
   refusal(
     Code.ResourceExhausted,
@@ -88,8 +99,9 @@ const malformedRequest = (message: string, cause: unknown): ConnectError =>
   refusal(Code.InvalidArgument, 'MALFORMED_REQUEST', message, { cause })
 
 /**
- * Turns what Fastify or a handler threw into the error to answer with; unknown causes stay inside.
- * `bodyLimit` is told to whoever passed it, and `types` to whoever sent another one.
+ * Maps an error of Fastify or of a handler to the ConnectError of the answer. An unknown error
+ * becomes INTERNAL: it is kept as the cause and is not sent. `bodyLimit` (bytes) and `types` are
+ * named in the answers to a body that is too large or of another content type.
  */
 export function restError(err: unknown, bodyLimit = 0, types = commonTypes): ConnectError {
   if (err instanceof ConnectError) return err
@@ -110,7 +122,7 @@ export function restError(err: unknown, bodyLimit = 0, types = commonTypes): Con
   }
 }
 
-/** The body of every error: Kratos' errors.Status. */
+/** The JSON body of every error, as Kratos' errors.Status. */
 interface ErrorBody {
   /** Equal to the HTTP status. */
   code: number
@@ -120,18 +132,19 @@ interface ErrorBody {
 }
 
 /**
- * Writes an error as the one REST body. `sent` gives a field the name under which this client sent
- * it. An error without ErrorInfo has its code's name as its reason.
+ * The body of an error. `sent` maps a field path in proto names to the name that this client sent.
+ * The reason of an error without ErrorInfo is the name of its code.
  */
 export function errorBody(err: ConnectError, sent: (field: string) => string): ErrorBody {
   const [info] = err.findDetails(ErrorInfoSchema)
   const violations = err.findDetails(BadRequestSchema).flatMap((bad) => bad.fieldViolations)
-  // A client may have sent a field under a long name: the key of a map is part of it.
+  // The client's name of a field may be long, since the key of a map is part of it.
   const broken = violations.map(({ field, description }) => ({
     field: shortenedKey(sent(field)),
     rule: description,
   }))
-  // ErrorInfo names the fields as the message does; here they go by what the client sent.
+  // The metadata of ErrorInfo has the fields by proto name; the names that the client sent replace
+  // them.
   const fields = new Set(violations.map(({ field }) => field))
   const others = Object.entries(info?.metadata ?? {}).filter(([key]) => !fields.has(key))
   return {

@@ -1,8 +1,8 @@
 import { codings, type Coding } from './codings.ts'
 
 /**
- * The same validator for one representation: under this type, in this coding. Each has one of its
- * own, as strong ones must (RFC 9110, 8.8.3.3).
+ * The tag of one representation: `tag` with a suffix for the type and the coding, since strong tags
+ * of representations with different bytes must differ (RFC 9110, 8.8.3.3).
  */
 export function variantTag(tag: string, type: string, coding: Coding | undefined): string {
   const variant = `${type === 'application/protojson' ? ';protojson' : ''}${coding ? `;${coding}` : ''}`
@@ -11,7 +11,7 @@ export function variantTag(tag: string, type: string, coding: Coding | undefined
 
 const variants = new RegExp(`(?:;protojson)?(?:;(?:${codings.join('|')}))?"$`)
 
-/** The validator that the service gave, of one that variantTag made of it. */
+/** The inverse of variantTag: the tag of the state, without the suffix for type and coding. */
 export function stateTag(tag: string): string {
   return tag.replace(variants, '"')
 }

@@ -3,10 +3,13 @@ import type { DescField, DescMessage, Message } from '@bufbuild/protobuf'
 import { hasCustomJsonRepresentation } from '@bufbuild/protobuf/wkt'
 import { fieldNamed } from '../call/message/field-named.ts'
 
-// Recursive messages make paths of any length; as deep as JSON may be.
+// Recursive messages allow paths of any length. The limit is the one that JSON bodies have.
 const maxDepth = 100
 
-/** The fields that a path such as `book.name` walks, by proto or JSON names; undefined if none. */
+/**
+ * The fields along a path such as `book.name`, by proto or JSON names; undefined if a name on it is
+ * unknown, lies inside a field without fields, or the path is deeper than 100.
+ */
 export function resolvePath(desc: DescMessage, path: string): DescField[] | undefined {
   const fields: DescField[] = []
   let message: DescMessage | undefined = desc
@@ -19,12 +22,15 @@ export function resolvePath(desc: DescMessage, path: string): DescField[] | unde
   return fields
 }
 
-/** Whether a message is written as its fields; a Timestamp, say, is one text, which no path goes into. */
+/**
+ * Whether the JSON of a message is an object of its fields. That of a Timestamp, for one, is a
+ * string.
+ */
 export function hasFields(desc: DescMessage): boolean {
   return !hasCustomJsonRepresentation(desc)
 }
 
-/** The path in proto names, whichever spelling it came in. */
+/** The path in proto names, joined by dots. */
 export function protoPath(fields: readonly DescField[]): string {
   return fields.map(({ name }) => name).join('.')
 }
@@ -35,7 +41,7 @@ interface OneofValue {
   value?: unknown
 }
 
-/** Reads a field; undefined where it or a message above it is not set. */
+/** The value of the field at a path; undefined if it or a message above it is not set. */
 export function getField(message: Message, path: readonly DescField[]): unknown {
   let value: unknown = message
   for (const field of path) {
@@ -45,7 +51,9 @@ export function getField(message: Message, path: readonly DescField[]): unknown 
   return value
 }
 
-/** Sets a field, or appends to it if it is a list, and makes the messages above it. */
+/**
+ * Sets the field at a path, or appends to it if it is a list. Creates missing messages above it.
+ */
 export function setField(message: Message, path: readonly DescField[], value: unknown): void {
   const owner = ownerOf(message, path)
   const field = path.at(-1)
@@ -53,7 +61,7 @@ export function setField(message: Message, path: readonly DescField[], value: un
   else if (field) setOwn(owner, field, value)
 }
 
-/** The message that has the last field of a path; those on the way are made. */
+/** The message that holds the last field of a path. Missing messages on the way are created. */
 function ownerOf(message: Message, path: readonly DescField[]): Properties {
   let owner = message as unknown as Properties
   for (const field of path.slice(0, -1)) {
@@ -65,7 +73,10 @@ function ownerOf(message: Message, path: readonly DescField[]): Properties {
   return owner
 }
 
-/** The member of a oneof that is set instead of the field or of a message above it, if any. */
+/**
+ * The proto name of another member that is set in the oneof of the field at a path, or in the oneof
+ * of a message above it; undefined if there is none.
+ */
 export function rivalOf(message: Message, path: readonly DescField[]): string | undefined {
   let owner: unknown = message
   for (const field of path) {
@@ -80,7 +91,10 @@ export function rivalOf(message: Message, path: readonly DescField[]): string | 
   return undefined
 }
 
-/** Adds an entry to a map field, and makes the messages above it; false if the key is there already. */
+/**
+ * Adds an entry to the map field at a path and creates missing messages above it. False if the map
+ * has the key already.
+ */
 export function setEntry(
   message: Message,
   path: readonly DescField[],
@@ -89,7 +103,7 @@ export function setEntry(
 ): boolean {
   const map = ownerOf(message, path)[path.at(-1)?.localName ?? ''] as Properties
   if (Object.hasOwn(map, key)) return false
-  // A key may be `__proto__`.
+  // An assignment would set the prototype if the key is `__proto__`.
   Object.defineProperty(map, key, {
     value,
     enumerable: true,

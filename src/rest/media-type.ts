@@ -1,21 +1,25 @@
-/** RFC 7396. */
+/** The content type of a JSON merge patch (RFC 7396). */
 export const mergePatchType = 'application/merge-patch+json'
 
+/** How a body is read: as JSON, as an HTML form, or as a JSON merge patch (RFC 7396). */
 export type BodyFormat = 'json' | 'form' | 'merge-patch'
 
-/** The content types that bodies may have, and the header that lists them. */
+/** The content types that a method accepts for bodies, and the answer header that lists them. */
 export interface BodyTypes {
   header: 'Accept-Post' | 'Accept-Patch'
   list: string
 }
 
-/** Those of every method. */
+/** The content types that every method with a body accepts. */
 export const commonTypes: BodyTypes = {
   header: 'Accept-Post',
   list: 'application/json, application/protojson, application/x-www-form-urlencoded',
 }
 
-/** What a Content-Type says of a body in UTF-8; undefined for what is not read here. */
+/**
+ * The format of a body by its Content-Type header; undefined for a type that `list` lacks or a
+ * charset other than UTF-8.
+ */
 export function bodyFormat(
   contentType: string | undefined,
   { list }: BodyTypes,

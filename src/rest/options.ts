@@ -8,61 +8,70 @@ import type { UnescapeMode } from './route/unescape.ts'
 import type { HttpBinding } from './route/rules.ts'
 import type { ServiceConfig } from './route/service-config.ts'
 
-/** Told about each request, for logs and metrics. */
+/** Callbacks about each request, for logs and metrics. */
 export interface RestObserver {
-  /** A request has found its method. */
+  /** The request matches a binding. */
   route(request: FastifyRequest, binding: HttpBinding): void
-  /** A request is answered with an error, whoever raised it. */
+  /**
+   * The request is answered with an error, of the method or of the plugin. `status` is the HTTP
+   * status.
+   */
   error(request: FastifyRequest, error: ConnectError, status: number, reason: string): void
 }
 
+/** The options of the REST plugin. A comment ends with the default value, if there is one. */
 export interface RestPluginOptions {
-  /** Registers the services, as for connect-fastify's plugin. Methods without a rule are left out. */
+  /** Registers the services on a ConnectRouter. Methods without an HTTP rule are not served. */
   routes: (router: ConnectRouter) => unknown
   /** Standard Connect interceptors, the first outermost. */
   interceptors?: Interceptor[]
-  /** Values for the handler context of a request. */
+  /** The context values of a request, for interceptors and handlers. */
   contextValues?: (request: FastifyRequest) => ContextValues
   observer?: RestObserver
-  /** Messages that google.protobuf.Any may hold in JSON. */
+  /** The types of message that google.protobuf.Any may hold in JSON. */
   types?: Registry
-  /** Rules of a service configuration, besides or instead of those in the protos. */
+  /** Rules of a service configuration, added to the rules in the protos or in place of them. */
   serviceConfig?: ServiceConfig
-  /** Most bytes of a request body, as it is sent and as it is when decompressed; 1 MiB. */
+  /** Maximum bytes of a request body, both as sent and decompressed; 1 MiB. */
   bodyLimit?: number
   /** Answers of fewer bytes are not compressed; 1024. */
   compressFrom?: number
-  /** Most milliseconds that a client's timeout header may give a call. */
+  /** Maximum milliseconds that a client's timeout header may give a call. */
   maxTimeoutMs?: number
-  /** Answers have default values, and null for what is not set; true. */
+  /** Answers contain default values, and null for unset messages; true. */
   emitDefaults?: boolean
-  /** Unknown keys of a JSON body; ignored, so that clients that know newer fields are served. */
+  /** Unknown keys of a JSON body; ignore, so that clients with newer protos are served. */
   unknownFields?: 'ignore' | 'refuse'
-  /** Parameters that name no field; refused. */
+  /** Query and form parameters that name no field; refuse. */
   unknownParameters?: BindOptions['unknownParameters']
-  /** A body or query that differs from the path; refused. */
+  /** A field that has another value in the body or the query than in the path; refuse. */
   conflicts?: BindOptions['conflicts']
-  /** `labels[key]=value` in queries and forms fills a map; false. */
+  /** Whether `labels[key]=value` in queries and forms fills a map; false. */
   mapParameters?: boolean
-  /** Most values that a query or form may give one list or map; 1000. */
+  /** Maximum values that a query or form may give one list or map; 1000. */
   maxRepeated?: number
-  /** Durations in Go's syntax in paths, queries and forms; true. */
+  /** Whether paths, queries and forms may have durations in Go's syntax, such as `1m30s`; true. */
   goDurations?: boolean
-  /** Enum names in any case in paths, queries and forms; false. */
+  /** Whether paths, queries and forms may have enum names in any case; false. */
   caseInsensitiveEnums?: boolean
-  /** Whether a request that accepts none of the types is refused with 406 or gets JSON; true. */
+  /**
+   * Whether a request whose Accept excludes JSON is refused with 406; if not, it gets JSON; true.
+   */
   strictAccept?: boolean
-  /** Which escapes of a variable of several segments are decoded; all except that of the slash. */
+  /** Which escapes in a variable of several segments are decoded; all-except-slash. */
   unescape?: UnescapeMode
-  /** Several slashes in a row in a path count as one; false. */
+  /** Whether several slashes in a row in a path count as one; false. */
   mergeSlashes?: boolean
-  /** `Grpc-Metadata-X` reaches handlers as `X` too, as grpc-gateway's clients expect; false. */
+  /**
+   * Whether `Grpc-Metadata-X` reaches handlers as `X`, too, as grpc-gateway's clients expect;
+   * false.
+   */
   grpcMetadataAlias?: boolean
 }
 
 const mebibyte = 1024 * 1024
 
-/** The options with their defaults filled in, and those of binding together. */
+/** The options with their defaults; those of request binding are grouped in `bind`. */
 export function withDefaults(options: RestPluginOptions) {
   const { types, unknownFields = 'ignore' } = options
   const bind: BindOptions = {
@@ -96,4 +105,5 @@ function callOptions({ contextValues, grpcMetadataAlias = false }: RestPluginOpt
   }
 }
 
+/** The options of the plugin with their defaults. */
 export type RestSettings = ReturnType<typeof withDefaults>

@@ -28,9 +28,10 @@ type RouteMatch = Extract<MatchResult<Target>, { kind: 'route' }>
 const matchOf = attachment<FastifyRequest, RouteMatch>('match')
 
 /**
- * Serves Connect handlers as REST by the google.api.http rules of their methods. Matching runs on
- * the raw path, since Fastify's router decodes %2F and answers 404 to a wrong method; Fastify only
- * mounts it at the templates' first segments. Give Fastify `restServerOptions` too.
+ * Serves Connect handlers as REST by the google.api.http rules of their methods. The raw path is
+ * matched, since Fastify's router decodes %2F and answers 404 to a wrong HTTP method; Fastify only
+ * mounts the plugin at the first segments of the templates. The Fastify instance needs the options
+ * of restServerOptions. Calls `done` with an error for a rule that cannot work.
  */
 export function fastifyRestPlugin(
   app: FastifyInstance,
@@ -41,7 +42,7 @@ export function fastifyRestPlugin(
     mount(app, withDefaults(options))
     done()
   } catch (err) {
-    // Thrown, it would be nobody's to catch.
+    // Fastify does not catch what a plugin with a `done` callback throws.
     done(err instanceof Error ? err : new Error(String(err)))
   }
 }
@@ -51,7 +52,7 @@ function mount(app: FastifyInstance, settings: RestSettings): void {
   const table = compileTargets(settings)
   for (const line of advice(table.routes.map(({ target }) => target.binding))) app.log.warn(line)
   for (const line of notServed(unservedBindings(settings))) app.log.warn(line)
-  // Fastify answers 404 to the methods that it does not know; here they are 405.
+  // Fastify answers 404 to HTTP methods that it does not know; the plugin answers 405.
   for (const method of METHODS.filter((each) => !app.supportedMethods.includes(each)))
     if (method !== 'CONNECT') app.addHttpMethod(method)
   app.removeAllContentTypeParsers()
@@ -69,7 +70,7 @@ function mount(app: FastifyInstance, settings: RestSettings): void {
       url,
       exposeHeadRoute: false,
       bodyLimit,
-      // Before the body is read: what is refused by its path needs no body.
+      // Before the body is read: a request that its path refuses needs no body.
       onRequest: (request, reply, next) => {
         try {
           const match = matchRequest(table, request, reply, settings)
@@ -91,7 +92,10 @@ function mountPoints(table: RouteTable<Target>): string[] {
   )
 }
 
-/** Finds the target; undefined where OPTIONS has only been answered. Throws what the path refuses. */
+/**
+ * Finds the target; undefined for an OPTIONS request, whose Allow header is set. Throws the refusal
+ * of a path that matches no target.
+ */
 function matchRequest(
   table: RouteTable<Target>,
   request: FastifyRequest,
@@ -116,7 +120,7 @@ function matchRequest(
   }
 }
 
-/** Accept-Patch of the PATCH beside what was asked for (RFC 5789, 3.1). */
+/** Sets Accept-Patch to the types of the PATCH binding at this path (RFC 5789, 3.1). */
 function tellPatchTypes(table: RouteTable<Target>, path: string, reply: FastifyReply): void {
   const patch = matchRoute(table, 'PATCH', path)
   if (patch.kind === 'route') void reply.header('accept-patch', patch.target.types.list)
@@ -138,12 +142,15 @@ function merged(path: string): string {
 
 const noBody: ReceivedBody = { bytes: new Uint8Array(), format: 'json' }
 
-/** Not async, and no more promises than are needed: each costs a good part of a small call. */
+/**
+ * Not async, and without promises that are not needed: each is a large part of the cost of a small
+ * call.
+ */
 function serve(request: FastifyRequest, reply: FastifyReply, settings: RestSettings): void {
   const match = matchOf.of(request)
   if (match === undefined) throw new Error('a request reached its handler unmatched')
   const { body } = match.target.binding
-  // The body of these means nothing (RFC 9110, 9.3) unless their rule says so.
+  // A body of these methods has no meaning (RFC 9110, 9.3) unless their rule gives it one.
   const ignored = body === '' && ['GET', 'HEAD', 'DELETE'].includes(request.method)
   if (ignored || !mayHaveBody(request)) return call(reply, match, noBody, settings)
   receivedBody(request, reply, settings.bodyLimit, match.target.types)
@@ -151,7 +158,10 @@ function serve(request: FastifyRequest, reply: FastifyReply, settings: RestSetti
     .catch((err: unknown) => void reply.send(err))
 }
 
-/** Binds, calls the method and answers. Throws what is refused before the call. */
+/**
+ * Binds the request, calls the method and answers. Throws the refusal of a request that cannot be
+ * bound.
+ */
 function call(
   reply: FastifyReply,
   match: RouteMatch,
@@ -181,7 +191,10 @@ function call(
     .catch((err: unknown) => void reply.send(err))
 }
 
-/** What the client accepts; refused before the method is called, which may have effects. */
+/**
+ * The type and coding that the client accepts. Throws NOT_ACCEPTABLE, before the method is called,
+ * since the method may have effects.
+ */
 function accepted(
   { headers }: FastifyRequest,
   { json }: SystemParameters,
@@ -199,8 +212,8 @@ function accepted(
 }
 
 /**
- * Answers at the client's deadline even if the method does not heed its signal. An interceptor that
- * does the same comes first: it may know more.
+ * Rejects at the client's deadline even if the method ignores its signal. It does so one turn of
+ * the event loop later, so that the error of an interceptor that does the same is used instead.
  */
 function withinDeadline<T>(output: Promise<T>, call: UnaryCall): Promise<T> {
   if (call.deadline === undefined) return output

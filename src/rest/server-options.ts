@@ -9,13 +9,13 @@ import { sendError } from './answer/answer.ts'
 import type { RestObserver } from './options.ts'
 
 interface SocketObserver {
-  /** A connection is refused, before there was a request or in the middle of one. */
+  /** A connection is refused before a request is complete. `status` is the HTTP status. */
   refused(socket: Socket, error: ConnectError, status: number, reason: string): void
 }
 
 /**
- * Options for the Fastify instance that the plugin is registered on, so that what Fastify and
- * node:http refuse before any route has the one error body too.
+ * Options of the Fastify instance that the plugin is registered on. With them, requests that
+ * Fastify or node:http refuse before any route get the error body of the plugin, too.
  */
 export function restServerOptions(
   observer?: RestObserver & SocketObserver,
@@ -24,7 +24,7 @@ export function restServerOptions(
   'frameworkErrors' | 'clientErrorHandler' | 'routerOptions' | 'rewriteUrl'
 > {
   return {
-    // The plugin matches by itself; Fastify's router must not refuse a long path before it.
+    // The plugin matches paths itself; Fastify's router must not refuse a long path before that.
     routerOptions: { maxParamLength: 1024 * 1024 },
     rewriteUrl: ({ url = '/' }) => originForm(url),
     frameworkErrors: (err, request, reply) => {
