@@ -21,13 +21,14 @@ import { noSystemParameters, type SystemParameters } from './system-parameters.t
 import { derivedMask, deriveMask, jsonPaths, mergePatchPaths, needsMask } from './update-mask.ts'
 import { parseText } from './value.ts'
 
+/** How a request is bound: the options of parameters, and those of JSON bodies. */
 export interface BindOptions extends ParameterOptions {
   json: ReadOptions
 }
 
-/** What a request carries besides its method. */
+/** The parts of a request that fill its message. */
 interface RequestParts {
-  /** Decoded values of the template's variables, in their order. */
+  /** The decoded values of the template's variables, in the order of the variables. */
   values: readonly string[]
   /** The raw query string, without the question mark. */
   query: string
@@ -35,14 +36,18 @@ interface RequestParts {
   format: BodyFormat
 }
 
-/** A request message, and the names under which the client sent its fields. */
+/** A bound request: its message, and the names under which the client sent the fields. */
 interface BoundRequest {
   message: Message
   system: SystemParameters
-  /** Gives a field path of the message (proto names) as this client spelled it. */
+  /** Maps a field path of the message (proto names) to the name that the client sent. */
   readonly sent: (path: string) => string
 }
 
+/**
+ * Binds a request. Throws a refusal that names the parameters or the part of the body that are
+ * wrong.
+ */
 export type Binder = (parts: RequestParts) => BoundRequest
 
 /** A variable of the template and the field that it fills. */
@@ -52,14 +57,17 @@ interface Variable {
   field: DescField
 }
 
-/** What the body gave. */
+/** A message filled from the body alone. */
 interface ReadBody {
   message: Message
-  /** The key of each field of the body that came in a form, by proto path in the body. */
+  /** For a form, the key under which each field was sent, by its proto path inside the body. */
   formKeys: Map<string, string> | undefined
 }
 
-/** Prepares the filling of a method's request message from body, path and query, in that order. */
+/**
+ * Compiles the binder of a method: it fills the request message from body, path and query, in that
+ * order.
+ */
 export function compileBinder(binding: HttpBinding, options: BindOptions): Binder {
   const { method, template, body } = binding
   const { input } = method
@@ -115,7 +123,7 @@ export function compileBinder(binding: HttpBinding, options: BindOptions): Binde
   }
 }
 
-/** What the answer's body is made of: the reply or the message of its response_body. */
+/** The message that the answer's body holds: the reply, or the field that response_body names. */
 function answerMessage({ method, responseBody }: HttpBinding): DescMessage | undefined {
   return responseBody === '' ? method.output : fieldNamed(method.output, responseBody)?.message
 }
@@ -123,8 +131,9 @@ function answerMessage({ method, responseBody }: HttpBinding): DescMessage | und
 const emptyObject = /^[ \t\r\n]*\{[ \t\r\n]*\}[ \t\r\n]*$/
 
 /**
- * Whether a body says nothing. google-gax sends `""` where it has nothing for the body, which is no
- * JSON of a message but of one that JSON has as a text. Other clients send `{}` with every POST.
+ * Whether a body counts as absent. google-gax sends `""` in place of no body: it counts as absent if
+ * the method takes no body, or a field whose JSON is an object. Other clients send `{}` with every
+ * POST, so it counts as absent if the method takes no body.
  */
 function isNothing(text: string, body: string, field: DescField | undefined): boolean {
   if (text === '' || (body === '' && emptyObject.test(text))) return true
@@ -164,14 +173,20 @@ function compileBody(binding: HttpBinding, options: BindOptions) {
 const jsonAsForm =
   'the body looks like JSON, but its content type is application/x-www-form-urlencoded; send JSON with Content-Type: application/json'
 
-/** The path wins over a body that says the same or nothing. */
+/**
+ * Whether a field has another value in the body than in the path. A default value in the body is
+ * none.
+ */
 function conflicts(field: DescField, inBody: unknown, inPath: unknown): boolean {
   const empty = inBody instanceof Uint8Array && inBody.byteLength === 0
   const silent = [undefined, '', 0, 0n, false].includes(inBody as undefined) || empty
   return !silent && !same(field, inBody, inPath)
 }
 
-/** An error may name many fields, and a body may be large. Undefined for none. */
+/**
+ * Parses a body at first use and once, since an error may name many fields. Undefined for an empty
+ * body.
+ */
 function parsedOnce(text: string): () => JsonValue | undefined {
   let json: JsonValue | undefined
   return () => (json ??= text === '' ? undefined : (JSON.parse(text) as JsonValue))
@@ -184,7 +199,9 @@ interface SentBody {
   formKeys: ReadonlyMap<string, string> | undefined
 }
 
-/** The name under which a field of this path was sent in the body. */
+/**
+ * The name under which the body had the field at a proto path; the path itself if that is unknown.
+ */
 function sentInBody({ input, body, json, formKeys }: SentBody, path: string): string {
   const prefix = body === '*' ? '' : `${body}.`
   if (!path.startsWith(prefix)) return path

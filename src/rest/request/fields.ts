@@ -5,13 +5,16 @@ import { InvalidText } from './scalar-text.ts'
 
 /** The part of an answer that `$fields` asks for. */
 export interface Selection {
-  /** Everything below, whatever else is named. */
+  /** True to select everything below; `members` has no effect then. */
   whole: boolean
-  /** By JSON name, or by key in a map. */
+  /** The selected members by JSON name, or by key in a map. */
   readonly members: Map<string, Selection>
 }
 
-/** What can be named below a place: fields of a message, any key (map, Struct, Any), or nothing. */
+/**
+ * The names that are allowed below a place: fields of a message, any key (map, Struct, Any), or
+ * none.
+ */
 type Below = DescMessage | 'any' | undefined
 
 interface Place {
@@ -19,18 +22,18 @@ interface Place {
   below: Below
 }
 
-// As deep as JSON may be.
+// The same limit as for the depth of JSON.
 const maxDepth = 100
 
 /**
- * Reads `$fields`: `id,author.name`, `author/name`, `books(id,name)`, `author/*`, by proto or JSON names.
- * Lists are walked through. Throws InvalidText.
+ * Reads `$fields`: `id,author.name`, `author/name`, `books(id,name)`, `author/*`, by proto or JSON
+ * names. A selection of a list applies to each of its elements. Throws InvalidText.
  */
 export function parseFields(desc: DescMessage, text: string): Selection {
   const groups: Place[] = [placeOf(desc)]
   let place = groups[0] as Place
   let depth = 0
-  // What came last: a name, a group that has closed, or neither, so that a name has to come.
+  // The token before: a name, the end of a group, or neither, so that a name has to follow.
   let last: 'name' | 'group' | undefined
   for (const token of tokens(text)) {
     if (token === '(' || token === '.' || token === '/') {

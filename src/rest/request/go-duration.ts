@@ -4,7 +4,7 @@ const second = 1_000_000_000n
 const units: Record<string, bigint> = {
   ns: 1n,
   us: 1000n,
-  // Both spellings of micro that Unicode has, as Go takes them.
+  // Unicode has two characters for micro; Go accepts both.
   '\u00b5s': 1000n,
   '\u03bcs': 1000n,
   ms: 1_000_000n,
@@ -13,10 +13,13 @@ const units: Record<string, bigint> = {
   h: 3600n * second,
 }
 
-// Beyond what any duration needs; BigInt's cost grows with the square of the digits.
+// More than any duration needs. A limit, since BigInt's cost grows with the square of the digits.
 const longest = 64
 
-/** Reads Go's time.Duration, such as `1h30m` or `-1.5s`, as nanoseconds; undefined if it is none. */
+/**
+ * Reads a duration as Go's time.ParseDuration, such as `1h30m` or `-1.5s`, in nanoseconds;
+ * undefined if it is none.
+ */
 export function goDuration(text: string): bigint | undefined {
   if (text.length > longest) return undefined
   const signed = text[0] === '-' || text[0] === '+'
@@ -33,7 +36,7 @@ export function goDuration(text: string): bigint | undefined {
   return text[0] === '-' ? -total : total
 }
 
-/** A number and its unit. */
+/** Reads the number and unit at the beginning of a text; `length` is how much it has read. */
 function firstPart(text: string): { nanos: bigint; length: number } | undefined {
   const whole = text.slice(0, endOfDigits(text, 0))
   const dot = text[whole.length] === '.' ? 1 : 0

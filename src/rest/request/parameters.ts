@@ -10,38 +10,45 @@ import {
 } from './system-parameters.ts'
 import { isTextField, isTextType, parseText, type TextOptions } from './value.ts'
 
+/** How the parameters of a query or a form are bound. */
 export interface ParameterOptions extends TextOptions {
-  /** What becomes of a parameter that names no field. */
+  /** What happens to a parameter that names no field. */
   unknownParameters: 'refuse' | 'ignore'
-  /** What becomes of another value in the body or the query than in the path. */
+  /** What happens if the body or the query has another value for a field than the path. */
   conflicts: 'refuse' | 'path-wins'
-  /** `labels[key]=value` fills a map. */
+  /** Whether `labels[key]=value` fills a map. */
   mapParameters: boolean
-  /** How many values one list may have. */
+  /** Maximum number of values for one list or map. */
   maxRepeated: number
 }
 
-/** What parameters are to fill: the query of a request, or a form. */
+/** The message that the parameters of a query or a form fill. */
 interface ParameterTarget {
   desc: DescMessage
   message: Message
-  /** The field that the body fills, `*` for all. */
+  /** The field that the body fills and parameters may not; `*` for all fields, '' for none. */
   closed: string
-  /** The paths that the URL's path has filled. */
+  /** The proto paths of the fields that the URL's path has filled. */
   bound: ReadonlySet<string>
-  /** What `$fields` is about; without, there are no system parameters. */
+  /**
+   * The place for system parameters, and the message that `$fields` selects from; absent for a
+   * form.
+   */
   system?: { into: SystemParameters; answer: DescMessage | undefined }
 }
 
-/** Rules by parameter; the first that a parameter breaks is the one to tell. */
+/** The rule that each wrong parameter breaks first, by the name of the parameter. */
 export type BrokenRules = Map<string, string>
 
-// The rest would make the answer long and cost a comparison with each field.
+// More would make the answer long, and each unknown name costs a comparison with every field.
 const maxTold = 16
 
-// A name of a megabyte would come back in message and metadata, twice its size in all.
+// The answer repeats a name in message and metadata, so a name of 1 MiB would cost 2 MiB.
 const maxToldLength = 128
 
+/**
+ * Records the rule that a parameter breaks, unless it has broken one before. Long names are cut.
+ */
 export function refuse(rules: BrokenRules, name: string, rule: string): void {
   const told = toldName(name)
   if (!rules.has(told)) rules.set(told, rule)
@@ -59,16 +66,19 @@ interface Slot {
   entry: string | undefined
 }
 
-/** What a parameter gives for a slot. */
+/** The text that a parameter gives for a slot. */
 interface GivenText {
   /** The proto path of the slot's field. */
   name: string
   text: string
-  /** How many the field has been given, with this one. */
+  /** The number of values for this field up to here, this one included. */
   count: number
 }
 
-/** Binds parameters and gives the key under which each field was sent, by proto path. */
+/**
+ * Binds parameters to a message and adds the rules that they break to `rules`. Returns the key
+ * under which each field was sent, by proto path.
+ */
 export function bindParameters(
   target: ParameterTarget,
   parameters: readonly QueryParameter[],
@@ -94,7 +104,7 @@ export function bindParameters(
   return sentKeys
 }
 
-/** Fills one slot and gives the rule that is broken, if any. */
+/** Fills one slot. Returns the rule that the text breaks, if any. */
 function bindSlot(
   { message, bound }: ParameterTarget,
   { path, field, entry }: Slot,
@@ -126,7 +136,7 @@ function mapKey(field: DescField, key: string): string {
   return field.fieldKind === 'map' ? String(parseScalar(field.mapKey, key)) : key
 }
 
-/** The field that a key names: one that a text can fill and that the body does not own. */
+/** The field that a key names, if a text can fill it and the body does not. */
 function findSlot(
   { desc, closed }: ParameterTarget,
   key: string,
@@ -144,7 +154,7 @@ function findSlot(
   return fits ? { path, field, entry } : undefined
 }
 
-/** A parameter that names no field: one of the system's, or unknown. */
+/** Reads a parameter that names no field: a system parameter, or an unknown one. */
 function bindOther(
   target: ParameterTarget,
   parameter: QueryParameter,
@@ -153,7 +163,7 @@ function bindOther(
 ): void {
   const { key } = parameter
   if (target.system === undefined || !isSystemParameter(key)) {
-    // Not anew for each repetition: it is compared with all fields.
+    // Once for repetitions of a name, since the suggestion compares it with all fields.
     if (unknownParameters === 'refuse' && !rules.has(toldName(key)))
       refuse(rules, key, unknownParameter(target, key))
     return
@@ -175,7 +185,7 @@ function unknownParameter({ desc, closed }: ParameterTarget, key: string): strin
   return `is not known${meant ? `; did you mean ${meant}?` : ''}; allowed are ${names.join(', ')}`
 }
 
-/** Whether two values of a field are one. */
+/** Whether two values of a field are equal. */
 export function same(field: DescField | undefined, one: unknown, other: unknown): boolean {
   if (one instanceof Uint8Array && other instanceof Uint8Array)
     return Buffer.compare(one, other) === 0

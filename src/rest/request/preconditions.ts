@@ -7,22 +7,26 @@ import { invalidParameters, preconditionFailed } from '../errors.ts'
 import { getField, resolvePath, setField } from '../field-path.ts'
 import type { HttpBinding } from '../route/rules.ts'
 
-/** The request's field `etag`, or that of its resource in the body (AIP-154). */
+/**
+ * The path of the request's field `etag`, or of that in its body (AIP-154); undefined if neither
+ * exists.
+ */
 export function etagPath({ method, body }: HttpBinding): DescField[] | undefined {
   const path = resolvePath(method.input, 'etag') ?? resolvePath(method.input, `${body}.etag`)
   const field = path?.at(-1)
   return field?.fieldKind === 'scalar' && field.scalar === ScalarType.STRING ? path : undefined
 }
 
-/** A weak tag, which no state has by strong comparison. */
+/** A weak tag: by strong comparison it differs from the tag of every state. */
 const tagOfNothing = 'W/"*"'
 
 /**
- * Hands the conditions of a request to its method, which alone can evaluate them in one step with
- * what it changes: the field at `path` gets the tags of If-Match as a list. `If-None-Match: *` is
- * handed over as a tag that nothing has, so that a method refuses what exists and does not find
- * what does not. Gives whether the method has got a condition. Throws INVALID_PARAMETER for what
- * is no list, and PRECONDITION_FAILED where the method has no such field: it would not be heeded.
+ * Passes the conditions of a request to its method, since only the method can check them and change
+ * the resource in one step: the field at `path` gets the tags of If-Match as a list. For
+ * `If-None-Match: *` it gets a tag that no state has, so that the method refuses a resource that
+ * exists and does not find one that does not. Returns true if the method has a condition to check.
+ * Throws INVALID_PARAMETER for a header that is not a list of tags, and PRECONDITION_FAILED if the
+ * method has no such field, since it would ignore the condition.
  */
 export function applyPreconditions(
   path: readonly DescField[] | undefined,
@@ -41,7 +45,9 @@ export function applyPreconditions(
   return true
 }
 
-/** For GET and HEAD the answer is compared; the others have no conditions (RFC 9110, 13.2.1). */
+/**
+ * GET and HEAD are checked against their answer; the others have no conditions (RFC 9110, 13.2.1).
+ */
 const unconditional = ['GET', 'HEAD', 'OPTIONS', 'TRACE']
 
 function listed(name: string, value: string | undefined): '*' | string[] | undefined {

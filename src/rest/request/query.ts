@@ -1,7 +1,7 @@
 import { unescapeSegment } from '../route/unescape.ts'
 import { malformedUrl } from '../errors.ts'
 
-/** One parameter as it was sent, decoded. */
+/** One parameter, percent-decoded. */
 export interface QueryParameter {
   key: string
   value: string

@@ -2,12 +2,12 @@ import { ScalarType } from '@bufbuild/protobuf'
 import { isInteger, isNumber } from '../../call/message/number-text.ts'
 import { type IntegerType, is64Bit, rangeOf, scalarRule } from '../../call/message/scalar-rule.ts'
 
-/** Says what is allowed where a text was not. */
+/** Thrown for a text that is no value of its field. The message is the rule that it breaks. */
 export class InvalidText extends Error {
   override readonly name = 'InvalidText'
 }
 
-/** Reads a text as a scalar, by the JSON mapping of protobuf but without quotes. Throws InvalidText. */
+/** Reads a text as a scalar by the JSON mapping of protobuf, without quotes. Throws InvalidText. */
 export function parseScalar(type: ScalarType, text: string): unknown {
   switch (type) {
     case ScalarType.STRING:
@@ -44,7 +44,7 @@ function parseFloating(type: ScalarType, text: string): number {
   return value
 }
 
-/** All four forms: the standard alphabet and the one for URLs, each with its padding or without. */
+/** Reads all four forms of base64: the standard or the URL alphabet, with or without padding. */
 function parseBytes(text: string): Uint8Array {
   const padding = text.endsWith('==') ? 2 : text.endsWith('=') ? 1 : 0
   const digits = text.length - padding

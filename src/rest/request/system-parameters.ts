@@ -3,18 +3,19 @@ import { parseFields, type Selection } from './fields.ts'
 import type { QueryParameter } from './query.ts'
 import { InvalidText } from './scalar-text.ts'
 
-/** How the client wants its answer written; after Google's system parameters. */
+/** The form of the answer that the client asks for, by Google's system parameters. */
 export interface SystemParameters {
-  /** `$alt`: JSON is asked for, whatever Accept says. */
+  /** `$alt`: the answer is JSON, even if Accept excludes it. */
   json: boolean
-  /** `$alt=json;enum-encoding=int`. */
+  /** `$alt=json;enum-encoding=int`: enums are numbers in the answer. */
   enumsAsNumbers: boolean
-  /** `$prettyPrint`. */
+  /** `$prettyPrint`: the answer is indented. */
   pretty: boolean
-  /** `$fields`. */
+  /** `$fields`: the selected part of the answer; undefined for all of it. */
   fields: Selection | undefined
 }
 
+/** The values without any system parameter. Shared between requests, so copy it before writing. */
 export const noSystemParameters: SystemParameters = {
   json: false,
   enumsAsNumbers: false,
@@ -27,7 +28,10 @@ export function isSystemParameter(key: string): boolean {
   return ['$alt', 'alt', '$prettyPrint', '$fields'].includes(key)
 }
 
-/** Reads one into `into`; `answer` is what `$fields` is about, if it has fields. Throws InvalidText. */
+/**
+ * Reads a system parameter into `into`. `answer` is the message that `$fields` selects from;
+ * undefined if the answer has no fields. Throws InvalidText.
+ */
 export function readSystemParameter(
   { key, value }: QueryParameter,
   answer: DescMessage | undefined,

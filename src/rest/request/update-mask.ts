@@ -6,15 +6,18 @@ import { fieldNamed } from '../../call/message/field-named.ts'
 import type { BodyFormat } from '../media-type.ts'
 import type { HttpBinding } from '../route/rules.ts'
 
-/** Where a PATCH has its mask and the message that the mask is about. */
+/** The mask field of a PATCH request, and the message whose fields the mask names. */
 interface DerivedMask {
   readonly localName: string
   readonly about: DescMessage
-  /** Whether each field can tell by itself that it is there, so that JSON needs no mask. */
+  /** Whether every field has presence, so that a JSON body needs no mask. */
   readonly isTold: boolean
 }
 
-/** Where a mask can be derived from the body: PATCH of a message field beside an `update_mask`. */
+/**
+ * The mask to derive from the body: for PATCH whose body is a message field, if the request has an
+ * `update_mask`, too. Undefined for other bindings.
+ */
 export function derivedMask({ method, httpMethod, body }: HttpBinding): DerivedMask | undefined {
   const mask = fieldNamed(method.input, 'update_mask')
   const about = fieldNamed(method.input, body)
@@ -26,14 +29,14 @@ export function derivedMask({ method, httpMethod, body }: HttpBinding): DerivedM
 }
 
 /**
- * Whether a body of this format needs a mask. A merge patch always does: the null of a field that it
- * clears is gone from the message.
+ * Whether a body of this format needs a mask. A merge patch always does: it clears a field by
+ * null, which the parsed message does not show.
  */
 export function needsMask({ isTold }: DerivedMask, format: BodyFormat): boolean {
   return format === 'merge-patch' || !isTold
 }
 
-/** Fills an absent or empty mask with the paths that the body names. */
+/** Fills an absent or empty mask of `message` with the paths in the body. `named` reads them. */
 export function deriveMask(
   { localName, about }: DerivedMask,
   message: Message,
@@ -47,14 +50,17 @@ export function deriveMask(
     fields[localName] = create(FieldMaskSchema, { paths })
 }
 
-/** The paths of a JSON object's leaves, in proto names: into messages, but not into lists, maps or well-known types. */
+/**
+ * The paths of the leaves of a JSON object, in proto names. Lists, maps and well-known types are
+ * leaves.
+ */
 export function jsonPaths(about: DescMessage, text: string): string[] {
   return leaves(about, text).map(({ path }) => path)
 }
 
 /**
- * The paths that a merge patch (RFC 7396) changes. An empty object changes nothing. Throws
- * MALFORMED_BODY for members of a map or of free JSON, which no mask can name.
+ * The paths that a merge patch (RFC 7396) changes, in proto names. An empty object changes nothing.
+ * Throws MALFORMED_BODY for members of a map or of free JSON, since a mask cannot name them.
  */
 export function mergePatchPaths(about: DescMessage, text: string): string[] {
   const changed = leaves(about, text).filter(({ value }) => !isEmptyObject(value))

@@ -11,20 +11,22 @@ import { goDuration } from './go-duration.ts'
 import { isInteger } from '../../call/message/number-text.ts'
 import { InvalidText, parseScalar } from './scalar-text.ts'
 
-/** What texts of path, query and forms may be besides what the JSON mapping says. */
+/** Extensions of the JSON mapping for texts in paths, queries and forms. */
 export interface TextOptions {
-  /** Durations in Go's syntax, such as `1m30s`, which Kratos clients send. */
+  /** Whether durations may be in Go's syntax, such as `1m30s`, which Kratos clients send. */
   goDurations: boolean
-  /** Enum names in any case. */
+  /** Whether enum names may be in any case. */
   caseInsensitiveEnums: boolean
 }
 
-/** What a path or query value may fill: one value, or one element of a list. */
+/** Whether a text can fill the field, or one element of it if it is a list. */
 export function isTextField(field: DescField): boolean {
   return field.fieldKind !== 'map' && isTextType(field)
 }
 
-/** Whether a text can stand for what the field, its elements or its map's values are. */
+/**
+ * Whether the type of the field, of its elements or of its map's values can be read from a text.
+ */
 export function isTextType({ message }: DescField): boolean {
   return message === undefined || isWrapperDesc(message) || textMessages.has(message.typeName)
 }
@@ -113,7 +115,7 @@ function parseDuration(text: string, { goDurations }: TextOptions): unknown {
 }
 
 const nanosPerSecond = 1_000_000_000n
-// As protobuf's own: ten thousand years.
+// The limit of google.protobuf.Duration: about 10,000 years.
 const mostSeconds = 315_576_000_000n
 
 function readGo(text: string): unknown {
@@ -124,14 +126,14 @@ function readGo(text: string): unknown {
   return create(DurationSchema, { seconds, nanos: Number(nanos % nanosPerSecond) })
 }
 
-/** Paths split by commas, in snake_case or, as the JSON mapping writes them, in lowerCamelCase. */
+/** Reads paths, split by commas, in snake_case or in the lowerCamelCase of the JSON mapping. */
 function parseFieldMask(text: string): unknown {
   const paths = text
     .split(',')
     .map((path) => snakeCase(path.trim()))
     .filter((path) => path !== '')
   const mask = create(FieldMaskSchema, { paths })
-  // Such as `line_1`, whose JSON would read as `line1`: no JSON body can say it, and no answer.
+  // Rejects paths such as `line_1`: its JSON form `line1` reads as another path, so toJson throws.
   return hasJson(mask) ? mask : refuse('must be field paths such as name,address.city')
 }
 
