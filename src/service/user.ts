@@ -21,7 +21,7 @@ import {
 } from '../biz/user.ts'
 import { decodePageToken, encodePageToken } from './page-token.ts'
 
-/** Serves api.user.v1.User: wire messages to the use case and back. */
+/** Serves api.user.v1.User: converts messages to calls of the use case, and results to messages. */
 export function userService(users: UserUsecase): ServiceImpl<typeof User> {
   return {
     async createUser({ name, email, phone }, { signal }) {
@@ -56,18 +56,18 @@ function toReply(user: DomainUser): GetUserReply {
   return create(GetUserReplySchema, { id, name, email, phone, createdAt, etag: etagOf(user) })
 }
 
-/** The tag of a user's state as an entity tag of HTTP, a strong one. */
+/** The tag of a user's state as a strong entity tag of HTTP. */
 function etagOf(user: DomainUser): string {
   return `"${userTag(user)}"`
 }
 
-/** The tags of which the user must have one; undefined where any state will do. */
+/** The tags that the request allows the user to have; undefined if every state is allowed. */
 function toTags({ etag }: UpdateUserRequest | DeleteUserRequest): string[] | undefined {
   if (etag === undefined) return undefined
   const given = entityTags(etag)
   if (given === undefined)
     throw invalid('etag', 'must be the etag of a reply with its quotes, or several split by commas')
-  // A weak tag keeps its W/ and a quote, which no tag of a user has.
+  // A weak tag keeps its `W/` and a quote, so it equals no tag of a user.
   return given.map((tag) => tag.slice(1, -1))
 }
 
@@ -81,7 +81,7 @@ function toQuery({ page, pageSize, pageToken }: ListUsersRequest): UserQuery {
 
 const fieldNames = Object.keys(clearedField) as (keyof UserFields)[]
 
-/** Reads fields and mask as user.proto says: which fields change, and to what. */
+/** The new values of the fields that change, by fields and mask as described in user.proto. */
 function toChanges({ user, updateMask }: UpdateUserRequest): Partial<UserFields> {
   const mask = updateMask?.paths ?? []
   const masked = mask.includes('*') ? fieldNames : fieldNames.filter((name) => mask.includes(name))
@@ -99,7 +99,10 @@ function toChanges({ user, updateMask }: UpdateUserRequest): Partial<UserFields>
   return changes
 }
 
-/** No more violations than are named and one: a mask may have a hundred thousand paths. */
+/**
+ * The unknown paths of a mask as violations, at most `maxNamed + 1`, and the number of further
+ * ones.
+ */
 function unknownPaths(mask: readonly string[]): { violations: FieldViolation[]; further: number } {
   const known = new Set<string>(['*', ...fieldNames])
   const unknown = mask.filter((path) => !known.has(path))
@@ -110,10 +113,10 @@ function unknownPaths(mask: readonly string[]): { violations: FieldViolation[]; 
   return { violations, further: unknown.length - violations.length }
 }
 
-// Longer than any path, so that the rest of a rule is seen.
+// Longer than any path of a user, and short enough that the rule after it is seen.
 const excerptLength = 64
 
-/** The beginning of a text that the client has sent, cut between code points. */
+/** The beginning of a text from the client, cut between code points. */
 function excerpt(text: string): string {
   if (text.length <= excerptLength) return text
   return `${Array.from(text.slice(0, excerptLength + 1))
