@@ -1,4 +1,6 @@
-/** The subset of google.rpc.Code that this service answers with on purpose, in Connect's spelling. */
+/**
+ * The subset of google.rpc.Code that this service answers with on purpose, in Connect's spelling.
+ */
 export type ErrorKind =
   | 'invalid_argument'
   | 'not_found'
@@ -8,7 +10,7 @@ export type ErrorKind =
   | 'unavailable'
   | 'internal'
 
-/** The names of a proto enum of reasons, without the one that says nothing. */
+/** The names of a proto enum of reasons, without its zero value `…_UNSPECIFIED`. */
 export type ReasonOf<Enum> = Exclude<keyof Enum & string, `${string}_UNSPECIFIED`>
 
 interface DomainErrorInit<Reason extends string> {
@@ -16,19 +18,21 @@ interface DomainErrorInit<Reason extends string> {
   reason: Reason
   message: string
   metadata?: Record<string, string>
-  /** Offending fields: path in the request message (proto names) and the rule that each breaks. */
+  /** The fields of the request that break a rule. */
   violations?: readonly FieldViolation[]
   cause?: unknown
 }
 
+/** A field of a request that breaks a rule. */
 export interface FieldViolation {
+  /** Its path in the request message, in proto names. */
   field: string
   rule: string
 }
 
 /**
- * The only error that biz and data throw on purpose. Transports derive their code from `kind`. What
- * throws it names the enum that declares its reasons: `new DomainError<ReasonOf<typeof ErrorReason>>`.
+ * The only error that biz and data throw on purpose. Transports derive their code from `kind`. The
+ * type argument names the enum of its reasons: `new DomainError<ReasonOf<typeof ErrorReason>>`.
  */
 export class DomainError<Reason extends string = string> extends Error {
   override readonly name = 'DomainError'
@@ -46,7 +50,7 @@ export class DomainError<Reason extends string = string> extends Error {
   }
 }
 
-/** How many violations an error names; a request may break a rule a hundred thousand times. */
+/** The maximum number of violations that an error names: a request may have 100,000 of them. */
 export const maxNamed = 8
 
 function named(violations: readonly FieldViolation[], further: number): readonly FieldViolation[] {
@@ -58,9 +62,9 @@ function named(violations: readonly FieldViolation[], further: number): readonly
 }
 
 /**
- * Refuses a request for its offending fields, the first few by name and the others by number, with the
- * reason of the noun concerned. `further` counts those that `broken` leaves out; if there are any,
- * `broken` has more than `maxNamed`.
+ * The error of a request with invalid fields. It names the first `maxNamed` violations and counts
+ * the others. `further` is the number of violations that `broken` leaves out; a caller that leaves
+ * some out gives more than `maxNamed` in `broken`.
  */
 export function invalidInput<Reason extends string>(
   reason: Reason,

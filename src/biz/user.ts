@@ -4,6 +4,7 @@ import { DomainError, type FieldViolation, invalidInput, type ReasonOf } from '.
 
 type Reason = ReasonOf<typeof ErrorReason>
 
+/** A stored user. */
 export interface User {
   id: bigint
   name: string
@@ -12,36 +13,41 @@ export interface User {
   createdAt: Date
 }
 
-/** The fields that a user's client decides. */
+/** The fields of a user that clients set. */
 export interface UserFields {
   name: string
   email: string
   phone: string
 }
 
+/** A user to store, without the id that the database assigns. */
 export type NewUser = UserFields & { createdAt: Date }
 
-/** Looks at a user as a write will find it, and throws to forbid the write. */
+/** Checks the current state of a user before a write, and throws to prevent the write. */
 export type UserCheck = (user: User) => void
 
-/** What a list reads: the users after an id, or a window counted in rows from the start. */
+/** The part of the list to read: the users after an id, or from an offset in rows. */
 type UserWindow = { after: bigint; limit: number } | { offset: number; limit: number }
 
 /**
- * Storage of users. Every call fails with DATABASE_UNAVAILABLE when the database cannot be used, and
- * with the signal's reason when it aborts first; a write may have happened all the same.
+ * Storage of users. Every call fails with DATABASE_UNAVAILABLE if the database cannot be used, and
+ * with the reason of the signal if the signal aborts first. A write that fails so may still have
+ * happened.
  */
 export interface UserRepo {
-  /** Stores a user and gives its id. Fails with USER_ALREADY_EXISTS when the mail address is taken. */
+  /**
+   * Stores a user and returns its id. Fails with USER_ALREADY_EXISTS if the mail address is in use.
+   */
   insert(user: NewUser, signal: AbortSignal): Promise<bigint>
   find(id: bigint, signal: AbortSignal): Promise<User | undefined>
   /** Users by ascending id. */
   list(window: UserWindow, signal: AbortSignal): Promise<User[]>
-  /** Exact while the table is small, else some seconds old at most. */
+  /** The number of users: exact for a small table, otherwise up to some seconds old. */
   count(signal: AbortSignal): Promise<number>
   /**
-   * Changes the given fields and gives the user as this change left it; undefined when there is none.
-   * Nothing changes the user between `check` and the change, and what `check` throws is thrown.
+   * Changes the given fields and returns the user after this change; undefined if there is no such
+   * user. `check` and the change are one step: no other write comes between. Errors of `check` are
+   * thrown.
    */
   update(
     id: bigint,
@@ -49,21 +55,25 @@ export interface UserRepo {
     signal: AbortSignal,
     check?: UserCheck,
   ): Promise<User | undefined>
-  /** Gives whether there was such a user. `check` as in an update. */
+  /** Deletes a user. False if there was none. `check` as in an update. */
   delete(id: bigint, signal: AbortSignal, check?: UserCheck): Promise<boolean>
 }
 
-/** What to list: the users after an id (keyset), or a page counted from 1. `size` 0 means the default. */
+/**
+ * A page to list: the users after an id (keyset), or a page number from 1. `size` 0 is the default.
+ */
 export type UserQuery = { size: number } & ({ after: bigint } | { page: number })
 
+/** One page of the list, by ascending id. */
 export interface UserPage {
   users: User[]
+  /** The number of all users; may be some seconds old. */
   total: number
   /** The id after which the next page starts; undefined on the last page. */
   next: bigint | undefined
 }
 
-/** What a field becomes when an update clears it; undefined where clearing is not allowed. */
+/** The value of each field after an update clears it; undefined if it may not be cleared. */
 export const clearedField: Record<keyof UserFields, string | undefined> = {
   name: undefined,
   email: undefined,
@@ -73,12 +83,16 @@ export const clearedField: Record<keyof UserFields, string | undefined> = {
 const defaultPageSize = 20
 const maxPageSize = 100
 
+/** The operations on users, as userUsecase makes them. */
 export type UserUsecase = ReturnType<typeof userUsecase>
 
-/** The rules of users. `now` gives the time of creation. Fields arrive valid by the rules in user.proto. */
+/**
+ * The rules of users. `now` gives the time of creation. Fields must be valid by the rules in
+ * user.proto, which the validate interceptor has checked.
+ */
 export function userUsecase(repo: UserRepo, now: () => Date) {
   return {
-    /** Fails with USER_ALREADY_EXISTS. */
+    /** Fails with USER_ALREADY_EXISTS if the mail address is in use. */
     async create(fields: UserFields, signal: AbortSignal): Promise<User> {
       const user = { ...fields, ...normalized(fields), createdAt: now() }
       return { id: await repo.insert(user, signal), ...user }
@@ -89,7 +103,10 @@ export function userUsecase(repo: UserRepo, now: () => Date) {
       return (await repo.find(id, signal)) ?? notFound(id)
     },
 
-    /** Reads one row more than the page, so that the last page is known without a second query. */
+    /**
+     * Reads one row more than the page has, which shows without a second query whether it is the
+     * last.
+     */
     async list(query: UserQuery, signal: AbortSignal): Promise<UserPage> {
       const size = Math.min(query.size || defaultPageSize, maxPageSize)
       const limit = size + 1
@@ -103,8 +120,8 @@ export function userUsecase(repo: UserRepo, now: () => Date) {
     },
 
     /**
-     * Fails with USER_NOT_FOUND and USER_ALREADY_EXISTS, and with PRECONDITION_FAILED when `tags` are
-     * given and the user's is none of them.
+     * Fails with USER_NOT_FOUND, with USER_ALREADY_EXISTS, and with PRECONDITION_FAILED if `tags`
+     * are given and lack the tag of the user.
      */
     async update(
       id: bigint,
@@ -116,17 +133,19 @@ export function userUsecase(repo: UserRepo, now: () => Date) {
       return (await repo.update(id, normalized(changes), signal, check)) ?? notFound(id)
     },
 
-    /** Fails with USER_NOT_FOUND, and with PRECONDITION_FAILED as an update. */
+    /** Fails with USER_NOT_FOUND, and with PRECONDITION_FAILED as `update` does. */
     async delete(id: bigint, signal: AbortSignal, tags?: readonly string[]): Promise<void> {
       if (!(await repo.delete(id, signal, tags && tagIsOneOf(tags)))) notFound(id)
     },
   }
 }
 
-// 132 bits: no two states of users meet by chance.
+// 132 bits, so that a collision of two states by chance is practically impossible.
 const tagLength = 22
 
-/** Names the state of a user: equal for equal fields, whatever process or database gives them. */
+/**
+ * A hash of the state of a user: equal for equal fields, in every process and with every database.
+ */
 export function userTag({ id, name, email, phone, createdAt }: User): string {
   const state = JSON.stringify([String(id), name, email, phone, createdAt.getTime()])
   return hash('sha256', state, 'base64url').slice(0, tagLength)
@@ -144,10 +163,14 @@ function tagIsOneOf(tags: readonly string[]): UserCheck {
   }
 }
 
-// The same set as CEL's trim(), by which the name's length was checked; String.trim takes U+FEFF too.
+// The set that CEL's trim() removes, with which user.proto checks the length; String.trim adds
+// U+FEFF.
 const outerSpace = /^\p{White_Space}+|\p{White_Space}+$/gu
 
-/** Names lose the space around them; mail addresses are compared without regard to case. */
+/**
+ * Removes the space around a name, and lowers a mail address, so that its case does not distinguish
+ * users.
+ */
 function normalized<T extends Partial<UserFields>>(fields: T): T {
   return {
     ...fields,
@@ -156,7 +179,9 @@ function normalized<T extends Partial<UserFields>>(fields: T): T {
   }
 }
 
-/** Refuses a request for its offending fields, as invalidInput does: INVALID_USER_INPUT. */
+/**
+ * The error of a request with invalid fields, as invalidInput makes it, with INVALID_USER_INPUT.
+ */
 export function invalidUserInput(broken: readonly FieldViolation[], further = 0): DomainError {
   return invalidInput<Reason>('INVALID_USER_INPUT', broken, further)
 }
