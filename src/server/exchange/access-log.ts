@@ -7,11 +7,11 @@ const refusalsTogetherMs = 1000
 const loadShed: Reason = 'OVERLOADED'
 
 /**
- * Writes one line for each exchange: what Kratos' logging middleware records (operation, code,
- * reason, latency in seconds), for early failures too. A failure of ours is an error and has its
- * cause; what a client does wrong, or what it is refused in time, is neither. Calls refused for load
- * share one line a second, which is the first of them and `refused`, their number: a line costs as
- * much as a refusal, and is least wanted then. `fieldsOf` adds what tells the line its trace.
+ * Writes one line for each exchange, early failures included, with the fields of Kratos' logging
+ * middleware (operation, code, reason, latency in seconds). A failure of the server is logged as an
+ * error with its cause; a mistake of a client or a refusal is not. Calls refused for load share one
+ * line per second: the first call with their number in `refused`, since a line costs as much as a
+ * refusal. `fieldsOf` gives further fields, such as the trace id.
  */
 export function accessLog(
   log: Logger,
@@ -57,7 +57,10 @@ function facts(exchange: Exchange) {
   }
 }
 
-/** What the log keeps of an error: not the properties, where drivers put statements and values. */
+/**
+ * The parts of an error for the log, without its properties, where drivers put statements and
+ * values.
+ */
 function described(err: unknown): unknown {
   if (!(err instanceof Error)) return { message: String(err) }
   const { name, message, stack, cause } = err

@@ -3,17 +3,22 @@ import { statusOf } from '../../call/status.ts'
 import { upperCodeName } from '../../text/code-name.ts'
 import { ErrorInfoSchema } from '../../gen/google/rpc/error_details_pb.ts'
 
-/** How an exchange failed. `status` is the HTTP status of its code, also where HTTP answered 200. */
+/**
+ * How an exchange failed. `status` is the HTTP status of its code, also where HTTP answered 200.
+ */
 export interface Failure {
   status: number
   reason: string
-  /** Undefined where HTTP refused before there was a call. */
+  /** Undefined if HTTP refused the request before there was a call. */
   code?: Code
-  /** What the log shall know and the client shall not. */
+  /** The internal cause: it is logged and never sent. */
   cause?: unknown
 }
 
-/** What the observers are told of an error. */
+/**
+ * The failure that observers get for an error. An error of the server without a cause is its own
+ * cause.
+ */
 export function failureOf(err: ConnectError): Failure {
   const [info] = err.findDetails(ErrorInfoSchema)
   const status = statusOf(err)

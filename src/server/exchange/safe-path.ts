@@ -1,10 +1,10 @@
 const hidden = 'REDACTED'
-/** Enough to be recognized; a line of the log is for reading. */
+/** Characters of a path in the log: enough to recognize it. */
 const maxLength = 256
 
 /**
- * A path without what could be somebody's: under a known template the values of its variables stay
- * if they are numbers, elsewhere only segments of plain ASCII words do.
+ * A path without personal data, for the log. Values of a template's variables are kept if they are
+ * numbers; other segments are kept if they are short ASCII words. The others become REDACTED.
  */
 export function safePath(path: string, template: string): string {
   const literals = template.split('/')

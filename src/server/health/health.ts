@@ -4,16 +4,17 @@ import { refusal } from '../../call/refusal.ts'
 
 const { SERVING, NOT_SERVING, SERVICE_UNKNOWN } = HealthCheckResponse_ServingStatus
 
-/** What this service asks about readiness. */
+/** The part of Readiness that the health service uses. */
 interface HealthSource {
   ready(): boolean
-  /** Calls back after each change of `ready`. Gives the function that ends it. */
+  /** Calls `changed` after each change of `ready`. Returns the function that unsubscribes it. */
   subscribe(changed: () => void): () => void
 }
 
 /**
- * Serves grpc.health.v1.Health for the whole server ("") and for each service by name. All have one
- * status, because all need the same database. Ends every Watch with UNAVAILABLE when `closing` aborts.
+ * Serves grpc.health.v1.Health for the whole server ("") and for each service by name. All have the
+ * same status, because all need the same database. Ends every Watch with UNAVAILABLE when `closing`
+ * aborts.
  */
 export function healthService(
   source: HealthSource,
@@ -48,7 +49,7 @@ export function healthService(
   }
 }
 
-/** Yields once at first, then after each change, until the signal aborts; changes may be joined. */
+/** Yields once, then after each change until the signal aborts. Several changes may yield once. */
 async function* changesOf(source: HealthSource, signal: AbortSignal): AsyncGenerator<void> {
   let wake = Promise.withResolvers<void>()
   const changed = () => wake.resolve()

@@ -1,7 +1,10 @@
 import type { FastifyInstance } from 'fastify'
 import type { Readiness } from './readiness.ts'
 
-/** `/healthz`: the process is alive. `/readyz`: it should get calls; if not, which check says why. */
+/**
+ * Adds `/healthz` (the process is alive) and `/readyz` (it should get calls; if not, which check
+ * fails).
+ */
 export function healthRoutes(app: FastifyInstance, readiness: Readiness): void {
   app.get('/healthz', (_request, reply) => reply.send({ status: 'ok' }))
   app.get('/readyz', (_request, reply) => {

@@ -1,14 +1,17 @@
-/** Whether this process should get calls, and if not, why: the one truth behind every health check. */
+/** Whether this process should get calls, and if not, why. Every health check reads it. */
 export interface Readiness {
-  /** The checks by name, each with what is wrong; an empty text where nothing is. */
+  /** The problem of each check, by its name; '' if it has none. */
   checks(): Readonly<Record<string, string>>
   ready(): boolean
-  /** Tells what is wrong with a check; an empty text: nothing. */
+  /** Sets the problem of a check; '' if it has none. */
   set(check: string, problem: string): void
-  /** Calls back after each change of `ready`. Gives the function that ends it. */
+  /** Calls `changed` after each change of `ready`. Returns the function that unsubscribes it. */
   subscribe(changed: () => void): () => void
 }
 
+/**
+ * Makes a Readiness with the given checks and their problems. It is ready while no check has one.
+ */
 export function readiness(initial: Record<string, string>): Readiness {
   const problems = new Map(Object.entries(initial))
   const subscribers = new Set<() => void>()

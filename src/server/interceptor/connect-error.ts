@@ -16,9 +16,10 @@ const codeOf: Record<ErrorKind, Code> = {
 }
 
 /**
- * The one mapping of errors to the wire. ErrorInfo carries reason and metadata, with no domain, as
- * Kratos; offending fields stand there too, because Kratos clients read no other detail. What is
- * neither a DomainError nor a ConnectError leaves as "internal error" with its cause kept here.
+ * Maps an error to the ConnectError that the client gets. ErrorInfo has the reason and the
+ * metadata, without a domain, as in Kratos. The metadata also contain the invalid fields, because
+ * Kratos clients read no other detail. An error that is neither a DomainError nor a ConnectError
+ * becomes "internal error"; it is kept as the cause and is not sent.
  */
 export function toConnectError(err: unknown): ConnectError {
   if (err instanceof ConnectError) return withInfo(bounded(err))
@@ -28,7 +29,9 @@ export function toConnectError(err: unknown): ConnectError {
   return errorWithInfo(codeOf[kind], reason, message, { metadata, violations, cause })
 }
 
-/** A handler's own ConnectError has its code's name for a reason where it gives none. */
+/**
+ * Adds ErrorInfo to a ConnectError of a handler that has none: its reason is the name of its code.
+ */
 function withInfo(error: ConnectError): ConnectError {
   if (error.findDetails(ErrorInfoSchema).length > 0) return error
   const reason = upperCodeName(error.code)

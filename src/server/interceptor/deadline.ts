@@ -3,16 +3,17 @@ import { Code, ConnectError } from '@connectrpc/connect'
 import type { Interceptor } from '@connectrpc/connect'
 import { refusal } from '../../call/refusal.ts'
 
+/** Maximum durations of unary calls, in milliseconds. */
 export interface Deadlines {
   defaultMs: number
-  /** By operation, `/package.Service/Method`. */
+  /** The durations of operations that differ from the default, by `/package.Service/Method`. */
   byOperation: ReadonlyMap<string, number>
 }
 
 /**
- * Ends unary calls that take longer than the server allows, or than the client does, whose own
- * deadline is in the request's signal already. The caller is answered at once and the signal tells
- * the layers below, so that nobody works on for an answer that nobody waits for. Streams have only
+ * Ends unary calls that take longer than the server or the client allows; the client's deadline
+ * aborts the signal of the request. The call is answered at once with DEADLINE_EXCEEDED, and the
+ * signal of the handler aborts, so that the layers below stop working for it. Streams have only
  * their client's deadline, at which they end with DEADLINE_EXCEEDED even if their handler returns.
  */
 export function deadline({ defaultMs, byOperation }: Deadlines): Interceptor {
@@ -57,7 +58,9 @@ function exceeded(limit: string): ConnectError {
   return refusal(Code.DeadlineExceeded, 'DEADLINE_EXCEEDED', `the call took longer than ${limit}`)
 }
 
-/** The request's own signal aborts at the client's deadline or when the client is gone. */
+/**
+ * The error of a request whose signal aborts: the client's deadline, or the client disconnected.
+ */
 function reasonOf(reason: unknown): ConnectError {
   const { code } = ConnectError.from(reason, Code.Canceled)
   return code === Code.DeadlineExceeded

@@ -5,9 +5,9 @@ import { failureOf } from '../exchange/failure.ts'
 import { type Exchange, exchangeKey } from '../exchange/exchange.ts'
 
 /**
- * Turns whatever a call throws into the ConnectError that it leaves with, and tells the exchange. A
- * call that its client gave up in the middle of its body over HTTP/2 is not carried out: what had
- * arrived looks like a whole body.
+ * Maps every error of a call to the ConnectError that the client gets, and records it on the
+ * exchange. A call that its client cancels over HTTP/2 in the middle of the body is not carried
+ * out, since the part that has arrived looks like a whole body.
  */
 export const errors: Interceptor = (next) =>
   async function errors(req) {

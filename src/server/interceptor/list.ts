@@ -3,14 +3,17 @@ import { deadline, type Deadlines } from './deadline.ts'
 import { errors } from './errors.ts'
 import { type InvalidOf, validate } from './validate.ts'
 
-/** What every call of every protocol passes, the outermost first. For `invalidOf` see validate. */
+/**
+ * The interceptors of every call in every protocol, the outermost first. For `invalidOf` see
+ * validate.
+ */
 export function interceptors(deadlines: Deadlines, invalidOf: InvalidOf): Interceptor[] {
   return [
-    // Outermost, so that it sees what all others throw.
+    // Outermost, so that it maps the errors of all others.
     errors,
-    // Before what may take time.
+    // Before everything that may take time.
     deadline(deadlines),
-    // Last before the handler, which then sees valid messages only.
+    // Innermost, so that the handler gets valid messages only.
     validate(invalidOf),
   ]
 }

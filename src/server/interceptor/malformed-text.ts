@@ -4,8 +4,8 @@ import type { FieldViolation } from '../../biz/error.ts'
 const rule = 'must be Unicode text without U+0000 and without lone surrogates'
 
 /**
- * Finds string fields that no database and no other language could take unchanged. JSON can spell
- * lone surrogates, which no proto rule can name, so this stands beside protovalidate.
+ * Finds string fields that databases and other languages cannot store unchanged, each with its path
+ * after `prefix`. JSON can escape lone surrogates, which no rule of protovalidate can exclude.
  */
 export function malformedText(desc: DescMessage, message: Message, prefix = ''): FieldViolation[] {
   return desc.fields.flatMap((field) => {

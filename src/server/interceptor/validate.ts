@@ -6,10 +6,10 @@ import { type FieldViolation, invalidInput } from '../../biz/error.ts'
 import type { Reason } from '../../call/refusal.ts'
 import { malformedText } from './malformed-text.ts'
 
-/** Makes the error that refuses a message for these fields. */
+/** Makes the error of a message with these invalid fields. */
 export type InvalidMessage = (violations: readonly FieldViolation[]) => Error
 
-/** How a service refuses; undefined where it declares no reason of its own. */
+/** The maker of the errors of a service; undefined if the service declares no reason of its own. */
 export type InvalidOf = (service: DescService) => InvalidMessage | undefined
 
 /** For services that declare no reason of their own. */
@@ -17,8 +17,8 @@ const invalidArgument: InvalidMessage = (violations) =>
   invalidInput<Reason>('INVALID_ARGUMENT', violations)
 
 /**
- * Refuses messages that break the buf.validate rules of the proto, naming every offending field, with
- * the reason that `invalidOf` gives their service, else INVALID_ARGUMENT.
+ * Refuses messages that break the buf.validate rules of the proto. The error comes from the maker
+ * that `invalidOf` gives for the service; without one, its reason is INVALID_ARGUMENT.
  */
 export function validate(invalidOf: InvalidOf): Interceptor {
   const validator = createValidator()

@@ -9,7 +9,7 @@ const allowedHeaders = [
   'X-Server-Timeout',
   'If-Match',
   'If-None-Match',
-  // What a page that is traced itself adds to every call.
+  // Headers that a page with tracing adds to every call.
   'traceparent',
   'tracestate',
   'baggage',
@@ -17,7 +17,7 @@ const allowedHeaders = [
 const exposedHeaders = [
   ...connectCors.exposedHeaders,
   'ETag',
-  // What refusals say beside their body.
+  // Headers of refusals.
   'Accept-Encoding',
   'Accept-Patch',
   'Accept-Post',
@@ -25,27 +25,28 @@ const exposedHeaders = [
   'Retry-After',
 ].join(', ')
 const allowOrigin = 'Access-Control-Allow-Origin'
-/** Chromium keeps the answer to a preflight for no longer. */
+/** The maximum time for which Chromium caches the answer to a preflight. */
 const maxAgeSeconds = '7200'
 
 type Asking = Pick<Request, 'headers'> & { method?: string | undefined }
 
-/** What pages of other origins may call, as the CORS protocol of the Fetch standard has it. */
+/** The CORS protocol of the Fetch standard for one port. */
 export interface Cors {
-  /** Whether a page asks if it may use a method, and this port answers such questions. */
+  /** Whether a request is a CORS preflight that this port answers. */
   isPreflight(request: Asking): boolean
   /**
-   * Sets the headers by which a page may read the answer. True when that was all there was to do: it
-   * has answered a preflight.
+   * Sets the headers that let a page read the answer. Returns true if the request was a preflight,
+   * which it has then answered.
    */
   answers(request: Request, response: Response): boolean
-  /** An answer that is made beforehand, with the headers by which a page may read it. */
+  /** Adds the headers that let a page read it to an answer made in advance. */
   readable(arrival: Pick<Arrival, 'headers'>, answer: Answer): Answer
 }
 
 /**
- * Lets pages of these origins call a port, `*` those of any. To be asked before whatever may refuse a
- * request: a page can read no refusal without these headers, nor one that hits the preflight.
+ * Lets pages of these origins call a port; `*` is every origin. It must run before every check that
+ * may refuse a request: without these headers a page cannot read a refusal, and a preflight that is
+ * refused hides the reason, too.
  */
 export function cors(origins: readonly string[]): Cors {
   if (origins.length === 0)
@@ -59,7 +60,8 @@ export function cors(origins: readonly string[]): Cors {
 
   function headersFor({ origin: sent }: IncomingHttpHeaders): Record<string, string> {
     const origin = any ? '*' : sent
-    // On answers to all, since a cache may give them to a page; that is why `*` stands on all, too.
+    // On every answer, since a cache may give it to a page later; `*` is on every answer for the
+    // same reason.
     const vary: Record<string, string> = any ? {} : { Vary: 'Origin' }
     if (origin === undefined || !allowed.has(origin)) return vary
     return { ...vary, [allowOrigin]: origin, 'Access-Control-Expose-Headers': exposedHeaders }
@@ -82,13 +84,18 @@ export function cors(origins: readonly string[]): Cors {
   }
 }
 
-/** An OPTIONS that a page means itself is none. */
+/**
+ * An OPTIONS request that a page sends itself lacks Access-Control-Request-Method: it is no
+ * preflight.
+ */
 function isPreflight({ method, headers }: Asking): boolean {
   const asked = headers['access-control-request-method']
   return method === 'OPTIONS' && headers.origin !== undefined && asked !== undefined
 }
 
-/** One answer for all paths: whether the call itself is served, its own answer says. */
+/**
+ * The same answer for all paths: whether a path is served is told by the answer to the call itself.
+ */
 function answerPreflight(response: Response): void {
   response.setHeader('Access-Control-Allow-Methods', methods)
   response.setHeader('Access-Control-Allow-Headers', allowedHeaders)
@@ -98,8 +105,8 @@ function answerPreflight(response: Response): void {
 }
 
 /**
- * Reads a list of origins, separated by commas. Throws an error that names what no browser sends as
- * its Origin, such as one with a path: it would never match.
+ * Reads a list of origins, separated by commas. Throws an error that names an entry that no browser
+ * sends as its Origin, such as one with a path, since it would never match.
  */
 export function parseOrigins(list: string): string[] {
   const origins = list.split(',').map((origin) => origin.trim())
@@ -113,7 +120,7 @@ export function parseOrigins(list: string): string[] {
   return origins.filter(Boolean)
 }
 
-/** The Origin of a page at this URL; empty where a browser would have none. */
+/** The Origin header of a page at this URL; '' if a browser would send none. */
 function sentByBrowsers(url: string): string {
   if (url === '*') return url
   if (!URL.canParse(url)) return ''

@@ -6,8 +6,9 @@ import { refusal } from '../../call/refusal.ts'
 const form = /^\s*application\/x-www-form-urlencoded\s*(?:;|$)/i
 
 /**
- * Refuses forms of pages of other origins than these. A browser sends a form without asking by a
- * preflight, so without this any page could write (cross-site request forgery).
+ * Refuses forms from pages of other origins, except the given ones (`*` is every origin). A browser
+ * sends a form without a preflight, so without this hook every page could write (cross-site request
+ * forgery).
  */
 export function refuseForeignForms(origins: readonly string[]): onRequestHookHandler {
   const allowed = new Set(origins)
@@ -24,7 +25,10 @@ export function refuseForeignForms(origins: readonly string[]): onRequestHookHan
   }
 }
 
-/** By what browsers say of a request; other clients say neither. */
+/**
+ * By Sec-Fetch-Site and Origin, which browsers send; a request with neither header is not from a
+ * page.
+ */
 function isForeign(
   { origin, host, 'sec-fetch-site': site }: IncomingHttpHeaders,
   allowed: ReadonlySet<string>,

@@ -1,9 +1,10 @@
 import { nestedTypes } from '@bufbuild/protobuf/reflect'
 import type { DescExtension, DescFile, DescService } from '@bufbuild/protobuf'
 
+/** An index over proto files, by file name, symbol and extended message. */
 export type Descriptors = ReturnType<typeof descriptors>
 
-/** An index over the proto files of some services and of others, with all that they import. */
+/** Indexes the proto files of `services`, the files in `others`, and all files that they import. */
 export function descriptors(services: readonly DescService[], others: readonly DescFile[] = []) {
   const files = withImports([...services.map(({ file }) => file), ...others])
   const bySymbol = new Map(files.flatMap((file) => symbolsOf(file).map((name) => [name, file])))
@@ -21,7 +22,7 @@ export function descriptors(services: readonly DescService[], others: readonly D
   }
 }
 
-/** The files and all that they import, each once and after what imports it. */
+/** The files and all that they import, each once and after a file that imports it. */
 function withImports(roots: readonly DescFile[]): DescFile[] {
   const seen = new Set<DescFile>()
   const visit = (file: DescFile): void => {

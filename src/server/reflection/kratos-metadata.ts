@@ -2,7 +2,7 @@ import { Code, ConnectError, type ServiceImpl } from '@connectrpc/connect'
 import type { Metadata } from '../../gen/kratos/api/metadata_pb.ts'
 import type { Descriptors } from './descriptors.ts'
 
-/** Serves kratos.api.Metadata as every Kratos v2 server does; v3 has dropped it. */
+/** Serves kratos.api.Metadata, which every Kratos v2 server has and Kratos v3 servers lack. */
 export function kratosMetadataService(known: Descriptors): ServiceImpl<typeof Metadata> {
   return {
     listServices() {
