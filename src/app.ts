@@ -15,14 +15,15 @@ interface AppOptions extends Watching {
   now?: (() => Date) | undefined
 }
 
+/** The service, as createApp makes it. */
 export type App = ReturnType<typeof createApp>
 
-/** Makes every object of the service once. Neither port is open before `start`. */
+/** Makes every object of the service once. The ports open in `start`. */
 export function createApp({ conf, version, now = () => new Date(), ...watching }: AppOptions) {
   const watch = watchers(watching)
   const storage = openStorage(conf.data, watch.statements)
   const parts = { conf, storage, now, traced: watch.traced }
-  // A service is one line here.
+  // Each module is one line here.
   const modules = [userModule(parts)]
   const ready = readiness({ ...storage.db.problems(), shutdown: '' })
   const ports = openPorts({ conf, modules, ready, watch })
@@ -40,7 +41,7 @@ export function createApp({ conf, version, now = () => new Date(), ...watching }
   return {
     db: storage.db,
     readiness: ready,
-    /** The REST routes as a table for people. */
+    /** The REST routes as a text table. */
     routes: () => routeListing(compileRoutes({ routes: routesOf(modules) })),
     ...life,
   }

@@ -7,7 +7,9 @@ import type { Ports } from './ports.ts'
 import type { Storage } from './storage.ts'
 import type { Watch } from './watch.ts'
 
-/** Spans get this long at least, also where calls have used up the time of the shutdown. */
+/**
+ * The minimum time to send telemetry, even if open calls have used the whole time of the shutdown.
+ */
 const minFlushMs = 500
 
 interface Lived {
@@ -19,11 +21,14 @@ interface Lived {
   watch: Watch
 }
 
-/** In which order the parts of the process begin and end. */
+/** Starts and stops the parts of the process in order. */
 export function lifecycle({ shutdown, ready, ports, modules, storage, watch }: Lived) {
   let stopped: Promise<void> | undefined
 
-  /** Not ready → drain delay → stop accepting → finish what is in flight → close the database. */
+  /**
+   * Not ready → drain delay → stop accepting → finish open calls → close modules, database,
+   * telemetry.
+   */
   async function stop(): Promise<void> {
     ready.set('shutdown', 'the service is being stopped')
     await sleep(durationMs(shutdown.drainDelay))
@@ -32,17 +37,18 @@ export function lifecycle({ shutdown, ready, ports, modules, storage, watch }: L
     await ports.close(graceMs)
     await Promise.all(modules.map(async (module) => module.close?.()))
     await storage.close()
-    // After the last exchange has ended, and with what is left of the time.
+    // After the last exchange has ended, in the time that remains.
     await watch.stop(Math.max(minFlushMs, graceMs - (performance.now() - begin)))
   }
 
   return {
     /**
-     * Opens both ports, then connects to the database and migrates it, or finds that it cannot yet.
-     * `rejected` is told when the database rejects a migration, perhaps much later.
+     * Opens both ports, then connects to the database and migrates it. Resolves, too, if the
+     * database cannot be used yet. Calls `rejected` if the database rejects a migration, perhaps
+     * much later. Returns the addresses of the ports.
      */
     async start(rejected: (err: Error) => void) {
-      // Ports first: a probe can see that the process is alive while migrations run.
+      // Ports first, so that a probe finds the process alive while migrations run.
       const addresses = await ports.listen()
       await storage.start(watch.log, {
         changed(problems) {
@@ -52,7 +58,7 @@ export function lifecycle({ shutdown, ready, ports, modules, storage, watch }: L
       })
       return addresses
     },
-    /** Stops in order, as above; a second call waits for the first. */
+    /** Stops in the order above. A second call waits for the first. */
     stop: () => (stopped ??= stop()),
   }
 }

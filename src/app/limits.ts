@@ -4,17 +4,20 @@ import type { AdmissionLimits } from '../server/admission/admission.ts'
 import type { ServerOptions } from '../server/port.ts'
 import type { Deadlines } from '../server/interceptor/deadline.ts'
 
-/** More calls at once than twice the connections would only wait for one of those. */
+/** The minimum of concurrent calls, for a small pool of database connections. */
 const minActive = 16
 
-/** How many calls are worked on at once, and how many may be open. */
+/**
+ * The maximum of calls that run at once, and of calls that may be open. Calls beyond twice the
+ * number of database connections would only wait for a connection.
+ */
 export function callLimits({ server, data }: Conf): AdmissionLimits {
   const maxCalls = server.limits.maxConcurrentCalls
   const maxActive = Math.min(maxCalls, Math.max(minActive, 2 * data.database.poolSize))
   return { maxActive, maxCalls }
 }
 
-/** How long unary calls may take. */
+/** The deadlines of unary calls. */
 export function deadlines({ timeout, operationTimeouts }: Conf['server']): Deadlines {
   const byOperation = Object.entries(operationTimeouts).map(
     ([operation, duration]) => [operation, durationMs(duration)] as const,
@@ -22,7 +25,7 @@ export function deadlines({ timeout, operationTimeouts }: Conf['server']): Deadl
   return { defaultMs: durationMs(timeout), byOperation: new Map(byOperation) }
 }
 
-/** What each port takes of connections, requests and bodies. */
+/** The limits of each port for connections, requests and bodies. */
 export function portLimits({ limits }: Conf['server']): ServerOptions['limits'] {
   const requestTimeoutMs = durationMs(limits.requestTimeout)
   return {

@@ -5,30 +5,39 @@ import type { InvalidMessage } from '../server/interceptor/validate.ts'
 import type { Storage } from './storage.ts'
 import type { Watch } from './watch.ts'
 
-/** What a module is made from. Modules do not get each other, so they cannot depend in a circle. */
+/**
+ * The parts that a module is made from. Other modules are not among them, so none depend on each
+ * other.
+ */
 export interface Parts {
   conf: Conf
   storage: Storage
   now: () => Date
-  /** Makes spans of the calls of an object's methods. */
+  /** Wraps an object so that calls of its methods become spans. */
   traced: Watch['traced']
 }
 
-/** What one noun is to the process: its services and what the ports need to know of them. */
+/** One noun of the service, such as users: its RPC services and the facts that the ports need. */
 export interface Module {
-  /** For health checks, reflection and the reasons of invalid messages. */
+  /** Its RPC services, for health checks, reflection and the errors of invalid messages. */
   services: readonly DescService[]
-  /** The proto enum of its reasons: metrics have a label for each. */
+  /** The proto enum of its error reasons: metrics have a label for each. */
   reasons: object
-  /** Refuses a message that breaks a rule of the proto; INVALID_ARGUMENT where it is left out. */
+  /**
+   * Makes the error of a message that breaks a rule of the proto; INVALID_ARGUMENT if it is left
+   * out.
+   */
   invalid?: InvalidMessage
-  /** Adds its handlers. */
+  /** Adds its handlers to a router. */
   routes: (router: ConnectRouter) => void
-  /** Ends what it has opened for itself, when no call is left. The storage is closed after it. */
+  /**
+   * Closes the resources that the module has opened. Called after the last call, before the storage
+   * closes.
+   */
   close?: () => Promise<void>
 }
 
-/** Adds the handlers of all modules. */
+/** A function that adds the handlers of all modules to a router. */
 export function routesOf(modules: readonly Module[]): (router: ConnectRouter) => void {
   return (router) => modules.forEach(({ routes }) => routes(router))
 }

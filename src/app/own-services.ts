@@ -17,11 +17,11 @@ interface OwnServices {
   ready: Readiness
   /** Whether clients may ask for the descriptors. */
   reflection: boolean
-  /** Ends the watches of health. */
+  /** Ends the Watch streams of the health service. */
   closing: AbortSignal
 }
 
-/** What the RPC port serves of the process itself: health and reflection. */
+/** The services of the process itself on the RPC port: health and, if enabled, reflection. */
 export function ownServices({ services, ready, reflection, closing }: OwnServices) {
   const names = services.map(({ typeName }) => typeName)
   return function routes(router: ConnectRouter): void {
@@ -32,11 +32,11 @@ export function ownServices({ services, ready, reflection, closing }: OwnService
 
 function reflect(router: ConnectRouter, services: readonly DescService[]): void {
   const all = [...services, Health, ServerReflection, ServerReflectionV1Alpha, Metadata]
-  // The details of errors, too, so that grpcurl can read them.
+  // With the messages of error details, so that grpcurl can print them.
   const known = descriptors(all, [file_google_rpc_error_details])
   const reflection = reflectionService(known)
   router.service(ServerReflection, reflection)
-  // The messages of v1alpha are those of v1 under other names.
+  // The messages of v1alpha have the shape of those of v1.
   router.service(ServerReflectionV1Alpha, reflection as never)
   router.service(Metadata, kratosMetadataService(known))
 }

@@ -28,9 +28,10 @@ interface PortsInit {
   watch: Watch
 }
 
+/** The two ports, as openPorts makes them. */
 export type Ports = ReturnType<typeof openPorts>
 
-/** The REST port and the RPC port. Neither listens yet. */
+/** Makes the REST port and the RPC port. Neither listens yet. */
 export function openPorts({ conf, modules, ready, watch }: PortsInit) {
   const { server } = conf
   const closing = new AbortController()
@@ -44,7 +45,7 @@ export function openPorts({ conf, modules, ready, watch }: PortsInit) {
     reflection: server.reflection,
     closing: closing.signal,
   })
-  // What the ports refuse themselves has its reasons in ErrorReason, whatever the modules have.
+  // The ports give reasons of ErrorReason themselves, in addition to those of the modules.
   const reasons = [ErrorReason, ...modules.map((module) => module.reasons)]
   const options = {
     interceptors: [
@@ -67,11 +68,11 @@ export function openPorts({ conf, modules, ready, watch }: PortsInit) {
   })
 
   return {
-    /** How many calls are being worked on, and how many may be. */
+    /** The number of calls in progress, and its maximum. */
     calls: () => ({ active: calls.active, max: server.limits.maxConcurrentCalls }),
-    /** Until when the certificate is valid; undefined without TLS. */
+    /** The end of the validity of the certificate; undefined without TLS. */
     certificateEnd: () => tls?.end(),
-    /** Opens both; gives where they are. Throws a SettingError where an address is taken. */
+    /** Opens both ports and returns their addresses. Throws a SettingError if an address is in use. */
     async listen() {
       memory?.start()
       return {
@@ -79,7 +80,7 @@ export function openPorts({ conf, modules, ready, watch }: PortsInit) {
         grpc: await listenOn(grpc.app, 'server.grpc.addr', server.grpc.addr),
       }
     },
-    /** Takes nothing new, and waits for at most so long for what has begun. */
+    /** Accepts no new calls, and waits for open ones up to `graceMs`. */
     async close(graceMs: number): Promise<void> {
       closing.abort()
       memory?.stop()

@@ -12,20 +12,24 @@ import { storageLog } from './storage-log.ts'
 
 type DatabaseConf = Conf['data']['database']
 
+/** The storage of the process, as openStorage makes it. */
 export type Storage = ReturnType<typeof openStorage>
 
-/** The database and, where one is configured, its read replica. Throws DsnError. */
+/**
+ * Makes the database and, if one is configured, its read replica. Neither connects yet. Throws
+ * DsnError.
+ */
 export function openStorage({ database }: Conf['data'], observe?: ObserveStatements) {
   const db = openDatabase(database, observe)
   const replica = openReplica(database, observe)
   return {
     db,
-    /** For what may be a little old, such as lists. */
+    /** Storage for reads that may be slightly stale, such as lists. */
     reads: replica ? replicaReads(db, replica) : db,
     pools: () => [...db.pools(), ...(replica?.pools() ?? [])],
     /**
-     * Connects and migrates, or finds that it cannot yet. Reads go to the database while the replica
-     * does not answer, so nothing waits for it.
+     * Connects and migrates. Resolves, too, if the database cannot be used yet. Does not wait for
+     * the replica, since reads go to the database while the replica does not answer.
      */
     start(log: Logger, { changed, rejected }: Pick<StorageEvents, 'changed' | 'rejected'>) {
       void replica?.start({
@@ -51,7 +55,10 @@ export function openStorage({ database }: Conf['data'], observe?: ObserveStateme
   }
 }
 
-/** A configured DSN means MySQL, none means the embedded file. Throws DsnError and SettingError. */
+/**
+ * Makes a MySQL database if a DSN is configured, otherwise SQLite in a file. Throws DsnError and
+ * SettingError.
+ */
 export function openDatabase(conf: DatabaseConf, observe?: ObserveStatements): Database {
   const { source, sqlitePath } = conf
   if (source === '') return openSqlite(sqlitePath, observe)

@@ -18,7 +18,10 @@ const list = {
 
 const byId = (id: bigint): SpanFacts => ({ [user.id]: String(id) })
 
-/** What the spans of the use case say: who, which page, how many. Not names, mail addresses, phones. */
+/**
+ * The attributes of the spans of the use case: user id, page and counts; names, mail addresses and
+ * phone numbers only if `personalData` is true.
+ */
 export function userSpans(personalData: boolean): Describe<UserUsecase> {
   function fieldFacts({ name, email, phone }: Partial<UserFields>): SpanFacts {
     if (!personalData) return {}

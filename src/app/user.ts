@@ -8,7 +8,7 @@ import { userService } from '../service/user.ts'
 import type { Module, Parts } from './module.ts'
 import { userSpans } from './user-spans.ts'
 
-/** Users: api.user.v1.User over the storage of the process. */
+/** The module of users: serves api.user.v1.User from the storage of the process. */
 export function userModule({ conf, storage, now, traced }: Parts): Module {
   const { db, reads } = storage
   const repo = traced('UserRepo', userRepo(db, totalOptions(conf.data.total), reads))

@@ -8,6 +8,7 @@ import type { Metrics } from '../telemetry/metric/metrics.ts'
 import type { ServiceState } from '../telemetry/metric/state.ts'
 import type { Tracing } from '../telemetry/trace/tracing.ts'
 
+/** The telemetry of the process. */
 export interface Watching {
   log: Logger
   /** Undefined: nothing is traced. */
@@ -16,11 +17,15 @@ export interface Watching {
   metrics?: Metrics | undefined
 }
 
+/** The telemetry that the other parts use, as watchers makes it. */
 export type Watch = ReturnType<typeof watchers>
 
 const untraced: Tracing['traced'] = (_layer, object) => object
 
-/** Log, traces and metrics as the other parts see them, whether or not there are traces and metrics. */
+/**
+ * Combines log, traces and metrics for the other parts, which need not know whether each is
+ * enabled.
+ */
 export function watchers({ log, tracing, metrics }: Watching) {
   return {
     log,
@@ -28,7 +33,10 @@ export function watchers({ log, tracing, metrics }: Watching) {
     statements: observedBy(metrics?.statements, tracing?.statements),
     /** The outermost interceptors. */
     interceptors: (tracing ? [tracing.interceptor] : []) satisfies Interceptor[],
-    /** Observers of exchanges; the log comes last, so that a line is written when all else is known. */
+    /**
+     * The observers of exchanges. The log is the last, so that the others have run before it writes
+     * a line.
+     */
     observers(reasons: readonly object[], others: readonly ExchangeObserver[]): ExchangeObserver[] {
       return [
         ...(tracing ? [tracing.observer] : []),
@@ -37,11 +45,11 @@ export function watchers({ log, tracing, metrics }: Watching) {
         accessLog(log, tracing?.fieldsOf),
       ]
     },
-    /** Lets the metrics read the state of the other parts. */
+    /** Gives the metrics access to the state of the other parts. */
     state(parts: Omit<ServiceState, 'linesDropped' | 'spans'>): void {
       metrics?.watch({ ...parts, linesDropped: linesDropped(log), spans: () => tracing?.counts() })
     },
-    /** Sends what has not been sent yet, for at most so long. */
+    /** Sends the remaining telemetry, for up to `timeoutMs`. */
     async stop(timeoutMs: number): Promise<void> {
       await Promise.all([tracing?.stop(timeoutMs), metrics?.stop(timeoutMs)])
     },
