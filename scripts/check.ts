@@ -1,5 +1,6 @@
-// Static checks, each with a line: what a developer repairs by a command first (format, types, lint), then
-// what is generated, then the messages of the commits. All of them run, whatever fails before.
+// Static checks, each with a line: format, types and lint, then generated files, then the messages
+// of the
+// commits. All of them run, even if one fails.
 import { spawnSync } from 'node:child_process'
 import { delimiter, join } from 'node:path'
 
@@ -8,9 +9,9 @@ import { project, tool } from './tool.ts'
 interface Check {
   title: string
   command: string[]
-  /** Judges what a command that succeeded has written; without it, its success is enough. */
+  /** Whether the output of a command that succeeded is a failure; absent if success is enough. */
   fails?: (stdout: string) => boolean
-  /** Whether what it writes is worth showing where it succeeds. */
+  /** Whether the output is shown if the check succeeds. */
   tells?: boolean
 }
 
@@ -42,13 +43,15 @@ const checks: Check[] = [
   { title: 'commit messages', command: script('commits.ts'), tells: true },
 ]
 
-/** buf looks for protoc-gen-es, and oxlint for tsgolint, in the PATH. */
-const PATH = [join(project, 'node_modules/.bin'), process.env.PATH].join(delimiter)
+/**
+ * With the programs of the project, since buf finds protoc-gen-es, and oxlint tsgolint, by PATH.
+ */
+const path = [join(project, 'node_modules/.bin'), process.env.PATH].join(delimiter)
 
 function run({ title, command: [program = '', ...args], fails, tells }: Check): boolean {
   const { status, stdout, stderr, error } = spawnSync(program, args, {
     cwd: project,
-    env: { ...process.env, PATH },
+    env: { ...process.env, PATH: path },
     encoding: 'utf8',
   })
   const ok = status === 0 && !fails?.(stdout)
