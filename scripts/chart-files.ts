@@ -1,5 +1,7 @@
-// `npm run chart:files`: writes what the chart has from elsewhere in the project, since Helm reads nothing
-// outside of a chart: the settings' schema, the README, and the dashboards and rules. With `--check` it
+// `npm run chart:files`: writes what the chart has from elsewhere in the project, since Helm reads
+// nothing
+// outside of a chart: the settings' schema, the README, and the dashboards and rules. With
+// `--check` it
 // writes nothing and fails when a file is not what it would write.
 import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { dirname, join } from 'node:path'
@@ -24,7 +26,7 @@ function chartFiles(): Map<string, string> {
   ])
 }
 
-/** Of a folder, the files that are rules or dashboards; not the tests and settings beside them. */
+/** The rules and dashboards in a folder, without the tests and settings beside them. */
 function copies(folder: string, ending: string, wanted: (text: string) => boolean) {
   const source = join(project, folder)
   if (!existsSync(source)) return []
@@ -41,7 +43,7 @@ function copyFolder(folder: string): string {
   return join('files', folder.slice('deploy/'.length))
 }
 
-/** Copies whose original is gone. */
+/** Copies without an original. */
 function leftOver(wanted: Map<string, string>): string[] {
   return ['files/prometheus', 'files/grafana']
     .map((folder) => join(chart, folder))
@@ -50,7 +52,9 @@ function leftOver(wanted: Map<string, string>): string[] {
     .filter((file) => !wanted.has(file))
 }
 
-/** Whether a file has this text; of JSON, whatever white space the formatter gave it. */
+/**
+ * Whether a file has this text. White space of JSON is ignored, since the formatter may change it.
+ */
 function isFresh(file: string, text: string): boolean {
   if (!existsSync(file)) return false
   const found = readFileSync(file, 'utf8')
@@ -58,7 +62,7 @@ function isFresh(file: string, text: string): boolean {
   return JSON.stringify(JSON.parse(found)) === JSON.stringify(JSON.parse(text))
 }
 
-/** The files that are not what they must be. */
+/** The files whose contents differ from the expected ones. */
 export function staleChartFiles(): string[] {
   const wanted = chartFiles()
   const stale = [...wanted].filter(([file, text]) => !isFresh(file, text)).map(([file]) => file)

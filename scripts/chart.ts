@@ -1,6 +1,9 @@
-// `npm run chart [-- --write]`: Helm on the chart, with each of the sets of values: lint, render, and a table
-// of wrong values that must be refused. What is rendered is kept in test/deploy/rendered, so that the tests
-// need no Helm; `--write` renews it, otherwise a difference fails. Helm is built by Go, or HELM names it.
+// `npm run chart [-- --write]`: Helm on the chart, with each of the sets of values: lint, render,
+// and a table
+// of wrong values that must be refused. What is rendered is kept in test/deploy/rendered, so that
+// the tests
+// need no Helm; `--write` renews it, otherwise a difference fails. Helm is built by Go, or HELM
+// names it.
 import { createHash } from 'node:crypto'
 import { mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
@@ -12,12 +15,13 @@ import { goTool, run } from './go-tool.ts'
 const project = join(import.meta.dirname, '..')
 const chart = join(project, 'deploy/helm/user-service')
 const examples = join(project, 'deploy/helm/examples')
+/** The folder of the rendered manifests that tests read. */
 export const renderedFolder = join(project, 'test/deploy/rendered')
 
 /** The sets of values that must always render, and the flags that give them. */
 export const valueSets: Record<string, string[]> = {
   default: [],
-  // The password would be another one each time.
+  // With a fixed password, since the chart makes a random one otherwise.
   trial: ['-f', join(examples, 'trial.yaml'), '--set', 'mysql.password=trial'],
   production: ['-f', join(examples, 'production.yaml')],
   everything: ['-f', join(examples, 'everything.yaml')],
@@ -25,7 +29,7 @@ export const valueSets: Record<string, string[]> = {
 
 const release = ['users', chart, '--namespace', 'users']
 
-/** Of everything that decides what is rendered. */
+/** The SHA-256 of all files that decide the rendered manifests. */
 export function chartDigest(): string {
   const hash = createHash('sha256')
   for (const folder of [chart, examples]) {
@@ -37,7 +41,7 @@ export function chartDigest(): string {
   return hash.digest('hex')
 }
 
-/** JSON without the white space that the formatter decides. */
+/** The text of a file; JSON without white space, which the formatter may change. */
 function content(file: string): string {
   const text = readFileSync(file, 'utf8')
   return file.endsWith('.json') ? JSON.stringify(JSON.parse(text)) : text

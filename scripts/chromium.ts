@@ -13,7 +13,10 @@ export function findBrowser(): string | undefined {
   )
 }
 
-/** The program in TEST_BROWSER, or one that is there, or one that is installed now. */
+/**
+ * The browser in TEST_BROWSER, else an installed one, else Chromium, installed with apt-get.
+ * Undefined if none.
+ */
 export function testBrowser(): string | undefined {
   const found = process.env.TEST_BROWSER ?? findBrowser()
   if (found !== undefined || !aptInstall('chromium', 'No Chromium found')) return found

@@ -1,4 +1,5 @@
-// The messages of the commits after the one in .ci/commits-since: `type(scope): subject` of at most 72
+// The messages of the commits after the one in .ci/commits-since: `type(scope): subject` of at most
+// 72
 // characters, and a body that says why. Commits before that one are as they are.
 import { spawnSync } from 'node:child_process'
 import { readFileSync } from 'node:fs'
@@ -11,7 +12,7 @@ const types = ['feat', 'fix', 'perf', 'refactor', 'docs', 'test', 'build', 'ci',
 const shortTypes = new Set(['docs', 'test'])
 const maxSubject = 72
 
-/** What is wrong with the message of a commit; empty where it is as it should be. */
+/** The problems of the message of a commit; empty if it has none. */
 export function messageFaults(message: string): string[] {
   const [subject = '', ...rest] = message.trim().split('\n')
   const [, type = '', scope] = /^([a-z]+)(?:\(([\w./-]+)\))?!?: \S/.exec(subject) ?? []
@@ -33,8 +34,9 @@ function isText(line: string): boolean {
   return line.trim() !== '' && !/^(signed-off|co-authored)-by:/i.test(line)
 }
 
+/** The result of checkCommits. */
 interface Checked {
-  /** How many commits were read, or why none was. */
+  /** The number of checked commits, or the reason why none was checked. */
   note: string
   problems: string[]
 }

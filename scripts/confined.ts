@@ -1,4 +1,5 @@
-// Starts the image's tree the way a container runtime does: other user, no capability, nothing writable.
+// Starts the image's tree the way a container runtime does: other user, no capability, nothing
+// writable.
 import { type ChildProcess, spawn } from 'node:child_process'
 import { accessSync, constants, existsSync, mkdirSync, rmdirSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
@@ -9,11 +10,11 @@ const [cgroup1, cgroup2] = ['/sys/fs/cgroup/memory', '/sys/fs/cgroup']
 
 interface Confinement {
   env: Record<string, string>
-  /** Of memory; the kernel ends the process that takes more. */
+  /** Maximum bytes of memory; the kernel kills a process that uses more. */
   limitBytes?: number
 }
 
-/** Why this machine cannot do it; an empty text where it can. */
+/** The reason why this machine cannot confine a process; '' if it can. */
 export function cannotConfine(): string {
   if (process.platform !== 'linux') return 'only Linux has mount namespaces'
   if (process.getuid?.() !== 0) return 'only root may change the user and the mounts'
@@ -21,7 +22,7 @@ export function cannotConfine(): string {
   return missing.length > 0 ? `util-linux has no ${missing.join(', ')} here` : ''
 }
 
-/** Why memory cannot be limited; an empty text where it can. */
+/** The reason why memory cannot be limited; '' if it can. */
 export function cannotLimit(): string {
   try {
     accessSync(memoryRoot(), constants.W_OK)
@@ -32,9 +33,9 @@ export function cannotLimit(): string {
 }
 
 /**
- * Runs the image's entrypoint, or another command of it, in a mount namespace where every file system of
- * the machine is read-only, as the image's user, without capabilities. The process keeps its id through
- * all of it, so that signals reach Node as they do in a container.
+ * Runs the image's entrypoint, or another command of it, in a mount namespace where every file
+ * system of the machine is read-only, as the image's user, without capabilities. The process keeps
+ * its id through all of it, so that signals reach Node as they do in a container.
  */
 export function runConfined(
   image: Image,
@@ -50,11 +51,11 @@ export function runConfined(
   const script = [
     ...(group === '' ? [] : [`echo $$ > ${group}/cgroup.procs`]),
     'mount -o remount,bind,ro /',
-    // Mounts below / are not reached by that.
+    // A remount of / does not change the mounts below it.
     'for at in /tmp /run /dev/shm /var/tmp; do mountpoint -q $at && mount -o remount,bind,ro $at; done',
     `exec setpriv --reuid=${uid} --regid=${gid} --clear-groups --no-new-privs --inh-caps=-all --bounding-set=-all -- "$@"`,
   ].join('\n')
-  // By `env -i`, since a container has nothing of the variables here.
+  // By `env -i`, since a container has none of the variables of this process.
   const path = `${join(image.root, 'usr/local/bin')}:/usr/bin:/bin`
   const variables = Object.entries({ ...image.env, PATH: path, ...env }).map(
     ([name, value]) => `${name}=${value}`,

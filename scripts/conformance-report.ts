@@ -1,4 +1,4 @@
-// What the runner of the conformance suite says, read against the list of known failures.
+// Compares the output of the conformance suite with the list of known failures.
 
 /** Failures that are known, as one section of the list has them. */
 interface Section {
@@ -7,17 +7,21 @@ interface Section {
   complaints: string[]
 }
 
+/** The totals of a run, and the failures that are not known. */
 interface Report {
   passed: number
   failed: number
   known: number
-  /** What the runner complains of, as it says it; for known failures only what their section does not. */
+  /**
+   * What the runner complains of, as it says it; for known failures only what their section does
+   * not.
+   */
   failures: string[]
 }
 
 /**
- * Reads the list: a section is comments, then patterns of cases, one a line. A comment that begins with
- * `#:` is how a complaint may begin, so that a known failure cannot hide another.
+ * Reads the list: a section is comments, then patterns of cases, one a line. A comment that begins
+ * with `#:` is how a complaint may begin, so that a known failure cannot hide another.
  */
 export function knownFailures(list: string): Section[] {
   const sections: Section[] = []

@@ -1,4 +1,5 @@
-// Carries out the Dockerfile without a container engine: the same COPY and RUN lines, into a folder.
+// Carries out the Dockerfile without a container engine: the same COPY and RUN lines, into a
+// folder.
 import { spawnSync } from 'node:child_process'
 import { chownSync, cpSync, mkdirSync, readdirSync, rmSync, statSync } from 'node:fs'
 import { basename, join, posix } from 'node:path'
@@ -9,8 +10,9 @@ interface Instruction {
   text: string
 }
 
+/** The result of buildImage. */
 export interface Image {
-  /** The folder that is the image's `/`, without what the base image brings. */
+  /** The folder with the files of the image, without those of the base image. */
   root: string
   /** The image that each stage begins with, its ARG replaced by the default. */
   bases: string[]
@@ -35,8 +37,8 @@ export function parseDockerfile(text: string): Instruction[] {
 }
 
 /**
- * Builds the last stage of a Dockerfile into `out`, with `context` as the build context. Throws when a
- * line fails, and for an instruction that it does not know.
+ * Builds the last stage of a Dockerfile into `out`, with `context` as the build context. Throws
+ * when a line fails, and for an instruction that it does not know.
  */
 export function buildImage(dockerfile: string, context: string, out: string): Image {
   const image = emptyImage(out)

@@ -1,4 +1,5 @@
-// `npm run image -- OUT`: the image's file tree without a container engine, in an empty folder, and its size.
+// `npm run image -- OUT`: the image's file tree without a container engine, in an empty folder, and
+// its size.
 import {
   chmodSync,
   cpSync,
@@ -15,8 +16,8 @@ import { buildImage, type Image } from './dockerfile.ts'
 const project = join(import.meta.dirname, '..')
 
 /**
- * Carries out the Dockerfile into `out`, which must not exist or be empty, and adds what the base image
- * gives: this process's own Node as /usr/local/bin/node.
+ * Builds the Dockerfile into `out`, which must not exist or be empty. In place of the base image it
+ * adds the Node of this process as /usr/local/bin/node.
  */
 export function imageTree(out: string): Image {
   if (existsSync(out) && readdirSync(out).length > 0) throw new Error(`${out} is not empty`)
@@ -28,7 +29,7 @@ export function imageTree(out: string): Image {
   return image
 }
 
-/** Bytes and number of the files under a folder. */
+/** The number of the files below a folder, and their total size in bytes. */
 function sizeOf(folder: string): { bytes: number; files: number } {
   const files = readdirSync(folder, { recursive: true, withFileTypes: true }).filter((entry) =>
     entry.isFile(),

@@ -4,16 +4,17 @@ import { dirname, join, normalize } from 'node:path'
 import { spawnSync } from 'node:child_process'
 import { parseSync } from 'oxc-parser'
 
+/** One import of a source file. */
 export interface Import {
   /** Paths from the project's root. */
   from: string
   line: number
-  /** A path from the project's root for a file of ours, else the name as it is written. */
+  /** The path from the project's root for a file of the project, else the specifier as written. */
   to: string
   ours: boolean
 }
 
-/** The TypeScript files that git knows below `folder`, generated ones aside. */
+/** The TypeScript files below `folder` that git does not ignore, without generated files. */
 export function sources(folder: string): string[] {
   const args = [
     'ls-files',
@@ -31,7 +32,7 @@ export function sources(folder: string): string[] {
   return [...files].toSorted()
 }
 
-/** What one file imports or exports from elsewhere, statically or by `import()` of a literal. */
+/** The imports and re-exports of a file: static ones, and `import()` of a literal. */
 export function importsOf(file: string): Import[] {
   const text = readFileSync(file, 'utf8')
   const { module } = parseSync(file, text)

@@ -1,4 +1,5 @@
-// A private MySQL or MariaDB server for one test run: its own data, port and socket, nothing installed or shared.
+// A private MySQL or MariaDB server for one test run: its own data, port and socket, nothing
+// installed or shared.
 import { spawn, type ChildProcess } from 'node:child_process'
 import { once } from 'node:events'
 import { mkdtempSync, openSync, readFileSync, rmSync } from 'node:fs'
@@ -11,10 +12,15 @@ import { createConnection } from 'mysql2/promise'
 
 import { asRoot, findServer, initialize, installServer } from './mariadbd.ts'
 
+/** A server by the DSN of its administrator. */
 type Database = { dsn: string; [Symbol.asyncDispose]: () => Promise<void> }
 
 const startTimeoutMs = 60_000
 
+/**
+ * The database server for tests: the one in TEST_MYSQL_DSN, else a new one, which disposal stops
+ * and removes. Installs MariaDB with apt-get if there is none. Throws if that is impossible.
+ */
 export async function testDatabase(): Promise<Database> {
   const given = process.env.TEST_MYSQL_DSN
   if (given) return { dsn: given, [Symbol.asyncDispose]: async () => {} }
@@ -27,7 +33,7 @@ export async function testDatabase(): Promise<Database> {
   return startServer(server)
 }
 
-/** The port is free when it is chosen, but another run may be faster: then the next one is tried. */
+/** Tries up to three ports, since another run may take a port between its choice and the start. */
 async function startServer(server: string): Promise<Database> {
   for (let attempt = 1; ; attempt++) {
     const dir = mkdtempSync(join(tmpdir(), 'test-db-'))
@@ -66,7 +72,7 @@ async function startIn(dir: string, server: string): Promise<Database> {
   }
 }
 
-/** Nothing here outlives the run, so nothing waits for a disk. */
+/** Without waiting for the disk, since the data do not outlive the run. */
 function serverArgs(dir: string, data: string): string[] {
   return [
     '--no-defaults',
@@ -75,7 +81,7 @@ function serverArgs(dir: string, data: string): string[] {
     `--socket=${join(dir, 'sock')}`,
     `--pid-file=${join(dir, 'pid')}`,
     '--bind-address=127.0.0.1',
-    // MySQL's default is a folder that only its package makes.
+    // The default folder of MySQL exists only where its package is installed.
     '--loose-secure-file-priv=',
     '--skip-log-bin',
     '--innodb-flush-log-at-trx-commit=0',

@@ -5,21 +5,23 @@ import { dirname, join } from 'node:path'
 
 import { aptInstall, findProgram, isRoot } from './program.ts'
 
-/** Both servers refuse to run as root unless told so. */
+/** The flag without which both servers do not run as root. */
 export const asRoot = isRoot ? ['--user=root'] : []
 
+/** The path of an installed MariaDB or MySQL server; undefined if there is none. */
 export function findServer(): string | undefined {
   return findProgram('mariadbd', 'mysqld')
 }
 
+/** Installs MariaDB with apt-get. The path of the server; undefined if that is impossible. */
 export function installServer(): string | undefined {
   const installed = aptInstall('mariadb-server-core', 'No MySQL or MariaDB server found')
   return installed ? findServer() : undefined
 }
 
 /**
- * Makes an empty data directory, in a directory of the server's own. That is where temporary tables
- * go, too: a server that starts removes those that it finds, other servers' as well.
+ * Makes an empty data directory. Its parent must belong to this server alone: temporary tables go
+ * there, and a server removes all temporary tables that it finds when it starts.
  */
 export function initialize(server: string, data: string): void {
   const own = [`--datadir=${data}`, `--tmpdir=${dirname(data)}`, ...asRoot]
@@ -34,8 +36,9 @@ export function initialize(server: string, data: string): void {
 }
 
 /**
- * What mariadb-install-db feeds to the server, without help texts and the sys schema. The script itself
- * needs a program of mariadb-client-core, and as root it changes permissions of the installed plugins.
+ * What mariadb-install-db feeds to the server, without help texts and the sys schema. The script
+ * itself needs a program of mariadb-client-core, and as root it changes permissions of the
+ * installed plugins.
  */
 function systemTables(share: string): string {
   const parts = ['system_tables', 'performance_tables', 'system_tables_data']

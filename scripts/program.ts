@@ -3,9 +3,10 @@ import { spawnSync } from 'node:child_process'
 import { accessSync, constants } from 'node:fs'
 import { delimiter, join } from 'node:path'
 
+/** Whether this process runs as root. */
 export const isRoot = process.getuid?.() === 0
 
-/** The path of the first of these programs that is there, in PATH or where servers are. */
+/** The path of the first of these programs that exists, in PATH or in the folders of servers. */
 export function findProgram(...names: string[]): string | undefined {
   const dirs = [...(process.env.PATH ?? '').split(delimiter), '/usr/sbin', '/usr/local/sbin']
   return names
@@ -13,6 +14,7 @@ export function findProgram(...names: string[]): string | undefined {
     .find(isExecutable)
 }
 
+/** Whether a file exists and may be executed. */
 export function isExecutable(file: string): boolean {
   try {
     accessSync(file, constants.X_OK)
@@ -22,7 +24,10 @@ export function isExecutable(file: string): boolean {
   }
 }
 
-/** Installs a package with apt-get, and says so; false where that cannot be done. */
+/**
+ * Installs a package with apt-get and prints `because`. False without root or apt-get, or if it
+ * fails.
+ */
 export function aptInstall(packageName: string, because: string): boolean {
   const apt = findProgram('apt-get')
   if (apt === undefined || !isRoot) return false

@@ -1,4 +1,4 @@
-// Prometheus' programs for the tests: where they are, and how they are got on Debian.
+// Prometheus' programs for the tests: finds them, or unpacks Debian's package of them.
 import { spawnSync } from 'node:child_process'
 import { mkdirSync, mkdtempSync, readdirSync, renameSync, rmSync } from 'node:fs'
 import { join } from 'node:path'
@@ -13,6 +13,7 @@ interface PrometheusPrograms {
   promtool: string
 }
 
+/** The paths of both programs; undefined if one of them is missing. */
 export function findPrometheus(): PrometheusPrograms | undefined {
   const prometheus = find('prometheus')
   const promtool = find('promtool')
@@ -24,8 +25,8 @@ function find(name: string): string | undefined {
 }
 
 /**
- * Unpacks Debian's package without installing it: its service would start, on the port of ours. The
- * programs need libc only. Undefined where there is no apt-get, or it cannot.
+ * Unpacks Debian's package without installing it: its service would start on the port of the
+ * tests. The programs need libc only. Undefined if there is no apt-get or if it fails.
  */
 export function fetchPrometheus(): PrometheusPrograms | undefined {
   if (findProgram('apt-get') === undefined || findProgram('dpkg-deb') === undefined)

@@ -1,9 +1,11 @@
-// Holds each import of src/ against one table of what is allowed, and finds import circles; imports of
-// types count. The room of a file is the longest path of the table that the file's path begins with.
+// Holds each import of src/ against one table of what is allowed, and finds import circles; imports
+// of
+// types count. The room of a file is the longest path of the table that the file's path begins
+// with.
 import { type Import, importsOf, sources } from './imports.ts'
 
 interface Room {
-  /** Rooms that its files may import from, beside their own. */
+  /** Rooms that its files may import from, in addition to their own. */
   rooms: string
   /** Packages; `*` at the end of a name stands for every ending. Node's own modules are free. */
   packages?: string
@@ -16,7 +18,7 @@ const rest = 'src/rest src/call src/gen src/memory src/text'
 const restInside = `${rest} src/rest/options.ts src/rest/route src/rest/request src/rest/answer`
 const server = `${restInside} src/memory src/server src/server/listener src/server/exchange`
 const port = `${server} src/server/origin src/server/admission`
-// What is watched: its types.
+// Rooms that telemetry imports types from.
 const watched = 'src/call src/conf src/data src/server/exchange src/gen src/memory src/text'
 const telemetry = `${watched} src/telemetry`
 
@@ -97,7 +99,7 @@ const above: Record<string, RegExp> = {
   'src/main.ts': /^$/,
 }
 
-/** Every room, those of the longest paths first. */
+/** Every room, the rooms with longer paths first. */
 export const rooms: readonly string[] = Object.keys(table).toSorted((a, b) => b.length - a.length)
 
 function roomOf(file: string): string | undefined {
@@ -111,7 +113,7 @@ function allows(list: string, name: string): boolean {
   )
 }
 
-/** Why an import is not allowed; undefined where it is. */
+/** The reason why an import is not allowed; undefined if it is allowed. */
 function objection({ from, to, ours }: Import): string | undefined {
   const room = roomOf(from)
   const allowed = room === undefined ? undefined : table[room]
@@ -146,7 +148,7 @@ function circles(edges: ReadonlyMap<string, readonly string[]>): string[] {
   return found
 }
 
-/** What is wrong with these imports, a line for each. */
+/** The imports that are not allowed and the import circles, one line each. */
 export function problemsOf(imports: readonly Import[]): string[] {
   const refused = imports.flatMap((each) => {
     const reason = objection(each)

@@ -1,4 +1,4 @@
-// What a setting may be, in words, from the rules of proto/conf.
+// The allowed values of a setting in words, from the rules of proto/conf.
 import {
   type DescField,
   type DescMessage,
@@ -20,7 +20,7 @@ export function isSection(
   return field.fieldKind === 'message' && field.message.typeName !== 'google.protobuf.Duration'
 }
 
-/** What a setting may be: a cell of a table in Markdown. */
+/** The allowed values of a setting, as a cell of a Markdown table. */
 export function allowed(field: DescField): string {
   const rules = getOption(field, fieldRules)
   if (field.fieldKind !== 'map') return ofRules(rules) ?? ofType(field)
@@ -48,7 +48,7 @@ function choice(text: string): string {
   return text === '' ? 'empty' : `\`${text}\``
 }
 
-/** A rule of rules.proto, whose message says what is allowed. */
+/** A rule of rules.proto, whose message names the allowed values. */
 function ofSharedRule(rules: Message): string | undefined {
   const rule = shared.extensions
     .filter((extension) => extension.extendee.typeName === rules.$typeName)

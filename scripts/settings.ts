@@ -1,5 +1,6 @@
 // `npm run settings` writes docs/settings.md: each setting with its variable and default from
-// configs/config.yaml, and with its limits and comment from proto/conf. With `--check` it writes nothing and
+// configs/config.yaml, and with its limits and comment from proto/conf. With `--check` it writes
+// nothing and
 // fails when the page is not what it would write.
 import { readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
@@ -16,7 +17,7 @@ const page = join(project, 'docs/settings.md')
 interface Setting {
   path: string
   field: DescField
-  /** What the configuration file gives it. */
+  /** The value in the configuration file. */
   shipped: unknown
   text: string
 }
@@ -40,13 +41,17 @@ An unknown key or a value that cannot be used stops the start. Everything that i
 This page is generated from the comments and rules of [proto/conf](../proto/conf/v1/conf.proto) and from \`configs/config.yaml\` by \`npm run settings\`.
 `
 
-/** The text of docs/settings.md. Throws when a setting has no comment, or no default in config.yaml. */
+/**
+ * The text of docs/settings.md. Throws when a setting has no comment, or no default in config.yaml.
+ */
 function settingsPage(): string {
   const shipped: unknown = parse(readFileSync(join(project, 'configs/config.yaml'), 'utf8'))
   const comments = confComments()
   return intro + ConfSchema.fields.map((field) => section(field, field.name, shipped)).join('')
 
-  /** A heading with the settings of a message, then those of its parts that have several settings. */
+  /**
+   * A heading with the settings of a message, then those of its parts that have several settings.
+   */
   function section(
     field: DescField & { message?: DescMessage },
     path: string,

@@ -14,7 +14,7 @@ const limits = {
 }
 type Measure = keyof typeof limits
 
-/** What may pass a limit, by where it is and why. */
+/** The exceptions from a limit: their places, each with the reason. */
 const exceptions: Record<string, string> = {
   'positional parameters src/call/context.ts': 'an object would be allocated for every call',
 }

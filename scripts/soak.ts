@@ -1,6 +1,9 @@
-// `npm run soak -- [--minutes 10] [--rate 200] [--memory 256]`: the image's tree, confined as a container
-// is, with so many MiB, under a steady load of mixed calls on both ports over MySQL. Prints its memory per
-// slice of the run, and fails if it grows, dies or answers wrongly. Needs Linux, root and a database server
+// `npm run soak -- [--minutes 10] [--rate 200] [--memory 256]`: the image's tree, confined as a
+// container
+// is, with so many MiB, under a steady load of mixed calls on both ports over MySQL. Prints its
+// memory per
+// slice of the run, and fails if it grows, dies or answers wrongly. Needs Linux, root and a
+// database server
 // as the tests do.
 import { once } from 'node:events'
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs'
@@ -22,9 +25,11 @@ import { testDatabase } from './mariadb.ts'
 
 const slices = 10
 const workersPerKind = 4
-/** What the end of a run may have more than its first third, for the noise of garbage collection. */
+/**
+ * The growth of memory from the first third of a run to its end that garbage collection explains.
+ */
 const allowedGrowth = 1.1
-/** Of the calls, when other work on the machine keeps the database from answering in time. */
+/** The share of calls that may fail because other work on the machine delays the database. */
 const allowedRefusals = 0.01
 const refusal = /\b503\b|\b504\b|unavailable|deadline_exceeded/
 
@@ -33,7 +38,9 @@ interface Addresses {
   grpc: string
 }
 
-/** One user's life in five calls. Rejects when an answer is not the expected one. */
+/**
+ * Creates, uses and deletes one user in five calls. Rejects if an answer is not the expected one.
+ */
 type Life = (email: string) => Promise<void>
 
 function rest(addr: string): Life {
@@ -78,7 +85,7 @@ interface Load {
   counts: { calls: number; failures: Map<string, number> }
 }
 
-/** Keeps its own clock, so that slow answers do not lower the rate until a worker is all behind. */
+/** Starts calls on a schedule of its own, so that slow answers do not lower the rate. */
 async function worker(life: Life, name: string, { rate, signal, counts }: Load): Promise<void> {
   const everyMs = (1000 * callsPerLife) / rate
   let due = performance.now() + Math.random() * everyMs
@@ -97,7 +104,7 @@ async function worker(life: Life, name: string, { rate, signal, counts }: Load):
 
 async function startService(image: Image, dsn: string, memory: number) {
   const addresses = { HTTP_ADDR: '127.0.0.1:0', GRPC_ADDR: '127.0.0.1:0' }
-  // The question is memory: a busy machine may make calls late, but not fail them.
+  // The test measures memory: on a busy machine calls may be late, but must not fail.
   const env = { ...addresses, DB_DSN: dsn, TIMEOUT: '10s' }
   const child = runConfined(image, image.entrypoint, { env, limitBytes: memory * 2 ** 20 })
   const exit = once(child, 'exit')
@@ -112,7 +119,7 @@ async function startService(image: Image, dsn: string, memory: number) {
   return { child, exit, served, startMs: performance.now() - begin, pid: child.pid ?? 0 }
 }
 
-/** Of /proc, in MiB: what is resident now, and the most that ever was. */
+/** The resident memory of a process and its maximum so far, in MiB, from /proc. */
 function residentMiB(pid: number): { now: number; most: number } {
   const status = readFileSync(`/proc/${pid}/status`, 'utf8')
   const value = (key: string) => Number(new RegExp(`^${key}:\\s+(\\d+)`, 'm').exec(status)?.[1])

@@ -25,7 +25,7 @@ function interrupt(): void {
 }
 
 process.on('SIGINT', interrupt).on('SIGTERM', interrupt)
-// Nobody reads any more, as after `| head`: the database must not outlive that.
+// The reader of the output is gone, as after `| head`: the database must not outlive the run.
 process.stdout.on('error', interrupt)
 
 try {
@@ -36,7 +36,8 @@ try {
 }
 
 async function main(): Promise<number> {
-  // The tests that need it are skipped without, but not where everything must be seen to hold.
+  // Tests of Prometheus are skipped without it; in CI, where every test must run, that is a
+  // failure.
   if (!findPrometheus() && !fetchPrometheus() && process.env.CI)
     throw new Error('no prometheus found: install it (Debian: prometheus), with its promtool')
   await using database = await testDatabase()
@@ -50,13 +51,13 @@ async function main(): Promise<number> {
     ...(browser !== undefined && { TEST_BROWSER: browser }),
   })
   const { passed, failed, skipped } = totals(output) ?? { passed: 0, failed: 0, skipped: 0 }
-  // tap also fails for what is no test, such as coverage below the limit or a run cut short.
+  // tap also fails without a failed test, for coverage below the limit or a run that ends early.
   const failures = code === 0 ? failed : Math.max(failed, 1)
   console.log(`${passed} passed, ${failures} failed${skipped > 0 ? `, ${skipped} skipped` : ''}`)
   return code === 0 && failed > 0 ? 1 : code
 }
 
-/** A browser is not installed for other tests alone; a folder may have those that need it. */
+/** Whether a test file needs a browser. A folder may have tests that do. */
 function needsBrowser(file: string): boolean {
   return file.includes('browser') || !file.endsWith('.test.ts')
 }
@@ -73,10 +74,10 @@ function signalGroup({ pid, exitCode, signalCode }: ChildProcess, signal: NodeJS
 
 type Run = { code: number; output: string }
 
-/** In a process group of its own, so that the tests can be stopped whole. */
+/** Starts tap in its own process group, so that all of its processes can be stopped. */
 async function runTap(env: NodeJS.ProcessEnv): Promise<Run> {
   const args = [join(root, 'node_modules/.bin/tap'), ...files]
-  // Some files alone say nothing about coverage.
+  // A run of some of the files tells nothing about coverage.
   if (files.length > 0) args.push('--allow-empty-coverage')
   return process.stdout.isTTY ? onTerminal(args, env) : asLines(args, env)
 }

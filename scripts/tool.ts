@@ -2,9 +2,13 @@
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 
+/** The root folder of the project. */
 export const project = join(import.meta.dirname, '..')
 
-/** The command line of a program that the package of this name brings: Node, then the program's file. */
+/**
+ * The command line of a program that the package of this name brings: Node, then the program's
+ * file.
+ */
 export function tool(packageName: string, name: string): [node: string, file: string] {
   const folder = join(project, 'node_modules', packageName)
   const { bin } = JSON.parse(readFileSync(join(folder, 'package.json'), 'utf8')) as {

@@ -1,4 +1,5 @@
-// What takes minutes or needs other tools: `npm run verify [-- STEP…]`. Without names all steps run, and
+// What takes minutes or needs other tools: `npm run verify [-- STEP…]`. Without names all steps
+// run, and
 // those whose tools are missing are passed over; a step that is asked for by name must run.
 import { existsSync } from 'node:fs'
 import { join } from 'node:path'
@@ -8,7 +9,7 @@ import { million } from './verify/million.ts'
 
 interface Step {
   name: string
-  /** Gives what is worth telling. Throws MissingTool where it cannot run. */
+  /** Runs the step and returns a summary. Throws MissingTool if it cannot run. */
   go: () => Promise<string>
 }
 
@@ -33,7 +34,7 @@ function npmScript(name: string, file: string, tool: string): () => Promise<stri
   }
 }
 
-/** What a machine with nothing else to do must hold. */
+/** Stricter limits than in `npm test`, for a machine without other load. */
 const strict = { HOSTILE_SERVED_MS: '100' }
 
 const steps: Step[] = [

@@ -1,4 +1,5 @@
-// Walks through the service by grpcurl and `buf curl`: what it serves, calls, and an error with details,
+// Walks through the service by grpcurl and `buf curl`: what it serves, calls, and an error with
+// details,
 // in clear text and by TLS, with no proto file.
 import { execFileSync } from 'node:child_process'
 import { mkdirSync } from 'node:fs'
@@ -155,6 +156,7 @@ async function walked(
   return `${clear} commands in clear text, ${encrypted} by TLS`
 }
 
+/** The steps of `npm run verify` with grpcurl and `buf curl`. */
 export const interopSteps = [
   {
     name: 'grpcurl',

@@ -3,7 +3,7 @@ import { once } from 'node:events'
 import { accessSync, constants } from 'node:fs'
 import { delimiter, join } from 'node:path'
 
-/** Says what a step needs and does not find. */
+/** Thrown if a step needs a program that is missing. The message names the program. */
 export class MissingTool extends Error {
   override readonly name = 'MissingTool'
 }
@@ -28,13 +28,16 @@ function isExecutable(file: string): boolean {
 interface RunOptions {
   cwd?: string
   env?: Record<string, string>
-  /** Whether its output is shown while it runs; it is, unless told otherwise. */
+  /** Whether its output is shown while it runs; true. */
   shown?: boolean
-  /** Exit codes that are no failure. */
+  /** Exit codes that count as success; 0. */
   allowed?: readonly number[]
 }
 
-/** Runs a command to its end and gives what it wrote. Throws with the end of that when it fails. */
+/**
+ * Runs a command to its end and returns its output. Throws an error with the end of the output if
+ * it fails.
+ */
 export async function run(
   [command = '', ...args]: readonly string[],
   { cwd, env, shown = true, allowed = [0] }: RunOptions = {},
