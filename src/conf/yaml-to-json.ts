@@ -16,7 +16,7 @@ export function keysReader({ doc, expanded }: Yaml, refuse: Refuse, give: Give) 
   const unknownIn = new Set<string>()
   return {
     unknownIn,
-    read: (message: DescMessage) => readMessage(message, follow(doc.contents), ''),
+    read: (message: DescMessage) => readMessage(message, followed(doc, doc.contents), ''),
   }
 
   function readMessage(message: DescMessage, node: unknown, path: string): JsonObject {
@@ -29,7 +29,7 @@ export function keysReader({ doc, expanded }: Yaml, refuse: Refuse, give: Give) 
       const name = String(isScalar(key) ? key.value : key)
       const at = path === '' ? name : `${path}.${name}`
       const field = message.fields.find((field) => field.name === name)
-      if (field) json[name] = readField(field, { node: follow(value), path: at })
+      if (field) json[name] = readField(field, { node: followed(doc, value), path: at })
       else {
         unknownIn.add(path)
         refuse(at, unknownKey(name, message))
@@ -59,7 +59,7 @@ export function keysReader({ doc, expanded }: Yaml, refuse: Refuse, give: Give) 
     for (const { key, value } of node.items) {
       const name = String(isScalar(key) ? key.value : key)
       const at = `${path}[${JSON.stringify(name)}]`
-      const place = { node: follow(value), path: at }
+      const place = { node: followed(doc, value), path: at }
       give(at, expanded.get(place.node)?.variables ?? [])
       const read = readLeaf(field, place)
       if (read !== undefined) json[name] = read
@@ -78,10 +78,11 @@ export function keysReader({ doc, expanded }: Yaml, refuse: Refuse, give: Give) 
     refuse(path, `found ${inWords(node, field)}, allowed is ${leaf.allowed}`)
     return undefined
   }
+}
 
-  function follow(node: unknown): unknown {
-    return isAlias(node) ? node.resolve(doc) : node
-  }
+/** The node that an alias stands for, or the node itself. */
+function followed(doc: Yaml['doc'], node: unknown): unknown {
+  return isAlias(node) ? node.resolve(doc) : node
 }
 
 function unknownKey(name: string, message: DescMessage): string {

@@ -4,9 +4,10 @@ import { methodNotAllowed, routeNotFound } from '../rest/errors.ts'
 import { refusal } from '../call/refusal.ts'
 
 /**
- * Fastify hook that refuses a request by its head: HTTP/1.1 without Host, several or a malformed one
- * (RFC 9112, 3.2), an unknown expectation (RFC 9110, 10.1.1), CONNECT, and a path without a route. It runs before the body is read,
- * so the refusal does not depend on the body. `elsewhere` says where a path without a route is served.
+ * Fastify hook that refuses a request by its head: HTTP/1.1 without Host, several or a malformed
+ * one (RFC 9112, 3.2), an unknown expectation (RFC 9110, 10.1.1), CONNECT, and a path without a
+ * route. It runs before the body is read, so the refusal does not depend on the body.
+ * `elsewhere` says where a path without a route is served.
  */
 export function refuseByHead(elsewhere: (path: string) => string): onRequestHookHandler {
   return function refuse(request, _reply, next) {
@@ -28,11 +29,11 @@ function refusalOf(
   return is404 ? routeNotFound(method, path, elsewhere(path)) : undefined
 }
 
-// Of a host by RFC 3986, 3.2.2, or its port, in any order. More than what names a host passes, such as
-// a bare IPv6 address, a zone or a port beyond 65535: nothing is looked up by it.
+// The characters of a host (RFC 3986, 3.2.2) and its port, in any order. Values that name no host
+// pass, too, such as a bare IPv6 address, a zone or a port beyond 65535: nothing is looked up by it.
 const hostCharacters = /^[\w.~!$&'()*+,;=:%[\]-]*$/
 
-/** What is wrong with Host or `:authority`. An empty one is legal, and HTTP/2 may have neither. */
+/** The problem of Host or `:authority`. An empty value is legal, and HTTP/2 may have neither. */
 function hostRefusal({
   httpVersion,
   headers,
@@ -49,7 +50,7 @@ function hostRefusal({
     : "Host may have letters, digits and the characters -._~!$&'()*+,;=:%[] only"
 }
 
-/** Node keeps the first of several in `headers`. */
+/** Reads the raw headers, since node keeps only the first of several in `headers`. */
 function isRepeated(rawHeaders: readonly string[], name: string): boolean {
   let count = 0
   for (let at = 0; at < rawHeaders.length; at += 2) {
