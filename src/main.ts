@@ -1,10 +1,11 @@
 // Alone reads argv and the environment, and alone ends the process.
 import { readFileSync } from 'node:fs'
-import type { Logger } from 'pino'
 import { checkSettings } from './app/settings/check.ts'
 import { whyUnreadable } from './app/settings/file.ts'
 import { readArguments, usage } from './command/arguments.ts'
 import { failure } from './command/fail.ts'
+import type { RunOptions } from './command/serve.ts'
+import { onSignals } from './command/signals.ts'
 import { type Conf, readConf } from './conf/conf.ts'
 import { SettingError } from './conf/error.ts'
 import { setMemoryFlags } from './memory/flags.ts'
@@ -44,27 +45,13 @@ function fail(err: unknown): never {
   process.exit(1)
 }
 
-/** The first signal stops in order, a second one at once. */
-function stopOnSignal({ stop, log }: { stop: () => Promise<void>; log: Logger }): void {
-  let stopping = false
-  function onSignal(signal: NodeJS.Signals): void {
-    if (stopping) process.exit(1)
-    stopping = true
-    log.info({ signal }, 'stopping')
-    stop().then(() => {
-      log.info('stopped')
-      process.exit(0)
-    }, fail)
-  }
-  process.on('SIGTERM', onSignal).on('SIGINT', onSignal)
-}
-
 /** A command's files are loaded when it is called. */
 const commands: Record<string, (conf: Conf, users?: string) => Promise<unknown>> = {
   async serve(conf) {
     const { run } = await import('./command/serve.ts')
+    const created: RunOptions['created'] = (service) => onSignals(service, fail)
     const log = (context: LogContext) => createLog(conf.log, process.stdout.isTTY, context)
-    await run(conf, { version, env: process.env, log, created: stopOnSignal, rejected: fail })
+    await run(conf, { version, env: process.env, log, created, rejected: fail })
   },
   async migrate(conf) {
     const { migrate } = await import('./command/migrate.ts')

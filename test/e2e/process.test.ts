@@ -2,8 +2,9 @@ import net from 'node:net'
 import { test } from 'tap'
 import { freshSqlitePath } from '../help/db.ts'
 import { startProcess } from '../help/process.ts'
+import { until } from '../help/spans.ts'
 
-for (const signal of ['SIGTERM', 'SIGINT'] as const)
+for (const signal of ['SIGTERM', 'SIGINT', 'SIGHUP'] as const)
   test(`${signal} stops an idle service in order, with exit code 0`, async (t) => {
     const service = await startProcess(t, { SQLITE_PATH: freshSqlitePath(t) })
     t.equal((await fetch(`${service.rest}/readyz`)).status, 200)
@@ -11,6 +12,23 @@ for (const signal of ['SIGTERM', 'SIGINT'] as const)
     t.equal(await service.exit, 0)
     t.same(service.lines.slice(-1)[0]?.msg, 'stopped')
   })
+
+test('SIGUSR1 and SIGUSR2 are told in the log and neither end the service nor open a debugger', async (t) => {
+  const service = await startProcess(t, { SQLITE_PATH: freshSqlitePath(t) })
+  const told = () =>
+    service.lines.filter(({ msg }) => String(msg).startsWith('the signal does nothing'))
+  for (const [count, signal] of [
+    [1, 'SIGUSR1'],
+    [2, 'SIGUSR2'],
+  ] as const) {
+    service.kill(signal)
+    await until(() => told().length === count)
+    t.equal((await fetch(`${service.rest}/readyz`)).status, 200)
+  }
+  service.kill('SIGTERM')
+  t.equal(await service.exit, 0)
+  t.equal(service.stderr(), '')
+})
 
 test('while it drains the service is not ready and goes on serving', async (t) => {
   const service = await startProcess(t, { SQLITE_PATH: freshSqlitePath(t), DRAIN_DELAY: '2s' })
