@@ -10,6 +10,11 @@ const jaegerVersion = 'v1.76.0'
 const root = join(import.meta.dirname, '..')
 const cache = join(root, 'node_modules/.cache/tracing')
 
+/** A build takes minutes and writes nothing itself. */
+function say(text: string): void {
+  console.log(`verify:tracing: ${text}`)
+}
+
 function run(cwd: string, command: string, ...args: string[]): string {
   const { status, stdout, stderr, error } = spawnSync(command, args, { cwd, encoding: 'utf8' })
   if (status !== 0) throw new Error(`${command} ${args.join(' ')}: ${error?.message ?? stderr}`)
@@ -20,6 +25,7 @@ function run(cwd: string, command: string, ...args: string[]): string {
 function collector(): string {
   const program = join(cache, `collector-${collectorVersion}`)
   if (existsSync(program)) return program
+  say(`builds the OpenTelemetry Collector ${collectorVersion} with Go; that takes minutes, once`)
   const source = join(cache, 'collector')
   cpSync(join(root, 'test/interop/collector'), source, { recursive: true })
   writeFileSync(join(source, 'go.mod'), 'module collector\n\ngo 1.26\n')
@@ -32,6 +38,7 @@ function collector(): string {
   const wanted = modules.map((name) => `go.opentelemetry.io/collector/${name}@${collectorVersion}`)
   run(source, 'go', 'get', ...wanted)
   run(source, 'go', 'mod', 'tidy')
+  say('has its modules, and compiles it')
   run(source, 'go', 'build', '-o', program, '.')
   return program
 }
@@ -40,6 +47,7 @@ function collector(): string {
 function jaeger(): string {
   const program = join(cache, `jaeger-${jaegerVersion}`)
   if (existsSync(program)) return program
+  say(`builds Jaeger ${jaegerVersion} with Go; that takes minutes, once`)
   const module = `github.com/jaegertracing/jaeger@${jaegerVersion}`
   const { Dir } = JSON.parse(run(cache, 'go', 'mod', 'download', '-json', module)) as {
     Dir: string
@@ -48,6 +56,7 @@ function jaeger(): string {
   run(cache, 'cp', '-r', Dir, source)
   run(cache, 'chmod', '-R', 'u+w', source)
   writeFileSync(join(source, 'cmd/query/app/ui/actual/none'), '')
+  say('has its modules, and compiles it')
   run(source, 'go', 'build', '-o', program, './cmd/all-in-one')
   return program
 }
@@ -58,5 +67,6 @@ const env = {
   TRACING_COLLECTOR: process.env.TRACING_COLLECTOR ?? collector(),
   TRACING_JAEGER: process.env.TRACING_JAEGER ?? jaeger(),
 }
+say('sends traces through the Collector to Jaeger')
 const args = [join(root, 'scripts/test.ts'), join(root, 'test/interop/jaeger.check.ts')]
 process.exitCode = spawnSync(process.execPath, args, { env, stdio: 'inherit' }).status ?? 1
