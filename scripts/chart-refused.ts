@@ -1,6 +1,8 @@
 /** Flags with a wrong value, and what Helm has to say of it. */
 export const refusedValues: [flags: string[], told: RegExp][] = [
   [['--set', 'replicas=3'], /additional properties 'replicas' not allowed/],
+  [['--set', 'autoscaling=null'], /missing property 'autoscaling'/],
+  [['--set', 'image=null'], /missing property 'image'/],
   [['--set', 'replicaCount=-1'], /\/replicaCount': minimum: got -1, want 0/],
   [['--set', 'replicaCount=three'], /\/replicaCount': got string, want integer/],
   [['--set', 'image.tag=a/b'], /\/image\/tag': 'a\/b' does not match pattern/],

@@ -2,16 +2,19 @@
 {{- default .Chart.Name .Values.nameOverride | trunc 63 | trimSuffix "-" }}
 {{- end }}
 
-{{/* Of at most 50 characters, so that what is appended to it still fits into a label. */}}
+{{/*
+Of at most 50 characters, so that what is appended to it still fits into a label. A release may be
+called my.rel or 1abc; the name of a Service has no dot and begins with a letter.
+*/}}
 {{- define "user-service.fullname" -}}
 {{- $name := include "user-service.name" . }}
+{{- $full := printf "%s-%s" .Release.Name $name }}
 {{- if .Values.fullnameOverride }}
-{{- .Values.fullnameOverride | trunc 50 | trimSuffix "-" }}
+{{- $full = .Values.fullnameOverride }}
 {{- else if contains $name .Release.Name }}
-{{- .Release.Name | trunc 50 | trimSuffix "-" }}
-{{- else }}
-{{- printf "%s-%s" .Release.Name $name | trunc 50 | trimSuffix "-" }}
+{{- $full = .Release.Name }}
 {{- end }}
+{{- regexReplaceAll "^([0-9])" ($full | replace "." "-") "r-${1}" | trunc 50 | trimSuffix "-" }}
 {{- end }}
 
 {{- define "user-service.selector" -}}
