@@ -13,7 +13,7 @@ import { httpServer } from '../server/http.ts'
 import { interceptors } from '../server/interceptor/list.ts'
 import type { InvalidOf } from '../server/interceptor/validate.ts'
 import { loadTls, type Tls } from '../server/listener/tls.ts'
-import { parseOrigins } from '../server/origin/cors.ts'
+import { type CorsHeaders, parseHeaderNames, parseOrigins } from '../server/origin/cors.ts'
 import { callLimits, deadlines, portLimits } from './limits.ts'
 import { type Module, routesOf } from './module.ts'
 import { ownServices } from './own-services.ts'
@@ -56,6 +56,7 @@ export function openPorts({ conf, modules, ready, watch }: PortsInit) {
     admission: calls,
     tls,
     origins: parseOrigins(server.cors.origins),
+    corsHeaders: corsHeadersOf(conf),
     limits: portLimits(server),
   }
   const http = httpServer({ ...options, routes }, ready)
@@ -115,4 +116,15 @@ async function listenOn(app: FastifyInstance, setting: string, addr: string): Pr
     throw new SettingError(setting, listenProblem(addr, cause))
   }
   return app.server.address() as AddressInfo
+}
+
+/** Headers that the settings name. */
+function corsHeadersOf({ server: { cors }, tracing }: PortsInit['conf']): CorsHeaders {
+  const { allowHeaders, exposeHeaders } = cors
+  const names = [tracing.sampling.priorityHeader, tracing.responseHeader] as const
+  const [priority, trace] = names.map((name) => (name === '' ? [] : [name]))
+  return {
+    allowed: [...parseHeaderNames(allowHeaders, 'server.cors.allow_headers'), ...(priority ?? [])],
+    exposed: [...parseHeaderNames(exposeHeaders, 'server.cors.expose_headers'), ...(trace ?? [])],
+  }
 }

@@ -10,7 +10,7 @@ import type { Protocol } from './exchange/protocol.ts'
 import type { ListenerLimits } from './listener/arrival.ts'
 import { dualProtocolListener } from './listener/listener.ts'
 import type { Tls } from './listener/tls.ts'
-import { cors } from './origin/cors.ts'
+import { cors, type CorsHeaders } from './origin/cors.ts'
 import { refuseByHead } from './request-head.ts'
 
 /** The settings of a port. Both ports get the same ones, but for their routes. */
@@ -26,6 +26,8 @@ export interface ServerOptions {
   types?: Registry
   /** Origins that browsers may call from. */
   origins: readonly string[]
+  /** Headers of those calls beside what the protocols have. */
+  corsHeaders?: CorsHeaders
 }
 
 /** The parts of a port that depend on its protocols. */
@@ -55,10 +57,10 @@ export interface Port {
 export function port(
   protocol: Protocol,
   { overflow, adapt, elsewhere, fastify: ownOptions, ...gate }: PortParts,
-  { observers, limits, admission, tls, origins }: ServerOptions,
+  { observers, limits, admission, tls, origins, corsHeaders }: ServerOptions,
 ): Port {
   const exchanges = exchangeRegistry(protocol, observers)
-  const allowOrigin = cors(origins)
+  const allowOrigin = cors(origins, corsHeaders)
   const listener = dualProtocolListener(
     (req, res, arrivedAt) => {
       adapt?.(req.headers)

@@ -164,3 +164,27 @@ test('what no browser sends as its origin stops the start', async (t) => {
   t.equal(await exit, 1)
   t.match(stderr().trim(), /"https:\/\/app.example.org\/".*sends https:\/\/app.example.org$/)
 })
+
+test('pages may send and read the headers that the settings name', async (t) => {
+  const { rest, rpc } = await startApp(t, {
+    storage: 'sqlite',
+    env: {
+      CORS_ORIGINS: origin,
+      CORS_ALLOW_HEADERS: 'authorization, x-tenant',
+      CORS_EXPOSE_HEADERS: 'x-quota',
+      TRACING_RESPONSE_HEADER: 'x-trace-id',
+    },
+  })
+  for (const [url, path] of [
+    [rest.url, '/v1/users'],
+    [rpc.url, rpcPath],
+  ] as const) {
+    const asked = await preflight(url + path, 'POST')
+    const allowed = asked.headers.get('access-control-allow-headers') ?? ''
+    for (const name of ['authorization', 'x-tenant', 'x-trace-priority'])
+      t.ok(allowed.split(', ').includes(name), name)
+    const answer = await fetch(url + path, { headers: { origin } })
+    const exposed = answer.headers.get('access-control-expose-headers') ?? ''
+    for (const name of ['x-quota', 'x-trace-id']) t.ok(exposed.split(', ').includes(name), name)
+  }
+})

@@ -13,7 +13,7 @@ const allowedHeaders = [
   'traceparent',
   'tracestate',
   'baggage',
-].join(', ')
+]
 const exposedHeaders = [
   ...connectCors.exposedHeaders,
   'ETag',
@@ -23,12 +23,20 @@ const exposedHeaders = [
   'Accept-Post',
   'Allow',
   'Retry-After',
-].join(', ')
+]
 const allowOrigin = 'Access-Control-Allow-Origin'
 /** The maximum time for which Chromium caches the answer to a preflight. */
 const maxAgeSeconds = '7200'
 
 type Asking = Pick<Request, 'headers'> & { method?: string | undefined }
+
+/** Headers beside those that the protocols have. */
+export interface CorsHeaders {
+  /** Those that pages may send. */
+  allowed: readonly string[]
+  /** Those that pages may read. */
+  exposed: readonly string[]
+}
 
 /** The CORS protocol of the Fetch standard for one port. */
 export interface Cors {
@@ -48,7 +56,10 @@ export interface Cors {
  * may refuse a request: without these headers a page cannot read a refusal, and a preflight that is
  * refused hides the reason, too.
  */
-export function cors(origins: readonly string[]): Cors {
+export function cors(
+  origins: readonly string[],
+  further: CorsHeaders = { allowed: [], exposed: [] },
+): Cors {
   if (origins.length === 0)
     return {
       isPreflight: () => false,
@@ -57,6 +68,8 @@ export function cors(origins: readonly string[]): Cors {
     }
   const any = origins.includes('*')
   const allowed = new Set(origins)
+  const allowedList = [...allowedHeaders, ...further.allowed].join(', ')
+  const exposedList = [...exposedHeaders, ...further.exposed].join(', ')
 
   function headersFor({ origin: sent }: IncomingHttpHeaders): Record<string, string> {
     const origin = any ? '*' : sent
@@ -64,7 +77,7 @@ export function cors(origins: readonly string[]): Cors {
     // same reason.
     const vary: Record<string, string> = any ? {} : { Vary: 'Origin' }
     if (origin === undefined || !allowed.has(origin)) return vary
-    return { ...vary, [allowOrigin]: origin, 'Access-Control-Expose-Headers': exposedHeaders }
+    return { ...vary, [allowOrigin]: origin, 'Access-Control-Expose-Headers': exposedList }
   }
 
   return {
@@ -74,7 +87,7 @@ export function cors(origins: readonly string[]): Cors {
       const preflight = allowOrigin in headers && isPreflight(request)
       for (const [name, value] of Object.entries(headers))
         if (!preflight || name !== 'Access-Control-Expose-Headers') response.setHeader(name, value)
-      if (preflight) answerPreflight(response)
+      if (preflight) answerPreflight(response, allowedList)
       return preflight
     },
     readable: ({ headers }, answer) => ({
@@ -96,9 +109,9 @@ function isPreflight({ method, headers }: Asking): boolean {
 /**
  * The same answer for all paths: whether a path is served is told by the answer to the call itself.
  */
-function answerPreflight(response: Response): void {
+function answerPreflight(response: Response, allowedList: string): void {
   response.setHeader('Access-Control-Allow-Methods', methods)
-  response.setHeader('Access-Control-Allow-Headers', allowedHeaders)
+  response.setHeader('Access-Control-Allow-Headers', allowedList)
   response.setHeader('Access-Control-Max-Age', maxAgeSeconds)
   response.statusCode = 204
   response.end()
@@ -118,6 +131,15 @@ export function parseOrigins(list: string): string[] {
       )
   }
   return origins.filter(Boolean)
+}
+
+/** Reads a list of header names, separated by commas. Throws an error that names what is no such name. */
+export function parseHeaderNames(list: string, setting: string): string[] {
+  const names = list.split(',').map((name) => name.trim())
+  const wrong = names.find((name) => !/^[\w!#$%&'*+.^`|~-]*$/.test(name))
+  if (wrong !== undefined)
+    throw new Error(`${setting}: ${JSON.stringify(wrong)} is no name of a header`)
+  return names.filter(Boolean)
 }
 
 /** The Origin header of a page at this URL; '' if a browser would send none. */

@@ -1,5 +1,5 @@
 import { test } from 'tap'
-import { parseOrigins } from '../../../src/server/origin/cors.ts'
+import { parseHeaderNames, parseOrigins } from '../../../src/server/origin/cors.ts'
 
 const lists: Record<string, string[]> = {
   '': [],
@@ -38,4 +38,10 @@ const wrong: [list: string, message: RegExp][] = [
 
 test('what no browser sends as its origin is refused, and named', async (t) => {
   for (const [list, message] of wrong) t.throws(() => parseOrigins(list), { message }, list)
+})
+
+test('names of headers are read from a list, and what is none is refused', async (t) => {
+  t.strictSame(parseHeaderNames(' authorization, x-a,', 'setting'), ['authorization', 'x-a'])
+  t.strictSame(parseHeaderNames('', 'setting'), [])
+  t.throws(() => parseHeaderNames('a b', 'setting'), { message: /^setting: "a b" is no name/ })
 })
