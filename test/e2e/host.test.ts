@@ -100,7 +100,7 @@ const calls = {
     'rpc',
     post(`${user}/GetUser`, missing, 'Content-Type: application/connect+proto\r\n'),
     415,
-    /^$/,
+    /UNSUPPORTED_MEDIA_TYPE/,
   ],
   'gRPC-Web': [
     'rpc',
