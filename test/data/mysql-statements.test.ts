@@ -88,7 +88,9 @@ test('no statement has a value in its text', async (t) => {
     const rows = await server.read(
       "SELECT DISTINCT argument FROM mysql.general_log WHERE user_host LIKE 'app%' AND command_type IN ('Query', 'Prepare')",
     )
-    return rows.map(({ argument }) => String(argument)).sort()
+    const texts = rows.map(({ argument }) => String(argument))
+    // The monitor asks by the clock.
+    return texts.filter((sql) => !sql.startsWith('SELECT @@')).sort()
   }
 
   const first = await textsOf('Ada', 1)

@@ -152,7 +152,7 @@ test(
 
 test('without a DSN and without a volume it says what it cannot write', confined, async (t) => {
   const err = await t.rejects(start(t, {}))
-  t.match(err, /ended with 1: user-service: .*'\/data'/)
+  t.match(err, /ended with 1: user-service: .*sqlite_path.*\/data\//)
 })
 
 test('the folder is removed', async () => rmSync(out, { recursive: true }))

@@ -162,7 +162,7 @@ test('what no browser sends as its origin stops the start', async (t) => {
     SQLITE_PATH: freshSqlitePath(t),
   })
   t.equal(await exit, 1)
-  t.match(stderr().trim(), /"https:\/\/app.example.org\/".*sends https:\/\/app.example.org$/)
+  t.match(stderr().trim(), /"https:\/\/app.example.org\/".*sends https:\/\/app.example.org;/)
 })
 
 test('pages may send and read the headers that the settings name', async (t) => {
