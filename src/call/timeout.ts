@@ -48,22 +48,21 @@ export function timeoutMs(
 const allHeaders = Object.keys(spellings) as TimeoutHeader[]
 
 /**
- * The time that a client gives a call, in milliseconds: the least of its timeout headers and of
+ * The time that a client gives a call, in milliseconds: the minimum of its timeout headers and of
  * `maxMs`, undefined if it sent none. Throws INVALID_PARAMETER for a header that is not of its form.
  */
 export function clientTimeoutMs(
   headers: IncomingHttpHeaders,
   maxMs = Number.POSITIVE_INFINITY,
-  names: readonly TimeoutHeader[] = allHeaders,
 ): number | undefined {
-  let least: number | undefined
-  for (const name of names) {
+  let minMs: number | undefined
+  for (const name of allHeaders) {
     const ms = timeoutMs(name, headers)
     if (ms === undefined) continue
     if (ms === null) throw malformed(name)
-    least = Math.min(least ?? maxMs, ms)
+    minMs = Math.min(minMs ?? maxMs, ms)
   }
-  return least
+  return minMs
 }
 
 function malformed(name: TimeoutHeader) {

@@ -165,14 +165,14 @@ function freeJson(json: ExactJson, place: Place | undefined): ExactJson {
 
 function anyFromJson(json: ExactJson, options: FieldOptions, place: Place | undefined): ExactJson {
   const object = objectOf(json, place)
-  const { '@type': url, ...rest } = object
+  const { '@type': url, ...fields } = object
   const desc = typeof url === 'string' ? options.registry?.getMessage(typeNameOf(url)) : undefined
   if (desc === undefined || url === undefined) return object
   if (!hasCustomJsonRepresentation(desc))
-    return Object.assign(fieldsFromJson(desc, rest, options, place) as ExactObject, {
+    return Object.assign(fieldsFromJson(desc, fields, options, place) as ExactObject, {
       '@type': url,
     })
-  const { value } = rest
+  const { value } = fields
   if (value === undefined) return object
   return { '@type': url, value: fieldsFromJson(desc, value, options, { name: 'value', in: place }) }
 }

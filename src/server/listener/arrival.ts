@@ -36,7 +36,7 @@ export interface Arrival {
   readonly hasBody: boolean
   /** When the headers were read, by `performance.now()`. */
   readonly at: number
-  /** True if the client went away while the request waited. `onClose` does not fire for it then. */
+  /** True if the client went away before the request began. An `onClose` that comes later does not fire. */
   gone(): boolean
   /** Passes the request to the handler. */
   begin(): void

@@ -13,7 +13,7 @@ import {
   type ListenerLimits,
   type RequestHandler,
 } from './arrival.ts'
-import { dropRest, lingeringClose } from './lingering-close.ts'
+import { dropRemaining, lingeringClose } from './lingering-close.ts'
 import { type Pipeline, pipeline } from './pipeline.ts'
 
 /** Bytes of an unwanted body that are read to keep the connection, since a new one costs more. */
@@ -98,7 +98,7 @@ export function http1(
 /** To be called when the answer to `req` is over. Returns whether it was the last one of the connection. */
 function answerOver(connection: Http1Connection, req: http.IncomingMessage): boolean {
   const isIdle = !connection.pipeline.proceed()
-  if (!req.complete) dropRest(req)
+  if (!req.complete) dropRemaining(req)
   if (!isIdle) return false
   if (req.complete) connection.request = undefined
   connection.idleBytesRead = connection.socket.bytesRead

@@ -68,7 +68,7 @@ export function lingeringClose(repeat: Repeat = onTimer) {
         const request = unread()
         if (request === undefined || request.complete) return destroySoon()
         socket.end()
-        dropRest(request)
+        dropRemaining(request)
         // With nothing unread a close no longer resets the connection.
         request.once('end', destroySoon)
         linger(socket)
@@ -88,7 +88,7 @@ export function lingeringClose(repeat: Repeat = onTimer) {
  * Reads and drops the rest of a request that has its answer. Node does so only if nothing of the body
  * was read; otherwise the unread bytes would block the next request on the connection.
  */
-export function dropRest(request: http.IncomingMessage): void {
+export function dropRemaining(request: http.IncomingMessage): void {
   request.removeAllListeners('readable')
   // Node notices in the next tick that 'readable' has no listener left.
   setImmediate(() => request.resume())

@@ -7,7 +7,7 @@ export interface ReadBody {
   /** All of it, or what came up to the chunk that is past the limit. */
   body: Buffer
   /** What is left to be read then. */
-  rest?: AsyncIterator<Uint8Array>
+  remaining?: AsyncIterator<Uint8Array>
 }
 
 /** Most bytes of a body, once so many of it are there that they tell. */
@@ -33,8 +33,8 @@ export function readBody(request: Incoming, { headBytes, limitOf }: BodyLimit): 
     if (limit === undefined || size <= limit) return
     leave()
     request.pause()
-    const rest = request.iterator({ destroyOnReturn: false }) as AsyncIterator<Uint8Array>
-    resolve({ body: joined(chunks), rest })
+    const remaining = request.iterator({ destroyOnReturn: false }) as AsyncIterator<Uint8Array>
+    resolve({ body: joined(chunks), remaining })
   }
 
   function end(): void {
@@ -58,7 +58,7 @@ function joined(chunks: readonly Buffer[]): Buffer {
 }
 
 /** A body of which some has been read. */
-export async function* replayed({ body, rest }: ReadBody): AsyncGenerator<Uint8Array> {
+export async function* replayed({ body, remaining }: ReadBody): AsyncGenerator<Uint8Array> {
   yield body
-  if (rest) yield* { [Symbol.asyncIterator]: () => ({ next: () => rest.next() }) }
+  if (remaining) yield* { [Symbol.asyncIterator]: () => ({ next: () => remaining.next() }) }
 }

@@ -87,7 +87,7 @@ export function unaryCalls(options: UnaryCallsOptions): preHandlerAsyncHookHandl
     const begin = begun(request, reply)
     if (begin === undefined) return
     const read = await readBody(request.raw, begin.protocol.bodyLimit(maxBodyBytes))
-    const message = read.rest ? undefined : messageOf(begin, read.body)
+    const message = read.remaining ? undefined : messageOf(begin, read.body)
     if (message === undefined) {
       request.body = replayed(read)
       return
@@ -163,7 +163,7 @@ async function carryOut(
     } else await protocol.answer(raw, call, output, coding)
   } catch (cause) {
     // A header that the handler has set cannot be written.
-    const error = refusal(Code.Internal, 'INTERNAL', 'internal error', { cause })
+    const error = internalError(cause)
     exchange.failure = failureOf(error)
     if (!raw.headersSent) return protocol.fail(raw, nothingSet, error)
     brokenOff(request.raw, exchange.failure)
@@ -185,5 +185,5 @@ async function answerOf(
 }
 
 function internalError(cause: unknown): ConnectError {
-  return new ConnectError('internal error', Code.Internal, undefined, undefined, cause)
+  return refusal(Code.Internal, 'INTERNAL', 'internal error', { cause })
 }

@@ -5,7 +5,7 @@ import type {
 } from '@connectrpc/connect/protocol'
 
 /** For how long the rest of a request is read before its answer, if the answer is ready earlier. */
-const REST_MS = 500
+const maxReadMs = 500
 
 type Body = UniversalServerRequest['body']
 
@@ -31,7 +31,7 @@ export function leavable(request: UniversalServerRequest, { method }: UniversalH
   const kept = { [Symbol.asyncIterator]: () => ({ next: () => chunks.next() }) }
   const oneMessage = method.methodKind === 'unary' || method.methodKind === 'server_streaming'
   function held(response: UniversalServerResponse): UniversalServerResponse {
-    return response.body ? { ...response, body: afterRest(response.body, chunks) } : response
+    return response.body ? { ...response, body: afterRequest(response.body, chunks) } : response
   }
   return {
     request: { ...request, body: kept },
@@ -43,26 +43,29 @@ function asIs(response: UniversalServerResponse): UniversalServerResponse {
   return response
 }
 
-async function* afterRest(body: AsyncIterable<Uint8Array>, rest: AsyncIterator<Uint8Array>) {
+async function* afterRequest(
+  body: AsyncIterable<Uint8Array>,
+  remaining: AsyncIterator<Uint8Array>,
+) {
   let first = true
   for await (const chunk of body) {
-    if (first) await dropped(rest)
+    if (first) await dropped(remaining)
     first = false
     yield chunk
   }
-  if (first) await dropped(rest)
+  if (first) await dropped(remaining)
 }
 
-async function dropped(rest: AsyncIterator<Uint8Array>): Promise<void> {
+async function dropped(remaining: AsyncIterator<Uint8Array>): Promise<void> {
   const { promise: late, resolve } = Promise.withResolvers<void>()
   let over = false
   const timer = setTimeout(() => {
     over = true
     resolve()
-  }, REST_MS)
+  }, maxReadMs)
   async function readAll(): Promise<void> {
     for (;;) {
-      const { done } = await rest.next()
+      const { done } = await remaining.next()
       if (done === true || over) return
     }
   }

@@ -19,9 +19,9 @@ const severities: Record<string, SeverityNumber> = {
 export function logRecords(logger: Logger) {
   return function emit(line: string): void {
     const fields = JSON.parse(line) as Record<string, unknown>
-    const { level, time, msg, trace_id: traceId, span_id: spanId, ...rest } = fields
+    const { level, time, msg, trace_id: traceId, span_id: spanId, ...others } = fields
     // The resource of the record has these.
-    const { service: _service, version: _version, ...attributes } = rest
+    const { service: _service, version: _version, ...attributes } = others
     const known = typeof traceId === 'string' && typeof spanId === 'string'
     const traceFlags = TraceFlags.SAMPLED
     logger.emit({

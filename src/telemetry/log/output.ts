@@ -101,7 +101,7 @@ function waitingLines(fd: number) {
   let gatheredLength = 0
   /** The lines that are being written, and the bytes of them that the system has not taken yet. */
   let batch: string[] = []
-  let rest = Buffer.alloc(0)
+  let remaining = Buffer.alloc(0)
 
   function push(line: string): void {
     gathered.push(line)
@@ -113,16 +113,16 @@ function waitingLines(fd: number) {
     let written = 0
     try {
       for (;;) {
-        while (rest.length > 0) {
-          const bytes = writeSync(fd, rest)
-          rest = rest.subarray(bytes)
+        while (remaining.length > 0) {
+          const bytes = writeSync(fd, remaining)
+          remaining = remaining.subarray(bytes)
           written += bytes
         }
         batch = gathered
-        rest = Buffer.from(batch.join(''))
+        remaining = Buffer.from(batch.join(''))
         gathered = []
         gatheredLength = 0
-        if (rest.length === 0) return { written }
+        if (remaining.length === 0) return { written }
       }
     } catch (err) {
       return { written, error: (err as NodeJS.ErrnoException).code ?? 'unknown' }
@@ -131,7 +131,7 @@ function waitingLines(fd: number) {
 
   /** Gives up all lines but the end of one that has been written in part; says how many. */
   function drop(): number {
-    let kept = rest.length
+    let kept = remaining.length
     let dropped = gathered.length
     for (const line of batch.toReversed()) {
       const size = Buffer.byteLength(line)
@@ -139,14 +139,14 @@ function waitingLines(fd: number) {
       kept -= size
       dropped += 1
     }
-    rest = Buffer.from(rest.subarray(0, kept))
+    remaining = Buffer.from(remaining.subarray(0, kept))
     batch = []
     gathered = []
     gatheredLength = 0
     return dropped
   }
 
-  return { push, write, drop, length: () => rest.length + gatheredLength }
+  return { push, write, drop, length: () => remaining.length + gatheredLength }
 }
 
 /** Blocks the thread, as is allowed in an exit handler only. */
