@@ -2,6 +2,7 @@ import { type DescField, type DescMessage, isFieldSet, type Message } from '@buf
 import type { JsonObject, JsonValue } from '@bufbuild/protobuf'
 import { FeatureSet_FieldPresence } from '@bufbuild/protobuf/wkt'
 import { getField } from '../field-path.ts'
+import { isObject } from '../request/body.ts'
 
 const holders = new WeakMap<DescMessage, boolean>()
 
@@ -52,8 +53,4 @@ function isNullable(field: DescField): boolean {
 
 function isWellKnown({ typeName }: DescMessage): boolean {
   return typeName.startsWith('google.protobuf.')
-}
-
-function isObject(json: JsonValue | undefined): json is JsonObject {
-  return typeof json === 'object' && json !== null && !Array.isArray(json)
 }

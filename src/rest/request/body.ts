@@ -60,6 +60,7 @@ export function sentInJson(desc: DescMessage, json: JsonValue, path: string): st
   return names.join('.')
 }
 
+/** Whether a value is a JSON object, and neither a list nor null. */
 export function isObject(value: unknown): value is Record<string, JsonValue> {
   return typeof value === 'object' && value !== null && !Array.isArray(value)
 }
