@@ -2,16 +2,23 @@ import { Code, type ConnectError } from '@connectrpc/connect'
 import type { FastifyRequest, onRequestHookHandler } from 'fastify'
 import { methodNotAllowed, routeNotFound } from '../rest/errors.ts'
 import { refusal } from '../call/refusal.ts'
+import { statusOf } from '../call/status.ts'
 
 /**
  * Fastify hook that refuses a request by its head: HTTP/1.1 without Host, several or a malformed
- * one (RFC 9112, 3.2), an unknown expectation (RFC 9110, 10.1.1), CONNECT, and a path without a
- * route. It runs before the body is read, so the refusal does not depend on the body.
- * `elsewhere` says where a path without a route is served.
+ * one (RFC 9112, 3.2), a version of HTTP or a transfer coding that is not served (RFC 9110, 15.6.6;
+ * RFC 9112, 6.1), an unknown expectation (RFC 9110, 10.1.1), CONNECT, and a path without a route.
+ * It answers `OPTIONS *`, which asks about the server and not about a path (RFC 9110, 9.3.7). It runs
+ * before the body is read, so the refusal does not depend on the body. `elsewhere` says where a path
+ * without a route is served.
  */
 export function refuseByHead(elsewhere: (path: string) => string): onRequestHookHandler {
-  return function refuse(request, _reply, next) {
-    next(refusalOf(request, elsewhere))
+  return function refuse(request, reply, next) {
+    const refused = refusalOf(request, elsewhere)
+    const asksServer = request.method === 'OPTIONS' && request.url === '*'
+    // 404 is what the path * would be.
+    if (asksServer && (refused === undefined || statusOf(refused) === 404)) reply.code(204).send()
+    else next(refused)
   }
 }
 
@@ -21,6 +28,16 @@ function refusalOf(
 ): ConnectError | undefined {
   const host = hostRefusal(raw)
   if (host !== undefined) return malformed(host)
+  if (raw.httpVersion === '2.0' && !('stream' in raw))
+    return malformed('HTTP/2 has another form on the wire than this request', 505)
+  const { 'transfer-encoding': coding = 'chunked' } = headers
+  if (coding.trim().toLowerCase() !== 'chunked')
+    return malformed('the only transfer coding that is known is chunked', 501)
+  if (
+    raw.httpVersion === '1.0' &&
+    /^application\/grpc(?!-web)/i.test(headers['content-type'] ?? '')
+  )
+    return malformed('gRPC ends with trailers, which HTTP/1.0 does not have', 505)
   const { expect } = headers
   if (expect !== undefined && expect.toLowerCase() !== '100-continue')
     return malformed(`the expectation ${expect} is not known; 100-continue is`, 417)
