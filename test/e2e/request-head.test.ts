@@ -1,7 +1,10 @@
-import { test } from 'tap'
+import { once } from 'node:events'
+import net from 'node:net'
+import { test, type Test } from 'tap'
 import { startApp } from '../help/app.ts'
 import { exchangeBytes } from './raw.ts'
 
+const expect = 'Expect: 100-continue\r\n'
 const end = 'Connection: close\r\n\r\n'
 const host = 'Host: localhost\r\n'
 const json = 'Content-Type: application/json\r\n'
@@ -45,3 +48,38 @@ test('gRPC over HTTP/1.0, which has no trailers, gets a status in the headers', 
   const { headers } = await exchangeBytes(rpc.port, head + frame)
   t.match(headers.get('grpc-status'), /^[1-9]/)
 })
+
+test('a body is asked for by 100 Continue only where it is read', async (t) => {
+  const { rest, rpc } = await startApp(t, { storage: 'sqlite' })
+  const user = '{"name":"Ada","email":"ada@example.com"}'
+  const ports = [
+    [rest.port, '/v1/users'],
+    [rpc.port, '/api.user.v1.User/CreateUser'],
+  ] as const
+  const told = (port: number, target: string, length: number) => {
+    const head = `POST ${target} HTTP/1.1\r\n${host}${expect}${json}Content-Length: ${length}\r\n\r\n`
+    return firstAnswer(t, port, head, user)
+  }
+  for (const [port, path] of ports) {
+    t.match(await told(port, '/x', 100), { statuses: [404], text: /connection: close/i })
+    t.match(await told(port, path, user.length), { statuses: [100] })
+  }
+  const large = await told(rest.port, '/v1/users', 2_000_000)
+  t.match(large, { statuses: [413], text: /connection: close/i })
+})
+
+/** Sends a head, and the body once it is asked for; gives the status lines that came until then. */
+async function firstAnswer(t: Test, port: number, head: string, body: string) {
+  const socket = net.connect(port, '127.0.0.1')
+  t.teardown(() => socket.destroy())
+  socket.write(head)
+  const [first] = (await once(socket, 'data')) as [Buffer]
+  let text = first.toString()
+  if (text.startsWith('HTTP/1.1 100')) {
+    socket.write(body)
+    const [second] = (await once(socket, 'data')) as [Buffer]
+    text += second.toString()
+  }
+  const statuses = [...text.matchAll(/HTTP\/1\.1 (\d{3})/g)].map(([, status]) => Number(status))
+  return { text, statuses }
+}

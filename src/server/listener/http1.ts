@@ -13,6 +13,7 @@ import {
   type ListenerLimits,
   type RequestHandler,
 } from './arrival.ts'
+import { continueWhenRead } from './expect-continue.ts'
 import { dropRemaining, lingeringClose } from './lingering-close.ts'
 import { type Pipeline, pipeline } from './pipeline.ts'
 
@@ -165,7 +166,11 @@ function createServer(
     })
   })
   server.on('request', begin)
-  // An expectation other than 100-continue, which node answers by itself.
+  server.on('checkContinue', (req, res) => {
+    continueWhenRead(req, res)
+    begin(req, res)
+  })
+  // An expectation other than 100-continue.
   server.on('checkExpectation', begin)
   // Without a listener node would drop the connection without an answer.
   server.on('connect', (req, socket: net.Socket) => begin(req, connectResponse(req, socket)))
