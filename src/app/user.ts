@@ -6,6 +6,7 @@ import { ErrorReason } from '../gen/api/errors/v1/error_reason_pb.ts'
 import { User } from '../gen/api/user/v1/user_pb.ts'
 import { userService } from '../service/user.ts'
 import type { Module, Parts } from './module.ts'
+import { userServices } from './user-services.ts'
 import { userSpans } from './user-spans.ts'
 
 /** The module of users: serves api.user.v1.User from the storage of the process. */
@@ -16,7 +17,7 @@ export function userModule({ conf, storage, now, traced }: Parts): Module {
   const usecase = traced('UserUseCase', userUsecase(repo, now), spans)
   const service = traced('UserService', userService(usecase))
   return {
-    services: [User],
+    services: userServices,
     reasons: ErrorReason,
     invalid: invalidUserInput,
     routes: (router) => void router.service(User, service),

@@ -1,14 +1,14 @@
 import type { Conf } from '../../conf/conf.ts'
-import { User } from '../../gen/api/user/v1/user_pb.ts'
 import { Health } from '../../gen/health/v1/health_pb.ts'
 import { Metadata } from '../../gen/kratos/api/metadata_pb.ts'
 import { parseOrigins } from '../../server/origin/cors.ts'
 import { hostPort } from '../../text/host-port.ts'
 import { nearest } from '../../text/nearest.ts'
+import { userServices } from '../user-services.ts'
 import { certificate, checkPair, type Refuse } from './file.ts'
 
-/** Whose operations may have a timeout of their own. */
-const services = [User, Health, Metadata]
+/** Their operations may have a timeout of their own. Each noun is one name here. */
+const services = [...userServices, Health, Metadata]
 
 /** Checks addresses, certificates, timeouts of operations and origins. */
 export function checkServer(conf: Conf, refuse: Refuse): void {
