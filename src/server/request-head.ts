@@ -17,7 +17,8 @@ export function refuseByHead(elsewhere: (path: string) => string): onRequestHook
     const refused = refusalOf(request, elsewhere)
     const asksServer = request.method === 'OPTIONS' && request.url === '*'
     // 404 is what the path * would be.
-    if (asksServer && (refused === undefined || statusOf(refused) === 404)) reply.code(204).send()
+    if (asksServer && (refused === undefined || statusOf(refused) === 404))
+      void reply.code(204).send()
     else next(refused)
   }
 }

@@ -247,7 +247,7 @@ test('over real connections, too, span and metric of a call say the same', async
     ['Connect, left', () => leave(app.rpc.url, 'application/connect+proto'), 'canceled'],
     ['gRPC, left', () => leave(app.rpc.url, 'application/grpc'), 'CANCELLED'],
     ['gRPC-Web, left', () => leave(app.rpc.url, 'application/grpc-web'), 'CANCELLED'],
-    ['refused by HTTP', () => fetch(create).then((answer) => answer.text()), undefined],
+    ['refused by HTTP', () => fetch(create).then((answer) => answer.text()), 'unimplemented'],
     ['no such method', post('/api.user.v1.User/No'), 'unimplemented'],
   ]
   for (const one of cases) await sameInBoth(t, app, memory, one)

@@ -28,8 +28,6 @@ const missing = { code: 404, reason: 'USER_NOT_FOUND' }
 const invalid = { code: 400, reason: 'INVALID_USER_INPUT' }
 const taken = { code: 409, reason: 'USER_ALREADY_EXISTS' }
 const malformed = { code: 400, reason: 'MALFORMED_BODY' }
-/** As gRPC's own implementations answer to bytes that are no message. */
-const brokenProtobuf = { code: 500, reason: 'MALFORMED_BODY' }
 const noRoute = { code: 404, reason: 'ROUTE_NOT_FOUND' }
 const wrongMethod = { code: 405, reason: 'METHOD_NOT_ALLOWED' }
 const wrongType = { code: 415, reason: 'UNSUPPORTED_MEDIA_TYPE' }
@@ -45,7 +43,6 @@ const grpcStatus: Record<number, string> = {
   404: '5',
   409: '6',
   429: '8',
-  500: '13',
   504: '4',
 }
 
@@ -204,7 +201,7 @@ function grpcCalls({ overH2, rpc }: Clients): Call[] {
     call(type, 'GetUser', missing, bodies.none),
     call(type, 'CreateUser', invalid, bodies.invalid),
     call(type, 'CreateUser', taken, bodies.taken),
-    call(type, 'CreateUser', brokenProtobuf, bodies.broken),
+    call(type, 'CreateUser', malformed, bodies.broken),
     call(type, 'Nothing', noRoute, bodies.one, '12'),
   ])
 }

@@ -59,5 +59,5 @@ test('a port that is taken ends the start with one line', async (t) => {
     SQLITE_PATH: freshSqlitePath(t),
   })
   t.equal(await exit, 1)
-  t.match(stderr(), new RegExp(`EADDRINUSE.*127.0.0.1:${port}`))
+  t.match(stderr(), new RegExp(`127.0.0.1:${port}.*EADDRINUSE`))
 })

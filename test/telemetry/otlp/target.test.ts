@@ -62,7 +62,7 @@ test('the variable of a signal wins over that of all, and that over the configur
       headers: {},
       tls: { ...tls, caFile: 'all-ca' },
       timeoutMs: 20,
-      notes: [],
+      notes: [`${signal} go in clear text: all-ca counts for an endpoint with https:// only`],
     })
     t.match(otlpTarget(signal, given, one), {
       protocol: 'grpc',
