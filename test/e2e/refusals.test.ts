@@ -155,7 +155,7 @@ const restCases: Record<string, RestCase> = {
   'a slash at the end': { request: get('/v1/users/'), ...noRoute },
   'two slashes': { request: get('//v1/users'), ...noRoute },
   'a path below a user': { request: get('/v1/users/1/x'), ...noRoute },
-  'the asterisk': { request: { method: 'OPTIONS', target: '*' }, ...noRoute },
+  'the asterisk': { request: { method: 'GET', target: '*' }, ...noRoute },
   'OPTIONS of an unknown route': { request: { method: 'OPTIONS', target: '/x' }, ...noRoute },
   'PROPFIND of an unknown route': { request: { method: 'PROPFIND', target: '/x' }, ...noRoute },
   'QUERY of an unknown route': {
