@@ -327,13 +327,13 @@ function early({ rest, rpc }: RunningApp): Early[] {
     [
       'gRPC-Web malformed',
       send(create, 'application/grpc-web+proto', grpcBytes),
-      `${root} !MALFORMED_BODY`,
+      root,
       reason('MALFORMED_BODY'),
     ],
     [
       'gRPC malformed',
       send(create, 'application/grpc+proto', grpcBytes),
-      `${root} !MALFORMED_BODY`,
+      root,
       reason('MALFORMED_BODY'),
     ],
     ['another type', send(create, 'text/plain', 'x'), root, reason('UNSUPPORTED_MEDIA_TYPE')],
