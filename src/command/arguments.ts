@@ -22,10 +22,10 @@ interface Asked {
 }
 
 /** Reads the command line. Throws an error that names what is not known, and what was meant. */
-export function readArguments(commands: readonly string[], args = process.argv.slice(2)): Asked {
+export function readArguments(commands: readonly string[], args: readonly string[]): Asked {
   const known = Object.keys(options).map((name) => `--${name}`)
   const { tokens } = parseArgs({
-    args,
+    args: [...args],
     options,
     strict: false,
     allowPositionals: true,
@@ -34,7 +34,7 @@ export function readArguments(commands: readonly string[], args = process.argv.s
   for (const token of tokens)
     if (token.kind === 'option' && !Object.hasOwn(options, token.name))
       throw new Error(unknown('option', token.rawName, known))
-  const { values, positionals } = parseArgs({ args, options, allowPositionals: true })
+  const { values, positionals } = parseArgs({ args: [...args], options, allowPositionals: true })
   const [command = 'serve', ...more] = positionals
   if (!commands.includes(command)) throw new Error(unknown('command', command, commands))
   if (more.length > 0) throw new Error(`one command is allowed, found ${positionals.join(' ')}`)

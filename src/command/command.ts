@@ -1,0 +1,91 @@
+import { readFileSync } from 'node:fs'
+import { checkSettings } from '../app/settings/check.ts'
+import { whyUnreadable } from '../app/settings/file.ts'
+import { type Conf, readConf } from '../conf/conf.ts'
+import { SettingError } from '../conf/error.ts'
+import { createLog, type LogContext } from '../telemetry/log/log.ts'
+import { readArguments, usage } from './arguments.ts'
+import { failure } from './fail.ts'
+import type { RunOptions } from './serve.ts'
+import { onSignals } from './signals.ts'
+
+/** What a command has of its process. */
+export interface CommandProcess {
+  args: readonly string[]
+  env: Record<string, string | undefined>
+  /** Whether standard output is a terminal. */
+  isTerminal: boolean
+  write: (text: string) => unknown
+  /** Ends the process, which has failed, with a text for people. */
+  fail: (text: string) => never
+}
+
+const defaultConf = new URL('../../configs/config.yaml', import.meta.url)
+const { version } = JSON.parse(
+  readFileSync(new URL('../../package.json', import.meta.url), 'utf8'),
+) as { version: string }
+
+/** A command's files are loaded when it is called. */
+const commands: Record<string, (asked: AskedCommand) => Promise<unknown>> = {
+  async serve({ conf, isTerminal, env, fail }) {
+    const { run } = await import('./serve.ts')
+    const created: RunOptions['created'] = (service) => onSignals(service, fail)
+    const log = (context: LogContext) => createLog(conf.log, isTerminal, context)
+    await run(conf, { version, env, log, created, rejected: fail })
+  },
+  async migrate({ conf, isTerminal }) {
+    const { migrate } = await import('./migrate.ts')
+    // Its one line is what the command is for, whatever a service is to log.
+    const settings = { ...conf.log, level: 'info' }
+    await migrate(conf, await createLog(settings, isTerminal, { version }))
+  },
+  async seed({ conf, users, write }) {
+    const { seed } = await import('./seed.ts')
+    await seed(conf, users, write)
+  },
+  async routes({ conf, write }) {
+    const { routes } = await import('./routes.ts')
+    const silent = await createLog({ ...conf.log, level: 'silent' }, false, { version })
+    write(await routes(conf, silent))
+  },
+}
+
+interface AskedCommand extends Omit<CommandProcess, 'args' | 'fail'> {
+  conf: Conf
+  users: string | undefined
+  fail: (err: unknown) => never
+}
+
+/** Does what the arguments ask for. A failure ends the process, also one that comes much later. */
+export async function runCommand(given: CommandProcess): Promise<void> {
+  /** A setting as messages name it, once the configuration has been read. */
+  let named: ((setting: string) => string) | undefined
+  function fail(err: unknown): never {
+    return given.fail(failure(err, named))
+  }
+  try {
+    const asked = readArguments(Object.keys(commands), given.args)
+    if (asked.help) return void given.write(`${usage}\n`)
+    const read = readSettings(asked.conf, given.env)
+    named = read.named
+    await commands[asked.command]?.({ ...given, conf: read.conf, users: asked.users, fail })
+  } catch (err) {
+    fail(err)
+  }
+}
+
+function readSettings(path: string | undefined, env: CommandProcess['env']) {
+  const defaults = { text: readFileSync(defaultConf, 'utf8'), origin: 'configs/config.yaml' }
+  const own = path === undefined ? undefined : { text: readOwn(path), origin: path }
+  const reading = { env, check: checkSettings(env), ...(own && { defaults }) }
+  return readConf(own ?? defaults, reading)
+}
+
+function readOwn(path: string): string {
+  try {
+    return readFileSync(path, 'utf8')
+  } catch (err) {
+    const problem = `found ${path}, ${whyUnreadable(err)}; must be a YAML file`
+    throw new SettingError('--conf', problem)
+  }
+}
