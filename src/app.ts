@@ -16,12 +16,17 @@ interface AppOptions extends Watching {
 }
 
 /** The service, as createApp makes it. */
-export type App = ReturnType<typeof createApp>
+export type App = Awaited<ReturnType<typeof createApp>>
 
 /** Makes every object of the service once. The ports open in `start`. */
-export function createApp({ conf, version, now = () => new Date(), ...watching }: AppOptions) {
+export async function createApp({
+  conf,
+  version,
+  now = () => new Date(),
+  ...watching
+}: AppOptions) {
   const watch = watchers(watching)
-  const storage = openStorage(conf.data, watch.statements)
+  const storage = await openStorage(conf.data, watch.statements)
   const parts = { conf, storage, now, traced: watch.traced }
   // Each module is one line here.
   const modules = [userModule(parts)]

@@ -3,25 +3,23 @@ import type { Logger } from 'pino'
 import type { Conf } from '../conf/conf.ts'
 import { SettingError } from '../conf/error.ts'
 import type { Database, StorageEvents } from '../data/database.ts'
-import { mysqlDatabase } from '../data/mysql/database.ts'
 import { DsnError } from '../data/mysql/dsn.ts'
 import { replicaReads } from '../data/read-replica.ts'
-import { sqliteDatabase } from '../data/sqlite/database.ts'
 import type { ObserveStatements } from '../data/statement-observer.ts'
 import { storageLog } from './storage-log.ts'
 
 type DatabaseConf = Conf['data']['database']
 
 /** The storage of the process, as openStorage makes it. */
-export type Storage = ReturnType<typeof openStorage>
+export type Storage = Awaited<ReturnType<typeof openStorage>>
 
 /**
  * Makes the database and, if one is configured, its read replica. Neither connects yet. Throws
  * DsnError.
  */
-export function openStorage({ database }: Conf['data'], observe?: ObserveStatements) {
-  const db = openDatabase(database, observe)
-  const replica = openReplica(database, observe)
+export async function openStorage({ database }: Conf['data'], observe?: ObserveStatements) {
+  const db = await openDatabase(database, observe)
+  const replica = await openReplica(database, observe)
   return {
     db,
     /** Storage for reads that may be slightly stale, such as lists. */
@@ -56,16 +54,21 @@ export function openStorage({ database }: Conf['data'], observe?: ObserveStateme
 }
 
 /**
- * Makes a MySQL database if a DSN is configured, otherwise SQLite in a file. Throws DsnError and
- * SettingError.
+ * Makes a MySQL database if a DSN is configured, otherwise SQLite in a file; the other's files are not
+ * loaded. Throws DsnError and SettingError.
  */
-export function openDatabase(conf: DatabaseConf, observe?: ObserveStatements): Database {
+export async function openDatabase(
+  conf: DatabaseConf,
+  observe?: ObserveStatements,
+): Promise<Database> {
   const { source, sqlitePath } = conf
   if (source === '') return openSqlite(sqlitePath, observe)
+  const { mysqlDatabase } = await import('../data/mysql/database.ts')
   return mysqlDatabase({ source, pool: poolOptions(conf), observe })
 }
 
-function openSqlite(path: string, observe?: ObserveStatements): Database {
+async function openSqlite(path: string, observe?: ObserveStatements): Promise<Database> {
+  const { sqliteDatabase } = await import('../data/sqlite/database.ts')
   try {
     return sqliteDatabase(path, observe)
   } catch (cause) {
@@ -74,10 +77,14 @@ function openSqlite(path: string, observe?: ObserveStatements): Database {
   }
 }
 
-function openReplica(conf: DatabaseConf, observe?: ObserveStatements): Database | undefined {
+async function openReplica(
+  conf: DatabaseConf,
+  observe?: ObserveStatements,
+): Promise<Database | undefined> {
   const { source, readDsn } = conf
   if (readDsn === '') return undefined
   if (source === '') throw new DsnError('data.database.read_dsn needs data.database.source, too')
+  const { mysqlDatabase } = await import('../data/mysql/database.ts')
   return mysqlDatabase({ source: readDsn, pool: poolOptions(conf), observe, readOnly: true })
 }
 

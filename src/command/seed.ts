@@ -15,7 +15,7 @@ export async function seed(
   const users = Number(asked)
   if (!Number.isSafeInteger(users) || users < 1)
     throw new Error(`--users: found ${asked ?? 'nothing'}, must be a whole number above 0`)
-  const db = openDatabase(conf.data.database)
+  const db = await openDatabase(conf.data.database)
   const begin = performance.now()
   let printedAt = 0
   function progress(stored: number): void {

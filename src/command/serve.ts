@@ -32,7 +32,7 @@ export async function run(conf: Conf, { version, env, rejected, now, ...options 
   const { startMetrics } = await import('../telemetry/metric/start.ts')
   const metrics = await startMetrics({ conf, identity, env, log })
   const { createApp } = await import('../app.ts')
-  const app = createApp({ conf, log, tracing, metrics, version, now })
+  const app = await createApp({ conf, log, tracing, metrics, version, now })
   options.created?.({ stop: app.stop, log })
   const { http, grpc } = await app.start(rejected)
   log.info(

@@ -48,7 +48,7 @@ test('each variable of the file is in .env.example, and none besides', async (t)
 test('the service takes its settings, and its DSN leads to the database beside it', async (t) => {
   const conf = serviceConf()
   t.equal(conf.data.database.source, `mysql://users:${example.MYSQL_PASSWORD}@mysql:3306/users`)
-  const database = openDatabase(conf.data.database)
+  const database = await openDatabase(conf.data.database)
   t.match(database.description, /mysql:3306\/users/)
   t.match(services.mysql?.environment, { MYSQL_USER: 'users', MYSQL_DATABASE: 'users' })
 })

@@ -1,5 +1,6 @@
 import type { AsyncRemoteCallback, SqliteRemoteDatabase } from 'drizzle-orm/sqlite-proxy'
-import { drizzleOrm, sqliteProxy } from '../drizzle.ts'
+import { drizzleOrm } from '../drizzle.ts'
+import { sqliteProxy } from './drizzle.ts'
 import type { UserQueries } from '../queries.ts'
 import { users } from './schema.ts'
 
