@@ -83,6 +83,7 @@ export function port(
     // A request on a connection that is being closed is answered as any other.
     return503OnClosing: false,
     serverFactory: () => listener as never,
+    schemaController: withoutSchemas,
   })
   app.addHook('onRequest', refuseByHead(elsewhere))
   return {
@@ -93,4 +94,13 @@ export function port(
       await app.close()
     },
   }
+}
+
+/** Bodies are checked by their protobuf messages; without these Fastify loads ajv and a serializer. */
+const withoutSchemas = {
+  compilersFactory: { buildValidator: () => schemaRefused, buildSerializer: () => schemaRefused },
+}
+
+function schemaRefused(): never {
+  throw new Error('a route has a JSON schema; messages are described in proto')
 }
