@@ -3,6 +3,7 @@ import { checkSettings } from '../app/settings/check.ts'
 import { whyUnreadable } from '../app/settings/file.ts'
 import { type Conf, readConf } from '../conf/conf.ts'
 import { SettingError } from '../conf/error.ts'
+import { processMemory } from '../memory/process-memory.ts'
 import { createLog, type LogContext } from '../telemetry/log/log.ts'
 import { readArguments, usage } from './arguments.ts'
 import { failure } from './fail.ts'
@@ -29,7 +30,11 @@ const { version } = JSON.parse(
 const commands: Record<string, (asked: AskedCommand) => Promise<unknown>> = {
   async serve({ conf, isTerminal, env, fail }) {
     const { run } = await import('./serve.ts')
-    const created: RunOptions['created'] = (service) => onSignals(service, fail)
+    const created: RunOptions['created'] = (service) => {
+      onSignals(service, fail)
+      // What loading and compiling leave behind, before a port is open: nobody waits for it then.
+      processMemory().release()
+    }
     const log = (context: LogContext) => createLog(conf.log, isTerminal, context)
     await run(conf, { version, env, log, created, rejected: fail })
   },

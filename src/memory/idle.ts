@@ -1,5 +1,4 @@
-import { setFlagsFromString } from 'node:v8'
-import { runInNewContext } from 'node:vm'
+import { processMemory } from './process-memory.ts'
 
 interface IdleMemory {
   /** To be called when an exchange begins or ends. */
@@ -7,13 +6,6 @@ interface IdleMemory {
   /** Begins to look once a second. */
   start(): void
   stop(): void
-}
-
-interface Memory {
-  /** Resident size of the process in bytes. */
-  resident(): number
-  /** Returns unused memory to the system. The process stands still meanwhile, for about 100 ms. */
-  release(): void
 }
 
 const lookMs = 1000
@@ -27,7 +19,7 @@ const minGrowthBytes = 64 * 2 ** 20
  * an idle process keeps the garbage of its busiest moment, and an autoscaler that judges by memory keeps
  * the replica. It costs the calls that follow: V8 throws compiled code away, too (ADR 31).
  */
-export function idleMemory(memory: Memory = ofProcess()): IdleMemory {
+export function idleMemory(memory = processMemory()): IdleMemory {
   let exchanges = 0
   let seen = 0
   let looks = 0
@@ -50,16 +42,5 @@ export function idleMemory(memory: Memory = ofProcess()): IdleMemory {
       timer = setInterval(look, lookMs).unref()
     },
     stop: () => clearInterval(timer),
-  }
-}
-
-function ofProcess(): Memory {
-  // Node has no API for this. The flag takes effect in contexts that are made after it is set.
-  setFlagsFromString('--expose-gc')
-  const collect = runInNewContext('gc') as (options: object) => void
-  return {
-    resident: () => process.memoryUsage.rss(),
-    // Every other flavor keeps the empty pages.
-    release: () => collect({ type: 'major', execution: 'sync', flavor: 'last-resort' }),
   }
 }
