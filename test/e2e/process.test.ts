@@ -1,3 +1,4 @@
+import { readdirSync, rmSync } from 'node:fs'
 import net from 'node:net'
 import { test } from 'tap'
 import { freshSqlitePath } from '../help/db.ts'
@@ -64,4 +65,13 @@ test('a call that never ends is cut off at the hard limit', async (t) => {
   t.equal(await service.exit, 0)
   t.ok(Date.now() - begin >= 900, 'waited for it')
   socket.destroy()
+})
+
+test('what a start compiles is kept in the folder of the program', async (t) => {
+  const folder = new URL('../../node_modules/.cache/compile/', import.meta.url)
+  rmSync(folder, { recursive: true, force: true, maxRetries: 5 })
+  const service = await startProcess(t, { SQLITE_PATH: freshSqlitePath(t) })
+  service.kill('SIGTERM')
+  t.equal(await service.exit, 0)
+  t.ok(readdirSync(folder, { recursive: true }).length > 100)
 })
