@@ -12,7 +12,7 @@ import { exchange, exchangeBytes, type RawAnswer, type RawRequest, requestBytes 
 
 const user = '/api.user.v1.User'
 const accepted =
-  'application/json, application/proto, application/grpc, application/grpc+proto, application/grpc+json, application/grpc-web, application/grpc-web+proto, application/grpc-web+json'
+  'application/json, application/proto, application/grpc, application/grpc+proto, application/grpc+json, application/grpc-web, application/grpc-web+proto, application/grpc-web+json, application/grpc-web-text, application/grpc-web-text+proto'
 const limits = { maxBodyBytes: 2048, maxHeaderBytes: 4096 }
 const json = { 'Content-Type': 'application/json' }
 const idRule = 'must be an integer from -9223372036854775808 to 9223372036854775807'

@@ -12,6 +12,7 @@ import { ErrorInfoSchema } from '../../gen/google/rpc/error_details_pb.ts'
 import { attachment } from '../../memory/attachment.ts'
 import { type Reason, refusal } from '../../call/refusal.ts'
 import { failureOf } from '../exchange/failure.ts'
+import { decodedRequest } from './grpc-web-text.ts'
 import { messageReader } from './message-reader.ts'
 import { readableRequest } from './readable-request.ts'
 import { clientGone, type Exchange, exchangeKey } from '../exchange/exchange.ts'
@@ -52,7 +53,7 @@ export function observedHandler(
     exchange.protocol = protocolOf(request.header.get('content-type') ?? '')
     boundTimeout(request.header)
     const { request: whole, held } = leavable(request, handler)
-    const readable = await readableRequest(whole, reading).catch((err: unknown) =>
+    const readable = await readableRequest(decodedRequest(whole), reading).catch((err: unknown) =>
       ConnectError.from(err),
     )
     if (readable instanceof ConnectError)
@@ -163,7 +164,7 @@ function httpError(
 }
 
 const acceptPost =
-  'application/json, application/proto, application/grpc, application/grpc+proto, application/grpc+json, application/grpc-web, application/grpc-web+proto, application/grpc-web+json'
+  'application/json, application/proto, application/grpc, application/grpc+proto, application/grpc+json, application/grpc-web, application/grpc-web+proto, application/grpc-web+json, application/grpc-web-text, application/grpc-web-text+proto'
 
 /** The content types of all calls. */
 export const rpcTypes = { header: 'Accept-Post', list: acceptPost } as const

@@ -23,6 +23,7 @@ import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
 import { mergedVary } from '../../call/headers.ts'
 import { normalized } from '../../call/invoke.ts'
 import { refusal } from '../../call/refusal.ts'
+import { encodedResponse, isText } from './grpc-web-text.ts'
 import { withPlainMessages } from './plain-messages.ts'
 
 export interface ConnectRoutesOptions extends ConnectRouterOptions {
@@ -97,7 +98,9 @@ async function serve(
     // What is compressed or not by Accept-Encoding differs for caches, which keep answers to GET.
     if (request.method === 'GET')
       response.header?.set('Vary', mergedVary(raw.getHeader('vary'), 'Accept-Encoding'))
-    await universalResponseToNodeResponse(checked(withPlainMessages(response)), raw)
+    const answer = checked(withPlainMessages(response))
+    const inText = isText(request.headers['content-type'] ?? '')
+    await universalResponseToNodeResponse(inText ? encodedResponse(answer) : answer, raw)
   } catch (cause) {
     const error = refusal(Code.Internal, 'INTERNAL', 'internal error', { cause })
     if (hasGone(cause, raw)) return void raw.destroy()

@@ -16,6 +16,14 @@ export interface BodyLimit {
   limitOf: (head: Buffer) => number
 }
 
+/** How a protocol has one message in a body. */
+export interface MessageBody {
+  /** How long a body may be that has this message or begins so; what is longer Connect refuses. */
+  bodyLimit(maxMessageBytes: number): BodyLimit
+  /** The one message of a whole body; undefined if that is not what it is. */
+  messageOf(body: Buffer): Buffer | undefined
+}
+
 /**
  * Reads a body to its end, or to the chunk that goes past its limit. Stays unsettled if the request ends
  * otherwise, which its exchange tells of.

@@ -22,11 +22,12 @@ import { setGrpcStatus } from '../../call/grpc-status.ts'
 import { statusOf } from '../../call/status.ts'
 import { timeoutMs } from '../../call/timeout.ts'
 import type { Response } from '../exchange/exchange.ts'
-import type { Protocol } from '../exchange/protocol.ts'
-import type { BodyLimit } from './request-body.ts'
+import { type Protocol, protocolOf } from '../exchange/protocol.ts'
+import { encoded, inText, textAnswerType, textTypes } from './grpc-web-text.ts'
+import type { MessageBody } from './request-body.ts'
 
 /** One protocol in one encoding of messages, as a content type names it. */
-export interface UnaryProtocol {
+export interface UnaryProtocol extends MessageBody {
   readonly name: Protocol
   /** Messages are binary; else they are JSON. */
   readonly binary: boolean
@@ -36,10 +37,6 @@ export interface UnaryProtocol {
   isPlain(headers: IncomingHttpHeaders, maxMessageBytes: number): boolean
   /** The compression of the answer that the client likes best. */
   codingOf(headers: IncomingHttpHeaders): Compression | undefined
-  /** How long a body may be that has this message or begins so; what is longer Connect refuses. */
-  bodyLimit(maxMessageBytes: number): BodyLimit
-  /** The one message of a whole body; undefined if that is not what it is. */
-  messageOf(body: Buffer): Buffer | undefined
   /** Writes the answer to a call that has succeeded. */
   answer(res: Response, call: UnaryCall, message: Uint8Array, coding?: Compression): Promise<void>
   /** Writes the error of a call. */
@@ -66,6 +63,8 @@ export function unaryProtocols(json: Partial<JsonWriteOptions> | undefined) {
     all.set(`${type}+proto`, enveloped(protocol, `${type}+proto`, true))
     all.set(`${type}+json`, enveloped(protocol, `${type}+json`, false))
   }
+  for (const type of textTypes)
+    all.set(type, { ...enveloped('grpc-web-text', textAnswerType, true), ...inText(envelopes) })
   return all
 }
 
@@ -123,8 +122,8 @@ function isWorth(coding: Compression | undefined, message: Uint8Array): coding i
   return coding !== undefined && message.byteLength >= compressFromBytes
 }
 
-function enveloped(name: 'grpc' | 'grpc-web', type: string, binary: boolean): UnaryProtocol {
-  const write = name === 'grpc' ? writeWithTrailers : writeWithLastEnvelope
+function enveloped(form: keyof typeof writers, type: string, binary: boolean): UnaryProtocol {
+  const write = writers[form]
 
   function headersOf(call: SetFields, coding: Compression | undefined): OutgoingHttpHeaders {
     const headers = fieldsOf(call.answerHeaders)
@@ -134,16 +133,12 @@ function enveloped(name: 'grpc' | 'grpc-web', type: string, binary: boolean): Un
   }
 
   return {
-    name,
+    name: protocolOf(type),
     binary,
     timeoutMs: (headers) => timeoutMs('grpc-timeout', headers),
     isPlain: ({ 'grpc-encoding': coding = 'identity' }) => coding === 'identity',
     codingOf: ({ 'grpc-accept-encoding': accepted }) => accepts(accepted),
-    bodyLimit: (most) => ({
-      headBytes: envelopeHeadBytes,
-      limitOf: (head) => (isPlainEnvelope(head, most) ? envelopeBytes(head) : 0),
-    }),
-    messageOf: onlyMessage,
+    ...envelopes,
     async answer(res, call, message, coding) {
       const smaller = isWorth(coding, message) ? await coding.compress(message) : undefined
       const envelope = encodeEnvelope(smaller ? compressedFlag : 0, smaller ?? message)
@@ -174,16 +169,19 @@ function writeWithTrailers(
   else res.end()
 }
 
-function writeWithLastEnvelope(
-  res: Response,
-  headers: OutgoingHttpHeaders,
-  status: Headers | undefined,
-  envelope?: Uint8Array,
-): void {
-  const fields = status ?? new Headers({ 'grpc-status': grpcStatusOk })
-  const trailers = encodeEnvelope(trailerFlag, trailerSerialize(fields))
-  writeHead(res, 200, headers)
-  res.end(envelope ? Buffer.concat([envelope, trailers]) : trailers)
+function writingLastEnvelope(encode: (bytes: Uint8Array) => Uint8Array): typeof writeWithTrailers {
+  return function write(res, headers, status, envelope) {
+    const fields = status ?? new Headers({ 'grpc-status': grpcStatusOk })
+    const trailers = encodeEnvelope(trailerFlag, trailerSerialize(fields))
+    writeHead(res, 200, headers)
+    res.end(encode(envelope ? Buffer.concat([envelope, trailers]) : trailers))
+  }
+}
+
+const writers = {
+  grpc: writeWithTrailers,
+  'grpc-web': writingLastEnvelope((bytes) => bytes),
+  'grpc-web-text': writingLastEnvelope(encoded),
 }
 
 /** Undefined for a success of which the handler says no more. */
@@ -217,6 +215,14 @@ function fieldsOf(headers: Headers | undefined): OutgoingHttpHeaders {
 function accepts(accepted: string | string[] | undefined): Compression | undefined {
   if (accepted === undefined) return undefined
   return compressionNegotiate(compressions, null, String(accepted), '').response ?? undefined
+}
+
+const envelopes: MessageBody = {
+  bodyLimit: (most) => ({
+    headBytes: envelopeHeadBytes,
+    limitOf: (head) => (isPlainEnvelope(head, most) ? envelopeBytes(head) : 0),
+  }),
+  messageOf: onlyMessage,
 }
 
 function envelopeBytes(head: Buffer): number {

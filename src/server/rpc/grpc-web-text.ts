@@ -1,0 +1,104 @@
+import { Code, type ConnectError } from '@connectrpc/connect'
+import type { UniversalServerRequest, UniversalServerResponse } from '@connectrpc/connect/protocol'
+import { refusal } from '../../call/refusal.ts'
+import type { MessageBody } from './request-body.ts'
+import { isByteStream } from './unread-body.ts'
+
+/**
+ * gRPC-Web in base64, which protoc-gen-grpc-web's clients speak unless they are told otherwise, and
+ * Connect does not know. https://github.com/grpc/grpc/blob/master/doc/PROTOCOL-WEB.md
+ */
+export const textTypes = ['application/grpc-web-text', 'application/grpc-web-text+proto'] as const
+/** The type of all answers in base64. */
+export const textAnswerType = textTypes[1]
+
+/** Whether a content type is gRPC-Web in base64. */
+export function isText(contentType: string): boolean {
+  return /^application\/grpc-web-text(?:\+proto)?$/i.test(contentType)
+}
+
+/** A request in base64 as one of gRPC-Web; others as they are. Its body throws MALFORMED_BODY. */
+export function decodedRequest(request: UniversalServerRequest): UniversalServerRequest {
+  const { header, body } = request
+  if (!isText(header.get('content-type') ?? '') || !isByteStream(body)) return request
+  header.set('content-type', 'application/grpc-web+proto')
+  return { ...request, body: decodedBody(body) }
+}
+
+/** An answer of gRPC-Web in base64. Each of its chunks has its own padding. */
+export function encodedResponse(response: UniversalServerResponse): UniversalServerResponse {
+  const { header, body } = response
+  // An error of HTTP is JSON.
+  if (!body || !header?.get('content-type')?.startsWith('application/grpc-web')) return response
+  header.set('content-type', textAnswerType)
+  return { ...response, body: encodedBody(body) }
+}
+
+/** Reads a body of one message in base64, as it is read decoded. */
+export function inText(binary: MessageBody): MessageBody {
+  return {
+    bodyLimit(maxMessageBytes) {
+      const { headBytes, limitOf } = binary.bodyLimit(maxMessageBytes)
+      const headLength = textLength(headBytes)
+      return {
+        headBytes: headLength,
+        limitOf(text) {
+          const head = decoded(text.toString('latin1', 0, headLength))
+          // A body of several texts may be longer, and is left for Connect.
+          return head && head.byteLength >= headBytes ? textLength(limitOf(head)) : 0
+        },
+      }
+    },
+    messageOf(body) {
+      const bytes = decoded(body.toString('latin1'))
+      return bytes && binary.messageOf(bytes)
+    },
+  }
+}
+
+/** Bytes in base64, as they are sent. */
+export function encoded(bytes: Uint8Array): Buffer {
+  return Buffer.from(Buffer.from(bytes).toString('base64'), 'latin1')
+}
+
+/** How long a text of so many bytes is. */
+function textLength(bytes: number): number {
+  return 4 * Math.ceil(bytes / 3)
+}
+
+/** Of one or several texts, each with its padding. Undefined for what is no base64. */
+function decoded(text: string): Buffer | undefined {
+  const bytes: Buffer[] = []
+  for (const part of text.match(/[^=]+=*|=+/g) ?? []) {
+    const each = Buffer.from(part, 'base64')
+    // Buffer skips what is no base64.
+    if (each.toString('base64') !== part) return undefined
+    bytes.push(each)
+  }
+  return Buffer.concat(bytes)
+}
+
+async function* decodedBody(body: AsyncIterable<Uint8Array>) {
+  let remaining = ''
+  for await (const chunk of body) {
+    const text = remaining + Buffer.from(chunk).toString('latin1')
+    const end = text.length - (text.length % 4)
+    remaining = text.slice(end)
+    const bytes = decoded(text.slice(0, end))
+    if (bytes === undefined) throw malformed()
+    yield bytes
+  }
+  if (remaining !== '') throw malformed()
+}
+
+async function* encodedBody(body: AsyncIterable<Uint8Array>) {
+  for await (const chunk of body) yield encoded(chunk)
+}
+
+function malformed(): ConnectError {
+  return refusal(
+    Code.InvalidArgument,
+    'MALFORMED_BODY',
+    'the body is no base64 with padding, which its content type application/grpc-web-text says it is',
+  )
+}
