@@ -11,7 +11,7 @@ const root = join(import.meta.dirname, '../..')
 const require = createRequire(import.meta.url)
 const packages = ['@bufbuild/protobuf', '@connectrpc/connect', '@connectrpc/connect-web']
 const modules =
-  /^\/(?:src\/gen|test\/e2e|node_modules\/@(?:bufbuild|connectrpc))\/[\w@./-]+\.[jt]s$/
+  /^\/(?:src\/gen|test\/e2e|node_modules\/(?:@bufbuild|@connectrpc|grpc-web))\/[\w@./-]+\.[jt]s$/
 
 /**
  * An origin of its own that has one page, which runs a module of this project; TypeScript is served
@@ -74,7 +74,8 @@ function imports(): Record<string, string> {
       `/node_modules/${name}/${file.slice(2)}`,
     ])
   })
-  return Object.fromEntries(entries)
+  // It names its module for browsers in another field.
+  return { ...Object.fromEntries(entries), 'grpc-web': '/node_modules/grpc-web/index.esm.js' }
 }
 
 async function script(path: string): Promise<string> {

@@ -6,6 +6,7 @@ import { createConnectTransport, createGrpcWebTransport } from '@connectrpc/conn
 import { User } from '../../../src/gen/api/user/v1/user_pb.ts'
 import { BadRequestSchema, ErrorInfoSchema } from '../../../src/gen/google/rpc/error_details_pb.ts'
 import { Health } from '../../../src/gen/health/v1/health_pb.ts'
+import { googleTransport } from './google-client.ts'
 import { readable, type RestAnswer, restRows, type RestRow } from './rows.ts'
 
 /** What a call came to, as far as the browser shows it to a page. */
@@ -93,6 +94,11 @@ async function callRpc(protocol: string, transport: Transport): Promise<RpcRepor
       }
       return 'none'
     },
+    'a stream that its deadline ends': async () => {
+      let last: JsonValue = 'none'
+      for await (const { status } of health.watch({}, { timeoutMs: 300 })) last = status
+      return last
+    },
   }
   const report: RpcReport = {}
   for (const [title, call] of Object.entries(calls)) report[title] = await seen(call)
@@ -109,6 +115,7 @@ function transports(baseUrl: string): Record<string, Transport> {
       useBinaryFormat: true,
     }),
     'gRPC-Web': createGrpcWebTransport({ baseUrl }),
+    'gRPC-Web in base64': googleTransport(baseUrl),
   }
 }
 
