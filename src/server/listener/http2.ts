@@ -14,6 +14,7 @@ import {
   type RequestHandler,
 } from './arrival.ts'
 import { endWithAnswer } from './early-answer.ts'
+import { continueWhenRead, expectsContinue } from './expect-continue.ts'
 
 const { NGHTTP2_CANCEL, NGHTTP2_ENHANCE_YOUR_CALM, NGHTTP2_FLAG_END_STREAM } = http2.constants
 
@@ -127,6 +128,7 @@ function requestsOf(handler: RequestHandler, idleTimeoutMs: number) {
   const openedOf = attachment<http2.Http2Stream, Opened>('arrival')
   const server = http2.createServer(serve)
   server.on('connect', serve)
+  server.on('checkContinue', serve)
   server.on('checkExpectation', serve)
 
   function serve(req: http2.Http2ServerRequest, res: http2.Http2ServerResponse): void {
@@ -141,6 +143,7 @@ function requestsOf(handler: RequestHandler, idleTimeoutMs: number) {
     })
     // Node tells the request that its stream has ended only if that happens later.
     if (stream.readableEnded) req.push(null)
+    if (expectsContinue(req)) continueWhenRead(req, res)
     handler(req, res, at)
   }
 
