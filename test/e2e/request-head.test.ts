@@ -1,5 +1,7 @@
 import { once } from 'node:events'
+import http2 from 'node:http2'
 import net from 'node:net'
+import { text } from 'node:stream/consumers'
 import { test, type Test } from 'tap'
 import { startApp } from '../help/app.ts'
 import { exchangeBytes } from './raw.ts'
@@ -8,6 +10,9 @@ const expect = 'Expect: 100-continue\r\n'
 const end = 'Connection: close\r\n\r\n'
 const host = 'Host: localhost\r\n'
 const json = 'Content-Type: application/json\r\n'
+const createUser = '/api.user.v1.User/CreateUser'
+const watch = '/grpc.health.v1.Health/Watch'
+const large = 2_000_000
 const chunk = '2\r\n{}\r\n0\r\n\r\n'
 
 /** What follows the request line's method and target, and the status of the answer. */
@@ -31,7 +36,7 @@ for (const [title, [bytes, status]] of Object.entries(rows))
     const { rest, rpc } = await startApp(t, { storage: 'sqlite' })
     const paths = [
       [rest.port, '/v1/users'],
-      [rpc.port, '/api.user.v1.User/CreateUser'],
+      [rpc.port, createUser],
     ] as const
     for (const [port, path] of paths) {
       const answer = await exchangeBytes(port, bytes(path))
@@ -54,7 +59,7 @@ test('a body is asked for by 100 Continue only where it is read', async (t) => {
   const user = '{"name":"Ada","email":"ada@example.com"}'
   const ports = [
     [rest.port, '/v1/users'],
-    [rpc.port, '/api.user.v1.User/CreateUser'],
+    [rpc.port, createUser],
   ] as const
   const told = (port: number, target: string, length: number) => {
     const head = `POST ${target} HTTP/1.1\r\n${host}${expect}${json}Content-Length: ${length}\r\n\r\n`
@@ -64,9 +69,89 @@ test('a body is asked for by 100 Continue only where it is read', async (t) => {
     t.match(await told(port, '/x', 100), { statuses: [404], text: /connection: close/i })
     t.match(await told(port, path, user.length), { statuses: [100] })
   }
-  const large = await told(rest.port, '/v1/users', 2_000_000)
-  t.match(large, { statuses: [413], text: /connection: close/i })
+  const tooLarge = await told(rest.port, '/v1/users', large)
+  t.match(tooLarge, { statuses: [413], text: /connection: close/i })
 })
+
+/** Path, content type and length of a body that is not wanted, and what the answer says. */
+const unwanted: [path: string, type: string, length: number, status: number, says: RegExp][] = [
+  [createUser, 'text/plain', 2, 415, /UNSUPPORTED_MEDIA_TYPE/],
+  [createUser, 'application/connect+json', 2, 415, /UNSUPPORTED_MEDIA_TYPE/],
+  [createUser, 'application/grpc-web-text+json', 2, 415, /UNSUPPORTED_MEDIA_TYPE/],
+  [watch, 'application/json', 2, 415, /UNSUPPORTED_MEDIA_TYPE/],
+  [watch, 'application/json', large, 415, /UNSUPPORTED_MEDIA_TYPE/],
+  [createUser, 'application/json', large, 429, /BODY_TOO_LARGE/],
+  [createUser, 'application/proto', large, 429, /BODY_TOO_LARGE/],
+  [createUser, 'Application/Proto', large, 429, /BODY_TOO_LARGE/],
+  [createUser, 'application/grpc', large, 200, /grpc-status: ?8/],
+  [createUser, 'application/grpc-web', large, 200, /grpc-status: ?8/],
+  [createUser, 'application/grpc-web-text', 4 * large, 200, /application\/grpc-web-text\+proto/],
+  [watch, 'application/grpc', large, 200, /grpc-status: ?8/],
+  [watch, 'application/connect+json', large, 200, /BODY_TOO_LARGE/],
+  ['/x', 'application/json', 2, 404, /ROUTE_NOT_FOUND/],
+]
+
+test('no body is asked for on the RPC port that is refused for its type or length', async (t) => {
+  const { rpc } = await startApp(t, { storage: 'sqlite' })
+  const session = http2.connect(rpc.url)
+  t.teardown(() => session.destroy())
+  for (const [path, type, length, status, says] of unwanted) {
+    const head = `POST ${path} HTTP/1.1\r\n${host}${expect}Content-Type: ${type}\r\nContent-Length: ${length}\r\n\r\n`
+    const told = { status, asked: false, text: says }
+    t.match(await wholeAnswer(t, rpc.port, head), told, `${type} to ${path} over HTTP/1.1`)
+    const fields = { ':path': path, 'content-type': type, 'content-length': length }
+    t.match(await h2Answer(session, fields, ''), told, `${type} to ${path} over HTTP/2`)
+  }
+})
+
+test('over HTTP/2 a body is asked for where it is read', async (t) => {
+  const { rest, rpc } = await startApp(t, { storage: 'sqlite' })
+  for (const { url, path } of [
+    { ...rest, path: '/v1/users' },
+    { ...rpc, path: createUser },
+  ]) {
+    const session = http2.connect(url)
+    t.teardown(() => session.destroy())
+    const body = '{"name":"Ada","email":"ada@example.com"}'
+    const call = (type: string, at = path) =>
+      h2Answer(session, { ':path': at, 'content-type': type }, body)
+    t.match(await call('application/json'), { status: url === rest.url ? 200 : 409, asked: true })
+    t.match(await call('application/json', '/x'), { status: 404, asked: false })
+  }
+})
+
+/** The answer to a head until the connection ends. */
+async function wholeAnswer(t: Test, port: number, head: string) {
+  const socket = net.connect(port, '127.0.0.1')
+  t.teardown(() => socket.destroy())
+  socket.write(head)
+  const answer = await text(socket)
+  const status = Number(/^HTTP\/1\.1 (\d{3})/.exec(answer)?.[1])
+  return { status, asked: status === 100, text: answer }
+}
+
+/** Sends a head over HTTP/2, and the body if it is asked for. */
+async function h2Answer(
+  session: http2.ClientHttp2Session,
+  head: http2.OutgoingHttpHeaders,
+  body: string,
+) {
+  const fields = { ':method': 'POST', expect: '100-continue', ...head }
+  const stream = session.request(fields, { endStream: false })
+  let asked = false
+  stream.once('continue', () => {
+    asked = true
+    stream.end(body)
+  })
+  let seen = ''
+  const see = (more: http2.IncomingHttpHeaders) => {
+    for (const [name, value] of Object.entries(more)) seen += `${name}: ${String(value)}\n`
+  }
+  stream.once('response', see).once('trailers', see)
+  const [answer] = (await once(stream, 'response')) as [http2.IncomingHttpStatusHeader]
+  const received = await text(stream)
+  return { status: answer[':status'], asked, text: seen + received }
+}
 
 /** Sends a head, and the body once it is asked for; gives the status lines that came until then. */
 async function firstAnswer(t: Test, port: number, head: string, body: string) {

@@ -12,6 +12,7 @@ import { ErrorInfoSchema } from '../../gen/google/rpc/error_details_pb.ts'
 import { attachment } from '../../memory/attachment.ts'
 import { type Reason, refusal } from '../../call/refusal.ts'
 import { failureOf } from '../exchange/failure.ts'
+import { declaresTooMuch } from './declared-length.ts'
 import { decodedRequest } from './grpc-web-text.ts'
 import { messageReader } from './message-reader.ts'
 import { readableRequest } from './readable-request.ts'
@@ -19,7 +20,7 @@ import { clientGone, type Exchange, exchangeKey } from '../exchange/exchange.ts'
 import { type Protocol, protocolOf } from '../exchange/protocol.ts'
 import { timeoutMs } from '../../call/timeout.ts'
 import { boundTimeout } from './long-timeout.ts'
-import { leavable } from './unread-body.ts'
+import { hasOneMessage, leavable } from './unread-body.ts'
 
 const refusalKey = createContextKey<ConnectError | undefined>(undefined)
 const contexts = attachment<Exchange, HandlerContext>('context')
@@ -52,8 +53,11 @@ export function observedHandler(
     exchange.operation = `/${handler.service.typeName}/${handler.method.name}`
     exchange.protocol = protocolOf(request.header.get('content-type') ?? '')
     boundTimeout(request.header)
-    const { request: whole, held } = leavable(request, handler)
-    const readable = await readableRequest(decodedRequest(whole), reading).catch((err: unknown) =>
+    const isTooLarge = declaresTooLarge(handler, request, maxBytes)
+    const { request: sent, held } = leavable(request, handler)
+    const whole = decodedRequest(sent)
+    if (isTooLarge) return held(await refused(handler, request, exchange, tooLarge(maxBytes)))
+    const readable = await readableRequest(whole, reading).catch((err: unknown) =>
       ConnectError.from(err),
     )
     if (readable instanceof ConnectError)
@@ -100,12 +104,29 @@ async function refused(
   return response
 }
 
+/** Refused by its head, so that a client which waits for leave to send its body need not send it. */
+function declaresTooLarge(
+  handler: UniversalHandler,
+  { method, header }: UniversalServerRequest,
+  maxBytes: number,
+): boolean {
+  const type = header.get('content-type') ?? ''
+  // Of what is no call HTTP itself says so.
+  if (!handler.allowedMethods.includes(method) || !handler.supportedContentType(type)) return false
+  return (
+    hasOneMessage(handler.method) && declaresTooMuch(type, header.get('content-length'), maxBytes)
+  )
+}
+
+function tooLarge(maxBytes: number): ConnectError {
+  const message = `the message is larger than ${maxBytes} bytes, the most that is accepted`
+  return refusal(Code.ResourceExhausted, 'BODY_TOO_LARGE', message)
+}
+
 /** Connect names an option of its own where a message is too large. */
 function inOurWords(reason: unknown, maxBytes: number): unknown {
-  const error = ConnectError.from(reason, Code.Internal)
-  if (error.code !== Code.ResourceExhausted) return reason
-  const message = `the message is larger than ${maxBytes} bytes, the most that is accepted`
-  return refusal(error.code, 'BODY_TOO_LARGE', message)
+  const { code } = ConnectError.from(reason, Code.Internal)
+  return code === Code.ResourceExhausted ? tooLarge(maxBytes) : reason
 }
 
 const earlyReasons: Partial<Record<Code, Reason>> = {

@@ -63,8 +63,10 @@ export function connectRoutes(
   done()
 }
 
-/** Bodies of Connect's types are left for its handlers to read; other types are refused. */
+/** Bodies of Connect's types are left for its handlers to read; other types are refused unread. */
 function leaveBodies(app: FastifyInstance): void {
+  // Fastify reads text/plain by itself.
+  app.removeAllContentTypeParsers()
   // By name, too: a name goes before an expression, and Fastify knows that of JSON.
   const names = ['application/json', 'application/connect+json']
   for (const type of [names, connectTypes, grpcTypes, grpcWebTypes])

@@ -19,6 +19,7 @@ import { unaryInvoker, type UnaryMethod } from '../../call/invoke.ts'
 import { recordMethods } from '../../call/methods.ts'
 import { refusal } from '../../call/refusal.ts'
 import { failureOf, type Failure } from '../exchange/failure.ts'
+import { declaresTooMuch } from './declared-length.ts'
 import { type MessageReader, messageReader } from './message-reader.ts'
 import { type Exchange, exchangeKey } from '../exchange/exchange.ts'
 import { readBody, replayed } from './request-body.ts'
@@ -70,9 +71,10 @@ export function unaryCalls(options: UnaryCallsOptions): preHandlerAsyncHookHandl
     const { raw, headers } = request
     const exchange = exchangeOf(raw)
     const unary = exchange && methods.get(exchange.path)
-    const protocol = protocols.get(headers['content-type'] ?? '')
-    if (!unary || !protocol || raw.method !== 'POST' || !protocol.isPlain(headers, maxBodyBytes))
-      return undefined
+    const { 'content-type': type = '', 'content-length': length } = headers
+    const protocol = protocols.get(type)
+    if (!unary || !protocol || raw.method !== 'POST' || !protocol.isPlain(headers)) return undefined
+    if (declaresTooMuch(type, length, maxBodyBytes)) return undefined
     const timeoutMs = protocol.timeoutMs(headers)
     const settings = callOptions.get(protocol.name)
     if (timeoutMs === null || settings === undefined) return undefined

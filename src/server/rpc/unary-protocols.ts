@@ -33,8 +33,8 @@ export interface UnaryProtocol extends MessageBody {
   readonly binary: boolean
   /** The client's timeout in milliseconds. Undefined for none, null for one that is malformed. */
   timeoutMs(headers: IncomingHttpHeaders): number | undefined | null
-  /** Whether it has no compression, and not more bytes than a message may have. */
-  isPlain(headers: IncomingHttpHeaders, maxMessageBytes: number): boolean
+  /** Whether it has no compression. */
+  isPlain(headers: IncomingHttpHeaders): boolean
   /** The compression of the answer that the client likes best. */
   codingOf(headers: IncomingHttpHeaders): Compression | undefined
   /** Writes the answer to a call that has succeeded. */
@@ -77,8 +77,7 @@ function connect(
     name: 'connect',
     binary,
     timeoutMs: (headers) => timeoutMs('connect-timeout-ms', headers),
-    isPlain: ({ 'content-encoding': coding = 'identity', 'content-length': length = 0 }, most) =>
-      coding === 'identity' && Number(length) <= most,
+    isPlain: ({ 'content-encoding': coding = 'identity' }) => coding === 'identity',
     codingOf: ({ 'accept-encoding': accepted }) => accepts(accepted),
     bodyLimit: (most) => ({ headBytes: 0, limitOf: () => most }),
     messageOf: (body) => body,

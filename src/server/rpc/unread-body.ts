@@ -20,7 +20,8 @@ export function isByteStream(body: Body): body is AsyncIterable<Uint8Array> {
  * Lets a client of HTTP/2 finish a call of one message before it is answered, too: reads and drops what
  * comes after an answer is ready, for half a second at most. connect-go breaks its message off when
  * the answer begins; node:http2 then misses bytes of the content-length and resets the stream with
- * PROTOCOL_ERROR, often before the end of the answer is out.
+ * PROTOCOL_ERROR, often before the end of the answer is out. A client that expects 100 Continue, which
+ * the first reading sends, has nothing under way.
  *
  * Returns the request to be handled, and what holds back the answer to it.
  */
@@ -28,15 +29,24 @@ export function leavable(request: UniversalServerRequest, { method }: UniversalH
   const { body } = request
   if (!isByteStream(body)) return { request, held: asIs }
   const chunks = body[Symbol.asyncIterator]()
-  const kept = { [Symbol.asyncIterator]: () => ({ next: () => chunks.next() }) }
-  const oneMessage = method.methodKind === 'unary' || method.methodKind === 'server_streaming'
+  let isSent = !request.header.has('expect')
+  function next(): Promise<IteratorResult<Uint8Array>> {
+    isSent = true
+    return chunks.next()
+  }
   function held(response: UniversalServerResponse): UniversalServerResponse {
-    return response.body ? { ...response, body: afterRequest(response.body, chunks) } : response
+    if (!response.body || !isSent) return response
+    return { ...response, body: afterRequest(response.body, chunks) }
   }
   return {
-    request: { ...request, body: kept },
-    held: oneMessage && request.httpVersion.startsWith('2') ? held : asIs,
+    request: { ...request, body: { [Symbol.asyncIterator]: () => ({ next }) } },
+    held: hasOneMessage(method) && request.httpVersion.startsWith('2') ? held : asIs,
   }
+}
+
+/** Whether the client of a method sends exactly one message. */
+export function hasOneMessage({ methodKind }: UniversalHandler['method']): boolean {
+  return methodKind === 'unary' || methodKind === 'server_streaming'
 }
 
 function asIs(response: UniversalServerResponse): UniversalServerResponse {
