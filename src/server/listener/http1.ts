@@ -25,6 +25,8 @@ interface Http1Connection {
   readonly pipeline: Pipeline
   /** The last request that began, until it is answered and its body is read to the end. */
   request: http.IncomingMessage | undefined
+  /** The answer to it. */
+  answer: http.ServerResponse | undefined
   /** `socket.bytesRead` after the last answer: a higher number means that a request has begun. */
   idleBytesRead: number
 }
@@ -38,7 +40,10 @@ export function http1(
   const connections = inFlight<Http1Connection>()
   const connectionOf = attachment<net.Socket, Http1Connection>('connection')
   const lingering = lingeringClose(repeat)
-  const server = createServer(owner, limits, begin)
+  const server = createServer(owner, limits, {
+    begin,
+    isAnswered: (socket) => endAfterAnswer(connectionOf.of(socket)),
+  })
   let leaving = false
 
   function begin(req: http.IncomingMessage, res: http.ServerResponse): void {
@@ -47,6 +52,7 @@ export function http1(
     // A request after the answer that announces the close is not processed (RFC 9112, 9.6).
     if (connection === undefined || (leaving && !connection.pipeline.isEmpty())) return
     connection.request = req
+    connection.answer = res
     if (leaving) res.shouldKeepAlive = false
     res.once('close', () => {
       if (answerOver(connection, req) && leaving) socket.destroySoon()
@@ -80,6 +86,7 @@ export function http1(
         socket,
         pipeline: pipeline(),
         request: undefined,
+        answer: undefined,
         idleBytesRead: -1,
       }
       connectionOf.attach(socket, connection)
@@ -101,8 +108,25 @@ function answerOver(connection: Http1Connection, req: http.IncomingMessage): boo
   const isIdle = !connection.pipeline.proceed()
   if (!req.complete) dropRemaining(req)
   if (!isIdle) return false
-  if (req.complete) connection.request = undefined
+  if (req.complete) {
+    connection.request = undefined
+    connection.answer = undefined
+  }
   connection.idleBytesRead = connection.socket.bytesRead
+  return true
+}
+
+/**
+ * Ends a connection whose last request turns out to be malformed after its answer has begun: a second
+ * answer would be taken for that to the next request. False if there is no such answer.
+ */
+function endAfterAnswer(connection: Http1Connection | undefined): boolean {
+  const { socket, request, answer } = connection ?? {}
+  if (!socket || !request || request.complete || !answer?.headersSent) return false
+  if (answer.writableFinished) socket.destroySoon()
+  // What follows is malformed, too, and each packet of it comes here.
+  else if (!answer.shouldKeepAlive) return true
+  else answer.once('finish', () => socket.destroySoon()).shouldKeepAlive = false
   return true
 }
 
@@ -138,10 +162,16 @@ function arrivalOf(
   }
 }
 
+interface Connected {
+  begin: (req: http.IncomingMessage, res: http.ServerResponse) => void
+  /** Whether a request that is malformed has its answer; the connection ends then. */
+  isAnswered: (socket: net.Socket) => boolean
+}
+
 function createServer(
   owner: net.Server,
   limits: ListenerLimits,
-  begin: (req: http.IncomingMessage, res: http.ServerResponse) => void,
+  { begin, isAnswered }: Connected,
 ): http.Server {
   const server = http.createServer({
     maxHeaderSize: limits.maxHeaderBytes,
@@ -161,7 +191,8 @@ function createServer(
   // Node answers a client error by itself unless there is a listener, so none is added without need.
   owner.on('newListener', (event) => {
     if (event !== 'clientError' || server.listenerCount('clientError') > 0) return
-    server.on('clientError', (error, socket) => {
+    server.on('clientError', (error, socket: net.Socket) => {
+      if (isAnswered(socket)) return
       if (!owner.emit('clientError', error, socket)) socket.destroy(error)
     })
   })
