@@ -37,3 +37,11 @@ export function ownStatusOf(error: ConnectError): number | undefined {
 export function statusOf(error: ConnectError): number {
   return ownStatusOf(error) ?? httpStatusOf[error.code]
 }
+
+/**
+ * Whether an error is the server's, by its status and by its code: a version of HTTP or a transfer coding
+ * that is not served is a mistake of the client, though HTTP has 505 and 501 for them.
+ */
+export function isOfServer(error: ConnectError): boolean {
+  return statusOf(error) >= 500 && httpStatusOf[error.code] >= 500
+}

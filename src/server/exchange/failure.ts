@@ -1,5 +1,5 @@
 import type { Code, ConnectError } from '@connectrpc/connect'
-import { statusOf } from '../../call/status.ts'
+import { isOfServer, statusOf } from '../../call/status.ts'
 import { upperCodeName } from '../../text/code-name.ts'
 import { ErrorInfoSchema } from '../../gen/google/rpc/error_details_pb.ts'
 
@@ -21,7 +21,7 @@ export interface Failure {
  */
 export function failureOf(err: ConnectError): Failure {
   const [info] = err.findDetails(ErrorInfoSchema)
-  const status = statusOf(err)
   const reason = info?.reason ?? upperCodeName(err.code)
-  return { status, reason, code: err.code, cause: err.cause ?? (status >= 500 ? err : undefined) }
+  const cause = err.cause ?? (isOfServer(err) ? err : undefined)
+  return { status: statusOf(err), reason, code: err.code, cause }
 }
