@@ -121,7 +121,10 @@ function sendGrpcError(reply: FastifyReply, request: FastifyRequest, error: Conn
   const headers = { ...reply.getHeaders(), ...Object.fromEntries(status) }
   for (const [name, value] of Object.entries(headers))
     if (value !== undefined) raw.setHeader(name, value)
-  raw.setHeader('content-type', request.headers['content-type'] ?? '')
+  // Fastify has set another one where it refuses a type by itself.
+  raw.statusCode = 200
+  const [type = ''] = (request.headers['content-type'] ?? '').split(/[;,]/, 1)
+  raw.setHeader('content-type', type)
   // Fastify would send an empty body, after which gRPC expects trailers.
   raw.end()
 }

@@ -7,6 +7,7 @@ import {
   type UniversalServerResponse,
 } from '@connectrpc/connect/protocol'
 import { errorToJsonBytes } from '@connectrpc/connect/protocol-connect'
+import { setGrpcStatus } from '../../call/grpc-status.ts'
 import { methodNotAllowed, unsupportedMediaType } from '../../rest/errors.ts'
 import { ErrorInfoSchema } from '../../gen/google/rpc/error_details_pb.ts'
 import { attachment } from '../../memory/attachment.ts'
@@ -170,6 +171,11 @@ function refusedByHttp(
   exchange.failure = { ...failureOf(error), status, cause: undefined }
   const header = new Headers(response.header)
   error.metadata.forEach((value, name) => header.set(name, value))
+  if (status === 415 && exchange.protocol !== 'connect') {
+    // Clients of gRPC make UNKNOWN of a status of HTTP.
+    header.set('content-type', `application/${exchange.protocol}`)
+    return { status: 200, header: setGrpcStatus(header, error) }
+  }
   header.set('content-type', 'application/json')
   return { ...response, header, body: createAsyncIterable([errorToJsonBytes(error, undefined)]) }
 }
