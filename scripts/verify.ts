@@ -17,10 +17,14 @@ interface Step {
 const root = join(import.meta.dirname, '..')
 const node = process.execPath
 
-/** Runs a test file, with variables that make it thorough. */
-function testFile(file: string, env: Record<string, string> = {}): () => Promise<string> {
+/** Runs a test file, with variables that make it thorough, and flags of tap. */
+function testFile(
+  file: string,
+  env: Record<string, string> = {},
+  flags: string[] = [],
+): () => Promise<string> {
   return async () => {
-    const output = await run([node, 'scripts/test.ts', file], { cwd: root, env })
+    const output = await run([node, 'scripts/test.ts', file, ...flags], { cwd: root, env })
     return output.trim().split('\n').at(-1) ?? ''
   }
 }
@@ -43,6 +47,10 @@ const steps: Step[] = [
   { name: 'kill', go: testFile('test/e2e/kill.test.ts') },
   { name: 'hostile', go: testFile('test/e2e/hostile.test.ts', strict) },
   { name: 'hostile-h2', go: testFile('test/e2e/hostile-h2.test.ts', strict) },
+  {
+    name: 'heads',
+    go: testFile('test/e2e/heads.test.ts', { HEADS_RUNS: '50000' }, ['--timeout=1200']),
+  },
   { name: 'conformance', go: npmScript('conformance', 'scripts/conformance.ts', 'go') },
   { name: 'interop', go: npmScript('interop', 'scripts/interop.ts', 'go') },
   ...interopSteps,

@@ -4,15 +4,16 @@ import type { Test } from 'tap'
 import type { RawAnswer } from './raw.ts'
 import type { Credentials } from './wire.ts'
 
-export type H2Answer = RawAnswer & { trailers: Headers; bytes: Buffer }
 export type H2Request = (
   headers: http2.OutgoingHttpHeaders,
   body?: string | Uint8Array,
-) => Promise<H2Answer>
+) => Promise<RawAnswer>
 
 /** A session of HTTP/2 that sends requests as they stand; over TLS when the URL says so. */
 export function h2Client(t: Test, url: string, credentials: Credentials = {}): H2Request {
-  const session = http2.connect(url, credentials)
+  // A field may come twice; its types do not know this option.
+  const options = { ...credentials, strictSingleValueFields: false }
+  const session = http2.connect(url, options)
   session.on('error', () => undefined)
   t.teardown(() => session.destroy())
   return async function request(headers, body) {

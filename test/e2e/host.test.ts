@@ -5,9 +5,6 @@ import { samplesOf, sum } from '../help/exposition.ts'
 import { h2Client } from './h2.ts'
 import { exchangeBytes, type RawAnswer } from './raw.ts'
 
-const runs = Number(process.env.HOST_RUNS ?? 2000)
-const seed = Number(process.env.HOST_SEED ?? Date.now() % 2 ** 31)
-
 const user = '/api.user.v1.User'
 const missing = '{"id":42}'
 const query = `connect=v1&encoding=json&message=${encodeURIComponent(missing)}`
@@ -242,51 +239,4 @@ test('a refused Host and a served one count as what they were, with one line eac
     { level: 'info', code: 400, reason: 'MALFORMED_REQUEST' },
   ])
   t.equal(lines.length, 2)
-})
-
-/** Numbers that look random, the same for the same seed (mulberry32). */
-function randoms(seed: number): (below: number) => number {
-  let state = seed
-  return (below) => {
-    state = (state + 0x6d2b79f5) | 0
-    let mixed = Math.imul(state ^ (state >>> 15), 1 | state)
-    mixed = (mixed + Math.imul(mixed ^ (mixed >>> 7), 61 | mixed)) ^ mixed
-    return ((mixed ^ (mixed >>> 14)) >>> 0) % below
-  }
-}
-
-const pieces = [
-  ...Array.from('ab019.:-_~%[]@/\\?#&=+ \t"<>{}|^`\'()*,;$!\xe4\xff'),
-  'localhost',
-  '::1',
-  '%2F',
-  '%00',
-  '[::1]',
-  ':80',
-  ':99999',
-  '//',
-  '..',
-  'http://',
-  '\x01',
-]
-
-test(`no Host makes a failure, or a success without a message (seed ${seed})`, async (t) => {
-  const app = await startApp(t, { storage: 'sqlite' })
-  const below = randoms(seed)
-  const kinds = Object.values(calls)
-  let answers = 0
-  for (let run = 0; run < runs; run += 1) {
-    const host = Array.from({ length: below(8) }, () => pieces[below(pieces.length)]).join('')
-    const [port, request, status, body] = kinds[below(kinds.length)] ?? calls['Connect GET']
-    const answer = await send(app, port, request, hostLine(host))
-    answers += 1
-    const asEver = answer.status === status && body.test(answer.body)
-    const asRefused = saysMalformed(answer) || answer.headers.get('grpc-status') === '3'
-    if (!asEver && !asRefused) t.fail(`${JSON.stringify(host)}: ${answer.status} ${answer.body}`)
-  }
-  t.equal(answers, runs)
-  t.strictSame(
-    app.log().filter(({ level }) => level === 'error'),
-    [],
-  )
 })

@@ -11,6 +11,8 @@ export interface RawAnswer {
   status: number
   headers: Headers
   body: string
+  bytes: Buffer
+  trailers: Headers
 }
 
 /** Writes a request as it stands, for what no client library would send. */
@@ -48,31 +50,45 @@ export function exchange(port: number, request: RawRequest): Promise<RawAnswer> 
   return exchangeBytes(port, requestBytes(request))
 }
 
-function readAnswer(bytes: Buffer): RawAnswer {
-  const text = bytes.toString('latin1')
-  const end = text.indexOf('\r\n\r\n')
-  const [statusLine = '', ...lines] = text.slice(0, Math.max(end, 0)).split('\r\n')
+function readAnswer(received: Buffer): RawAnswer {
+  const bytes = withoutInterim(received)
+  const end = bytes.indexOf('\r\n\r\n')
+  const head = bytes.toString('latin1', 0, Math.max(end, 0))
+  const [statusLine = ''] = head.split('\r\n', 1)
   const status = Number(/^HTTP\/1\.1 (\d{3}) /.exec(statusLine)?.[1])
-  if (!status) throw new Error(`no answer of HTTP/1.1: ${JSON.stringify(text)}`)
-  const headers = new Headers(
-    lines.map((line): [string, string] => {
-      const colon = line.indexOf(':')
-      return [line.slice(0, colon), line.slice(colon + 1).trim()]
-    }),
-  )
-  const body = bytes.subarray(end + 4)
+  if (!status) throw new Error(`no answer of HTTP/1.1: ${JSON.stringify(bytes.toString('latin1'))}`)
+  const headers = readFields(head.slice(statusLine.length + 2))
+  const rest = bytes.subarray(end + 4)
   const chunked = headers.get('transfer-encoding') === 'chunked'
-  return { status, headers, body: (chunked ? joinChunks(body) : body).toString() }
+  const { body, trailers } = chunked ? joinChunks(rest) : { body: rest, trailers: new Headers() }
+  return { status, headers, body: body.toString(), bytes: body, trailers }
 }
 
-function joinChunks(bytes: Buffer): Buffer {
+/** What follows 100 Continue. */
+function withoutInterim(bytes: Buffer): Buffer {
+  const interim = /^HTTP\/1\.1 1\d\d /.test(bytes.toString('latin1', 0, 13))
+  return interim ? withoutInterim(bytes.subarray(bytes.indexOf('\r\n\r\n') + 4)) : bytes
+}
+
+function readFields(lines: string): Headers {
+  const fields = new Headers()
+  for (const line of lines.split('\r\n').filter((each) => each !== '')) {
+    const colon = line.indexOf(':')
+    fields.append(line.slice(0, colon), line.slice(colon + 1).trim())
+  }
+  return fields
+}
+
+function joinChunks(bytes: Buffer) {
   const parts: Buffer[] = []
-  for (let at = 0; at < bytes.length;) {
+  let at = 0
+  while (at < bytes.length) {
     const lineEnd = bytes.indexOf('\r\n', at)
     const size = Number.parseInt(bytes.toString('latin1', at, lineEnd), 16)
+    at = lineEnd + 2
     if (!(size > 0)) break
-    parts.push(bytes.subarray(lineEnd + 2, lineEnd + 2 + size))
-    at = lineEnd + 2 + size + 2
+    parts.push(bytes.subarray(at, at + size))
+    at += size + 2
   }
-  return Buffer.concat(parts)
+  return { body: Buffer.concat(parts), trailers: readFields(bytes.toString('latin1', at)) }
 }

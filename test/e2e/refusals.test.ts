@@ -7,7 +7,7 @@ import { test } from 'tap'
 import type { Test } from 'tap'
 import { ErrorInfoSchema } from '../../src/gen/google/rpc/error_details_pb.ts'
 import { startApp } from '../help/app.ts'
-import { type H2Answer, h2Client } from './h2.ts'
+import { h2Client } from './h2.ts'
 import { exchange, exchangeBytes, type RawAnswer, type RawRequest, requestBytes } from './raw.ts'
 
 const user = '/api.user.v1.User'
@@ -469,11 +469,11 @@ function readConnect({ headers, body }: RawAnswer): RpcRefusal {
 }
 
 /** The trailers, which are headers where there is nothing else. */
-function readGrpc({ headers, trailers }: H2Answer): RpcRefusal {
+function readGrpc({ headers, trailers }: RawAnswer): RpcRefusal {
   return facts(findTrailerError(trailers.has('grpc-status') ? trailers : headers))
 }
 
-function readGrpcWeb({ headers, bytes }: H2Answer): RpcRefusal {
+function readGrpcWeb({ headers, bytes }: RawAnswer): RpcRefusal {
   if (headers.has('grpc-status')) return facts(findTrailerError(headers))
   return facts(findTrailerError(trailerParse(bytes.subarray(5))))
 }

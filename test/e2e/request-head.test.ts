@@ -33,7 +33,7 @@ const rows: Record<string, [bytes: (path: string) => string, status: number]> = 
 
 for (const [title, [bytes, status]] of Object.entries(rows))
   test(`${title}, on both ports`, async (t) => {
-    const { rest, rpc } = await startApp(t, { storage: 'sqlite' })
+    const { rest, rpc, log } = await startApp(t, { storage: 'sqlite' })
     const paths = [
       [rest.port, '/v1/users'],
       [rpc.port, createUser],
@@ -41,10 +41,22 @@ for (const [title, [bytes, status]] of Object.entries(rows))
     for (const [port, path] of paths) {
       const answer = await exchangeBytes(port, bytes(path))
       t.equal(answer.status, status, answer.body)
-      if (status >= 400) t.match(answer.body, /"message":"[^"]+"/)
+      if (status >= 400) t.match(JSON.parse(answer.body), { message: /./ }, 'one answer')
       else t.equal(answer.body, '')
     }
+    const failures = log().filter(({ level }) => level === 'error')
+    t.strictSame(failures, [], 'a mistake of the client is no failure of the service')
   })
+
+test('a body that is malformed after its refusal brings no second answer', async (t) => {
+  const { rest, rpc } = await startApp(t, { storage: 'sqlite' })
+  const broken = `POST /x HTTP/1.1\r\n${host}${json}Transfer-Encoding: chunked\r\n\r\nnot a chunk\r\n`
+  for (const { port } of [rest, rpc]) {
+    const answer = await exchangeBytes(port, broken)
+    t.equal(answer.status, 404)
+    t.match(JSON.parse(answer.body), { message: /there is no/ }, 'one answer')
+  }
+})
 
 test('gRPC over HTTP/1.0, which has no trailers, gets a status in the headers', async (t) => {
   const { rpc } = await startApp(t, { storage: 'sqlite' })
