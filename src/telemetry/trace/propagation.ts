@@ -7,13 +7,17 @@ import {
 } from '@opentelemetry/api'
 import { TraceFlags } from '@opentelemetry/api'
 import type { Request } from '../../server/exchange/exchange.ts'
+import { b3Value, isB3, isDeferred } from './b3.ts'
 import { type RequestTrace, type Scope, traceFields } from './scope.ts'
 
 type Headers = Request['headers']
 
 const getter = {
   keys: (headers: Headers) => Object.keys(headers),
-  get: (headers: Headers, key: string) => headers[key.toLowerCase()],
+  get(headers: Headers, key: string) {
+    const value = headers[key.toLowerCase()]
+    return isB3(key) && value !== undefined ? b3Value(key, String(value)) : value
+  },
 }
 
 /**
@@ -28,7 +32,24 @@ export function readContext(request: Request | undefined, fields: readonly strin
 
 /** The headers that the propagators read, in lower case. */
 export function propagationFields(): string[] {
-  return propagation.fields().map((field) => field.toLowerCase())
+  const written = propagation.fields().map((field) => field.toLowerCase())
+  return written.some(isB3) ? [...written, 'b3', 'x-b3-traceid'] : written
+}
+
+/**
+ * Whether the caller wants its request recorded; undefined where it leaves that to this service, as B3
+ * allows. OpenTelemetry's propagator takes a decision that is missing for a no.
+ */
+export function callersDecision(
+  request: Request | undefined,
+  base: Context,
+  fields: readonly string[],
+): boolean | undefined {
+  const parent = api.getSpanContext(base)
+  if (!parent) return undefined
+  const recorded = (parent.traceFlags & TraceFlags.SAMPLED) !== 0
+  const deferred = !recorded && fields.includes('b3') && isDeferred(request?.headers ?? {})
+  return deferred ? undefined : recorded
 }
 
 /** Whether the caller has asked for a trace, by header or by baggage. */

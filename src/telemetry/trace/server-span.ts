@@ -4,7 +4,7 @@ import { serverError } from '../rpc-status.ts'
 import { exception } from './attributes.ts'
 import { exceptionAttributes } from './exception.ts'
 import { type SpanTools, timeIn } from './layer-spans.ts'
-import { hasPriority, propagationFields, readContext } from './propagation.ts'
+import { callersDecision, hasPriority, propagationFields, readContext } from './propagation.ts'
 import type { Sampling, Verdict } from './sampling.ts'
 import type { RequestTrace } from './scope.ts'
 import {
@@ -62,9 +62,9 @@ export function serverSpans(options: ServerSpanOptions) {
 
   function verdictOf(trace: RequestTrace): Verdict {
     const { operation, route, path } = trace.exchange
-    const { parent } = read(trace)
+    const { base } = read(trace)
     return options.sampling({
-      parent: parent && (parent.traceFlags & 1) === 1,
+      parent: callersDecision(trace.request, base, fields),
       priority: hasPriority(trace, options.priority),
       operation,
       route: route || path,
