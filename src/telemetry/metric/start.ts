@@ -46,7 +46,7 @@ export async function startMetrics({ conf, identity, env, log }: MetricsInit): P
   const producer = metricProducer(families)
   const prometheus = prometheusReader(producer)
   const push = await pushReader(pushOptions(conf.metrics.push), env, producer, {
-    note: (text) => log.info(text),
+    note: (text) => log.warn(text),
     failing: (reason) =>
       log.warn({ reason }, 'metrics cannot be pushed; the next push that arrives has the numbers'),
     resumed: () => log.info('metrics are pushed again'),

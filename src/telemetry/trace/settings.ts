@@ -44,6 +44,7 @@ export function tracingSettings(
   const own = { ...ownOtlp(conf), endpoint }
   const spans = otlpTarget('traces', own, env)
   if (exporter === 'otlp') notes.push(...spans.notes)
+  notes.push(...unknownPropagators(env.OTEL_PROPAGATORS ?? ''))
   const { sampling, batch } = conf
   const keep = {
     errors: sampling.keep.errors,
@@ -133,6 +134,16 @@ function namedExporter(list: string, notes: string[]): ExporterKind | 'none' | u
         : `OTEL_TRACES_EXPORTER=${list}: ${name} is not known; otlp, zipkin, console and none are`,
     )
   return used
+}
+
+/** The SDK leaves a propagator out that it does not have, and says so only to its own diagnosis. */
+function unknownPropagators(list: string): string[] {
+  const known = ['tracecontext', 'baggage', 'b3', 'b3multi', 'none']
+  return list
+    .split(',')
+    .map((name) => name.trim())
+    .filter((name) => name !== '' && !known.includes(name))
+    .map((name) => `OTEL_PROPAGATORS=${list}: ${name} is not known; ${known.join(', ')} are`)
 }
 
 /** OTEL_TRACES_SAMPLER and its argument, where they are set. */

@@ -102,6 +102,10 @@ test('the OTEL variables win over the configuration', async (t) => {
     sampling: { ratio: 0.3 },
     notes: [/OTEL_TRACES_SAMPLER=dice/],
   })
+  t.match(settings({ OTEL_PROPAGATORS: 'tracecontext, jaeger' }, conf), {
+    notes: [/^OTEL_PROPAGATORS=tracecontext, jaeger: jaeger is not known; .*b3multi/],
+  })
+  t.same(settings({ OTEL_PROPAGATORS: 'none' }, conf)?.notes, [])
 })
 
 test('the old address of Jaeger is taken, and what becomes of it is said', async (t) => {

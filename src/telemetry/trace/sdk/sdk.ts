@@ -39,7 +39,7 @@ export async function startSdk(options: StartOptions): Promise<RunningTracing> {
     instrumentations: await instrumentations(settings.instrumentations),
   })
   sdk.start()
-  for (const note of settings.notes) log.info(note)
+  for (const note of settings.notes) log.warn(note)
   const { priority, keep, personalData, clientErrors, responseHeader } = settings
   const tracing = requestTracing({
     scopes,
