@@ -9,6 +9,11 @@ import { safePath } from '../../server/exchange/safe-path.ts'
 
 const methods = new Set(METHODS)
 
+/** Characters of a text that the client chooses. A span would be as large as the headers else. */
+const maxText = 1024
+
+const cut = (text: string) => text.slice(0, maxText)
+
 /**
  * The name of a server span. REST: method and template. RPC: `package.Service/Method`. Before either is
  * known, and for what is not served: the HTTP method.
@@ -28,8 +33,8 @@ export function requestAttributes(
   const known = methods.has(method)
   return {
     [http.method]: known ? method : '_OTHER',
-    ...(!known && method !== '' && { [http.originalMethod]: method }),
-    [url.path]: personalData ? path : safePath(path, route === '' ? operation : route),
+    ...(!known && method !== '' && { [http.originalMethod]: cut(method) }),
+    [url.path]: personalData ? cut(path) : safePath(path, route === '' ? operation : route),
     ...((route || operation) && { [http.route]: route || operation }),
     ...(request && peer && connectionAttributes(request, peer)),
     ...(request && personalData && queryOf(request)),
@@ -54,21 +59,21 @@ function connectionAttributes(
   return {
     [url.scheme]: encrypted ? 'https' : 'http',
     [network.protocolVersion]: httpVersion === '2.0' ? '2' : httpVersion,
-    ...(host !== '' && { [network.serverAddress]: host }),
+    ...(host !== '' && { [network.serverAddress]: cut(host) }),
     ...(port !== undefined && { [network.serverPort]: port }),
     ...(address !== undefined && {
       [network.clientAddress]: address,
       [network.peerAddress]: address,
     }),
     ...(peerPort !== undefined && { [network.peerPort]: peerPort }),
-    ...(agent !== undefined && { [network.userAgent]: agent }),
-    ...(service !== undefined && { [kratos.peerService]: String(service) }),
+    ...(agent !== undefined && { [network.userAgent]: cut(agent) }),
+    ...(service !== undefined && { [kratos.peerService]: cut(String(service)) }),
   }
 }
 
 function queryOf({ url: target = '' }: Request): Attributes {
   const mark = target.indexOf('?')
-  return mark === -1 ? {} : { [url.query]: target.slice(mark + 1) }
+  return mark === -1 ? {} : { [url.query]: cut(target.slice(mark + 1)) }
 }
 
 function callAttributes({ protocol, operation }: Exchange): Attributes {

@@ -60,6 +60,25 @@ test('a server span has the attributes of HTTP, of RPC and of Kratos', async (t)
   }
 })
 
+test('texts that a client chooses are cut in its span', async (t) => {
+  const memory = spanMemory()
+  const app = await startApp(t, {
+    storage: 'sqlite',
+    spans: memory.exporter,
+    configure(conf) {
+      conf.tracing.personalData = true
+    },
+  })
+  const long = 'x'.repeat(3000)
+  const headers = { 'user-agent': long, 'x-md-service-name': long }
+  const url = `${app.rest.url}/v1/${long}?${long}`
+  const [span] = await memory.of(() => fetch(url, { headers }).then((got) => got.text()), served(1))
+  const attributes = span?.attributes ?? {}
+  t.equal(attributes['peer.service'], 'x'.repeat(1024))
+  const lengths = Object.values(attributes).map((value) => String(value).length)
+  t.equal(Math.max(...lengths), 1024)
+})
+
 test('spans say which user, which page and how many, and what the statement was', async (t) => {
   const memory = spanMemory()
   const app = await startApp(t, { storage: 'mysql', spans: memory.exporter })
