@@ -116,7 +116,7 @@ function noTimeout(): undefined {
 }
 
 // A timer of more fires at once.
-const longestTimerMs = 2 ** 31 - 1
+const maxTimerMs = 2 ** 31 - 1
 
 // Made once: an error with its stack costs more than the rest of a small call.
 const callIsOver = new ConnectError('the call is over', Code.Canceled)
@@ -137,7 +137,7 @@ function callSignal(reply: FastifyReply, deadline: number | undefined): AbortSig
     return controller.signal
   }
   const timer =
-    deadline === undefined ? undefined : setTimeout(expire, Math.min(leftMs, longestTimerMs))
+    deadline === undefined ? undefined : setTimeout(expire, Math.min(leftMs, maxTimerMs))
   reply.raw.once('close', () => {
     clearTimeout(timer)
     controller.abort(callIsOver)

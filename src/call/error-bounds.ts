@@ -37,18 +37,18 @@ function inEscapes(char: string): number {
 }
 
 /**
- * The text if it weighs no more than `most`, else its beginning, cut between code points, with its
+ * The text if it weighs no more than `max`, else its beginning, cut between code points, with its
  * length. Reads no more of it than it keeps; lone surrogates, which have no UTF-8, become U+FFFD.
  */
-function shortened(text: string, most: number, weigh: Weigh): string {
+function shortened(text: string, max: number, weigh: Weigh): string {
   let weight = 0
   let at = 0
   let fits = 0
   for (const char of text) {
     weight += weigh(char)
     at += char.length
-    if (weight <= most - cutBytes) fits = at
-    if (weight <= most) continue
+    if (weight <= max - cutBytes) fits = at
+    if (weight <= max) continue
     if (fits === 0) return ''
     return `${text.slice(0, fits).toWellFormed()}… (${text.length} characters)`
   }
@@ -61,10 +61,10 @@ export function shortenedKey(text: string): string {
 }
 
 /** Shortens texts that share so many bytes. What finds no room is empty. */
-function shared(bytes: number): (text: string, most: number) => string {
+function shared(bytes: number): (text: string, max: number) => string {
   let left = bytes
-  return function take(text, most) {
-    const kept = shortened(text, Math.min(most, left), inJson)
+  return function take(text, max) {
+    const kept = shortened(text, Math.min(max, left), inJson)
     for (const char of kept) left -= inJson(char)
     return kept
   }

@@ -95,9 +95,9 @@ function floating(json: ExactJson, rounded: (value: number) => number): ExactJso
 function integer(json: ExactJson, type: IntegerType): ExactJson | undefined {
   const value = integerOf(json, is64Bit(type))
   if (value === undefined) return undefined
-  const [least, most] = rangeOf(type)
+  const [min, max] = rangeOf(type)
   // A text stays one, which protobuf-es reads alike.
-  return value >= least && value <= most ? (typeof json === 'string' ? json : value) : undefined
+  return value >= min && value <= max ? (typeof json === 'string' ? json : value) : undefined
 }
 
 function integerOf(json: ExactJson, exact: boolean): number | bigint | undefined {

@@ -20,7 +20,7 @@ const ranges = {
 
 export type IntegerType = keyof typeof ranges
 
-/** The least and the greatest integer of a type. */
+/** The minimum and the maximum of an integer type. */
 export function rangeOf(type: IntegerType): readonly [bigint, bigint] {
   return ranges[type]
 }
@@ -43,8 +43,8 @@ export function scalarRule(type: ScalarType): string {
     case ScalarType.FLOAT:
       return 'must be a number in range, NaN, Infinity or -Infinity'
     default: {
-      const [least, most] = rangeOf(type)
-      return `must be an integer from ${least} to ${most}`
+      const [min, max] = rangeOf(type)
+      return `must be an integer from ${min} to ${max}`
     }
   }
 }

@@ -14,24 +14,24 @@ const units: Record<string, bigint> = {
 }
 
 // More than any duration needs. A limit, since BigInt's cost grows with the square of the digits.
-const longest = 64
+const maxLength = 64
 
 /**
  * Reads a duration as Go's time.ParseDuration, such as `1h30m` or `-1.5s`, in nanoseconds;
  * undefined if it is none.
  */
 export function goDuration(text: string): bigint | undefined {
-  if (text.length > longest) return undefined
+  if (text.length > maxLength) return undefined
   const signed = text[0] === '-' || text[0] === '+'
-  let rest = signed ? text.slice(1) : text
-  if (rest === '0') return 0n
-  if (rest === '') return undefined
+  let remaining = signed ? text.slice(1) : text
+  if (remaining === '0') return 0n
+  if (remaining === '') return undefined
   let total = 0n
-  while (rest !== '') {
-    const part = firstPart(rest)
+  while (remaining !== '') {
+    const part = firstPart(remaining)
     if (part === undefined) return undefined
     total += part.nanos
-    rest = rest.slice(part.length)
+    remaining = remaining.slice(part.length)
   }
   return text[0] === '-' ? -total : total
 }

@@ -30,9 +30,9 @@ function broken(type: ScalarType): InvalidText {
 }
 
 function parseInteger(type: IntegerType, text: string): number | bigint {
-  const [least, most] = rangeOf(type)
+  const [min, max] = rangeOf(type)
   const value = text.length <= 20 && isInteger(text) ? BigInt(text) : undefined
-  if (value === undefined || value < least || value > most) throw broken(type)
+  if (value === undefined || value < min || value > max) throw broken(type)
   return is64Bit(type) ? value : Number(value)
 }
 

@@ -116,13 +116,13 @@ function parseDuration(text: string, { goDurations }: TextOptions): unknown {
 
 const nanosPerSecond = 1_000_000_000n
 // The limit of google.protobuf.Duration: about 10,000 years.
-const mostSeconds = 315_576_000_000n
+const maxSeconds = 315_576_000_000n
 
 function readGo(text: string): unknown {
   const nanos = goDuration(text)
   const seconds = nanos === undefined ? undefined : nanos / nanosPerSecond
   if (nanos === undefined || seconds === undefined) return undefined
-  if (seconds > mostSeconds || seconds < -mostSeconds) return undefined
+  if (seconds > maxSeconds || seconds < -maxSeconds) return undefined
   return create(DurationSchema, { seconds, nanos: Number(nanos % nanosPerSecond) })
 }
 

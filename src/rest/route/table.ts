@@ -50,8 +50,8 @@ function literalPrefix({ segments, verb }: PathTemplate): string {
   const first = segments[0]
   if (first?.kind !== 'literal' || !/^[\w.~-]+$/.test(first.value)) return '/'
   // "/v1:watch" is neither "/v1" nor below "/v1/". A "**" may match no segment.
-  const shortest = segments.filter((segment) => segment.kind !== 'deep').length
-  return verb !== '' && shortest === 1 ? '/' : `/${first.value}`
+  const minSegments = segments.filter((segment) => segment.kind !== 'deep').length
+  return verb !== '' && minSegments === 1 ? '/' : `/${first.value}`
 }
 
 function emptyNode<T>(): GrowingNode<T> {

@@ -1,11 +1,11 @@
 import type http2 from 'node:http2'
 
 /**
- * First and longest delay until the next look whether an answer is sent; node has no event for it.
+ * First and maximum delay until the next look whether an answer is sent; node has no event for it.
  * The delay doubles each time.
  */
 const firstLookMs = 10
-const longestLookMs = 1000
+const maxLookMs = 1000
 
 /**
  * Ends a stream whose answer is complete before its request is, with NO_ERROR, which tells the client to
@@ -18,7 +18,7 @@ export function endWithAnswer(stream: http2.ServerHttp2Stream): void {
     if (stream.destroyed || stream.readableEnded) return
     // RST_STREAM overtakes data that is not sent yet.
     if (stream.closed || stream.state.localClose === 1) stream.destroy()
-    else setTimeout(endOnceSent, delayMs, Math.min(2 * delayMs, longestLookMs)).unref()
+    else setTimeout(endOnceSent, delayMs, Math.min(2 * delayMs, maxLookMs)).unref()
   }
   stream.once('finish', () => setImmediate(endOnceSent, firstLookMs))
 }

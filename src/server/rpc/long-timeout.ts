@@ -1,11 +1,11 @@
 import { type TimeoutHeader, timeoutMs } from '../../call/timeout.ts'
 
 // A timer of more fires at once.
-const longestTimerMs = 2 ** 31 - 1
+const maxTimerMs = 2 ** 31 - 1
 
-const longest: Partial<Record<TimeoutHeader, string>> = {
-  'connect-timeout-ms': `${longestTimerMs}`,
-  'grpc-timeout': `${Math.floor(longestTimerMs / 1000)}S`,
+const maxTimeouts: Partial<Record<TimeoutHeader, string>> = {
+  'connect-timeout-ms': `${maxTimerMs}`,
+  'grpc-timeout': `${Math.floor(maxTimerMs / 1000)}S`,
 }
 
 /**
@@ -14,8 +14,8 @@ const longest: Partial<Record<TimeoutHeader, string>> = {
  */
 export function boundTimeout(header: Headers): void {
   const headers = Object.fromEntries(header)
-  for (const [name, value] of Object.entries(longest)) {
+  for (const [name, value] of Object.entries(maxTimeouts)) {
     const ms = timeoutMs(name as TimeoutHeader, headers)
-    if (typeof ms === 'number' && ms > longestTimerMs) header.set(name, value)
+    if (typeof ms === 'number' && ms > maxTimerMs) header.set(name, value)
   }
 }

@@ -79,7 +79,7 @@ function connect(
     timeoutMs: (headers) => timeoutMs('connect-timeout-ms', headers),
     isPlain: ({ 'content-encoding': coding = 'identity' }) => coding === 'identity',
     codingOf: ({ 'accept-encoding': accepted }) => accepts(accepted),
-    bodyLimit: (most) => ({ headBytes: 0, limitOf: () => most }),
+    bodyLimit: (maxBytes) => ({ headBytes: 0, limitOf: () => maxBytes }),
     messageOf: (body) => body,
     answer(res, call, body, coding) {
       const headers = fieldsOf(connectHeaders(call))
@@ -228,9 +228,9 @@ function envelopeBytes(head: Buffer): number {
   return envelopeHeadBytes + head.readUInt32BE(1)
 }
 
-/** Whether a message of so many bytes at most follows, without compression. */
-function isPlainEnvelope(head: Buffer, most: number): boolean {
-  return head[0] === 0 && head.readUInt32BE(1) <= most
+/** Whether a message of at most `maxBytes` bytes follows, without compression. */
+function isPlainEnvelope(head: Buffer, maxBytes: number): boolean {
+  return head[0] === 0 && head.readUInt32BE(1) <= maxBytes
 }
 
 /** Of a body with exactly one envelope, without compression. */

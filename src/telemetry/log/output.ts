@@ -46,8 +46,8 @@ export function logOutput({ fd, form, recovered }: LogOutputOptions): LogOutput 
 
   function write(line: string): void {
     const isError = output.lastLevel >= errorLevel
-    const most = isError ? waitingLengthWithErrors : waitingLength
-    if (retry && waiting.length() + line.length > most) {
+    const maxLength = isError ? waitingLengthWithErrors : waitingLength
+    if (retry && waiting.length() + line.length > maxLength) {
       dropped += 1
       return
     }
