@@ -24,6 +24,7 @@ const checks: Check[] = [
   { title: 'types', command: tool('typescript', 'tsc') },
   { title: 'lint', command: tool('oxlint', 'oxlint') },
   { title: 'imports between the rooms of src', command: script('rooms.ts') },
+  { title: 'exports of src', command: script('exports.ts') },
   { title: 'sizes of files and functions', command: script('sizes.ts') },
   {
     title: 'proto lint',

@@ -5,6 +5,7 @@ import type { ContextValues, HandlerContext } from '@connectrpc/connect'
 import type { DescMethod, DescService } from '@bufbuild/protobuf'
 import type { FastifyReply, FastifyRequest } from 'fastify'
 
+/** What a protocol gives to each of its calls. */
 export interface CallOptions {
   protocolName: string
   headersOf: (received: IncomingHttpHeaders) => Headers

@@ -133,7 +133,7 @@ function boundedHeaders(init: FieldsInit): Headers {
   return kept
 }
 
-export interface ErrorInit {
+interface ErrorInit {
   code: Code
   message: string
   headers?: FieldsInit

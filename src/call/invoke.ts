@@ -10,6 +10,7 @@ import type {
 } from '@connectrpc/connect'
 import type { UnaryCall } from './context.ts'
 
+/** A unary method with its implementation. */
 export type UnaryMethod = Extract<MethodImplSpec, { kind: 'unary' }>
 
 // Carries the call past the interceptors, which may pass on another request object.

@@ -1,6 +1,7 @@
 import { parseArgs } from 'node:util'
 import { nearest } from '../text/nearest.ts'
 
+/** The command lines that this program takes, for its error messages. */
 export const usage = `usage: npm start -- [--conf PATH]
        npm run migrate -- [--conf PATH]
        npm run seed -- --users N [--conf PATH]

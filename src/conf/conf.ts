@@ -11,6 +11,7 @@ type Complete<M> = M extends Message
     }
   : M
 
+/** The configuration after its check: each part is there. */
 export type Conf = Complete<ConfMessage>
 
 /** Finds what the rules of the proto cannot say. Durations may be missing where others are wrong. */
@@ -25,7 +26,7 @@ interface Reading {
 }
 
 /** The configuration, and the path of a setting as messages name it: with its variables. */
-export interface NamedConf {
+interface NamedConf {
   conf: Conf
   named: (path: string) => string
 }

@@ -36,8 +36,9 @@ export interface ConfFile {
 const registry = createRegistry(file_conf_v1_rules)
 
 /** Looks at a message that keeps all rules, for what rules cannot say. */
-export type Check<M> = (message: M, refuse: RefuseSetting) => void
+type Check<M> = (message: M, refuse: RefuseSetting) => void
 
+/** Reports a value that the service cannot use. Each problem has its own line in the ConfError. */
 export interface RefuseSetting {
   /** Refuses the setting at this path, such as `server.http.addr`. */
   setting: (path: string, problem: string) => void

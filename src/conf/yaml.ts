@@ -14,6 +14,7 @@ import {
 import { ConfError } from './error.ts'
 import { expand, type Env } from './placeholder.ts'
 
+/** A parsed YAML file, and the origin of its scalars. */
 export type Yaml = {
   doc: Document.Parsed
   /** Scalars whose text came, in whole or in part, from the environment or a default. */
@@ -27,6 +28,7 @@ interface Expanded {
   variables: readonly string[]
 }
 
+/** Reports a problem of the setting at a path, such as `server.http.addr`. */
 export type Refuse = (path: string, problem: string) => void
 
 /** Syntax is all or nothing: a file that YAML cannot read is not looked at further. */
@@ -51,6 +53,7 @@ function reason({ code, message, pos }: YAMLError, text: string): string {
   return `the key ${key} is given twice`
 }
 
+/** Replaces the placeholders of all values; `refuse` gets each that cannot be replaced. Keys stay as they are. */
 export function expandAll({ doc, expanded }: Yaml, env: Env, refuse: Refuse): void {
   visit(doc, {
     Scalar(key, node, ancestors) {

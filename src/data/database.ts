@@ -17,6 +17,7 @@ export interface StorageProblems {
   migrations: string
 }
 
+/** What a storage reports while it runs. */
 export interface StorageEvents {
   /** The problems have changed; `cause` has the driver's words for the log, where there are any. */
   changed: (problems: StorageProblems, cause?: string) => void

@@ -4,4 +4,5 @@ import { createRequire } from 'node:module'
 // in docs/adr/0003), so only this file and those of its name in the databases' folders load it.
 const require = createRequire(import.meta.url)
 
+/** Drizzle's operators and its `sql` template. */
 export const drizzleOrm: typeof import('drizzle-orm') = require('drizzle-orm')

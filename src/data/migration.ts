@@ -1,5 +1,6 @@
 import { readdir, readFile } from 'node:fs/promises'
 
+/** One file of SQL that changes the schema. */
 export interface Migration {
   /** The file's name without `.sql`; migrations run in the order of their names. */
   name: string

@@ -29,6 +29,7 @@ export function storageName({ address, port, namespace }: Omit<Storage, 'system'
   return place === '' ? namespace : `${place}/${namespace}`
 }
 
+/** Makes the observer of one storage. */
 export type ObserveStatements = (storage: Storage) => StatementObserver
 
 /** Where nobody watches. */

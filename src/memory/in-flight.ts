@@ -9,6 +9,7 @@ interface Link<T> extends Entry<T> {
   present: boolean
 }
 
+/** The list that `inFlight` makes. */
 export type InFlight<T> = ReturnType<typeof inFlight<T>>
 
 /**

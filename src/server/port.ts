@@ -41,6 +41,7 @@ export interface PortParts extends Pick<GateOptions, 'protocolOf' | 'timeoutHead
   fastify: (exchanges: Exchanges) => FastifyServerOptions
 }
 
+/** A port that can be given routes, and closed. */
 export interface Port {
   app: FastifyInstance
   /** The exchanges of this port. */

@@ -14,7 +14,7 @@ import type { ExactJson, ExactObject } from './json.ts'
 import { InvalidJson, type Place, scalarFromJson } from './json-scalar.ts'
 
 /** How messages are read from JSON. */
-export interface FieldOptions {
+interface FieldOptions {
   /** Messages that google.protobuf.Any may hold, and extensions. */
   registry?: Registry | undefined
   ignoreUnknownFields?: boolean | undefined

@@ -14,7 +14,7 @@ export interface Place {
 }
 
 /** As the client wrote it: `author.name`, `tags[1]`, `labels["a"]`. Empty for the whole message. */
-export function pathOf(place: Place | undefined): string {
+function pathOf(place: Place | undefined): string {
   if (place === undefined) return ''
   const { name, isKey = false } = place
   const before = pathOf(place.in)

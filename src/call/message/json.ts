@@ -9,6 +9,7 @@ const closeBrace = 0x7d
 
 /** JSON whose large integers are exact. */
 export type ExactJson = null | boolean | number | string | bigint | ExactJson[] | ExactObject
+/** A JSON object whose large integers are exact. */
 export interface ExactObject {
   [name: string]: ExactJson
 }

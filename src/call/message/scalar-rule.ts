@@ -18,6 +18,7 @@ const ranges = {
   [ScalarType.FIXED64]: uint64,
 } as const
 
+/** A scalar type of proto that holds an integer. */
 export type IntegerType = keyof typeof ranges
 
 /** The minimum and the maximum of an integer type. */

@@ -12,6 +12,7 @@ const binaryVarchar = customType<{ data: string; config: { length: number } }>({
 /** The key by which a mail address is taken once. */
 export const emailKey = 'users_email_unique'
 
+/** The users of MySQL. Text is stored as bytes, so that it compares exactly. */
 export const users = mysqlTable(
   'users',
   {

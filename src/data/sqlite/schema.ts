@@ -15,6 +15,7 @@ const epochMs = customType<{ data: Date; driverData: bigint }>({
   fromDriver: (ms) => new Date(Number(ms)),
 })
 
+/** The users of SQLite. */
 export const users = sqliteTable(
   'users',
   {

@@ -6,6 +6,7 @@ import { bodyTooLarge, unsupportedMediaType } from '../errors.ts'
 import { refusal } from '../../call/refusal.ts'
 import { type BodyFormat, bodyFormat, type BodyTypes } from '../media-type.ts'
 
+/** A body without its content coding; empty if there is none. */
 export interface ReceivedBody {
   bytes: Uint8Array
   format: BodyFormat

@@ -14,7 +14,7 @@ export interface Admission {
 }
 
 /** What is to be done with a call that never begins. */
-export interface Terms {
+interface Terms {
   /** For how many milliseconds it may wait, as its client says; undefined if it does not. */
   timeoutMs: () => number | undefined
   refused: () => void
@@ -22,6 +22,7 @@ export interface Terms {
   clientGone: () => void
 }
 
+/** Limits of the whole process, over both ports. */
 export interface AdmissionLimits {
   /** Calls that are worked on at once. */
   maxActive: number

@@ -2,7 +2,7 @@ import { inFlight } from '../../memory/in-flight.ts'
 import { type Clock, systemClock } from './clock.ts'
 
 /** A call that waits to begin. Exactly one of the three is called, unless it leaves before. */
-export interface Waiter {
+interface Waiter {
   begin(): void
   /** It has waited for as long as the server lets a call wait. */
   refuse(): void

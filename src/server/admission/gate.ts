@@ -6,6 +6,7 @@ import { clientGone, type Exchanges } from '../exchange/exchange.ts'
 import type { Protocol } from '../exchange/protocol.ts'
 import { expired, overloaded, type TurnedAway } from './refusals.ts'
 
+/** How a port admits its calls and answers those that never begin. */
 export interface GateOptions {
   admission: Admission
   allowOrigin: Cors

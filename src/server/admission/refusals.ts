@@ -46,8 +46,9 @@ export const expired = turnedAway(
   ),
 )
 
-/** The answers of both ports to a connection that is one too many. */
+/** The REST port's answer to a connection above its limit, as bytes of HTTP/1.1. */
 export const overflowRest = rawAnswer(overloaded.rest)
+/** The RPC port's answer to a connection above its limit, as bytes of HTTP/1.1. */
 export const overflowRpc = rawAnswer(overloaded.rpc('application/json'))
 
 /**

@@ -39,7 +39,9 @@ export interface ExchangeObserver {
   end(exchange: Exchange): void
 }
 
+/** A request of either version of HTTP. */
 export type Request = IncomingMessage | Http2ServerRequest
+/** A response of either version of HTTP. */
 export type Response = ServerResponse | Http2ServerResponse
 
 /** Carries the exchange to the interceptors of a call. */
@@ -47,10 +49,12 @@ export const exchangeKey = createContextKey<Exchange | undefined>(undefined, {
   description: 'exchange',
 })
 
+/** The client went away before its answer was complete; 499 as nginx logs it. */
 export const clientGone: Failure = { status: 499, reason: 'CANCELED', code: Code.Canceled }
 /** Bytes that are no HTTP/2, whose connection ends with GOAWAY. */
 const malformedFrames: Failure = { status: 400, reason: 'MALFORMED_REQUEST' }
 
+/** The exchanges of one port. */
 export type Exchanges = ReturnType<typeof exchangeRegistry>
 
 /** Opens an exchange for each request of one port and tells the observers of its end. */

@@ -7,6 +7,7 @@ import type http from 'node:http'
  */
 const maxDeferred = 4096
 
+/** The order of the requests of one HTTP/1.1 connection. */
 export type Pipeline = ReturnType<typeof pipeline>
 
 /** The requests of one HTTP/1.1 connection: each begins when the one before is answered. */

@@ -4,7 +4,7 @@ import { readFile } from 'node:fs/promises'
 import tls, { type SecureContextOptions, type SecureVersion, type TlsOptions } from 'node:tls'
 
 /** The PEM files of a certificate and the rules for clients. Paths are relative to the working directory. */
-export interface TlsFiles {
+interface TlsFiles {
   certFile: string
   keyFile: string
   minVersion: SecureVersion
@@ -22,7 +22,7 @@ export interface Tls {
 }
 
 /** Events after the start. */
-export interface TlsEvents {
+interface TlsEvents {
   /** A changed file cannot be used; the certificate before it stays in use. */
   unusable: (err: Error) => void
   /** A client's handshake has failed: no common version, no certificate, or an unknown authority. */

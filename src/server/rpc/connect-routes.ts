@@ -26,7 +26,7 @@ import { refusal } from '../../call/refusal.ts'
 import { encodedResponse, isText } from './grpc-web-text.ts'
 import { withPlainMessages } from './plain-messages.ts'
 
-export interface ConnectRoutesOptions extends ConnectRouterOptions {
+interface ConnectRoutesOptions extends ConnectRouterOptions {
   methods: readonly MethodImplSpec[]
   /** Wraps each handler. */
   wrap: (handler: UniversalHandler) => UniversalHandler

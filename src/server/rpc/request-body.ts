@@ -3,7 +3,7 @@ import type { Http2ServerRequest } from 'node:http2'
 
 type Incoming = IncomingMessage | Http2ServerRequest
 
-export interface ReadBody {
+interface ReadBody {
   /** All of it, or what came up to the chunk that is past the limit. */
   body: Buffer
   /** What is left to be read then. */

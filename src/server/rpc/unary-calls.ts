@@ -25,7 +25,7 @@ import { type Exchange, exchangeKey } from '../exchange/exchange.ts'
 import { readBody, replayed } from './request-body.ts'
 import { type SetFields, type UnaryProtocol, unaryProtocols } from './unary-protocols.ts'
 
-export interface UnaryCallsOptions {
+interface UnaryCallsOptions {
   routes: (router: ConnectRouter) => unknown
   interceptors: readonly Interceptor[]
   maxBodyBytes: number

@@ -217,9 +217,9 @@ function accepts(accepted: string | string[] | undefined): Compression | undefin
 }
 
 const envelopes: MessageBody = {
-  bodyLimit: (most) => ({
+  bodyLimit: (maxBytes) => ({
     headBytes: envelopeHeadBytes,
-    limitOf: (head) => (isPlainEnvelope(head, most) ? envelopeBytes(head) : 0),
+    limitOf: (head) => (isPlainEnvelope(head, maxBytes) ? envelopeBytes(head) : 0),
   }),
   messageOf: onlyMessage,
 }

@@ -9,6 +9,7 @@ const maxReadMs = 500
 
 type Body = UniversalServerRequest['body']
 
+/** Whether a body has yet to be read; Connect also takes one that is parsed JSON. */
 export function isByteStream(body: Body): body is AsyncIterable<Uint8Array> {
   return typeof body === 'object' && body !== null && Symbol.asyncIterator in body
 }

@@ -3,6 +3,7 @@ import type { Conf } from '../../conf/conf.ts'
 import { type LogOutput, logOutput } from './output.ts'
 import { redacted } from './redact.ts'
 
+/** What the lines of the log have beside their own fields, and where else they go. */
 export interface LogContext {
   version: string
   /** Gives fields for each line when it is written, such as the ids of its trace. */

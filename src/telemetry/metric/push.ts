@@ -9,12 +9,13 @@ import { grpcOptions, httpOptions } from '../otlp/options.ts'
 import { reasonOf, withAdvice } from '../otlp/reason.ts'
 import { type OtlpSettings, otlpTarget, type OtlpTarget } from '../otlp/target.ts'
 
+/** Where metrics are pushed to, and how often. */
 export interface PushOptions extends OtlpSettings {
   intervalMs: number
 }
 
 /** What the push tells the log. */
-export interface PushEvents {
+interface PushEvents {
   /** About a setting, at the start. */
   note: (text: string) => void
   /** A push has failed, and it is the first, or the one before it had succeeded. */

@@ -1,10 +1,12 @@
 import type { Env } from '../../conf/placeholder.ts'
 
+/** A signal, as OTEL_EXPORTER_OTLP_* and the paths of OTLP spell it. */
 export type OtlpSignal = 'traces' | 'metrics' | 'logs'
+/** A protocol of OTLP, as OTEL_EXPORTER_OTLP_PROTOCOL spells it. */
 export type OtlpProtocol = 'grpc' | 'http/protobuf'
 
 /** PEM files; empty where there is none. */
-export interface OtlpTls {
+interface OtlpTls {
   caFile: string
   certFile: string
   keyFile: string

@@ -11,7 +11,7 @@ import { statementSpans } from './statement-spans.ts'
 import type { RunningTracing } from './tracing.ts'
 
 /** What the tracing of requests is made of. */
-export interface RequestTracingOptions extends ServerSpanOptions {
+interface RequestTracingOptions extends ServerSpanOptions {
   /** Name of this service, for calls to others. */
   service: string
   /** Header that tells the caller the trace id; empty: none. */

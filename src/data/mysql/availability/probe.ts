@@ -23,6 +23,7 @@ export interface Failure {
 /** What is known of a server; one that is `read-only` answers, but takes no writes. */
 export type ServerState = 'up' | 'read-only' | Failure
 
+/** How one server is asked for its state. */
 export interface ProbeOptions {
   options: ConnectionOptions
   /** Whether the server must take writes, as a primary does. */
