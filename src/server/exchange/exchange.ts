@@ -60,6 +60,7 @@ export type Exchanges = ReturnType<typeof exchangeRegistry>
 /** Opens an exchange for each request of one port and tells the observers of its end. */
 export function exchangeRegistry(protocol: Protocol, observers: readonly ExchangeObserver[]) {
   const exchangeOf = attachment<Request, Exchange>('exchange')
+  /** The open exchange of a connection of HTTP/1.1, which has one at a time. */
   const onConnection = new WeakMap<object, Exchange>()
   const brokenOff = new WeakSet<Exchange>()
   const served = new WeakSet<object>()
@@ -86,8 +87,9 @@ export function exchangeRegistry(protocol: Protocol, observers: readonly Exchang
       onClose(response, (finished) => {
         if (finished && !isAborted(request)) exchange.httpStatus = response.statusCode
         // Whatever the answer was to be, the client did not get it.
-        else if (!brokenOff.has(exchange)) exchange.failure = clientGone
-        onConnection.delete(connection)
+        else if (!brokenOff.has(exchange)) exchange.failure = failureOfClient(request)
+        // A pipelined request may have begun meanwhile.
+        if (onConnection.get(connection) === exchange) onConnection.delete(connection)
         telling.end(exchange)
       })
       telling.begin(exchange, request, response)
@@ -112,11 +114,12 @@ export function exchangeRegistry(protocol: Protocol, observers: readonly Exchang
     },
 
     /**
-     * Tells of an HTTP/2 connection that ends because its client breaks the protocol. Clients that
-     * are done sometimes do, with a frame for a stream that is over: that is no exchange.
+     * Tells of an HTTP/2 connection that ends because its client breaks the protocol. Its open streams
+     * have ended before, each with this failure. Clients that are done sometimes break it, with a frame
+     * for a stream that is over: that is no exchange.
      */
     broken(session: object): void {
-      if (onConnection.has(session) || !served.has(session)) refused(session, malformedFrames)
+      if (!served.has(session)) refused(session, malformedFrames)
     },
   }
 }
@@ -196,6 +199,14 @@ function connectionOf(request: Request): object {
 /** Whether an HTTP/2 stream ended before its answer did; HTTP/1.1 fails the reading instead. */
 function isAborted(request: Request): boolean {
   return 'stream' in request && request.stream.aborted
+}
+
+/** Why a client did not get its answer. A session that fails passes its error on to its streams. */
+function failureOfClient(request: Request): Failure {
+  const error = 'stream' in request ? request.stream.errored : null
+  return error !== null && 'code' in error && error.code === 'ERR_HTTP2_ERROR'
+    ? malformedFrames
+    : clientGone
 }
 
 function pathOf(url: string): string {

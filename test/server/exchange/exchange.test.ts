@@ -1,0 +1,92 @@
+import { once } from 'node:events'
+import { type Test, test } from 'tap'
+import { type Exchange, exchangeRegistry } from '../../../src/server/exchange/exchange.ts'
+import {
+  dial,
+  emptySettings,
+  getFrame,
+  getRequest,
+  handle,
+  listen,
+  preface,
+  type Response,
+} from '../listener/listening.ts'
+
+const malformedRequest = { status: 400, reason: 'MALFORMED_REQUEST' }
+
+/** A frame of DATA for stream 0, which RFC 9113, 6.1, makes an error of the connection. */
+const dataOfConnection = Buffer.from([0, 0, 1, 0, 0, 0, 0, 0, 0, 0x78])
+
+/** The frame of a GET request for another stream. */
+function getFrameOf(stream: number): Buffer {
+  const frame = Buffer.from(getFrame)
+  frame.writeUInt32BE(stream, 5)
+  return frame
+}
+
+/** A listener whose requests wait for the test to answer them, and the exchanges that have ended. */
+async function listenWithExchanges(t: Test) {
+  const ended: Exchange[] = []
+  const exchanges = exchangeRegistry('http', [{ end: (exchange) => ended.push(exchange) }])
+  const waiting: Response[] = []
+  const { listener, port } = await listen(
+    t,
+    handle((req, res) => {
+      exchanges.open(req, res, performance.now())
+      waiting.push(res)
+      listener.emit('opened')
+    }),
+    {},
+    { broken: exchanges.broken },
+  )
+  listener.on('clientError', (_err, socket) => {
+    exchanges.refused(socket, malformedRequest)
+    socket.destroy()
+  })
+  async function opened(count: number): Promise<void> {
+    while (waiting.length < count) await once(listener, 'opened')
+  }
+  async function closed(res: Response | undefined): Promise<void> {
+    if (res === undefined) return
+    res.end()
+    await once(res, 'close')
+  }
+  return { port, ended, waiting, opened, closed }
+}
+
+function reasons(ended: readonly Exchange[]): (string | undefined)[] {
+  return ended.map(({ failure }) => failure?.reason)
+}
+
+test('a client that breaks HTTP/2 ends every exchange of its connection, whatever ended before', async (t) => {
+  const { port, ended, waiting, opened, closed } = await listenWithExchanges(t)
+  const frames = [1, 3, 5].map(getFrameOf)
+  const client = dial(t, port, preface, emptySettings, ...frames)
+  await opened(3)
+  await closed(waiting[2])
+  t.strictSame(reasons(ended), [undefined])
+  client.socket.write(dataOfConnection)
+  await Promise.all([once(waiting[0] as Response, 'close'), once(waiting[1] as Response, 'close')])
+  t.strictSame(reasons(ended), [undefined, 'MALFORMED_REQUEST', 'MALFORMED_REQUEST'])
+})
+
+test('a client that breaks HTTP/2 after its last exchange is no exchange', async (t) => {
+  const { port, ended, waiting, opened, closed } = await listenWithExchanges(t)
+  const client = dial(t, port, preface, emptySettings, getFrame)
+  await opened(1)
+  await closed(waiting[0])
+  client.socket.write(dataOfConnection)
+  await client.ended()
+  t.strictSame(reasons(ended), [undefined])
+})
+
+test('malformed bytes after a pipelined request end the exchange of that request', async (t) => {
+  const { port, ended, waiting, opened, closed } = await listenWithExchanges(t)
+  const client = dial(t, port, getRequest, getRequest)
+  await opened(1)
+  await closed(waiting[0])
+  await opened(2)
+  client.socket.write('garbage\r\n\r\n')
+  await once(waiting[1] as Response, 'close')
+  t.strictSame(reasons(ended), [undefined, 'MALFORMED_REQUEST'])
+})
