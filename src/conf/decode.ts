@@ -3,7 +3,6 @@ import {
   fromJson,
   type DescMessage,
   type JsonObject,
-  type JsonValue,
   type MessageShape,
 } from '@bufbuild/protobuf'
 import {
@@ -24,6 +23,7 @@ import { keysReader } from './yaml-to-json.ts'
 import type { Env } from './placeholder.ts'
 import { problemList } from './problems.ts'
 import { expandAll, parseYaml } from './yaml.ts'
+import { isObject } from '../text/json-object.ts'
 
 /** A configuration file that has been read. */
 export interface ConfFile {
@@ -125,10 +125,6 @@ function merge(under: JsonObject, over: JsonObject): JsonObject {
     merged[key] = isObject(below) && isObject(value) ? merge(below, value) : value
   }
   return merged
-}
-
-function isObject(value: JsonValue | undefined): value is JsonObject {
-  return typeof value === 'object' && value !== null && !Array.isArray(value)
 }
 
 function violations<Desc extends DescMessage>(

@@ -2,7 +2,7 @@ import { type DescField, type DescMessage, isFieldSet, type Message } from '@buf
 import type { JsonObject, JsonValue } from '@bufbuild/protobuf'
 import { FeatureSet_FieldPresence } from '@bufbuild/protobuf/wkt'
 import { getField } from '../field-path.ts'
-import { isObject } from '../request/body.ts'
+import { isObject } from '../../text/json-object.ts'
 
 const holders = new WeakMap<DescMessage, boolean>()
 

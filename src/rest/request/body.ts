@@ -3,6 +3,7 @@ import type { Message } from '@bufbuild/protobuf'
 import { fieldNamed } from '../../call/message/field-named.ts'
 import { isTooDeep } from '../../call/message/json.ts'
 import { messageFromJson, notJson, type ReadOptions } from '../../call/message/json-message.ts'
+import { isObject } from '../../text/json-object.ts'
 import { resolvePath, setField } from '../field-path.ts'
 
 /** Reads the JSON of a whole message; an empty text is the empty message. Throws MALFORMED_BODY. */
@@ -58,9 +59,4 @@ export function sentInJson(desc: DescMessage, json: JsonValue, path: string): st
     return given
   })
   return names.join('.')
-}
-
-/** Whether a value is a JSON object, and neither a list nor null. */
-export function isObject(value: unknown): value is Record<string, JsonValue> {
-  return typeof value === 'object' && value !== null && !Array.isArray(value)
 }

@@ -1,6 +1,6 @@
 import { create, type DescField, type DescMessage, type Message } from '@bufbuild/protobuf'
 import { FeatureSet_FieldPresence, type FieldMask, FieldMaskSchema } from '@bufbuild/protobuf/wkt'
-import { isObject } from './body.ts'
+import { isObject } from '../../text/json-object.ts'
 import { malformedBody } from '../../call/message/json-message.ts'
 import { fieldNamed } from '../../call/message/field-named.ts'
 import type { BodyFormat } from '../media-type.ts'
