@@ -32,7 +32,7 @@ interface Http1Connection {
 }
 
 /** Serves HTTP/1.1 by a `node:http` server that does not listen itself: `owner` accepts connections. */
-export function http1(
+export function http1Connections(
   owner: net.Server,
   { handler, gate, repeat }: Handlers,
   limits: ListenerLimits,

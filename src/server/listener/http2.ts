@@ -41,7 +41,7 @@ type StreamListener = (
 ) => void
 
 /** Serves HTTP/2 by a `node:http2` server that does not listen itself: `owner` accepts connections. */
-export function http2c(
+export function http2Connections(
   owner: net.Server,
   { handler, gate }: Handlers,
   limits: ListenerLimits,

@@ -11,8 +11,8 @@ import {
   type RequestHandler,
 } from './arrival.ts'
 import { detectProtocol } from './first-bytes.ts'
-import { http1 } from './http1.ts'
-import { http2c } from './http2.ts'
+import { http1Connections } from './http1.ts'
+import { http2Connections } from './http2.ts'
 import type { Tls } from './tls.ts'
 
 const keepAliveProbeMs = 60_000
@@ -61,8 +61,8 @@ export function dualProtocolListener(
   const { gate = beginAtOnce, broken, repeat } = options
   const server = createServer(limits, options.tls)
   const handlers = { handler, gate, repeat }
-  const h1 = http1(server, handlers, limits)
-  const h2 = http2c(server, handlers, limits)
+  const h1 = http1Connections(server, handlers, limits)
+  const h2 = http2Connections(server, handlers, limits)
   const sockets = inFlight<net.Socket>()
   /** Connections whose protocol is not known yet. */
   const undecided = inFlight<net.Socket>()
