@@ -1,7 +1,7 @@
 import { Code, type ConnectError } from '@connectrpc/connect'
 import type { UniversalServerRequest, UniversalServerResponse } from '@connectrpc/connect/protocol'
 import { refusal } from '../../call/refusal.ts'
-import type { MessageBody } from './request-body.ts'
+import type { MessageBody } from '../../call/read-body.ts'
 import { isByteStream } from './unread-body.ts'
 
 /**

@@ -22,7 +22,7 @@ import { failureOf, type Failure } from '../exchange/failure.ts'
 import { declaresTooMuch } from './declared-length.ts'
 import { type MessageReader, messageReader } from './message-reader.ts'
 import { type Exchange, exchangeKey } from '../exchange/exchange.ts'
-import { readBody, replayed } from './request-body.ts'
+import { readBody, replayed } from '../../call/read-body.ts'
 import { type SetFields, type UnaryProtocol, unaryProtocols } from './unary-protocols.ts'
 
 interface UnaryCallsOptions {

@@ -24,7 +24,7 @@ import { timeoutMs } from '../../call/timeout.ts'
 import type { Response } from '../exchange/exchange.ts'
 import { type Protocol, protocolOf } from '../exchange/protocol.ts'
 import { encoded, inText, textAnswerType, textTypes } from './grpc-web-text.ts'
-import type { MessageBody } from './request-body.ts'
+import type { MessageBody } from '../../call/read-body.ts'
 
 /** One protocol in one encoding of messages, as a content type names it. */
 export interface UnaryProtocol extends MessageBody {
