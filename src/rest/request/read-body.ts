@@ -1,9 +1,7 @@
-import type { Readable } from 'node:stream'
-import { Code } from '@connectrpc/connect'
 import type { FastifyReply, FastifyRequest } from 'fastify'
 import { decompressed } from './decompress.ts'
 import { bodyTooLarge, unsupportedMediaType } from '../errors.ts'
-import { refusal } from '../../call/refusal.ts'
+import { readBody } from '../../call/read-body.ts'
 import { type BodyFormat, bodyFormat, type BodyTypes } from '../media-type.ts'
 
 /** A body without its content coding; empty if there is none. */
@@ -45,20 +43,9 @@ async function rawBody(
   reply: FastifyReply,
   limit: number,
 ): Promise<Uint8Array> {
-  const { body } = request
-  if (body instanceof Uint8Array) return body
-  const chunks: Uint8Array[] = []
-  let size = 0
-  try {
-    for await (const chunk of (request.raw as Readable).iterator({ destroyOnReturn: false })) {
-      size += (chunk as Uint8Array).byteLength
-      if (size > limit) break
-      chunks.push(chunk as Uint8Array)
-    }
-  } catch (cause) {
-    throw refusal(Code.Canceled, 'CANCELED', 'the client has gone', { cause })
-  }
-  if (size <= limit) return Buffer.concat(chunks)
+  if (request.body instanceof Uint8Array) return request.body
+  const { body, remaining } = await readBody(request.raw, { headBytes: 0, limitOf: () => limit })
+  if (remaining === undefined) return body
   if (request.raw.httpVersionMajor === 1) void reply.header('connection', 'close')
   throw bodyTooLarge(limit)
 }
