@@ -8,9 +8,9 @@ import net from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
-import { cpuNs } from '../tracing/process-cpu.ts'
+import { cpuNs } from '../measure/process-cpu.ts'
 import { type Service, startService } from '../tracing/service.ts'
-import { median } from '../tracing/statistics.ts'
+import { median } from '../measure/statistics.ts'
 
 const rounds = Number(process.argv[2] ?? 5)
 const warmUpCalls = 5000

@@ -9,7 +9,7 @@ import { parseArgs } from 'node:util'
 import { createConnection } from 'mysql2/promise'
 import { testDatabase } from '../../scripts/mariadb.ts'
 import type { Order, Report } from './generator.ts'
-import { median } from '../tracing/statistics.ts'
+import { median } from '../measure/statistics.ts'
 import { pinned, type Service, startService } from './service.ts'
 import { goodput, resultTable } from './table.ts'
 

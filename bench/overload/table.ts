@@ -1,5 +1,5 @@
 import type { Order, Report } from './generator.ts'
-import { median, quantile } from '../tracing/statistics.ts'
+import { median, quantile } from '../measure/statistics.ts'
 
 /** What one line of the tables is about. */
 export interface Case {

@@ -9,9 +9,9 @@ import { parseArgs } from 'node:util'
 import { createConnection } from 'mysql2/promise'
 import { testDatabase } from '../../scripts/mariadb.ts'
 import { type Call, caller, load, type Protocol } from './load.ts'
-import { cpuNs } from './process-cpu.ts'
+import { cpuNs } from '../measure/process-cpu.ts'
 import { type Service, startService } from './service.ts'
-import { median, quantile } from './statistics.ts'
+import { median, quantile } from '../measure/statistics.ts'
 
 const { values } = parseArgs({
   options: {
