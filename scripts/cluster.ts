@@ -8,13 +8,13 @@ import { generateKeyPairSync, randomUUID } from 'node:crypto'
 import { once } from 'node:events'
 import { mkdtempSync, openSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import https from 'node:https'
-import { createServer, type AddressInfo } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { parseAllDocuments } from 'yaml'
 
 import { valueSets } from './chart.ts'
+import { freePort } from './free-port.ts'
 import { goTool, run } from './go-tool.ts'
 
 const chart = join(import.meta.dirname, '../deploy/helm/user-service')
@@ -71,15 +71,6 @@ function apiClient(port: number, token: string) {
     tryCreate: (object: Kind, namespace: string) =>
       call('POST', `${pathOf(object, namespace)}?dryRun=All&fieldValidation=Strict`, object),
   }
-}
-
-async function freePort(): Promise<number> {
-  const server = createServer().listen(0, '127.0.0.1')
-  await once(server, 'listening')
-  const { port } = server.address() as AddressInfo
-  server.close()
-  await once(server, 'close')
-  return port
 }
 
 function program(variable: string): string {

@@ -3,13 +3,13 @@
 import { spawn, type ChildProcess } from 'node:child_process'
 import { once } from 'node:events'
 import { mkdtempSync, openSync, readFileSync, rmSync } from 'node:fs'
-import { createServer, type AddressInfo } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 
 import { createConnection } from 'mysql2/promise'
 
+import { freePort } from './free-port.ts'
 import { asRoot, findServer, initialize, installServer } from './mariadbd.ts'
 
 /** A server by the DSN of its administrator. */
@@ -89,15 +89,6 @@ function serverArgs(dir: string, data: string): string[] {
     '--loose-mysqlx=OFF',
     ...asRoot,
   ]
-}
-
-async function freePort(): Promise<number> {
-  const server = createServer().listen(0, '127.0.0.1')
-  await once(server, 'listening')
-  const { port } = server.address() as AddressInfo
-  server.close()
-  await once(server, 'close')
-  return port
 }
 
 async function acceptsLogin(dsn: string, child: ChildProcess): Promise<void> {

@@ -8,3 +8,12 @@ export function quantile(values: readonly number[], part: number): number {
 }
 
 export const median = (values: readonly number[]): number => quantile(values, 0.5)
+
+/** The median with the quartiles behind it, each by `print`. */
+export function quartiles(
+  values: readonly number[],
+  print: (value: number) => string | number,
+): string {
+  const [low, middle, high] = [0.25, 0.5, 0.75].map((part) => print(quantile(values, part)))
+  return `${middle} (${low}–${high})`
+}

@@ -1,6 +1,6 @@
 // The load generator: a process of its own, so that it can be kept off the core of the service.
-import { readFileSync } from 'node:fs'
 import { setTimeout as sleep } from 'node:timers/promises'
+import { cpuSeconds } from '../measure/process-cpu.ts'
 import type { Caller } from './caller.ts'
 import { grpcCaller } from './grpc-caller.ts'
 import { closedLoop, type Figures, openLoop } from './load.ts'
@@ -25,13 +25,6 @@ export interface Report extends Figures {
 }
 
 const rampMs = 1000
-const clockTicksPerSecond = 100
-
-/** User and system time of all threads of a process, as Linux tells it. */
-function cpuSeconds(pid: number): number {
-  const fields = readFileSync(`/proc/${pid}/stat`, 'utf8').split(') ')[1]?.split(' ') ?? []
-  return (Number(fields[11]) + Number(fields[12])) / clockTicksPerSecond
-}
 
 async function measured(caller: Caller, { load, seconds, pid }: Order): Promise<Report> {
   const begin = performance.now() + rampMs

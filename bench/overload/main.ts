@@ -1,16 +1,18 @@
 // How throughput behaves past capacity: `npm run bench:overload [-- --rounds N --seconds N …]`.
 // Several checkouts compare in turns: `--variant before=../other --variant after=.`.
-import { type ChildProcess, spawn, spawnSync } from 'node:child_process'
+import { type ChildProcess, spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { mkdtempSync, rmSync } from 'node:fs'
-import { availableParallelism, tmpdir } from 'node:os'
+import { tmpdir } from 'node:os'
 import { join, resolve } from 'node:path'
 import { parseArgs } from 'node:util'
-import { createConnection } from 'mysql2/promise'
 import { testDatabase } from '../../scripts/mariadb.ts'
 import type { Order, Report } from './generator.ts'
+import { divideCores, pinned } from '../measure/cores.ts'
+import { emptyDatabase } from '../measure/empty-database.ts'
+import { pairs } from '../measure/pairs.ts'
 import { median } from '../measure/statistics.ts'
-import { pinned, type Service, startService } from './service.ts'
+import { type Service, startService } from './service.ts'
 import { goodput, resultTable } from './table.ts'
 
 const { values } = parseArgs({
@@ -46,19 +48,6 @@ const variants = pairs(values.variant)
 const connections = pairs(values.connections.split(','))
 const warmUp = { load: { concurrency: 64 }, seconds: 5 }
 const table = resultTable()
-
-function pairs(given: readonly string[]): Record<string, string> {
-  return Object.fromEntries(given.map((pair) => /^(.*?)=(.*)$/s.exec(pair)?.slice(1) ?? [pair, '']))
-}
-
-/** This process, the generator and the database keep off the core of the service. */
-function divideCores(): { service: number | undefined; generator: number | undefined } {
-  const divided =
-    availableParallelism() > 1 &&
-    spawnSync('taskset', ['-a', '-cp', '1', `${process.pid}`]).status === 0
-  if (!divided) console.log('taskset or a second core is missing: nothing is pinned')
-  return divided ? { service: 0, generator: 1 } : { service: undefined, generator: undefined }
-}
 
 interface Generator {
   child: ChildProcess
@@ -153,20 +142,13 @@ async function startVariants(
   const services = []
   for (const [variant, folder] of Object.entries(variants)) {
     const env = dsn
-      ? { DB_DSN: await emptyMysqlDatabase(dsn, `bench_${services.length}`) }
+      ? { DB_DSN: await emptyDatabase(dsn, `bench_${services.length}`) }
       : { SQLITE_PATH: join(dir, `${variant}.db`) }
     const service = await startService(resolve(folder), { ...env, ...settings }, core)
     stack.defer(() => service.stop())
     services.push({ variant, service })
   }
   return services
-}
-
-async function emptyMysqlDatabase(dsn: string, name: string): Promise<string> {
-  const connection = await createConnection(dsn)
-  await connection.query(`CREATE DATABASE ${name} CHARACTER SET utf8mb4`)
-  await connection.end()
-  return new URL(`/${name}`, dsn).href
 }
 
 try {

@@ -1,8 +1,9 @@
 import { type ChildProcess, spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { type AddressInfo, createServer } from 'node:net'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
+import { freePort } from '../../scripts/free-port.ts'
+import { pinned } from '../measure/cores.ts'
 import { storedUsers } from './caller.ts'
 
 export interface Service {
@@ -57,11 +58,6 @@ function run(
   })
 }
 
-/** What to put before a command that is to stay on one core; taskset becomes the command itself. */
-export function pinned(core: number | undefined): string[] {
-  return core === undefined ? [] : ['taskset', '-c', `${core}`]
-}
-
 async function untilReady(child: ChildProcess, port: number): Promise<void> {
   for (let left = 300; left > 0 && child.exitCode === null; left -= 1) {
     const response = await fetch(`http://127.0.0.1:${port}/readyz`).catch(() => undefined)
@@ -69,13 +65,4 @@ async function untilReady(child: ChildProcess, port: number): Promise<void> {
     await sleep(100)
   }
   throw new Error('the service did not get ready')
-}
-
-async function freePort(): Promise<number> {
-  const server = createServer().listen(0, '127.0.0.1')
-  await once(server, 'listening')
-  const { port } = server.address() as AddressInfo
-  server.close()
-  await once(server, 'close')
-  return port
 }

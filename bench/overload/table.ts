@@ -1,5 +1,5 @@
 import type { Order, Report } from './generator.ts'
-import { median, quantile } from '../measure/statistics.ts'
+import { median, quartiles } from '../measure/statistics.ts'
 
 /** What one line of the tables is about. */
 export interface Case {
@@ -103,11 +103,6 @@ export function resultTable() {
       return [head, ...all.map(line), ...second].join('\n')
     },
   }
-}
-
-function quartiles(numbers: readonly number[], print: (number: number) => string): string {
-  const [low, middle, high] = [0.25, 0.5, 0.75].map((part) => print(quantile(numbers, part)))
-  return `${middle} (${low}–${high})`
 }
 
 const head = `

@@ -6,8 +6,8 @@ import { execFileSync, spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { cpus } from 'node:os'
 import { parseArgs } from 'node:util'
-import { createConnection } from 'mysql2/promise'
 import { testDatabase } from '../../scripts/mariadb.ts'
+import { emptyDatabase } from '../measure/empty-database.ts'
 import { type Call, caller, load, type Protocol } from './load.ts'
 import { cpuNs } from '../measure/process-cpu.ts'
 import { type Service, startService } from './service.ts'
@@ -45,15 +45,6 @@ async function startSink() {
   })
   const [url] = (await once(child.stdout, 'data')) as [Buffer]
   return { url: url.toString().trim(), stop: () => child.kill('SIGKILL') }
-}
-
-async function database(dsn: string): Promise<string> {
-  const url = new URL(dsn)
-  const connection = await createConnection(dsn)
-  await connection.query('CREATE DATABASE bench_tracing')
-  await connection.end()
-  url.pathname = '/bench_tracing'
-  return url.href
 }
 
 function environment(mode: string, dsn: string, sink: string): Record<string, string> {
@@ -115,7 +106,7 @@ console.log(
   `Node ${process.version}, ${cpus().length} × ${cpus()[0]?.model}; ${pairs} rounds, ${callsOfASlice} calls a slice, ${inFlight} in flight`,
 )
 await using server = await testDatabase()
-const dsn = await database(server.dsn)
+const dsn = await emptyDatabase(server.dsn, 'bench_tracing')
 const sink = await startSink()
 const services = new Map<string, Service>()
 try {
