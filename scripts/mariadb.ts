@@ -15,7 +15,20 @@ import { asRoot, findServer, initialize, installServer } from './mariadbd.ts'
 /** A server by the DSN of its administrator. */
 type Database = { dsn: string; [Symbol.asyncDispose]: () => Promise<void> }
 
+/** One that was started here. */
+type LocalDatabase = Database & { pid: number }
+
 const startTimeoutMs = 60_000
+
+/** Without waiting for the disk, since the data do not outlive the run. */
+const forgetful = ['--innodb-flush-log-at-trx-commit=0', '--innodb-doublewrite=OFF']
+const durable = [
+  '--innodb-flush-log-at-trx-commit=1',
+  '--innodb-buffer-pool-size=1G',
+  '--innodb-log-file-size=512M',
+  '--max-connections=500',
+  '--skip-name-resolve',
+]
 
 /**
  * The database server for tests: the one in TEST_MYSQL_DSN, else a new one, which disposal stops
@@ -24,21 +37,31 @@ const startTimeoutMs = 60_000
 export async function testDatabase(): Promise<Database> {
   const given = process.env.TEST_MYSQL_DSN
   if (given) return { dsn: given, [Symbol.asyncDispose]: async () => {} }
+  return startServer(program(', or set TEST_MYSQL_DSN=mysql://user@host:port/'), forgetful)
+}
+
+/**
+ * A new database server that writes each transaction to the disk before it answers, as in production,
+ * with the id of its process; disposal stops and removes it. TEST_MYSQL_DSN is not looked at.
+ */
+export async function durableDatabase(): Promise<LocalDatabase> {
+  return startServer(program(''), durable)
+}
+
+function program(orElse: string): string {
   const server = findServer() ?? installServer()
-  if (server === undefined) {
-    throw new Error(
-      'no MySQL or MariaDB server found: install mariadb-server (or mysql-server), or set TEST_MYSQL_DSN=mysql://user@host:port/',
-    )
-  }
-  return startServer(server)
+  if (server !== undefined) return server
+  throw new Error(
+    `no MySQL or MariaDB server found: install mariadb-server (or mysql-server)${orElse}`,
+  )
 }
 
 /** Tries up to three ports, since another run may take a port between its choice and the start. */
-async function startServer(server: string): Promise<Database> {
+async function startServer(server: string, storage: string[]): Promise<LocalDatabase> {
   for (let attempt = 1; ; attempt++) {
     const dir = mkdtempSync(join(tmpdir(), 'test-db-'))
     try {
-      return await startIn(dir, server)
+      return await startIn(dir, server, storage)
     } catch (err) {
       rmSync(dir, { recursive: true, force: true })
       if (attempt === 3 || !/address already in use/i.test(String(err))) throw err
@@ -46,14 +69,14 @@ async function startServer(server: string): Promise<Database> {
   }
 }
 
-async function startIn(dir: string, server: string): Promise<Database> {
+async function startIn(dir: string, server: string, storage: string[]): Promise<LocalDatabase> {
   const data = join(dir, 'data')
   initialize(server, data)
   const port = await freePort()
   const logFile = join(dir, 'log')
   const log = openSync(logFile, 'w')
   // Its own process group: Ctrl-C stops the tests first, then the server.
-  const child = spawn(server, [...serverArgs(dir, data), `--port=${port}`], {
+  const child = spawn(server, [...serverArgs(dir, data), ...storage, `--port=${port}`], {
     stdio: ['ignore', log, log],
     detached: true,
   })
@@ -64,7 +87,7 @@ async function startIn(dir: string, server: string): Promise<Database> {
   try {
     const dsn = `mysql://root@127.0.0.1:${port}/`
     await acceptsLogin(dsn, child)
-    return { dsn, [Symbol.asyncDispose]: stop }
+    return { dsn, pid: child.pid ?? 0, [Symbol.asyncDispose]: stop }
   } catch (err) {
     const tail = readFileSync(logFile, 'utf8').split('\n').slice(-40).join('\n')
     await stop()
@@ -72,7 +95,6 @@ async function startIn(dir: string, server: string): Promise<Database> {
   }
 }
 
-/** Without waiting for the disk, since the data do not outlive the run. */
 function serverArgs(dir: string, data: string): string[] {
   return [
     '--no-defaults',
@@ -84,8 +106,6 @@ function serverArgs(dir: string, data: string): string[] {
     // The default folder of MySQL exists only where its package is installed.
     '--loose-secure-file-priv=',
     '--skip-log-bin',
-    '--innodb-flush-log-at-trx-commit=0',
-    '--innodb-doublewrite=OFF',
     '--loose-mysqlx=OFF',
     ...asRoot,
   ]
