@@ -7,6 +7,7 @@ export interface Abortable<T> {
   readonly reject: (err: unknown) => boolean
   /** As `reject`, while the work may still go on. */
   readonly giveUp: (reason: unknown) => boolean
+  readonly isOver: () => boolean
 }
 
 /**
@@ -40,5 +41,6 @@ export function abortable<T>(
     resolve: (value) => end(false, () => resolve(value)),
     reject: (err) => end(false, () => reject(err)),
     giveUp,
+    isOver: () => isOver,
   }
 }

@@ -1,9 +1,10 @@
-import { createConnection, type RowDataPacket } from 'mysql2/promise'
+import { createConnection } from 'mysql2/promise'
 import { test, type Test } from 'tap'
 import type { NewUser } from '../../src/biz/user.ts'
 import { connectionOptions } from '../../src/data/mysql/connection-options.ts'
 import { mysqlDatabase } from '../../src/data/mysql/database.ts'
 import { parseMysqlDsn } from '../../src/data/mysql/dsn.ts'
+import { query } from '../../src/data/mysql/execute.ts'
 import { connectionPool } from '../../src/data/mysql/pool.ts'
 import { openRepo, repoContract, started } from './contract.ts'
 import { deafServer } from './deaf-server.ts'
@@ -145,9 +146,9 @@ test('a session is set up before the first statement, also of many connections a
   const shown = `SHOW SESSION VARIABLES WHERE Variable_name IN (${names})`
   for (let round = 0; round < 2; round += 1) {
     const uses = Array.from({ length: 10 }, () =>
-      pool.use(signal, (connection) => connection.query<RowDataPacket[]>(shown)),
+      pool.use(signal, (connection) => query(connection, shown)),
     )
-    for (const [rows] of await Promise.all(uses)) {
+    for (const rows of await Promise.all(uses)) {
       t.ok(rows.length >= 10)
       for (const { Variable_name: name, Value: value } of rows)
         t.equal(value, variables[name], name)

@@ -1,4 +1,4 @@
-import { type Connection, createConnection, type QueryOptions } from 'mysql2'
+import { type Connection, createConnection } from 'mysql2'
 import { createConnection as connect } from 'mysql2/promise'
 import fc from 'fast-check'
 import { inspect } from 'node:util'
@@ -7,7 +7,7 @@ import type { NewUser } from '../../src/biz/user.ts'
 import { mysqlDatabase } from '../../src/data/mysql/database.ts'
 import { connectionOptions } from '../../src/data/mysql/connection-options.ts'
 import { parseMysqlDsn } from '../../src/data/mysql/dsn.ts'
-import { mysqlUserQueries } from '../../src/data/mysql/user-queries.ts'
+import { mysqlQueries } from '../../src/data/mysql/queries.ts'
 import { unobserved } from '../../src/data/statement-observer.ts'
 import { freshMysqlDatabase } from '../help/db.ts'
 import { openRepo, started } from './contract.ts'
@@ -20,9 +20,9 @@ const seed = Number(process.env.DATA_SEED ?? Date.now() % 2 ** 31)
 const signal = new AbortController().signal
 const page = 1000
 
-async function opened(t: Test, source: string) {
+async function opened(t: Test, source: string, size = 4) {
   const db = await started(
-    mysqlDatabase({ source, pool: { size: 4, maxWaiting: 1024, waitMs: 10_000 } }),
+    mysqlDatabase({ source, pool: { size, maxWaiting: 1024, waitMs: 10_000 } }),
   )
   t.teardown(() => db.close())
   return { db, repo: openRepo(db) }
@@ -106,7 +106,7 @@ async function onOneConnection(t: Test) {
   const connection = createConnection(connectionOptions(parseMysqlDsn(dsn)))
   t.teardown(() => connection.destroy())
   const run: string[] = []
-  const queries = mysqlUserQueries(connection, {
+  const { users: queries } = mysqlQueries(connection, {
     ...unobserved,
     statement(sql, work) {
       run.push(sql)
@@ -117,18 +117,14 @@ async function onOneConnection(t: Test) {
 }
 
 /** Has the server forget a statement that the driver still takes for prepared, as behind a proxy. */
-async function forgotten(connection: Connection, sql: string): Promise<void> {
-  for (const rowsAsArray of [true, undefined]) {
-    const { promise, resolve, reject } = Promise.withResolvers<void>()
-    // mysql2's types leave out that options are taken, of which its key is made.
-    const options = { sql, rowsAsArray } as QueryOptions & string
-    connection.prepare(options, (err, statement) => {
-      if (err) return reject(err)
-      statement.close()
-      resolve()
-    })
-    await promise
-  }
+function forgotten(connection: Connection, sql: string): Promise<void> {
+  const { promise, resolve, reject } = Promise.withResolvers<void>()
+  connection.prepare(sql, (err, statement) => {
+    if (err) return reject(err)
+    statement.close()
+    resolve()
+  })
+  return promise
 }
 
 test('a statement that the server has lost is prepared anew', async (t) => {
@@ -151,6 +147,39 @@ test('a server that prepares no more statements is unavailable', async (t) => {
   t.match(err, { cause: { message: 'ER_MAX_PREPARED_STMT_COUNT_REACHED' } })
   await server.execute('SET GLOBAL max_prepared_stmt_count = 100')
   t.equal(await repo.find(1n, signal), undefined)
+})
+
+/** How many statements a server keeps prepared, of all connections. */
+async function keptBy(server: Awaited<ReturnType<typeof settableServer>>): Promise<number> {
+  const [row] = await server.read("SHOW GLOBAL STATUS LIKE 'Prepared_stmt_count'")
+  return Number(row?.Value)
+}
+
+test('where a server keeps few statements, the oldest are closed and calls go on', async (t) => {
+  const server = await settableServer(t)
+  const { repo } = await opened(t, await server.database(t), 1)
+  const id = await repo.insert(newUser('Ada', 1), signal)
+  await server.execute('SET GLOBAL max_prepared_stmt_count = 2')
+  for (let round = 1; round <= 2; round += 1) {
+    t.match(await repo.update(id, { name: `Ada ${round}` }, signal), { name: `Ada ${round}` })
+    t.match(await repo.list({ offset: 0, limit: 5 }, signal), [{ id }])
+    t.match(await repo.list({ after: 0n, limit: 5 }, signal), [{ id }])
+    t.equal(await repo.count(signal), 1)
+    t.match(await repo.find(id, signal), { id, name: `Ada ${round}` })
+  }
+  t.equal(await keptBy(server), 2)
+})
+
+test('one connection keeps a bounded number of statements', async (t) => {
+  const server = await settableServer(t)
+  const { db, repo } = await opened(t, await server.database(t), 1)
+  await server.execute('SET GLOBAL max_prepared_stmt_count = 16382')
+  for (let rows = 1; rows <= 40; rows += 1) {
+    const many = Array.from({ length: rows }, (_, at) => newUser('Ada', rows * 100 + at))
+    await db.tx(signal, ({ users }) => users.insertMany(many))
+  }
+  t.equal(await keptBy(server), 33, '32, and the one that recorded the migration')
+  t.equal(await repo.count(signal), 820)
 })
 
 test('only a mail address that is taken is told as one, whatever stands in the values', async (t) => {

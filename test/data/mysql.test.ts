@@ -9,7 +9,8 @@ import type { Database } from '../../src/data/database.ts'
 import { drizzleOrm } from '../../src/data/drizzle.ts'
 import { mysqlDatabase } from '../../src/data/mysql/database.ts'
 import { mysqlError } from '../../src/data/mysql/error.ts'
-import { mysqlUserQueries } from '../../src/data/mysql/user-queries.ts'
+import { mysqlQueries } from '../../src/data/mysql/queries.ts'
+import { unobserved } from '../../src/data/statement-observer.ts'
 import { freshMysqlDatabase } from '../help/db.ts'
 import { openRepo, repoContract, started } from './contract.ts'
 
@@ -147,7 +148,9 @@ test('a statement on a connection that is gone is unavailable, and shows no valu
   const gone = createCoreConnection(await freshMysqlDatabase(t))
   await once(gone, 'connect')
   gone.destroy()
-  const err = mysqlError(await t.rejects(mysqlUserQueries(gone).insert(newUser('hidden@x.org'))))
+  const err = mysqlError(
+    await t.rejects(mysqlQueries(gone, unobserved).users.insert(newUser('hidden@x.org'))),
+  )
   t.match(err, { kind: 'unavailable', reason: 'DATABASE_UNAVAILABLE' })
   t.notMatch(inspect(err, { depth: null, showHidden: true }), /hidden@|insert into/)
 })

@@ -17,8 +17,11 @@ export function connectionOptions(address: MysqlAddress): ConnectionOptions {
     supportBigNumbers: true,
     bigNumberStrings: true,
     connectTimeout: 5_000,
-    // The service has about ten; servers count those of all connections (max_prepared_stmt_count).
-    maxPreparedStatements: 32,
+    // As the statements of this service are read: by position, and times by Drizzle's column types.
+    rowsAsArray: true,
+    dateStrings: true,
+    // No stack is captured for each statement: an error of the driver leaves as one of ours.
+    trace: false,
     ...(tls && tlsOptions(tls)),
     ...(tls?.rejectUnauthorized && net.isIP(host) !== 0 && { stream: () => socketTo(host, port) }),
   }

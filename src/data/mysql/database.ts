@@ -1,5 +1,4 @@
 import type { Connection } from 'mysql2'
-import type { PoolConnection } from 'mysql2/promise'
 import type { Database } from '../database.ts'
 import { databaseUnavailable } from '../error.ts'
 import { readMigrations } from '../migration.ts'
@@ -74,13 +73,13 @@ export function mysqlDatabase(config: MysqlOptions): Database {
   }
 }
 
-function queriesByConnection(observer: StatementObserver): (connection: PoolConnection) => Queries {
+function queriesByConnection(observer: StatementObserver): (connection: Connection) => Queries {
   const built = new WeakMap<Connection, Queries>()
-  return function queriesOn({ connection }) {
-    // PoolConnection is a promise wrapper that is new each time; what it wraps lives on.
-    const key = connection as unknown as Connection
-    const queries = built.get(key) ?? mysqlQueries(key, observer)
-    built.set(key, queries)
+  return function queriesOn(connection) {
+    const known = built.get(connection)
+    if (known) return known
+    const queries = mysqlQueries(connection, observer)
+    built.set(connection, queries)
     return queries
   }
 }

@@ -14,6 +14,7 @@ import {
   statementTimeout,
   unavailable,
   unwritable,
+  withoutRoom,
 } from './server-codes.ts'
 
 const duplicateEntry = 1062
@@ -47,6 +48,11 @@ export function isBrokenOff(err: unknown): boolean {
 /** Whether a statement has not run because the server has lost its prepared form. */
 export function isLostStatement(err: unknown): boolean {
   return lostStatement.has(errnoOf(err))
+}
+
+/** Whether a statement has not run because the server keeps no further prepared statement. */
+export function isWithoutRoom(err: unknown): boolean {
+  return withoutRoom.has(errnoOf(err))
 }
 
 /** Whether the server, while it stays as it is, would reject each further write on this connection. */

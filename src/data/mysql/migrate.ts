@@ -1,8 +1,9 @@
-import type { RowDataPacket } from 'mysql2'
-import type { PoolConnection } from 'mysql2/promise'
+import type { Connection } from 'mysql2'
 import { type Migration, MigrationError } from '../migration.ts'
 import { databaseUnavailable } from '../error.ts'
+import { unobserved } from '../statement-observer.ts'
 import { isMissingTable, isRejected } from './error.ts'
+import { query, runner } from './execute.ts'
 
 const lockSeconds = 60
 // At most 64 characters, whatever the database is called. MySQL 9.6 has no MD5 any more.
@@ -20,31 +21,27 @@ const bookkeeping = {
  * Fails with MigrationError where the server rejects a statement.
  */
 export async function migrateMysql(
-  connection: PoolConnection,
+  connection: Connection,
   migrations: Migration[],
 ): Promise<string[]> {
-  const [[lock]] = await connection.query<RowDataPacket[]>(
-    `SELECT GET_LOCK(${lockName}, ${lockSeconds}) AS taken`,
-  )
+  const [lock] = await query(connection, `SELECT GET_LOCK(${lockName}, ${lockSeconds}) AS taken`)
   if (Number(lock?.taken) !== 1)
     throw databaseUnavailable(new Error(`another process has been migrating for ${lockSeconds} s`))
   try {
     return await applyMissing(connection, migrations)
   } finally {
     // A connection that is gone has given up its lock.
-    await connection.query(`SELECT RELEASE_LOCK(${lockName})`).catch(() => connection.destroy())
+    await query(connection, `SELECT RELEASE_LOCK(${lockName})`).catch(() => connection.destroy())
   }
 }
 
-async function applyMissing(
-  connection: PoolConnection,
-  migrations: Migration[],
-): Promise<string[]> {
+async function applyMissing(connection: Connection, migrations: Migration[]): Promise<string[]> {
+  const record = runner(connection, unobserved)
   const done = await alreadyApplied(connection)
   const missing = migrations.filter(({ name }) => !done.has(name))
   for (const migration of missing) {
     await run(connection, migration)
-    await connection.execute('INSERT INTO schema_migrations VALUES (?, UTC_TIMESTAMP(3))', [
+    await record.change('INSERT INTO schema_migrations VALUES (?, UTC_TIMESTAMP(3))', [
       migration.name,
     ])
   }
@@ -52,9 +49,9 @@ async function applyMissing(
 }
 
 /** Creates nothing that is there: a user who may not create tables can start once all is applied. */
-async function alreadyApplied(connection: PoolConnection): Promise<Set<string>> {
+async function alreadyApplied(connection: Connection): Promise<Set<string>> {
   try {
-    const [rows] = await connection.query<RowDataPacket[]>('SELECT name FROM schema_migrations')
+    const rows = await query(connection, 'SELECT name FROM schema_migrations')
     return new Set(rows.map((row) => String(row.name)))
   } catch (err) {
     if (!isMissingTable(err)) throw err
@@ -63,9 +60,9 @@ async function alreadyApplied(connection: PoolConnection): Promise<Set<string>> 
   }
 }
 
-async function run(connection: PoolConnection, { name, statements }: Migration): Promise<void> {
+async function run(connection: Connection, { name, statements }: Migration): Promise<void> {
   try {
-    for (const statement of statements) await connection.query(statement)
+    for (const statement of statements) await query(connection, statement)
   } catch (err) {
     throw isRejected(err) ? new MigrationError(name, err) : err
   }

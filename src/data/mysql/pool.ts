@@ -1,5 +1,4 @@
-import mysql, { type Connection, type ConnectionOptions } from 'mysql2'
-import type { Pool, PoolConnection } from 'mysql2/promise'
+import mysql, { type ConnectionOptions, type Pool, type PoolConnection } from 'mysql2'
 import { type StatementObserver, unobserved } from '../statement-observer.ts'
 import { mysqlError } from './error.ts'
 import { runningCalls } from './running.ts'
@@ -19,24 +18,14 @@ export function connectionPool(
   { observer = unobserved, greeted }: PoolWatch = {},
 ) {
   const session = sessions()
-  const pool = mysql.createPool({ ...options, connectionLimit: limits.size }).promise()
+  const pool = mysql.createPool({ ...options, connectionLimit: limits.size })
   pool.on('connection', (connection) => {
     // What mysql2 has read of the greeting, not in its types; without it MariaDB is called MySQL.
     greeted?.('_isMariaDB' in connection && connection._isMariaDB === true ? 'mariadb' : 'mysql')
-    // mysql2 gives the connection itself here, and not the wrapper of its types.
-    session.open(connection as unknown as Connection)
+    session.open(connection)
   })
   const room = semaphore(limits, (limit) => observer.refused?.(limit))
   const calls = runningCalls(pool)
-
-  /** A connection, once there is room for it, which `room.release` gives back. */
-  async function acquire(signal: AbortSignal): Promise<PoolConnection> {
-    await room.acquire(signal)
-    return calls.connect(signal).catch((err: unknown) => {
-      room.release()
-      throw err
-    })
-  }
 
   return {
     /**
@@ -47,16 +36,22 @@ export function connectionPool(
       signal: AbortSignal,
       work: (connection: PoolConnection) => Promise<T>,
     ): Promise<T> {
+      const asked = performance.now()
+      let got: number | undefined
       try {
-        const connection = await waited(observer, () => acquire(signal))
-        const since = performance.now()
+        await room.acquire(signal)
         try {
-          return await calls.run(connection, signal, () => session.use(connection, work))
+          return await calls.run(signal, (connection) => {
+            got = performance.now()
+            observer.waited(asked)
+            return session.use(connection, work)
+          })
         } finally {
-          observer.used?.(since)
+          if (got !== undefined) observer.used?.(got)
           room.release()
         }
       } catch (err) {
+        if (got === undefined) observer.waited(asked, err)
         throw mysqlError(err)
       }
     },
@@ -67,7 +62,11 @@ export function connectionPool(
     },
     renew: () => calls.renew(),
     lastAnswerAt: calls.lastAnswerAt,
-    close: () => pool.end(),
+    close(): Promise<void> {
+      const { promise, resolve, reject } = Promise.withResolvers<void>()
+      pool.end((err) => (err ? reject(err) : resolve()))
+      return promise
+    },
     state() {
       const open = openConnections(pool) ?? room.inUse
       const used = Math.min(room.inUse, open)
@@ -76,21 +75,8 @@ export function connectionPool(
   }
 }
 
-/** Tells of a wait for a connection, however it ends. */
-async function waited<T>(observer: StatementObserver, wait: () => Promise<T>): Promise<T> {
-  const since = performance.now()
-  try {
-    const connection = await wait()
-    observer.waited(since)
-    return connection
-  } catch (err) {
-    observer.waited(since, err)
-    throw err
-  }
-}
-
 /** Not in mysql2's types, and its events tell only of connections that come. */
-function openConnections({ pool }: Pool): number | undefined {
+function openConnections(pool: Pool): number | undefined {
   const all = '_allConnections' in pool ? pool._allConnections : undefined
   return (all as { length: number } | undefined)?.length
 }

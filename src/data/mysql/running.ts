@@ -1,7 +1,10 @@
-import type { Pool, PoolConnection } from 'mysql2/promise'
+import type { Pool, PoolConnection } from 'mysql2'
 import { inFlight } from '../../memory/in-flight.ts'
 import { type Abortable, abortable } from '../abortable.ts'
 import { isUnwritable } from './error.ts'
+
+/** What a call does with a connection, which it gets when one is open. */
+type Work<T> = (connection: PoolConnection) => Promise<T>
 
 /**
  * What calls do with the connections of a pool. mysql2 leaves a statement that no call waits for any
@@ -13,45 +16,47 @@ export function runningCalls(pool: Pool) {
   let current = new WeakSet<object>()
   pool.on('connection', (connection) => current.add(connection))
 
-  const isOld = (connection: PoolConnection) => !current.has(connection.connection)
+  const isOld = (connection: PoolConnection) => !current.has(connection)
 
   async function next(): Promise<PoolConnection> {
     for (;;) {
-      const connection = await pool.getConnection()
+      const connection = await connectionOf(pool)
       if (!isOld(connection)) return connection
       connection.destroy()
     }
   }
 
+  async function perform<T>(call: Abortable<T>, connection: PoolConnection, work: Work<T>) {
+    try {
+      const value = await work(connection)
+      lastAnswerAt = performance.now()
+      call.resolve(value)
+    } catch (err) {
+      // A new one goes through the address, which may lead to another server by then.
+      if (isUnwritable(err)) connection.destroy()
+      call.reject(err)
+    }
+  }
+
   return {
-    /** A connection; one that comes after its call has given up goes back. */
-    connect(signal: AbortSignal): Promise<PoolConnection> {
-      const attempt = abortable<PoolConnection>(signal, () => running.remove(entry))
-      const entry = running.add(attempt)
-      next().then((connection) => {
-        if (!attempt.resolve(connection)) connection.release()
-      }, attempt.reject)
-      return attempt.promise
-    },
-    /** Runs `work` until it ends, the signal aborts or all is given up; then gives the connection back. */
-    run<T>(connection: PoolConnection, signal: AbortSignal, work: () => Promise<T>): Promise<T> {
+    /**
+     * Runs `work` on a connection until it ends, the signal aborts or all is given up; then gives the
+     * connection back. One that comes after its call has given up goes back unused.
+     */
+    run<T>(signal: AbortSignal, work: Work<T>): Promise<T> {
+      let connection: PoolConnection | undefined
       const call = abortable<T>(signal, (givenUp) => {
         running.remove(entry)
+        if (connection === undefined) return
         if (givenUp || isOld(connection)) connection.destroy()
         else connection.release()
       })
       const entry = running.add(call)
-      work().then(
-        (value) => {
-          lastAnswerAt = performance.now()
-          call.resolve(value)
-        },
-        (err: unknown) => {
-          // A new one goes through the address, which may lead to another server by then.
-          if (isUnwritable(err)) connection.destroy()
-          call.reject(err)
-        },
-      )
+      next().then((got) => {
+        if (call.isOver()) return got.release()
+        connection = got
+        return perform(call, got, work)
+      }, call.reject)
       return call.promise
     },
     /** Uses no connection again that is open already. */
@@ -64,4 +69,10 @@ export function runningCalls(pool: Pool) {
     /** When a call has last had its work done, by `performance.now()`. */
     lastAnswerAt: () => lastAnswerAt,
   }
+}
+
+function connectionOf(pool: Pool): Promise<PoolConnection> {
+  const { promise, resolve, reject } = Promise.withResolvers<PoolConnection>()
+  pool.getConnection((err, connection) => (err ? reject(err) : resolve(connection)))
+  return promise
 }

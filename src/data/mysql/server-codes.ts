@@ -31,6 +31,8 @@ const undone = {
 
 const unprepared = { ER_UNKNOWN_STMT_HANDLER: 1243, ER_NEED_REPREPARE: 1615 }
 
+const noRoom = { ER_MAX_PREPARED_STMT_COUNT_REACHED: 1461 }
+
 const timedOut = { MARIADB_STATEMENT_TIMEOUT: 1969, ER_QUERY_TIMEOUT: 3024 }
 
 const access = {
@@ -56,7 +58,6 @@ const exhausted = {
   ER_TOO_MANY_USER_CONNECTIONS: 1203,
   ER_LOCK_TABLE_FULL: 1206,
   ER_USER_LIMIT_REACHED: 1226,
-  ER_MAX_PREPARED_STMT_COUNT_REACHED: 1461,
   ER_TOO_MANY_CONCURRENT_TRXS: 1637,
   TIDB_OUT_OF_MEMORY: 8176,
 }
@@ -113,12 +114,15 @@ export const brokenOff = codes(undone)
 /** The statement has not run: the server has no prepared form of it, or could not renew it. */
 export const lostStatement = codes(unprepared)
 
+/** The server keeps as many prepared statements as it may, of all connections. */
+export const withoutRoom = codes(noRoom)
+
 /** The server has ended a statement by a time limit of its own. */
 export const statementTimeout = codes(timedOut)
 
 /** The server is there but cannot do it now; none of it is about the statement. */
 export const unavailable = codes(
-  { ...readOnly, ...outOfService, ...undone, ...unprepared },
+  { ...readOnly, ...outOfService, ...undone, ...unprepared, ...noRoom },
   { ...access, ...exhausted, ...ending, ...busy },
 )
 

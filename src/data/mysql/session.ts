@@ -1,6 +1,6 @@
-import type { Connection, RowDataPacket } from 'mysql2'
-import type { PoolConnection } from 'mysql2/promise'
+import type { Connection, PoolConnection } from 'mysql2'
 import { databaseUnavailable } from '../error.ts'
+import { query } from './execute.ts'
 
 // A session begins as the server's variables, its init_connect or a proxy say, whatever the client has
 // asked for when it connected.
@@ -51,7 +51,7 @@ export function sessions() {
       connection: PoolConnection,
       work: (connection: PoolConnection) => Promise<T>,
     ): Promise<T> {
-      const ready = opening.get(connection.connection as unknown as Connection)
+      const ready = opening.get(connection)
       return ready === undefined ? work(connection) : ready.then(() => work(connection))
     },
   }
@@ -67,12 +67,6 @@ async function setUp(connection: Connection): Promise<void> {
     const reason = err instanceof Error ? err.message : String(err)
     throw databaseUnavailable(new Error(`the session could not be set up: ${reason}`))
   }
-}
-
-function query(connection: Connection, sql: string): Promise<RowDataPacket[]> {
-  const { promise, resolve, reject } = Promise.withResolvers<RowDataPacket[]>()
-  connection.query<RowDataPacket[]>(sql, (err, rows) => (err ? reject(err) : resolve(rows)))
-  return promise
 }
 
 function differences(session: Record<string, unknown>): string[] {

@@ -1,7 +1,8 @@
 import { setTimeout as sleep } from 'node:timers/promises'
-import type { PoolConnection } from 'mysql2/promise'
+import type { Connection } from 'mysql2'
 import type { StatementObserver } from '../statement-observer.ts'
 import { isBrokenOff } from './error.ts'
+import { query } from './execute.ts'
 
 const maxAttempts = 5
 const pauseMs = 20
@@ -21,20 +22,19 @@ export async function retried<T>(work: () => Promise<T>): Promise<T> {
 
 /** Runs `work` in a transaction on `connection`, which is destroyed where it cannot roll back. */
 export async function transaction<T>(
-  connection: PoolConnection,
+  connection: Connection,
   observer: StatementObserver,
   work: () => Promise<T>,
 ): Promise<T> {
-  await observer.statement('BEGIN', () => connection.beginTransaction())
+  const send = (sql: string) => observer.statement(sql, () => query(connection, sql))
+  await send('BEGIN')
   try {
     const result = await work()
-    await observer.statement('COMMIT', () => connection.commit())
+    await send('COMMIT')
     return result
   } catch (err) {
     // A connection that cannot roll back may still hold locks: it must not go back to the pool.
-    await observer
-      .statement('ROLLBACK', () => connection.rollback())
-      .catch(() => connection.destroy())
+    await send('ROLLBACK').catch(() => connection.destroy())
     throw err
   }
 }

@@ -1,67 +1,56 @@
-import type { MySql2Database } from 'drizzle-orm/mysql2'
-import type { Connection, QueryOptions, ResultSetHeader } from 'mysql2'
-import type { Connection as PromiseConnection } from 'mysql2/promise'
+import type { ResultSetHeader } from 'mysql2'
 import { drizzleOrm } from '../drizzle.ts'
 import { mysqlDriver } from './drizzle.ts'
-import { type StatementObserver, unobserved } from '../statement-observer.ts'
-import { execute } from './execute.ts'
 import type { UserQueries } from '../queries.ts'
+import type { Runner } from './execute.ts'
 import { users } from './schema.ts'
+import { selection, statement } from './statement.ts'
 
 const { asc, eq, gt, sql } = drizzleOrm
 const id = sql.placeholder('id')
 const limit = sql.placeholder('limit')
+const { id: userId, name, email, phone, createdAt } = users
+const columns = { id: userId, name, email, phone, createdAt }
 
-/** Builds the statements of the users table on one connection; each run of one is told to `observer`. */
-export function mysqlUserQueries(
-  connection: Connection,
-  observer: StatementObserver = unobserved,
-): UserQueries {
-  const db = mysqlDriver.drizzle({ client: observed(connection, observer) })
-  const statements = buildStatements(db)
+/** The statements of the users table, by what runs them on one connection. */
+export function mysqlUserQueries(run: Runner): UserQueries {
+  const { insert, insertMany, find, lock, after, window, count, update, remove } = statements()
   return {
     async insert(user) {
-      const [header] = await statements.insert.execute({ ...user })
-      return BigInt(header.insertId)
+      const { insertId } = await run.change(insert.sql, insert.parameters({ ...user }))
+      return BigInt(insertId)
     },
     async insertMany(rows) {
-      await db.insert(users).values(rows)
+      const { sql, parameters } = insertMany(rows)
+      await run.change(sql, parameters({}))
     },
-    async find(userId) {
-      const [user] = await statements.find.execute({ id: userId })
-      return user
+    async find(id) {
+      const [row] = await run.rows(find.sql, [id])
+      return row && find.row(row)
     },
-    async lock(userId) {
-      const [user] = await statements.lock.execute({ id: userId })
-      return user
+    async lock(id) {
+      const [row] = await run.rows(lock.sql, [id])
+      return row && lock.row(row)
     },
-    async after(userId, rows) {
-      return statements.after.execute({ id: userId, limit: rows })
+    async after(id, limit) {
+      const rows = await run.rows(after.sql, after.parameters({ id, limit }))
+      return rows.map(after.row)
     },
-    async window(offset, rows) {
-      return statements.window.execute({ offset, limit: rows })
+    async window(offset, limit) {
+      const rows = await run.rows(window.sql, window.parameters({ offset, limit }))
+      return rows.map(window.row)
     },
     async count() {
-      const [row] = await statements.count.execute()
-      return Number(row?.total)
+      const [row] = await run.rows(count.sql, [])
+      return Number(row?.[0])
     },
-    async update(userId, { name = null, email = null, phone = null }) {
-      const [header] = await statements.update.execute({ id: userId, name, email, phone })
-      return matched(header)
+    async update(id, { name = null, email = null, phone = null }) {
+      return matched(await run.change(update.sql, update.parameters({ id, name, email, phone })))
     },
-    async delete(userId) {
-      const [header] = await statements.delete.execute({ id: userId })
-      return matched(header)
+    async delete(id) {
+      return matched(await run.change(remove.sql, [id]))
     },
   }
-}
-
-/** What Drizzle uses of a connection: every statement that it runs passes here. */
-function observed(connection: Connection, observer: StatementObserver): PromiseConnection {
-  return Object.assign(connection.promise(), {
-    query: (options: QueryOptions, values: unknown[]) =>
-      observer.statement(options.sql, async () => [await execute(connection, options, values)]),
-  })
 }
 
 // mysql2 asks for FOUND_ROWS, so an update that changes nothing still counts its row.
@@ -69,7 +58,15 @@ function matched(header: ResultSetHeader): boolean {
   return header.affectedRows > 0
 }
 
-function buildStatements(db: MySql2Database) {
+let built: ReturnType<typeof build> | undefined
+
+/** They are built when MySQL is first used, since a service on SQLite does without. */
+function statements() {
+  return (built ??= build())
+}
+
+function build() {
+  const db = mysqlDriver.drizzle.mock()
   // Late row lookup: the offset is walked over the index alone, then only the page's rows are read.
   const ids = db
     .select({ id: users.id })
@@ -78,46 +75,37 @@ function buildStatements(db: MySql2Database) {
     .limit(limit)
     .offset(sql.placeholder('offset'))
     .as('page')
-  const { id: userId, name, email, phone, createdAt } = users
-  const columns = { id: userId, name, email, phone, createdAt }
   return {
-    insert: db
-      .insert(users)
-      .values({
+    insert: statement(
+      db.insert(users).values({
         name: sql.placeholder('name'),
         email: sql.placeholder('email'),
         phone: sql.placeholder('phone'),
         createdAt: sql.placeholder('createdAt'),
-      })
-      .prepare(),
-    find: db.select(columns).from(users).where(eq(users.id, id)).prepare(),
-    lock: db.select(columns).from(users).where(eq(users.id, id)).for('update').prepare(),
-    after: db
-      .select(columns)
-      .from(users)
-      .where(gt(users.id, id))
-      .orderBy(asc(users.id))
-      .limit(limit)
-      .prepare(),
-    window: db
-      .select(columns)
-      .from(users)
-      .innerJoin(ids, eq(users.id, ids.id))
-      .orderBy(asc(users.id))
-      .prepare(),
-    count: db
-      .select({ total: sql<string>`count(*)` })
-      .from(users)
-      .prepare(),
-    update: db
-      .update(users)
-      .set({
-        name: sql`coalesce(${sql.placeholder('name')}, ${users.name})`,
-        email: sql`coalesce(${sql.placeholder('email')}, ${users.email})`,
-        phone: sql`coalesce(${sql.placeholder('phone')}, ${users.phone})`,
-      })
-      .where(eq(users.id, id))
-      .prepare(),
-    delete: db.delete(users).where(eq(users.id, id)).prepare(),
+      }),
+    ),
+    insertMany: (rows: (typeof users.$inferInsert)[]) => statement(db.insert(users).values(rows)),
+    find: selection(columns, db.select(columns).from(users).where(eq(users.id, id))),
+    lock: selection(columns, db.select(columns).from(users).where(eq(users.id, id)).for('update')),
+    after: selection(
+      columns,
+      db.select(columns).from(users).where(gt(users.id, id)).orderBy(asc(users.id)).limit(limit),
+    ),
+    window: selection(
+      columns,
+      db.select(columns).from(users).innerJoin(ids, eq(users.id, ids.id)).orderBy(asc(users.id)),
+    ),
+    count: statement(db.select({ total: sql`count(*)` }).from(users)),
+    update: statement(
+      db
+        .update(users)
+        .set({
+          name: sql`coalesce(${sql.placeholder('name')}, ${users.name})`,
+          email: sql`coalesce(${sql.placeholder('email')}, ${users.email})`,
+          phone: sql`coalesce(${sql.placeholder('phone')}, ${users.phone})`,
+        })
+        .where(eq(users.id, id)),
+    ),
+    remove: statement(db.delete(users).where(eq(users.id, id))),
   }
 }

@@ -1,6 +1,7 @@
-import mysql, { type Connection, type ConnectionOptions, type RowDataPacket } from 'mysql2'
+import mysql, { type Connection, type ConnectionOptions } from 'mysql2'
 import { abortable } from '../../abortable.ts'
 import { isRejected } from '../error.ts'
+import { query } from '../execute.ts'
 
 /** How long an answer may take, well below a call's deadline. */
 const answerMs = 400
@@ -132,12 +133,11 @@ function askAlive(connection: Connection, answered: Answered): void {
 }
 
 function askWritable(connection: Connection, answered: Answered): void {
-  const sql = 'SELECT @@GLOBAL.read_only AS read_only'
-  connection.query<RowDataPacket[]>(sql, (err, rows) => {
+  query(connection, 'SELECT @@GLOBAL.read_only AS read_only').then(
+    ([row]) => answered(isReadOnly(row?.read_only) ? 'read-only' : 'up'),
     // A server or a proxy without the variable has answered, too.
-    if (err) answered(isRejected(err) ? 'up' : failureOf(err))
-    else answered(isReadOnly(rows[0]?.read_only) ? 'read-only' : 'up')
-  })
+    (err: unknown) => answered(isRejected(err) ? 'up' : failureOf(err)),
+  )
 }
 
 /** 0 and 1, or from MariaDB 12 on a word. */

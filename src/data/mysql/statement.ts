@@ -1,0 +1,61 @@
+import type { Column, GetColumnData } from 'drizzle-orm'
+import { drizzleOrm } from '../drizzle.ts'
+
+const { is, Param, Placeholder } = drizzleOrm
+
+type Values = Readonly<Record<string, unknown>>
+
+/** A statement of Drizzle's, taken apart once. */
+export interface Statement {
+  sql: string
+  /** Gives the values for the driver, in the order of the text. */
+  parameters: (values: Values) => unknown[]
+}
+
+/** A statement that gives rows. */
+export interface Selection<Row> extends Statement {
+  /** Makes a row of what the driver gives, as Drizzle's column types say. */
+  row: (values: readonly unknown[]) => Row
+}
+
+interface Query {
+  toSQL(): { sql: string; params: unknown[] }
+}
+
+/** Takes the text of a query, and how its parameters are made of values by name. */
+export function statement(query: Query): Statement {
+  const { sql, params } = query.toSQL()
+  const readers = params.map(reader)
+  return { sql, parameters: (values) => readers.map((read) => read(values)) }
+}
+
+function reader(param: unknown): (values: Values) => unknown {
+  if (is(param, Placeholder)) return (values) => values[param.name]
+  if (is(param, Param) && is(param.value, Placeholder)) {
+    const { value, encoder } = param
+    return (values) => encoder.mapToDriverValue(values[value.name])
+  }
+  return () => param
+}
+
+type Columns = Record<string, Column>
+type RowOf<C extends Columns> = { [Name in keyof C]: GetColumnData<C[Name]> }
+
+/** As `statement`, of a query that selects these columns in this order. */
+export function selection<C extends Columns>(columns: C, query: Query): Selection<RowOf<C>> {
+  const names = Object.keys(columns)
+  const decoders = Object.values(columns)
+  return {
+    ...statement(query),
+    row(values) {
+      const row: Record<string, unknown> = {}
+      let at = 0
+      for (const name of names) {
+        const value = values[at]
+        row[name] = value === null ? null : decoders[at]?.mapFromDriverValue(value)
+        at += 1
+      }
+      return row as RowOf<C>
+    },
+  }
+}
