@@ -7,8 +7,8 @@
 import { execFileSync } from 'node:child_process'
 import { parseArgs } from 'node:util'
 import { startService } from '../overload/service.ts'
-import { cpuNs } from '../tracing/process-cpu.ts'
-import { quantile } from '../tracing/statistics.ts'
+import { cpuNs } from '../measure/process-cpu.ts'
+import { quantile } from '../measure/statistics.ts'
 import { load } from './caller.ts'
 import { benchDatabase } from './database.ts'
 
