@@ -1,0 +1,49 @@
+// Builds clients in Go, with the messages of this service's proto.
+import { mkdirSync } from 'node:fs'
+import { join } from 'node:path'
+import { run } from './go-tool.ts'
+
+const root = join(import.meta.dirname, '..')
+
+interface Clients {
+  /** A module of Go, which lists the generators as its tools. */
+  folder: string
+  /** The name of that module; its messages are in `gen`. */
+  module: string
+  /** The packages that are programs. */
+  programs: readonly string[]
+}
+
+/**
+ * Generates the messages and the gRPC client, which are not committed, and builds the programs. Gives the
+ * path of each by its name. Throws with the outputs of what fails.
+ */
+export function buildClients({ folder, module, programs }: Clients): Map<string, string> {
+  const cache = join(root, 'node_modules/.cache', module)
+  mkdirSync(cache, { recursive: true })
+  const go = (...args: string[]) => run('go', ['-C', folder, ...args])
+  const generators = {
+    'google.golang.org/protobuf/cmd/protoc-gen-go': 'protoc-gen-go',
+    'google.golang.org/grpc/cmd/protoc-gen-go-grpc': 'protoc-gen-go-grpc',
+  }
+  for (const [path, name] of Object.entries(generators)) go('build', '-o', join(cache, name), path)
+  const opt = [
+    `module=${module}`,
+    `Mapi/user/v1/user.proto=${module}/gen/user`,
+    `Mbuf/validate/validate.proto=${module}/gen/validate`,
+  ]
+  const plugins = Object.values(generators).map((name) => ({
+    local: join(cache, name),
+    out: folder,
+    opt,
+  }))
+  const template = JSON.stringify({ version: 'v2', plugins })
+  const paths = ['proto/api/user', 'third_party/buf'].flatMap((path) => [
+    '--path',
+    join(root, path),
+  ])
+  const buf = join(root, 'node_modules/.bin/buf')
+  run(buf, ['generate', root, '--template', template, ...paths])
+  go('build', '-o', cache, ...programs.map((program) => `./${program}`))
+  return new Map(programs.map((program) => [program, join(cache, program)]))
+}
