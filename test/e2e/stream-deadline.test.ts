@@ -29,6 +29,20 @@ test('a stream that its client’s deadline ends says so in each protocol', asyn
   t.match(connect.body, /DEADLINE_EXCEEDED/)
 })
 
+test('a deadline that is over before the message has come has its reason', async (t) => {
+  const { rpc } = await startApp(t, { storage: 'sqlite' })
+  const request = h2Client(t, rpc.url)
+  const path = '/api.user.v1.User/ListUsers'
+  const type = { 'content-type': 'application/grpc-web', 'grpc-encoding': 'zstd' }
+  const { body } = await request(
+    { ':method': 'POST', ':path': path, ...type, 'grpc-timeout': '0m' },
+    frame(''),
+  )
+  t.match(body, /grpc-status: 4\r\n/)
+  const [, details = ''] = /grpc-status-details-bin: (\S+)/.exec(body) ?? []
+  t.match(Buffer.from(details, 'base64').toString(), /DEADLINE_EXCEEDED/)
+})
+
 test('a stream lasts however long its client’s deadline is', async (t) => {
   const { rpc } = await startApp(t, { storage: 'sqlite' })
   const request = h2Client(t, rpc.url)

@@ -136,6 +136,8 @@ const earlyReasons: Partial<Record<Code, Reason>> = {
   [Code.Unimplemented]: 'MALFORMED_REQUEST',
   [Code.Canceled]: 'CANCELED',
   [Code.Aborted]: 'CANCELED',
+  // The client's deadline was over before its message had come.
+  [Code.DeadlineExceeded]: 'DEADLINE_EXCEEDED',
   // Nothing of ours has run, so bytes that cannot be decompressed are what is left.
   [Code.Internal]: 'MALFORMED_BODY',
 }
