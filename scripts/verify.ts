@@ -5,6 +5,7 @@ import { existsSync } from 'node:fs'
 import { join } from 'node:path'
 import { interopSteps } from './verify/clients.ts'
 import { find, MissingTool, run } from './verify/command.ts'
+import { connectGo, grpcGo } from './verify/go.ts'
 import { grpcio } from './verify/grpcio.ts'
 import { million } from './verify/million.ts'
 
@@ -54,6 +55,8 @@ const steps: Step[] = [
   { name: 'conformance', go: npmScript('conformance', 'scripts/conformance.ts', 'go') },
   { name: 'interop', go: npmScript('interop', 'scripts/interop.ts', 'go') },
   ...interopSteps,
+  { name: 'connect-go', go: connectGo },
+  { name: 'grpc-go', go: grpcGo },
   { name: 'grpcio', go: grpcio },
   { name: 'million', go: million },
 ]

@@ -8,11 +8,17 @@ import { createInterface } from 'node:readline'
 const root = join(import.meta.dirname, '../..')
 const startTimeoutMs = 60_000
 
-/** The service's program on two free ports. */
-interface RunningService {
-  /** `host:port` of each port. */
+/** `host:port` of each port. */
+interface Addresses {
   http: string
   grpc: string
+  metrics: string
+}
+
+/** The service's program on free ports. */
+interface RunningService extends Addresses {
+  /** Ends it as an orchestrator does. */
+  stop(): Promise<void>
   [Symbol.asyncDispose](): Promise<void>
 }
 
@@ -31,18 +37,23 @@ export async function startService(env: Record<string, string>): Promise<Running
     stdio: ['ignore', 'pipe', 'inherit'],
   })
   const exit = once(child, 'exit')
-  const serving = Promise.withResolvers<{ http: string; grpc: string }>()
+  const serving = Promise.withResolvers<Addresses>()
   createInterface({ input: child.stdout }).on('line', (text) => {
-    const line = JSON.parse(text) as { msg: string; http: string; grpc: string }
+    const line = JSON.parse(text) as { msg: string } & Addresses
     if (line.msg.startsWith('serving')) serving.resolve(line)
   })
   const late = setTimeout(() => serving.reject(new Error('it did not start')), startTimeoutMs)
   void exit.then(([code]) => serving.reject(new Error(`the service ended with ${code}`)))
   try {
-    const { http, grpc } = await serving.promise
+    const { http, grpc, metrics } = await serving.promise
     return {
       http,
       grpc,
+      metrics,
+      async stop() {
+        child.kill('SIGTERM')
+        await exit
+      },
       async [Symbol.asyncDispose]() {
         child.kill('SIGKILL')
         await exit
