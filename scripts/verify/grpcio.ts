@@ -46,6 +46,7 @@ export async function grpcio(): Promise<string> {
   await generate(folder.path)
   await using service = await startService({ SQLITE_PATH: join(folder.path, 'users.db') })
   const client = join(sources, 'client.py')
-  const output = await run([python, client, service.grpc], { env: { PYTHONPATH: folder.path } })
-  return `${output.match(/^ok /gm)?.length ?? 0} checks`
+  const command = [python, client, service.grpc, service.metrics]
+  const output = await run(command, { env: { PYTHONPATH: folder.path } })
+  return `${output.match(/^ok /gm)?.length ?? 0} checks passed`
 }

@@ -2,6 +2,8 @@
 
 import sys
 import threading
+import time
+import urllib.request
 
 import grpc
 from api.user.v1 import user_pb2 as pb
@@ -13,8 +15,9 @@ from grpc_reflection.v1alpha.proto_reflection_descriptor_database import (
 )
 from grpc_status import rpc_status
 from health.v1 import health_pb2, health_pb2_grpc
+from relay import PING, Relay
 
-ADDRESS = sys.argv[1]
+ADDRESS, METRICS = sys.argv[1:3]
 LONG_S = 30 * 24 * 3600  # beyond 24.8 days, the longest timer of JavaScript
 CALL_S = 30
 failed = 0
@@ -140,19 +143,58 @@ def healthy():
     watch.cancel()
 
 
-@check("keepalive pings each second leave a stream open")
+@check("a long answer is gzipped")
+def gzipped_answer():
+    with Relay(ADDRESS) as relay, grpc.insecure_channel(relay.address) as channel:
+        stub = user_pb2_grpc.UserStub(channel)
+        for number in range(20):
+            create(f"gzipped-{number}", stub)
+        relay.data.clear()
+        listed = stub.ListUsers(pb.ListUsersRequest(), timeout=CALL_S)
+        assert len(listed.users) == 20, "the list is too short"
+        same(relay.data[0], 1)  # the flag of a compressed message
+        assert len(relay.data) * 2 < listed.ByteSize(), "the answer is not smaller"
+
+
+@check("keepalive pings each second go over the wire, are answered and leave a stream open")
 def keepalive():
     options = [
         ("grpc.keepalive_time_ms", 1000),
         ("grpc.keepalive_timeout_ms", 10000),
         ("grpc.keepalive_permit_without_calls", 1),
         ("grpc.http2.max_pings_without_data", 0),
-        ("grpc.use_local_subchannel_pool", 1),
     ]
-    with grpc.insecure_channel(ADDRESS, options) as pinging:
+    with Relay(ADDRESS) as relay, grpc.insecure_channel(relay.address, options) as pinging:
         stub = health_pb2_grpc.HealthStub(pinging)
         watch = lambda: list(stub.Watch(health_pb2.HealthCheckRequest(), timeout=5))
         refused(watch, grpc.StatusCode.DEADLINE_EXCEEDED)
+        assert relay.sent[PING] >= 3, f"{relay.sent[PING]} pings"
+        assert relay.answered >= 3, f"{relay.answered} answers"
+        same((relay.goaways, relay.connections), (0, 1))
+
+
+def deadlines():
+    """How many watches have ended at a deadline, by the metrics of the service."""
+    with urllib.request.urlopen(f"http://{METRICS}/metrics") as answer:
+        lines = answer.read().decode().splitlines()
+    wanted = ("rpc_server_call_duration_seconds_count{", "Health/Watch", '"DEADLINE_EXCEEDED"')
+    counts = [line for line in lines if all(part in line for part in wanted)]
+    return sum(int(line.rsplit(" ", 1)[1]) for line in counts)
+
+
+@check("the service ends a stream at its client's deadline by itself")
+def ended_by_service():
+    before = deadlines()
+    with Relay(ADDRESS) as relay, grpc.insecure_channel(relay.address) as channel:
+        stub = health_pb2_grpc.HealthStub(channel)
+        watch = stub.Watch(health_pb2.HealthCheckRequest(), timeout=0.5)
+        next(watch)
+        relay.muted = True  # what the client sends at its deadline does not arrive
+        refused(lambda: next(watch), grpc.StatusCode.DEADLINE_EXCEEDED)
+        end = time.monotonic() + CALL_S
+        while deadlines() == before and time.monotonic() < end:
+            time.sleep(0.05)
+    same(deadlines(), before + 1)
 
 
 @check("two channels of their own connections are served at once")
