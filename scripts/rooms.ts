@@ -78,7 +78,7 @@ const table: Record<string, Room> = {
   'src/telemetry': { rooms: watched, packages: openTelemetry },
   'src/telemetry/log': { rooms: telemetry, packages: `${openTelemetry} pino-pretty` },
   // How all signals reach a collector.
-  'src/telemetry/otlp': { rooms: telemetry, packages: '@grpc/grpc-js' },
+  'src/telemetry/otlp': { rooms: telemetry, packages: '@grpc/grpc-js @opentelemetry/api' },
   'src/telemetry/trace': {
     rooms: `${telemetry} src/telemetry/log src/telemetry/otlp`,
     packages: openTelemetry,

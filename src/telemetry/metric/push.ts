@@ -6,6 +6,7 @@ import {
 } from '@opentelemetry/sdk-metrics'
 import type { Env } from '../../conf/placeholder.ts'
 import { grpcOptions, httpOptions } from '../otlp/options.ts'
+import { readAnswers, withPartialSuccess } from '../otlp/partial-success.ts'
 import { reasonOf, withAdvice } from '../otlp/reason.ts'
 import { type OtlpSettings, otlpTarget, type OtlpTarget } from '../otlp/target.ts'
 
@@ -40,6 +41,7 @@ export async function pushReader(
   const target = otlpTarget('metrics', options, env)
   if (disabled || !exporters.includes('otlp') || target.url === undefined) return undefined
   target.notes.forEach(events.note)
+  readAnswers(env)
   const intervalMs = milliseconds(env, 'OTEL_METRIC_EXPORT_INTERVAL', events) ?? options.intervalMs
   const given = milliseconds(env, 'OTEL_METRIC_EXPORT_TIMEOUT', events) ?? target.timeoutMs
   // A push, with what is tried again of it, ends before the next begins.
@@ -84,9 +86,10 @@ function telling(
     if (failed) failing(withAdvice(reasonOf(error), protocol, 'metrics.push.protocol'))
     else resumed()
   }
+  const heard = withPartialSuccess(exporter)
   return {
     export: (metrics, done) =>
-      exporter.export(metrics, (result) => {
+      heard.export(metrics, (result) => {
         note(result.error, result.code)
         done(result)
       }),

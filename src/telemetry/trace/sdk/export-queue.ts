@@ -1,4 +1,5 @@
 import type { Resource } from '@opentelemetry/resources'
+import { type Exporter, PartialSuccess } from '../../otlp/partial-success.ts'
 import { reasonOf } from '../../otlp/reason.ts'
 
 /** How spans and log records are exported. */
@@ -16,11 +17,6 @@ export interface BatchSettings {
 /** A span or a log record. */
 interface Item {
   resource: Resource
-}
-
-/** What the exporters of OpenTelemetry for spans and for log records have in common. */
-interface Exporter<T> {
-  export(items: T[], done: (result: { code: number; error?: Error }) => void): void
 }
 
 /** What a queue tells and asks of its owner. */
@@ -42,7 +38,7 @@ export type ExportQueue<T extends Item> = ReturnType<typeof exportQueue<T>>
  * processor does the same without telling how many it has dropped.
  */
 export function exportQueue<T extends Item>(
-  exporter: Exporter<T>,
+  exporter: Exporter<T[]>,
   { maxSize, delayMs, queue: capacity, timeoutMs }: BatchSettings,
   events: ExportEvents,
 ) {
@@ -116,7 +112,7 @@ async function atMost(limitMs: number, work: Promise<void>): Promise<void> {
 
 /** Exports batches, counts the items that arrive and those that do not, and tells when that changes. */
 function batchSender<T extends Item>(
-  exporter: Exporter<T>,
+  exporter: Exporter<T[]>,
   timeoutMs: number,
   events: Pick<ExportEvents, 'failing' | 'resumed'>,
 ) {
@@ -128,10 +124,10 @@ function batchSender<T extends Item>(
   async function send(batch: T[]): Promise<void> {
     if (batch.length === 0) return
     inFlight = batch.length
-    const problem = await outcome(exporter, batch, timeoutMs)
+    const { problem, lost } = await outcome(exporter, batch, timeoutMs)
     inFlight = 0
-    if (problem === '') exported += batch.length
-    else dropped.export += batch.length
+    exported += batch.length - lost
+    dropped.export += lost
     if (failing === (problem !== '')) return
     failing = problem !== ''
     if (failing) events.failing(problem)
@@ -141,25 +137,36 @@ function batchSender<T extends Item>(
   return { send, dropped, exported: () => exported, inFlight: () => inFlight }
 }
 
-/** Exports a batch. Gives an empty text when it has arrived, else the reason why not. */
+/** How an export has ended. */
+interface Outcome {
+  /** Empty when all of it has arrived, else the reason why not. */
+  problem: string
+  /** Items that have not arrived. */
+  lost: number
+}
+
+/** Exports a batch. */
 async function outcome<T extends Item>(
-  exporter: Exporter<T>,
+  exporter: Exporter<T[]>,
   batch: T[],
   timeoutMs: number,
-): Promise<string> {
-  const { promise, resolve } = Promise.withResolvers<string>()
-  const timer = setTimeout(() => resolve(`no answer within ${timeoutMs} ms`), timeoutMs)
+): Promise<Outcome> {
+  const { promise, resolve } = Promise.withResolvers<Outcome>()
+  const failed = (problem: string, lost = batch.length) => ({ problem, lost })
+  const timer = setTimeout(() => resolve(failed(`no answer within ${timeoutMs} ms`)), timeoutMs)
   try {
     // The host id, for instance, is read from a file.
     const described = batch[0]?.resource.waitForAsyncAttributes?.()
     await Promise.race([described, promise])
     // 0 is success.
-    exporter.export(batch, ({ code, error }) =>
-      resolve(error === undefined && !code ? '' : reasonOf(error)),
-    )
+    exporter.export(batch, ({ code, error }) => {
+      if (error instanceof PartialSuccess)
+        resolve(failed(error.message, Math.min(error.rejected, batch.length)))
+      else resolve(error === undefined && !code ? failed('', 0) : failed(reasonOf(error)))
+    })
     return await promise
   } catch (err) {
-    return reasonOf(err)
+    return failed(reasonOf(err))
   } finally {
     clearTimeout(timer)
   }

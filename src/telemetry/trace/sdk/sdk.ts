@@ -6,6 +6,7 @@ import { NodeSDK } from '@opentelemetry/sdk-node'
 import type { ReadableSpan, SpanExporter } from '@opentelemetry/sdk-trace'
 import type { Logger } from 'pino'
 import { logRecords } from '../../log/log-records.ts'
+import { readAnswers, withPartialSuccess } from '../../otlp/partial-success.ts'
 import { withAdvice } from '../../otlp/reason.ts'
 import type { OtlpTarget } from '../../otlp/target.ts'
 import { serviceResource } from '../../resource.ts'
@@ -39,6 +40,7 @@ export async function startSdk(options: StartOptions): Promise<RunningTracing> {
     instrumentations: await instrumentations(settings.instrumentations),
   })
   sdk.start()
+  readAnswers(env)
   for (const note of settings.notes) log.warn(note)
   const { priority, keep, personalData, clientErrors, responseHeader } = settings
   const tracing = requestTracing({
@@ -88,8 +90,10 @@ async function exportQueues(
   const spanEvents = events('spans', settings.exporter === 'otlp' ? spans : undefined)
   return {
     exporter,
-    spans: exportQueue<ReadableSpan>(exporter, batch, spanEvents),
-    lines: lineExporter && exportQueue(lineExporter, batch, events('log lines', lines)),
+    spans: exportQueue<ReadableSpan>(withPartialSuccess(exporter), batch, spanEvents),
+    lines:
+      lineExporter &&
+      exportQueue(withPartialSuccess(lineExporter), batch, events('log lines', lines)),
   }
 }
 

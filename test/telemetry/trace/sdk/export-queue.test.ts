@@ -1,13 +1,14 @@
 import { emptyResource } from '@opentelemetry/resources'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { test } from 'tap'
+import { PartialSuccess } from '../../../../src/telemetry/otlp/partial-success.ts'
 import { exportQueue } from '../../../../src/telemetry/trace/sdk/export-queue.ts'
 
 const span = { resource: emptyResource() }
 const settings = { maxSize: 10, delayMs: 5, queue: 25, timeoutMs: 50 }
 
 /** An exporter that does with each batch what the test says. */
-function queueInto(outcome: () => 'takes' | 'refuses' | 'hangs' | 'throws') {
+function queueInto(outcome: () => 'takes' | 'refuses' | 'hangs' | 'throws' | PartialSuccess) {
   const batches: number[] = []
   const told: string[] = []
   const exporter = {
@@ -16,6 +17,7 @@ function queueInto(outcome: () => 'takes' | 'refuses' | 'hangs' | 'throws') {
       const will = outcome()
       if (will === 'throws') throw new Error('broken')
       if (will === 'takes') done({ code: 0 })
+      if (will instanceof PartialSuccess) done({ code: 0, error: will })
       if (will === 'refuses') done({ code: 1, error: new Error('no') })
     },
   }
@@ -62,6 +64,22 @@ test('an outage is told once, and its end with what it has cost', async (t) => {
   await queue.flush()
   t.same(told, ['failing: no', 'resumed: 20'])
   t.match(queue.counts(), { exported: 20 })
+})
+
+test('of an export that arrives in part, the part that does not is lost', async (t) => {
+  let outcome: PartialSuccess | 'takes' = new PartialSuccess(3, 'too old')
+  const { queue, told, add } = queueInto(() => outcome)
+  add(10)
+  await queue.flush()
+  t.match(queue.counts(), { exported: 7, dropped: { export: 3 } })
+  outcome = new PartialSuccess(Infinity, 'too old')
+  add(10)
+  await queue.flush()
+  t.match(queue.counts(), { exported: 7, dropped: { export: 13 } })
+  outcome = 'takes'
+  add(1)
+  await queue.flush()
+  t.same(told, ['failing: too old', 'resumed: 13'])
 })
 
 test('stopping sends what waits, within its time, and takes nothing more', async (t) => {
