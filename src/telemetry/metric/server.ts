@@ -1,6 +1,8 @@
 import { once } from 'node:events'
 import http from 'node:http'
 import type { AddressInfo } from 'node:net'
+import { promisify } from 'node:util'
+import { gzip } from 'node:zlib'
 import { hostPort } from '../../text/host-port.ts'
 import { textFormat } from './prometheus.ts'
 
@@ -29,9 +31,13 @@ export async function metricsServer(
   text: () => Promise<string>,
   failed: (err: unknown) => void,
 ): Promise<MetricsServer> {
-  async function metrics(res: http.ServerResponse): Promise<void> {
+  async function metrics(req: http.IncomingMessage, res: http.ServerResponse): Promise<void> {
     try {
-      answer(res, 200, textFormat, await text())
+      const zipped = takesGzip(req)
+      const body = await text()
+      res.setHeader('vary', 'accept-encoding')
+      if (zipped) res.setHeader('content-encoding', 'gzip')
+      answer(res, 200, textFormat, zipped ? await gzipped(body) : body)
     } catch (err) {
       failed(err)
       answer(res, 500, plain, 'the metrics could not be read; the log has the cause\n')
@@ -43,7 +49,7 @@ export async function metricsServer(
     if (req.method !== 'GET' && req.method !== 'HEAD') {
       res.setHeader('allow', 'GET, HEAD')
       answer(res, 405, plain, 'only GET and HEAD are served here\n')
-    } else if (path === '/metrics') void metrics(res)
+    } else if (path === '/metrics') void metrics(req, res)
     else if (path === '/healthz') answer(res, 200, 'application/json', '{"status":"ok"}')
     else answer(res, 404, plain, 'there are /metrics and /healthz\n')
   })
@@ -64,9 +70,25 @@ export async function metricsServer(
   }
 }
 
+const gzipped = promisify<string, Buffer>(gzip)
+
+/** Whether a scraper takes gzip, as Prometheus does. One that refuses it says `gzip;q=0`. */
+function takesGzip({ headers }: http.IncomingMessage): boolean {
+  const { 'accept-encoding': codings = '' } = headers
+  return codings.split(',').some((each) => {
+    const [name = '', weight = 'q=1'] = each.split(';').map((part) => part.trim().toLowerCase())
+    return name === 'gzip' && Number(weight.slice(2)) > 0
+  })
+}
+
 const plain = 'text/plain; charset=utf-8'
 
-function answer(res: http.ServerResponse, status: number, type: string, body: string): void {
+function answer(
+  res: http.ServerResponse,
+  status: number,
+  type: string,
+  body: string | Buffer,
+): void {
   const headers = { 'content-type': type, 'content-length': Buffer.byteLength(body) }
   res.writeHead(status, { ...headers, 'cache-control': 'no-store' }).end(body)
 }

@@ -20,12 +20,33 @@ test('the metrics have a port of their own, with a health check', async (t) => {
   t.equal((await fetch(`${rest.url}/metrics`)).status, 404, 'the API has no metrics')
 })
 
+test('a scraper gets the text format whatever it accepts, and gzip where it takes that', async (t) => {
+  const { metrics } = await startApp(t, { storage: 'sqlite', measured: true })
+  const ask = (headers: Record<string, string>) => fetch(`${metrics}/metrics`, { headers })
+  // What Prometheus sends; it reads the type of the answer.
+  const accept = 'application/openmetrics-text;version=1.0.0;q=0.5,text/plain;version=0.0.4;q=0.4'
+  for (const [coding, used] of [
+    ['gzip', 'gzip'],
+    ['br, GZIP;q=0.5', 'gzip'],
+    ['gzip;q=0', null],
+    ['identity', null],
+  ] as const) {
+    const answer = await ask({ accept, 'accept-encoding': coding })
+    t.equal(answer.headers.get('content-encoding'), used, coding)
+    t.equal(answer.headers.get('content-type'), 'text/plain; version=0.0.4; charset=utf-8')
+    t.match(await answer.text(), /^service_ready 1$/m)
+  }
+})
+
 test('the port of the metrics serves nothing else', async (t) => {
   const { metrics } = await startApp(t, { storage: 'sqlite', measured: true })
   t.equal((await fetch(`${metrics}/v1/users`)).status, 404)
   const refused = await fetch(`${metrics}/metrics`, { method: 'POST', body: 'x' })
   t.strictSame([refused.status, refused.headers.get('allow')], [405, 'GET, HEAD'])
-  const head = await fetch(`${metrics}/metrics`, { method: 'HEAD' })
+  const head = await fetch(`${metrics}/metrics`, {
+    method: 'HEAD',
+    headers: { 'accept-encoding': 'identity' },
+  })
   t.strictSame([head.status, await head.text()], [200, ''])
   t.ok(Number(head.headers.get('content-length')) > 1000)
 })
