@@ -151,3 +151,7 @@ test('a file that another process writes for too long is unavailable until it ha
   other.exec('ROLLBACK')
   t.equal(await repo.insert(newUser, signal), 1n)
 })
+
+test('a folder that cannot be made ends the start, and is not tried for ever', async (t) => {
+  t.throws(() => sqliteDatabase('/proc/none/users.db'), { syscall: 'mkdir' })
+})

@@ -1,4 +1,4 @@
-import { mkdirSync } from 'node:fs'
+import { existsSync, mkdirSync } from 'node:fs'
 import { dirname } from 'node:path'
 import { DatabaseSync, type SQLInputValue, type StatementSync } from 'node:sqlite'
 import type { AsyncRemoteCallback } from 'drizzle-orm/sqlite-proxy'
@@ -21,7 +21,7 @@ const busyPauseMs = 5
  * work runs one piece at a time: a transaction must not take in another request's statements.
  */
 export function sqliteDatabase(path: string, observe?: ObserveStatements): Database {
-  mkdirSync(dirname(path), { recursive: true })
+  makeFolder(dirname(path))
   const connection = new DatabaseSync(path, {
     readBigInts: true,
     returnArrays: true,
@@ -82,6 +82,21 @@ export function sqliteDatabase(path: string, observe?: ObserveStatements): Datab
       inTurn(async () => {
         if (connection.isOpen) connection.close()
       }),
+  }
+}
+
+/**
+ * Makes a folder and those above it. Node's own `recursive` tries for ever where a file system says
+ * ENOENT for a name in a folder that is there, as /proc does.
+ */
+function makeFolder(folder: string): void {
+  if (existsSync(folder)) return
+  makeFolder(dirname(folder))
+  try {
+    mkdirSync(folder)
+  } catch (err) {
+    // Another process has just made it.
+    if (!existsSync(folder)) throw err
   }
 }
 
