@@ -1,5 +1,6 @@
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
+import { copyFileSync, renameSync } from 'node:fs'
 import { createInterface } from 'node:readline'
 import { DatabaseSync } from 'node:sqlite'
 import { Worker } from 'node:worker_threads'
@@ -152,6 +153,63 @@ test('a file that another process writes for too long is unavailable until it ha
   t.equal(await repo.insert(newUser, signal), 1n)
 })
 
+/** The storage, started, and the problems of its file, each when it is told. */
+async function toldProblems(t: Test, path: string) {
+  const db = sqliteDatabase(path)
+  t.teardown(() => db.close())
+  // The timer of the probe does not keep a process from ending.
+  const alive = setInterval(() => undefined, 60_000)
+  t.teardown(() => clearInterval(alive))
+  const told: string[] = []
+  const waiting: { text: string; resolve: () => void }[] = []
+  await db.start({
+    changed({ database }) {
+      told.push(database)
+      for (const { text, resolve } of waiting) if (text === database) resolve()
+    },
+    migrated: () => undefined,
+    rejected: (err) => t.fail(String(err)),
+  })
+  told.length = 0
+  return {
+    db,
+    repo: openRepo(db),
+    told,
+    next: (text: string) => new Promise<void>((resolve) => waiting.push({ text, resolve })),
+  }
+}
+
+test('a lock of another process is told once, and so is its end', async (t) => {
+  const path = freshSqlitePath(t)
+  const { db, repo, told, next } = await toldProblems(t, path)
+  using other = new DatabaseSync(path)
+  other.exec('BEGIN IMMEDIATE')
+  for (let call = 0; call < 2; call += 1) await t.rejects(repo.insert(newUser, signal))
+  t.equal(await repo.count(signal), 0, 'which a read does not end')
+  t.equal(db.problems().database, 'database is locked')
+  const usable = next('')
+  other.exec('ROLLBACK')
+  await usable
+  t.same(told, ['database is locked', ''])
+  t.equal(await repo.insert(newUser, signal), 1n)
+})
+
+test('nothing is written to a file that was deleted or replaced, until it is back', async (t) => {
+  const path = freshSqlitePath(t)
+  const { repo, told, next } = await toldProblems(t, path)
+  renameSync(path, `${path}.old`)
+  for (const replaced of [false, true]) {
+    if (replaced) copyFileSync(`${path}.old`, path)
+    const err = await t.rejects(repo.insert(newUser, signal))
+    t.match(err, { kind: 'unavailable', cause: /deleted or replaced/ })
+  }
+  const usable = next('')
+  renameSync(`${path}.old`, path)
+  await usable
+  t.match(told, [/^the file is deleted or replaced/, ''])
+  t.equal(await repo.insert(newUser, signal), 1n)
+})
+
 test('a folder that cannot be made ends the start, and is not tried for ever', async (t) => {
-  t.throws(() => sqliteDatabase('/proc/none/users.db'), { syscall: 'mkdir' })
+  t.throws(() => sqliteDatabase('/proc/none/users.db'), /mkdir/)
 })

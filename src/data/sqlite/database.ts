@@ -2,13 +2,14 @@ import { existsSync, mkdirSync } from 'node:fs'
 import { dirname } from 'node:path'
 import { DatabaseSync, type SQLInputValue, type StatementSync } from 'node:sqlite'
 import type { AsyncRemoteCallback } from 'drizzle-orm/sqlite-proxy'
-import type { Database, StorageProblems } from '../database.ts'
+import type { Database, StorageEvents, StorageProblems } from '../database.ts'
 import { type Migration, MigrationError, readMigrations } from '../migration.ts'
 import {
   type ObserveStatements,
   type StatementObserver,
   unobserved,
 } from '../statement-observer.ts'
+import { fileAvailability } from './availability.ts'
 import { isBusy, sqliteError } from './error.ts'
 import { sqliteQueries } from './queries.ts'
 
@@ -21,21 +22,24 @@ const busyPauseMs = 5
  * work runs one piece at a time: a transaction must not take in another request's statements.
  */
 export function sqliteDatabase(path: string, observe?: ObserveStatements): Database {
-  makeFolder(dirname(path))
-  const connection = new DatabaseSync(path, {
-    readBigInts: true,
-    returnArrays: true,
-    timeout: busyTimeoutMs,
-  })
-  useWal(connection)
-  // An answered create survives a power cut.
-  connection.exec('PRAGMA synchronous = FULL')
+  const connection = openConnection(path)
   const observer = observe?.({ system: 'sqlite', namespace: path }) ?? unobserved
   const queries = sqliteQueries(remoteCallback(connection, observer))
   const inTurn = queue()
   const migrate = () => inTurn(async () => applyAll(connection, await readMigrations('sqlite')))
   let problems: StorageProblems = { database: '', migrations: 'not run yet' }
+  let tellChange: StorageEvents['changed'] | undefined
   let calls = 0
+  const file = fileAvailability({
+    path,
+    probe: () => inTurn(() => translated(() => rewrite(connection))),
+    changed(database) {
+      // SQLite waits on the one thread, so no call waits for a lock that is known to be held.
+      if (connection.isOpen) setBusyTimeout(connection, database === '' ? busyTimeoutMs : 0)
+      problems = { ...problems, database }
+      tellChange?.(problems)
+    },
+  })
 
   /** Runs a call's piece of work when its turn comes, if it is still wanted then. */
   async function forCall<T>(signal: AbortSignal, work: () => Promise<T>): Promise<T> {
@@ -47,7 +51,7 @@ export function sqliteDatabase(path: string, observe?: ObserveStatements): Datab
         signal.throwIfAborted()
         const since = performance.now()
         try {
-          return await translated(work)
+          return await file.guard(() => translated(work))
         } finally {
           observer.used?.(since)
         }
@@ -65,6 +69,7 @@ export function sqliteDatabase(path: string, observe?: ObserveStatements): Datab
       return [{ name: path, open: Number(connection.isOpen), used, max: 1, waiting: calls - used }]
     },
     async start({ changed, migrated, rejected }) {
+      tellChange = changed
       try {
         migrated(await migrate())
         problems = { database: '', migrations: '' }
@@ -80,9 +85,34 @@ export function sqliteDatabase(path: string, observe?: ObserveStatements): Datab
       forCall(signal, () => transaction(connection, () => work(queries), observer)),
     close: () =>
       inTurn(async () => {
+        file.stop()
         if (connection.isOpen) connection.close()
       }),
   }
+}
+
+function openConnection(path: string): DatabaseSync {
+  makeFolder(dirname(path))
+  const connection = new DatabaseSync(path, {
+    readBigInts: true,
+    returnArrays: true,
+    timeout: busyTimeoutMs,
+  })
+  useWal(connection)
+  // An answered create survives a power cut.
+  connection.exec('PRAGMA synchronous = FULL')
+  return connection
+}
+
+function setBusyTimeout(connection: DatabaseSync, ms: number): void {
+  connection.exec(`PRAGMA busy_timeout = ${ms}`)
+}
+
+/** Writes to the file without changing what is in it. */
+function rewrite(connection: DatabaseSync): Promise<void> {
+  return transaction(connection, async () =>
+    connection.exec('UPDATE schema_migrations SET name = name'),
+  )
 }
 
 /**
