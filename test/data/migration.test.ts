@@ -115,3 +115,26 @@ test('a rejected migration stops those after it, and keeps those before it', asy
   })
   t.strictSame(await migrateMysql(connection, [table('a'), table('b'), table('c')]), ['b', 'c'])
 })
+
+test('a migration whose process ended in the middle is finished by the next', async (t) => {
+  const dsn = await freshMysqlDatabase(t)
+  const connect = () => {
+    const connection = createCoreConnection(dsn)
+    t.teardown(() => connection.destroy())
+    return connection.on('error', () => undefined)
+  }
+  const first = ['CREATE TABLE a (id int)', 'ALTER TABLE a ADD COLUMN b int, ADD INDEX by_b (b)']
+  const all = [{ name: 'a', statements: [...first, 'CREATE TABLE c (id int)'] }]
+  const cutOff = [{ name: 'a', statements: [...first, 'KILL CONNECTION_ID()'] }]
+  await migrateMysql(connect(), [table('z')])
+  const error = await migrateMysql(connect(), cutOff).catch((err: unknown) => err)
+  t.ok(error instanceof Error && error.name !== 'MigrationError', String(error))
+  t.strictSame(await migrateMysql(connect(), all), ['a'])
+  t.strictSame(await migrateMysql(connect(), all), [])
+  const connection = await createConnection(dsn)
+  t.teardown(() => connection.end())
+  const [rows] = await connection.query('SELECT name FROM schema_migrations ORDER BY name')
+  t.match(rows, [{ name: 'a' }, { name: 'z' }])
+  await connection.query('SELECT id, b FROM a')
+  await connection.query('SELECT id FROM c')
+})

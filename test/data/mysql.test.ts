@@ -68,11 +68,12 @@ async function execute(dsn: string, sql: string): Promise<void> {
   await connection.end()
 }
 
-test('two processes that migrate a new database at once apply each migration once', async (t) => {
+test('five processes that migrate a new database at once apply each migration once', async (t) => {
   const dsn = await freshMysqlDatabase(t)
-  const [one, other] = [open(dsn), open(dsn)]
-  t.teardown(() => Promise.all([one.close(), other.close()]))
-  t.strictSame((await Promise.all([one.migrate(), other.migrate()])).flat(), ['0000_users'])
+  const processes = Array.from({ length: 5 }, () => open(dsn))
+  t.teardown(() => Promise.all(processes.map((each) => each.close())))
+  const applied = await Promise.all(processes.map((each) => each.migrate()))
+  t.strictSame(applied.flat(), ['0000_users'])
 })
 
 test('waiting for a connection is bounded in time and in number', async (t) => {

@@ -9,6 +9,7 @@ import {
 import { MigrationError } from '../migration.ts'
 import { emailKey } from './schema.ts'
 import {
+  alreadyDone,
   brokenOff,
   lostStatement,
   statementTimeout,
@@ -63,6 +64,11 @@ export function isUnwritable(err: unknown): boolean {
 /** Whether a statement names a table that is not there. */
 export function isMissingTable(err: unknown): boolean {
   return errnoOf(err) === noSuchTable
+}
+
+/** Whether a statement of DDL has failed because what it makes is there, or what it drops is not. */
+export function isDone(err: unknown): boolean {
+  return alreadyDone.has(errnoOf(err))
 }
 
 /** Whether the server has judged a statement and found it wrong. */

@@ -2,7 +2,7 @@ import type { Connection } from 'mysql2'
 import { type Migration, MigrationError } from '../migration.ts'
 import { databaseUnavailable } from '../error.ts'
 import { unobserved } from '../statement-observer.ts'
-import { isMissingTable, isRejected } from './error.ts'
+import { isDone, isMissingTable, isRejected } from './error.ts'
 import { query, runner } from './execute.ts'
 
 const lockSeconds = 60
@@ -36,16 +36,35 @@ export async function migrateMysql(
 }
 
 async function applyMissing(connection: Connection, migrations: Migration[]): Promise<string[]> {
-  const record = runner(connection, unobserved)
   const done = await alreadyApplied(connection)
   const missing = migrations.filter(({ name }) => !done.has(name))
-  for (const migration of missing) {
-    await run(connection, migration)
-    await record.change('INSERT INTO schema_migrations VALUES (?, UTC_TIMESTAMP(3))', [
-      migration.name,
-    ])
-  }
+  for (const migration of missing) await apply(connection, migration, done.has(begun(migration)))
   return missing.map(({ name }) => name)
+}
+
+/** The row of a migration of which some statements may have run. */
+const begun = ({ name }: Migration) => `${name} (begun)`
+
+/**
+ * The row is there from before the first statement, because DDL cannot be taken back with it: what a
+ * process that ended in the middle has made is then known to be its own.
+ */
+async function apply(connection: Connection, migration: Migration, again: boolean): Promise<void> {
+  const { change } = runner(connection, unobserved)
+  const row = begun(migration)
+  if (!again) await change('INSERT INTO schema_migrations VALUES (?, UTC_TIMESTAMP(3))', [row])
+  try {
+    await run(connection, migration, again)
+  } catch (err) {
+    // Its statements are undone by hand, and then the next try starts from nothing.
+    if (err instanceof MigrationError)
+      await change('DELETE FROM schema_migrations WHERE name = ?', [row])
+    throw err
+  }
+  await change(
+    'UPDATE schema_migrations SET name = ?, applied_at = UTC_TIMESTAMP(3) WHERE name = ?',
+    [migration.name, row],
+  )
 }
 
 /** Creates nothing that is there: a user who may not create tables can start once all is applied. */
@@ -55,15 +74,22 @@ async function alreadyApplied(connection: Connection): Promise<Set<string>> {
     return new Set(rows.map((row) => String(row.name)))
   } catch (err) {
     if (!isMissingTable(err)) throw err
-    await run(connection, bookkeeping)
+    await run(connection, bookkeeping, false)
     return new Set()
   }
 }
 
-async function run(connection: Connection, { name, statements }: Migration): Promise<void> {
-  try {
-    for (const statement of statements) await query(connection, statement)
-  } catch (err) {
-    throw isRejected(err) ? new MigrationError(name, err) : err
-  }
+/** Runs the statements. With `again` those that have run before are passed over. */
+async function run(
+  connection: Connection,
+  { name, statements }: Migration,
+  again: boolean,
+): Promise<void> {
+  for (const statement of statements)
+    try {
+      await query(connection, statement)
+    } catch (err) {
+      if (again && isDone(err)) continue
+      throw isRejected(err) ? new MigrationError(name, err) : err
+    }
 }

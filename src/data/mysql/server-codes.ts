@@ -29,6 +29,14 @@ const undone = {
   TIDB_WRITE_CONFLICT: 9007,
 }
 
+const made = {
+  ER_TABLE_EXISTS_ERROR: 1050,
+  ER_BAD_TABLE_ERROR: 1051,
+  ER_DUP_FIELDNAME: 1060,
+  ER_DUP_KEYNAME: 1061,
+  ER_CANT_DROP_FIELD_OR_KEY: 1091,
+}
+
 const unprepared = { ER_UNKNOWN_STMT_HANDLER: 1243, ER_NEED_REPREPARE: 1615 }
 
 const noRoom = { ER_MAX_PREPARED_STMT_COUNT_REACHED: 1461 }
@@ -116,6 +124,8 @@ export const lostStatement = codes(unprepared)
 
 /** The server keeps as many prepared statements as it may, of all connections. */
 export const withoutRoom = codes(noRoom)
+/** A statement of DDL makes what is there, or drops what is not. */
+export const alreadyDone = codes(made)
 
 /** The server has ended a statement by a time limit of its own. */
 export const statementTimeout = codes(timedOut)
