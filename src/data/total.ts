@@ -13,17 +13,19 @@ const refreshMs = 10_000
 
 /**
  * A count of rows that many callers share: exact while the table is small, and above that at most
- * `maxAgeMs` old and refreshed once for all who ask, because InnoDB counts a table by reading it.
+ * `maxAgeMs` old and refreshed once for all who ask, because InnoDB counts a table by reading it. `now`
+ * is the clock of ages, in milliseconds.
  */
 export function sharedTotal(
   count: (signal: AbortSignal) => Promise<number>,
   { exactUpTo, maxAgeMs }: TotalOptions,
+  now: () => number = () => performance.now(),
 ) {
   let known: { total: number; at: number } | undefined
   let refreshing: Promise<number> | undefined
 
   async function counted(signal: AbortSignal): Promise<number> {
-    const at = performance.now()
+    const at = now()
     const total = await count(signal)
     known = { total, at }
     return total
@@ -39,7 +41,7 @@ export function sharedTotal(
   /** Fails with the signal's reason when it aborts before there is a count. */
   return async function total(signal: AbortSignal): Promise<number> {
     if (known !== undefined && known.total <= exactUpTo) return counted(signal)
-    if (known !== undefined && performance.now() - known.at < maxAgeMs) return known.total
+    if (known !== undefined && now() - known.at < maxAgeMs) return known.total
     return orAborted(refreshed(), signal)
   }
 }
