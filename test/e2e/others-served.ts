@@ -2,19 +2,20 @@ import { fork } from 'node:child_process'
 import { once } from 'node:events'
 import http from 'node:http'
 import { readdirSync, readFileSync } from 'node:fs'
-import { setImmediate as turn, setTimeout as sleep } from 'node:timers/promises'
+import { setImmediate as turn } from 'node:timers/promises'
 import { test, type Test } from 'tap'
 import { freshSqlitePath } from '../help/db.ts'
 import { type ServiceProcess, startProcess } from '../help/process.ts'
 import type { Served } from './ordinary-client.ts'
+import { until } from '../help/until.ts'
 
 export type Attack = (service: ServiceProcess, t: Test) => Promise<void>
 
 /**
- * Others are to be served in this time, or in so many times what they have without an attack. Where the
- * machine is shared only standing still can be told; `npm run verify` asks for 100 ms.
+ * Others are to be served in this time, or in so many times what they have without an attack. `npm run
+ * verify` asks for 100 ms; undefined on a shared machine, where no time can be asked for.
  */
-const servedMs = Number(process.env.HOSTILE_SERVED_MS ?? 1000)
+const servedMs = numberOf(process.env.HOSTILE_SERVED_MS)
 /** The same for what is known to take longer. */
 const costlyServedMs = 5000
 const slack = 8
@@ -30,6 +31,10 @@ const idleMemoryMiB = 80
 /** The calls that the service takes at once, and some. */
 const callsAtOnce = 100
 
+function numberOf(text: string | undefined): number | undefined {
+  return text === undefined ? undefined : Number(text)
+}
+
 /** Has an ordinary client in another process; gives how it was served since it was asked before. */
 async function ordinaryClient(t: Test, { rest, rpc }: ServiceProcess) {
   const program = new URL('./ordinary-client.ts', import.meta.url)
@@ -37,12 +42,12 @@ async function ordinaryClient(t: Test, { rest, rpc }: ServiceProcess) {
   t.teardown(() => child.kill('SIGKILL'))
   async function served(): Promise<Served> {
     child.send('')
-    const [answer] = (await once(child, 'message', { signal: AbortSignal.timeout(30_000) })) as [
+    const [answer] = (await once(child, 'message', { signal: AbortSignal.timeout(60_000) })) as [
       Served,
     ]
     return answer
   }
-  while ((await served()).calls < 8) await sleep(50)
+  await until('the first calls', async () => (await served()).calls >= 8)
   return { served, leave: () => child.kill('SIGKILL') }
 }
 
@@ -75,19 +80,10 @@ function openFiles(pid: number): number {
 
 /** Of a call on a connection of its own. */
 async function statusOf(url: string): Promise<number | undefined> {
-  const request = http.get(url, { agent: false, timeout: 20_000 })
+  const request = http.get(url, { agent: false })
   const [response] = (await once(request, 'response')) as [http.IncomingMessage]
   response.resume()
   return response.statusCode
-}
-
-/** Whether it becomes true within 20 s. */
-async function within20s(condition: () => boolean): Promise<boolean> {
-  for (let left = 400; left > 0; left -= 1) {
-    if (condition()) return true
-    await sleep(50)
-  }
-  return false
 }
 
 /**
@@ -103,6 +99,8 @@ export function othersAreServedDuring(
     const service = await startProcess(t, {
       SQLITE_PATH: freshSqlitePath(t),
       MEMORY_RELEASE_WHEN_IDLE: 'true',
+      // As long as its clients wait: a busy machine is no reason for a 504.
+      TIMEOUT: '20s',
     })
     const { served, leave } = await ordinaryClient(t, service)
     // Its first calls make the service warm.
@@ -113,20 +111,24 @@ export function othersAreServedDuring(
     for (const [name, attack] of Object.entries(attacks))
       await t.test(name, async (t) => {
         quiet.push((await control(served)).p99Ms)
-        const until = performance.now() + attackForMs
+        const end = performance.now() + attackForMs
         do await attack(service, t)
-        while (performance.now() < until)
+        while (performance.now() < end)
         const attacked = await served()
         quiet.push((await control(served)).p99Ms)
         const controlMs = Math.max(...quiet.slice(-controls))
         t.same(attacked.failures, [], 'others are served')
         t.ok(attacked.calls > 0)
-        const leastMs = costly.includes(name) ? costlyServedMs : servedMs
-        const boundMs = Math.max(leastMs, slack * controlMs)
-        t.ok(attacked.p99Ms <= boundMs, `p99 of ${attacked.p99Ms} ms, control ${controlMs} ms`)
-        t.ok(await within20s(() => openFiles(service.pid) <= files + 5), 'all connections are gone')
+        if (servedMs !== undefined) {
+          const boundMs = Math.max(
+            costly.includes(name) ? costlyServedMs : servedMs,
+            slack * controlMs,
+          )
+          t.ok(attacked.p99Ms <= boundMs, `p99 of ${attacked.p99Ms} ms, control ${controlMs} ms`)
+        }
+        await until('the ends of all connections', () => openFiles(service.pid) <= files + 5)
         const grown = () => residentMiB(service.pid) - memory
-        t.ok(await within20s(() => grown() < memoryMiB), `${grown()} MiB more`)
+        await until(`less than ${memoryMiB} MiB more`, () => grown() < memoryMiB)
         const calls = Array.from({ length: callsAtOnce }, () =>
           statusOf(`${service.rest}/v1/users`),
         )
@@ -135,7 +137,7 @@ export function othersAreServedDuring(
       })
     leave()
     const grown = () => residentMiB(service.pid) - memory
-    t.ok(await within20s(() => grown() < idleMemoryMiB), `${grown()} MiB more when all is over`)
+    await until(`less than ${idleMemoryMiB} MiB more`, () => grown() < idleMemoryMiB)
     t.comment(`${grown().toFixed(0)} MiB more when all is over`)
     t.equal(service.stderr(), '')
   })
