@@ -6,6 +6,7 @@ import { mysqlDatabase } from '../../src/data/mysql/database.ts'
 import { privateMysqlServer } from '../help/db.ts'
 import { openRepo, started } from './contract.ts'
 import { relay } from './relay.ts'
+import { until as untilTrue } from '../help/until.ts'
 
 const signal = new AbortController().signal
 const open = (source: string, readOnly = false) =>
@@ -77,12 +78,12 @@ test('writes go on at the server to which the address leads after a failover', a
     }
   }
   async function reach(count: number): Promise<void> {
-    while (acknowledged.length < count) await sleep(5)
+    await untilTrue(`${count} writes`, () => acknowledged.length >= count)
   }
   const lanes = Promise.all(Array.from({ length: 8 }, lane))
   await reach(50)
   await old.execute('SET GLOBAL read_only = 1')
-  while (failures.length === 0) await sleep(5)
+  await untilTrue('a failure', () => failures.length > 0)
   await until({ database: 'the server is read-only', migrations: '' })
   address.lead(next.port)
   await until(none)
@@ -143,7 +144,7 @@ test('a killed connection of the monitor is no outage', async (t) => {
     "SELECT id FROM information_schema.processlist WHERE user = 'app'",
   )
   for (const { id } of rows) await admin.query(`KILL ${id}`)
-  while (address.accepted() === accepted) await sleep(5)
+  await untilTrue('a new connection', () => address.accepted() > accepted)
   t.strictSame(seen.slice(before), [], 'it asks anew before it tells')
 })
 
@@ -155,6 +156,6 @@ test('a server behind a round trip of 220 ms is used', async (t) => {
   await until(none)
   // It may have been slower for once.
   const counted = async () => openRepo(db).count(signal)
-  while ((await counted().catch(() => -1)) !== 0) await sleep(5)
+  await untilTrue('a count', async () => (await counted().catch(() => -1)) === 0)
   t.match(seen.at(-1), none)
 })

@@ -1,4 +1,3 @@
-import { setTimeout as sleep } from 'node:timers/promises'
 import { test, type Test } from 'tap'
 import { type RunningApp, startApp } from '../help/app.ts'
 import { browser, noBrowser, openPage } from '../help/browser.ts'
@@ -7,6 +6,7 @@ import { pageServer } from '../help/pages.ts'
 import type { Report } from './browser/page.ts'
 import { restRows } from './browser/rows.ts'
 import { type Credentials, http1Wire } from './wire.ts'
+import { until } from '../help/until.ts'
 
 const skip = browser === undefined && !process.env.CI ? noBrowser : false
 const rpcProtocols = [
@@ -92,7 +92,7 @@ test('a page of an allowed origin calls by REST, Connect and gRPC-Web', { skip }
   t.equal(exchanges('OPTIONS', '/api.user.v1.User/CreateUser'), 1, 'whatever the protocol')
   const watches = () => exchanges('POST', '/grpc.health.v1.Health/Watch')
   const streams = 2 * rpcProtocols.length
-  for (let wait = 0; watches() < streams && wait < 400; wait += 1) await sleep(50)
+  await until('the ends of the streams', () => watches() >= streams)
   t.equal(watches(), streams, 'streams that the page has left are over')
 })
 

@@ -1,11 +1,12 @@
 import { Code, ConnectError, createClient } from '@connectrpc/connect'
 import { createConnectTransport, createGrpcTransport } from '@connectrpc/connect-node'
-import { setTimeout as sleep } from 'node:timers/promises'
 import { createConnection, type Connection } from 'mysql2/promise'
 import { test, type Test } from 'tap'
 import { User } from '../../src/gen/api/user/v1/user_pb.ts'
+import { openRequests } from '../help/exposition.ts'
 import { freshMysqlDatabase } from '../help/db.ts'
 import { startProcess } from '../help/process.ts'
+import { until } from '../help/until.ts'
 
 /** A service with one user, and a connection that can hold up its writes by a lock. */
 async function startWithLock(t: Test, env: Record<string, string> = {}) {
@@ -105,7 +106,7 @@ test('a create that was answered 504 may have happened: then its repetition is 4
 test('past the greatest number of calls the next is refused early, with Retry-After', async (t) => {
   const { service, id, locker } = await startWithLock(t, {
     MAX_CONCURRENT_CALLS: '2',
-    TIMEOUT: '3s',
+    TIMEOUT: '60s',
   })
   await lock(locker)
   const patch = () =>
@@ -115,7 +116,7 @@ test('past the greatest number of calls the next is refused early, with Retry-Af
       body: '{"name":"B"}',
     })
   const held = [patch(), patch()]
-  await sleep(500)
+  await until('both calls to begin', async () => (await openRequests(service)) === 2)
   const refused = await fetch(`${service.rest}/v1/users/${id}`)
   t.equal(refused.status, 503)
   t.equal(refused.headers.get('retry-after'), '1')

@@ -4,6 +4,7 @@ import { startApp, type RunningApp } from '../help/app.ts'
 import { samplesOf, sum } from '../help/exposition.ts'
 import { h2Client } from './h2.ts'
 import { exchangeBytes, type RawAnswer } from './raw.ts'
+import { until } from '../help/until.ts'
 
 const user = '/api.user.v1.User'
 const missing = '{"id":42}'
@@ -222,8 +223,7 @@ test('a refused Host and a served one count as what they were, with one line eac
   await send(app, 'rpc', request, hostLine('::1'))
   await send(app, 'rpc', request, hostLine('a b'))
   const count = async () => samplesOf(app.metrics, 'server_requests_code_total')
-  for (let wait = 0; sum(await count()) < 2 && wait < 100; wait += 1)
-    await new Promise((resolve) => setTimeout(resolve, 20))
+  await until('both to be counted', async () => sum(await count()) >= 2)
   const codes = (await count()).map(({ labels, value }) => [
     labels['code'],
     labels['reason'],

@@ -10,11 +10,11 @@ import {
 } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { setTimeout as sleep } from 'node:timers/promises'
 import { test } from 'tap'
 import type { Test } from 'tap'
 import { freePort, freshSqlitePath } from '../help/db.ts'
 import { spawnService, untilReady } from '../help/process.ts'
+import { until } from '../help/until.ts'
 
 type Line = Record<string, unknown>
 type Service = Awaited<ReturnType<typeof start>>
@@ -34,12 +34,13 @@ async function start(
   const storage = { SQLITE_PATH: freshSqlitePath(t), GRPC_ADDR: '127.0.0.1:0' }
   const service = spawnService(t, { ...freePorts, ...storage, ...env }, [], stdout)
   const text = written(service.child)
-  let addresses: { rest: string; metrics: string } | undefined
-  while (!addresses) {
+  let addresses: Awaited<ReturnType<typeof addressesIn>>
+  await until('the line with the addresses', async () => {
     if (service.child.exitCode !== null) throw new Error(service.stderr())
-    await sleep(50)
     addresses = await addressesIn(text(), env)
-  }
+    return addresses !== undefined
+  })
+  if (addresses === undefined) throw new Error('there are no addresses')
   await untilReady(`${addresses.rest}/readyz`)
   return { ...service, ...addresses, text }
 }
@@ -114,7 +115,7 @@ async function answered(service: Service): Promise<number> {
 }
 
 async function untilDropped(service: Service, count: number): Promise<void> {
-  while ((await dropped(service)) < count) await sleep(20)
+  await until(`${count} dropped lines`, async () => (await dropped(service)) >= count)
 }
 
 async function stopped(t: Test, service: Service): Promise<void> {
@@ -215,7 +216,10 @@ test('a second signal ends the service although nobody reads its lines', async (
   const service = await startOnPipe(t, { DRAIN_DELAY: '600s' })
   await call(t, service, toBlock)
   service.child.kill('SIGTERM')
-  while ((await fetch(`${service.rest}/readyz`)).status === 200) await sleep(20)
+  await until(
+    'the first signal',
+    async () => (await fetch(`${service.rest}/readyz`)).status !== 200,
+  )
   service.child.kill('SIGTERM')
   t.equal(await service.exit, 1)
 })

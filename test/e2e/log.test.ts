@@ -1,3 +1,4 @@
+import { once } from 'node:events'
 import http from 'node:http'
 import http2 from 'node:http2'
 import net from 'node:net'
@@ -8,6 +9,7 @@ import type { Test } from 'tap'
 import { type LogLine, type RunningApp, startApp } from '../help/app.ts'
 import { callers, protocols } from './callers.ts'
 import { exchange, exchangeBytes } from './raw.ts'
+import { until } from '../help/until.ts'
 
 const json = { 'Content-Type': 'application/json' }
 const operation = (method: string) => `/api.user.v1.User/${method}`
@@ -16,7 +18,7 @@ const operation = (method: string) => `/api.user.v1.User/${method}`
 async function linesOf(app: RunningApp, count: number, act: () => unknown): Promise<LogLine[]> {
   const before = app.log().length
   await act()
-  for (let wait = 0; app.log().length < before + count && wait < 100; wait += 1) await sleep(20)
+  await until(`${count} lines`, () => app.log().length >= before + count)
   await sleep(30)
   return app.log().slice(before)
 }
@@ -127,7 +129,7 @@ test('a body that turns out to be garbage has one line', async (t) => {
     [app.rest, '/v1/users'],
     [app.rpc, operation('CreateUser')],
   ] as const) {
-    const lines = await linesOf(app, 2, () =>
+    const lines = await linesOf(app, 1, () =>
       exchangeBytes(port, `POST ${path} HTTP/1.1\r\n${head}`),
     )
     t.equal(lines.length, 1, 'one line')
@@ -151,8 +153,9 @@ test('what node:http would answer by itself has one line', async (t) => {
 async function leaveHttp1(port: number, path: string): Promise<void> {
   const socket = net.connect({ port, host: '127.0.0.1' })
   socket.write(`POST ${path} HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\n`)
-  socket.write('Content-Length: 100\r\n\r\n{')
-  await sleep(50)
+  socket.write('Expect: 100-continue\r\nContent-Length: 100\r\n\r\n{')
+  // 100 Continue: the body is being read.
+  await once(socket, 'data')
   socket.resetAndDestroy()
 }
 
@@ -164,11 +167,12 @@ async function leaveHttp2(
 ): Promise<void> {
   const session = http2.connect(url)
   session.on('error', () => undefined)
-  const own = { ':path': path, ':method': 'POST', 'content-type': type }
+  const own = { ':path': path, ':method': 'POST', 'content-type': type, expect: '100-continue' }
   const stream = session.request({ ...own, ...headers })
   stream.on('error', () => undefined)
   stream.write(body)
-  await sleep(50)
+  // The call has begun.
+  await once(stream, 'continue')
   // Not close(): node's client ends its side of the stream first, and the request would be whole.
   stream.destroy()
   session.close()
@@ -212,11 +216,12 @@ test('a client that leaves before its answer has one line', async (t) => {
     const lines = await linesOf(app, 1, async () => {
       const request = http.get({ port, host: '127.0.0.1', path: '/v1/users' })
       request.on('error', () => undefined)
-      await new Promise((resolve) => request.once('socket', resolve))
-      await sleep(5)
+      await once(request, 'finish')
       request.destroy()
+      await exchange(port, { target: '/next' })
     })
-    t.ok(lines.length <= 1, 'not more than one line; none if nothing had been sent')
+    const left = lines.filter(({ path }) => path === '/v1/users')
+    t.ok(left.length <= 1, 'not more than one line; none if nothing had been sent')
   }
 })
 
@@ -239,7 +244,7 @@ test('a connection that says nothing has no line', async (t) => {
   const app = await startApp(t, { storage: 'sqlite' })
   const lines = await linesOf(app, 0, async () => {
     const socket = net.connect({ port: app.rest.port, host: '127.0.0.1' })
-    await sleep(20)
+    await once(socket, 'connect')
     socket.destroy()
   })
   t.strictSame(lines, [])
@@ -325,7 +330,8 @@ test('no line has the mail address, the name or the phone of anybody', async (t)
     await call('createUser', secret)
     await call('updateUser', { id: '1', user: secret })
   }
-  await sleep(50)
+  await exchange(app.rest.port, { target: '/last' })
+  await until('the last line', () => app.log().some(({ path }) => path === '/last'))
   const lines = JSON.stringify(app.log())
   t.ok(app.log().length > 50)
   t.ok(app.log().some(({ level }) => level === 'error'))

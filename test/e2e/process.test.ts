@@ -1,9 +1,10 @@
 import { readdirSync, rmSync } from 'node:fs'
 import net from 'node:net'
 import { test } from 'tap'
+import { openRequests } from '../help/exposition.ts'
 import { freshSqlitePath } from '../help/db.ts'
 import { startProcess } from '../help/process.ts'
-import { until } from '../help/spans.ts'
+import { until } from '../help/until.ts'
 
 for (const signal of ['SIGTERM', 'SIGINT', 'SIGHUP'] as const)
   test(`${signal} stops an idle service in order, with exit code 0`, async (t) => {
@@ -23,7 +24,7 @@ test('SIGUSR1 and SIGUSR2 are told in the log and neither end the service nor op
     [2, 'SIGUSR2'],
   ] as const) {
     service.kill(signal)
-    await until(() => told().length === count)
+    await until('the lines that tell of it', () => told().length === count)
     t.equal((await fetch(`${service.rest}/readyz`)).status, 200)
   }
   service.kill('SIGTERM')
@@ -46,8 +47,7 @@ test('while it drains the service is not ready and goes on serving', async (t) =
 test('a second signal ends the service at once', async (t) => {
   const service = await startProcess(t, { SQLITE_PATH: freshSqlitePath(t), DRAIN_DELAY: '60s' })
   service.kill('SIGTERM')
-  while (!service.lines.some(({ msg }) => msg === 'stopping'))
-    await new Promise((resolve) => setTimeout(resolve, 10))
+  await until('the first signal', () => service.lines.some(({ msg }) => msg === 'stopping'))
   service.kill('SIGTERM')
   t.equal(await service.exit, 1)
 })
@@ -59,7 +59,7 @@ test('a call that never ends is cut off at the hard limit', async (t) => {
   socket.write(
     'POST /v1/users HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: 99\r\n\r\n{',
   )
-  await new Promise((resolve) => setTimeout(resolve, 200))
+  await until('the call to begin', async () => (await openRequests(service)) === 1)
   service.kill('SIGTERM')
   const begin = Date.now()
   t.equal(await service.exit, 0)

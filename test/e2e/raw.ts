@@ -37,7 +37,7 @@ export function exchangeBytes(port: number, bytes: string | Uint8Array): Promise
       reject(err)
     }
   }
-  socket.setTimeout(5000, () => reject(new Error('the server did not close the connection')))
+  socket.setTimeout(60_000, () => reject(new Error('the server did not close the connection')))
   socket.on('data', (chunk) => chunks.push(chunk))
   // A server may refuse a body before it has read all of it.
   socket.on('error', finish)

@@ -2,7 +2,6 @@ import { once } from 'node:events'
 import { copyFileSync, writeFileSync } from 'node:fs'
 import http2 from 'node:http2'
 import https from 'node:https'
-import { setTimeout as sleep } from 'node:timers/promises'
 import tls from 'node:tls'
 import { createClient } from '@connectrpc/connect'
 import {
@@ -15,6 +14,7 @@ import { User } from '../../src/gen/api/user/v1/user_pb.ts'
 import { certificates } from '../help/certificates.ts'
 import { freshSqlitePath } from '../help/db.ts'
 import { startProcess } from '../help/process.ts'
+import { until } from '../help/until.ts'
 
 async function startSecure(t: Test, env: Record<string, string> = {}) {
   const authority = certificates(t)
@@ -113,13 +113,13 @@ test('a new certificate is shown once its files change, and a broken one never',
   t.equal(await peerName(port, { ca }), 'server')
   const renewed = authority.issue('renewed')
   writeFileSync(server.certFile, 'not a certificate')
-  await sleep(1500)
+  const isTold = ({ level, msg }: Record<string, unknown>) =>
+    level === 'error' && /certificate/.test(String(msg))
+  await until('the error of the broken one', () => service.lines.some(isTold))
   t.equal(await peerName(port, { ca }), 'server', 'the one before stays')
   copyFileSync(renewed.keyFile, server.keyFile)
   copyFileSync(renewed.certFile, server.certFile)
-  await sleep(2500)
-  t.equal(await peerName(port, { ca }), 'renewed')
-  t.ok(service.lines.some(({ level, msg }) => level === 'error' && /certificate/.test(String(msg))))
+  await until('the new one', async () => (await peerName(port, { ca })) === 'renewed')
 })
 
 test('a stop over TLS finishes what is in flight', async (t) => {

@@ -1,9 +1,9 @@
 import { once } from 'node:events'
 import net from 'node:net'
-import { setTimeout as sleep } from 'node:timers/promises'
 import { test } from 'tap'
 import { freshMysqlDatabase } from '../help/db.ts'
 import { startProcess } from '../help/process.ts'
+import { until } from '../help/until.ts'
 
 const request = 'GET /v1/users HTTP/1.1\r\nHost: test\r\n\r\n'
 
@@ -15,7 +15,7 @@ interface Calls {
 }
 
 /** Calls again and again on one connection, until an answer says that it is the last. */
-async function callUntilClosed(address: string): Promise<Calls> {
+async function callUntilClosed(address: string, answered: () => void): Promise<Calls> {
   const [host, port] = address.split(':')
   const socket = net.connect(Number(port), host)
   const statuses = new Map<string, number>()
@@ -32,6 +32,7 @@ async function callUntilClosed(address: string): Promise<Calls> {
     if (head === 3 || received.length < head + length) return
     const status = received.slice(9, 12)
     statuses.set(status, (statuses.get(status) ?? 0) + 1)
+    answered()
     const last = /\r\nconnection: close/i.test(received.slice(0, head))
     received = ''
     open = false
@@ -43,10 +44,16 @@ async function callUntilClosed(address: string): Promise<Calls> {
 }
 
 test('many connections are served in turn, and whatever they sent before a shutdown', async (t) => {
-  const dsn = await freshMysqlDatabase(t)
-  const service = await startProcess(t, { DB_DSN: dsn, TIMEOUT: '30s', DB_POOL_WAIT: '20s' })
-  const clients = Array.from({ length: 200 }, () => callUntilClosed(service.http))
-  await sleep(3000)
+  const service = await startProcess(t, {
+    DB_DSN: await freshMysqlDatabase(t),
+    // A busy machine is no reason for a refusal.
+    TIMEOUT: '60s',
+    DB_POOL_WAIT: '30s',
+  })
+  let answers = 0
+  const answered = () => (answers += 1)
+  const clients = Array.from({ length: 200 }, () => callUntilClosed(service.http, answered))
+  await until('ten answers for each', () => answers >= 10 * clients.length)
   service.kill('SIGTERM')
   const calls = await Promise.all(clients)
   t.equal(await service.exit, 0)

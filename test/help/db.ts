@@ -5,11 +5,11 @@ import { mkdtempSync, rmSync } from 'node:fs'
 import { type AddressInfo, createServer } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { setTimeout as sleep } from 'node:timers/promises'
 
 import { createConnection } from 'mysql2/promise'
 import type { Test } from 'tap'
 import { asRoot, findServer, initialize } from '../../scripts/mariadbd.ts'
+import { until } from './until.ts'
 
 /** The DSN of an empty database on the test server, dropped when the test ends. */
 export async function freshMysqlDatabase(t: Test): Promise<string> {
@@ -103,14 +103,12 @@ export async function privateMysqlServer(t: Test, args: readonly string[] = []) 
 }
 
 async function untilAnswering(dsn: string): Promise<void> {
-  for (let attempt = 0; ; attempt += 1) {
-    try {
-      return await execute(dsn, 'SELECT 1')
-    } catch (err) {
-      if (attempt === 300) throw err
-      await sleep(100)
-    }
-  }
+  const answers = () =>
+    execute(dsn, 'SELECT 1').then(
+      () => true,
+      () => false,
+    )
+  await until('the database server to answer', answers)
 }
 
 /** A TCP port of 127.0.0.1 that nobody listens on now. */

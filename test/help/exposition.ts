@@ -39,3 +39,8 @@ export async function samplesOf(url: string, name: string): Promise<Sample[]> {
 export function sum(samples: readonly Sample[]): number {
   return samples.reduce((total, { value }) => total + value, 0)
 }
+
+/** The requests that a service works on, without the one that asks. */
+export async function openRequests({ metrics }: { metrics: string }): Promise<number> {
+  return sum(await samplesOf(metrics, 'http_server_active_requests'))
+}

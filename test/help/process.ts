@@ -1,8 +1,8 @@
 import { type ChildProcess, spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { createInterface } from 'node:readline'
-import { setTimeout as sleep } from 'node:timers/promises'
 import type { Test } from 'tap'
+import { until } from './until.ts'
 
 const main = new URL('../../src/main.ts', import.meta.url).pathname
 
@@ -54,18 +54,19 @@ export async function startProcess(
     ...env,
   })
   const lines: Record<string, unknown>[] = []
-  const serving = Promise.withResolvers<{ http: string; grpc: string }>()
+  const serving = Promise.withResolvers<{ http: string; grpc: string; metrics: string }>()
   createInterface({ input: child.stdout ?? process.stdin }).on('line', (text) => {
     const line = JSON.parse(text) as Record<string, unknown>
     lines.push(line)
     if (String(line.msg).startsWith('serving')) serving.resolve(line as never)
   })
   void exit.then((code) => serving.reject(new Error(`the service ended with ${code}: ${stderr()}`)))
-  const { http, grpc } = await serving.promise
+  const { http, grpc, metrics } = await serving.promise
   if (ready) await untilReady(`http://${http}/readyz`)
   return {
     rest: `http://${http}`,
     rpc: `http://${grpc}`,
+    metrics: `http://${metrics}`,
     http,
     grpc,
     pid: child.pid ?? 0,
@@ -78,14 +79,12 @@ export async function startProcess(
 
 /** Resolves once `url` answers 200. */
 export async function untilReady(url: string): Promise<void> {
-  for (let attempt = 0; ; attempt += 1) {
+  await until(`200 of ${url}`, async () => {
     // Over TLS it cannot be asked here.
     const status = await fetch(url).then(
       (response) => response.status,
       () => 200,
     )
-    if (status === 200) return
-    if (attempt === 200) throw new Error(`${url} still says ${status}`)
-    await sleep(50)
-  }
+    return status === 200
+  })
 }

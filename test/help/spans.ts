@@ -1,5 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import { type HrTime, SpanStatusCode } from '@opentelemetry/api'
+import { until } from './until.ts'
 import { InMemorySpanExporter, type ReadableSpan } from '@opentelemetry/sdk-trace'
 
 /** What a test looks at, whatever way the span has come. */
@@ -51,19 +52,11 @@ export function spanMemory() {
     of: async (act: () => unknown, enough: (spans: SeenSpan[]) => boolean): Promise<SeenSpan[]> => {
       exporter.reset()
       await act()
-      await until(() => enough(spans()))
+      await until('enough spans', () => enough(spans()))
       // For one too many.
       await sleep(60)
       return spans()
     },
-  }
-}
-
-/** Waits until something holds; fails after 10 s. */
-export async function until(holds: () => boolean): Promise<void> {
-  for (let left = 500; !holds(); left -= 1) {
-    if (left === 0) throw new Error('what was waited for has not come within 10 s')
-    await sleep(20)
   }
 }
 

@@ -23,7 +23,8 @@ import { upperCodeName } from '../../src/text/code-name.ts'
 import { callers } from '../e2e/callers.ts'
 import { type RunningApp, startApp } from '../help/app.ts'
 import { samplesOf } from '../help/exposition.ts'
-import { type SeenSpan, served, spanMemory, until } from '../help/spans.ts'
+import { type SeenSpan, served, spanMemory } from '../help/spans.ts'
+import { until } from '../help/until.ts'
 
 const protocols = ['rest', 'connect', 'grpc', 'grpc-web'] as const
 const codes = Object.values(Code).filter((code) => typeof code === 'number')
@@ -90,7 +91,7 @@ async function spanMaker(t: Test) {
   return async function spanOf(exchange: Exchange): Promise<SeenSpan> {
     const known = memory.spans().length
     tracing.observer.end(exchange)
-    await until(() => memory.spans().length > known)
+    await until('the spans', () => memory.spans().length > known)
     const span = memory.spans().at(-1)
     if (span === undefined) throw new Error('there is no span')
     return span

@@ -20,8 +20,8 @@ import {
   listen,
   type Request,
   type Response,
-  until,
 } from './listening.ts'
+import { until } from '../../help/until.ts'
 
 // Clients get half a second, so that what they have sent already is answered.
 test('closing with idle connections only is done after a short linger', async (t) => {
@@ -96,11 +96,11 @@ test('pipelined requests that have arrived at closing are all answered', async (
     handle((_req, res) => void begun.push(res)),
   )
   const raw = dial(t, port, getRequest + getRequest)
-  await until(() => begun.length === 1)
+  await until('the beginning of the requests', () => begun.length === 1)
   const closed = listener.closeGracefully(60_000)
   begun[0]?.end('first')
   await raw.until('first')
-  await until(() => begun.length === 2)
+  await until('the beginning of the requests', () => begun.length === 2)
   raw.socket.write(getRequest)
   await haveRead(sockets, 0, 3 * getRequest.length)
   t.equal(begun.length, 2, 'the request after the last answer is not processed')
@@ -112,7 +112,7 @@ test('pipelined requests that have arrived at closing are all answered', async (
 test('a request whose headers are half-way at closing is answered', async (t) => {
   const { listener, port, sockets } = await listen(t)
   const fresh = dial(t, port, getRequest.slice(0, 20))
-  await until(() => sockets.length === 1)
+  await until('a connection', () => sockets.length === 1)
   const used = dial(t, port, getRequest)
   await used.until('1.1 GET')
   used.socket.write(getRequest.slice(0, 20))
@@ -162,7 +162,7 @@ test('what is stuck when the grace period ends is destroyed', async (t) => {
   const session = h2Connect(t, port)
   const stuck = session.request({ ':path': '/' })
   stuck.on('error', () => undefined)
-  await until(() => begun.length === 2)
+  await until('the beginning of the requests', () => begun.length === 2)
   await listener.closeGracefully(100)
   await raw.ended()
   t.equal(await connectionsOf(listener), 0)

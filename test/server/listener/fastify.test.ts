@@ -1,6 +1,5 @@
 import type http from 'node:http'
 import type net from 'node:net'
-import { setTimeout as sleep } from 'node:timers/promises'
 import fastify from 'fastify'
 import { test } from 'tap'
 import type { RequestHandler } from '../../../src/server/listener/arrival.ts'
@@ -14,8 +13,8 @@ import {
   idleConnections,
   limits,
   portOf,
-  until,
 } from './listening.ts'
+import { until } from '../../help/until.ts'
 
 function fastifyApp(options: { forceCloseConnections?: boolean } = {}) {
   const app = fastify({
@@ -30,9 +29,10 @@ function fastifyApp(options: { forceCloseConnections?: boolean } = {}) {
 test('Fastify closes while connections of each kind are open', async (t) => {
   const app = fastifyApp()
   const begun: unknown[] = []
+  const released = Promise.withResolvers<void>()
   app.get('/slow', async (req) => {
     begun.push(req)
-    await sleep(200)
+    await released.promise
     return 'slow'
   })
   await app.listen({ port: 0, host: '127.0.0.1' })
@@ -40,8 +40,11 @@ test('Fastify closes while connections of each kind are open', async (t) => {
   const idle = await idleConnections(t, port)
   const session = h2Connect(t, port)
   const answers = Promise.all([h1Get(port, { path: '/slow' }), h2Get(session, '/slow')])
-  await until(() => begun.length === 2)
-  await app.close()
+  await until('the beginning of the requests', () => begun.length === 2)
+  const closed = app.close()
+  await until('the listener to close', () => !app.server.listening)
+  released.resolve()
+  await closed
   const [h1, h2] = await answers
   t.match(h1, { body: 'slow', res: { headers: { connection: 'close' } } })
   t.equal(h2, 'slow')

@@ -3,16 +3,8 @@ import { once } from 'node:events'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { test } from 'tap'
 import type { Gate } from '../../../src/server/listener/arrival.ts'
-import {
-  dial,
-  echo,
-  getRequest,
-  handle,
-  haveRead,
-  listen,
-  type Response,
-  until,
-} from './listening.ts'
+import { dial, echo, getRequest, handle, haveRead, listen, type Response } from './listening.ts'
+import { until } from '../../help/until.ts'
 
 test('a client that still sends its body gets its refusal', async (t) => {
   const gate: Gate = (arrival) => arrival.refuse({ status: 503, headers: {}, body: 'busy' })
@@ -76,11 +68,11 @@ test('a request of an HTTP/1.1 connection begins when the one before is answered
     handle((_req, res) => void begun.push(res)),
   )
   const raw = dial(t, port, getRequest.repeat(3))
-  await until(() => begun.length === 1)
+  await until('the beginning of the requests', () => begun.length === 1)
   await haveRead(sockets, 0, 3 * getRequest.length)
   t.equal(begun.length, 1)
   begun[0]?.end()
-  await until(() => begun.length === 2)
+  await until('the beginning of the requests', () => begun.length === 2)
   raw.socket.destroy()
 })
 
@@ -146,7 +138,7 @@ test('an answer that its client reads slowly, but reads, is not given up', async
   const { port } = await listen(
     t,
     handle((_req, res) => void res.end(Buffer.alloc(size))),
-    { keepAliveTimeoutMs: 2000 },
+    { keepAliveTimeoutMs: 5000 },
   )
   const socket = net.connect(port, '127.0.0.1')
   t.teardown(() => socket.destroy())
@@ -155,7 +147,7 @@ test('an answer that its client reads slowly, but reads, is not given up', async
   const ended = once(socket, 'end')
   socket.write(getRequest.replace('Host', 'Connection: close\r\nHost'))
   // Longer in all than the timeout, each pause much shorter.
-  for (let pauses = 0; pauses < 10; pauses += 1) {
+  for (let pauses = 0; pauses < 20; pauses += 1) {
     socket.pause()
     await sleep(300)
     socket.resume()

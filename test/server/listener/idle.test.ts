@@ -14,8 +14,8 @@ import {
   listen,
   preface,
   resetFrame,
-  until,
 } from './listening.ts'
+import { until } from '../../help/until.ts'
 
 test('idle connections are closed after the keep-alive timeout', async (t) => {
   const { port } = await listen(t, echo, { keepAliveTimeoutMs: 100 })
@@ -52,7 +52,7 @@ test('a client that leaves the socket open after GOAWAY is cut off', async (t) =
   const raw = dial(t, port, preface, emptySettings)
   await raw.ended()
   t.equal(raw.socket.writable, true)
-  await until(async () => (await connectionsOf(listener)) === 0)
+  await until('the connections to be counted', async () => (await connectionsOf(listener)) === 0)
 })
 
 test('a session whose streams were all reset is idle', async (t) => {

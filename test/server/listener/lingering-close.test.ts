@@ -1,11 +1,12 @@
 import { once } from 'node:events'
 import type http from 'node:http'
 import net, { type AddressInfo } from 'node:net'
-import { setImmediate as turn, setTimeout as sleep } from 'node:timers/promises'
+import { setImmediate as turn } from 'node:timers/promises'
 import { test, type Test } from 'tap'
 import type { ListenerLimits, Repeat } from '../../../src/server/listener/arrival.ts'
 import { dualProtocolListener } from '../../../src/server/listener/listener.ts'
 import { patientLimits } from '../../help/limits.ts'
+import { until } from '../../help/until.ts'
 
 const silenceMs = 5000
 const leaveMs = 500
@@ -67,7 +68,7 @@ async function refusedClient(t: Test, { listener, port, clock }: Listening) {
   async function send(): Promise<void> {
     client.write(chunk)
     sent += chunk.length
-    while (!socket.destroyed && socket.bytesRead < sent) await sleep(1)
+    await until('the server to read the part', () => socket.destroyed || socket.bytesRead >= sent)
   }
   return { client, socket, send }
 }

@@ -3,9 +3,10 @@ import http from 'node:http'
 import http2 from 'node:http2'
 import net, { type AddressInfo } from 'node:net'
 import { text } from 'node:stream/consumers'
-import { setImmediate as turn, setTimeout as sleep } from 'node:timers/promises'
+import { setImmediate as turn } from 'node:timers/promises'
 import { promisify } from 'node:util'
 import type { Test } from 'tap'
+import { until } from '../../help/until.ts'
 import type { ListenerLimits, RequestHandler } from '../../../src/server/listener/arrival.ts'
 import {
   type DualListener,
@@ -107,17 +108,12 @@ export async function h2Get(session: http2.ClientHttp2Session, path = '/', body?
   return text(stream)
 }
 
-/** Waits for a state that no event announces. */
-export async function until(condition: () => boolean | Promise<boolean>): Promise<void> {
-  while (!(await condition())) await sleep(1)
-}
-
 /**
  * Waits until the server has read so many bytes of the connection that it accepted as number `index`,
  * and has had a turn to act on them.
  */
 export async function haveRead(sockets: net.Socket[], index: number, bytes: number): Promise<void> {
-  await until(() => (sockets[index]?.bytesRead ?? -1) >= bytes)
+  await until('the server to read the bytes', () => (sockets[index]?.bytesRead ?? -1) >= bytes)
   await turn()
 }
 

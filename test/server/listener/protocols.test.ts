@@ -17,8 +17,8 @@ import {
   limits,
   listen,
   preface,
-  until,
 } from './listening.ts'
+import { until } from '../../help/until.ts'
 
 test('HTTP/1.1 and HTTP/2 are served on the same port', async (t) => {
   const { port } = await listen(t)
@@ -125,11 +125,17 @@ test('connections that are reset at any moment do no harm', async (t) => {
       const { socket } = dial(t, port, opening)
       await once(socket, 'connect')
       if (isRead) {
-        await until(async () => (await connectionsOf(listener)) === 1)
+        await until(
+          'the connections to be counted',
+          async () => (await connectionsOf(listener)) === 1,
+        )
         await haveRead(sockets, sockets.length - 1, opening.length)
       }
       socket.resetAndDestroy()
-      await until(async () => (await connectionsOf(listener)) === 0)
+      await until(
+        'the connections to be counted',
+        async () => (await connectionsOf(listener)) === 0,
+      )
     }
   }
   t.match(await h1Get(port), { res: { statusCode: 200 } })

@@ -11,7 +11,7 @@ import { patientLimits } from '../../help/limits.ts'
 
 /** More than sockets take in while their reader sleeps. */
 const large = Buffer.alloc(20_000_000, 'x')
-const patience = () => ({ signal: AbortSignal.timeout(20_000) })
+const patience = () => ({ signal: AbortSignal.timeout(60_000) })
 
 async function listen(t: Test): Promise<number> {
   const { certFile, keyFile } = certificates(t).issue('server')

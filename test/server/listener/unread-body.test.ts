@@ -9,11 +9,12 @@ import type { RequestHandler } from '../../../src/server/listener/arrival.ts'
 import { dualProtocolListener } from '../../../src/server/listener/listener.ts'
 import { startApp } from '../../help/app.ts'
 import { patientLimits } from '../../help/limits.ts'
+import { until } from '../../help/until.ts'
 
 const createUser = '/api.user.v1.User/CreateUser'
 const tooMuch = Buffer.alloc(200_000, ' ')
 /** Hanging is the failure that these tests are about. */
-const patience = () => ({ signal: AbortSignal.timeout(10_000) })
+const patience = () => ({ signal: AbortSignal.timeout(60_000) })
 
 async function listen(t: Test, handler: RequestHandler): Promise<number> {
   const listener = dualProtocolListener(handler, patientLimits)
@@ -130,7 +131,7 @@ for (const [which, send] of [
       t.equal(stream.rstCode, http2.constants.NGHTTP2_NO_ERROR, `${path} ${type}`)
     }
     const refused = () => log().filter(({ reason }) => reason === 'BODY_TOO_LARGE').length
-    for (let i = 0; i < 100 && refused() < calls.length; i += 1) await sleep(50)
+    await until('a line for each refusal', () => refused() >= calls.length)
     t.equal(refused(), calls.length)
   })
 

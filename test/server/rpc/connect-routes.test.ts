@@ -24,6 +24,7 @@ import { readiness } from '../../../src/server/health/readiness.ts'
 import { h2Client } from '../../e2e/h2.ts'
 import { readSamples } from '../../help/exposition.ts'
 import { patientLimits } from '../../help/limits.ts'
+import { until } from '../../help/until.ts'
 
 const confFile = new URL('../../../configs/config.yaml', import.meta.url)
 
@@ -90,7 +91,7 @@ async function serve(t: Test, implementation: Implementation) {
   async function linesOf(act: () => Promise<unknown>): Promise<LogLine[]> {
     const before = lines.length
     await act()
-    for (let wait = 0; lines.length === before && wait < 100; wait += 1) await sleep(10)
+    await until('the line of the call', () => lines.length > before)
     await sleep(20)
     return lines.slice(before).map((line) => JSON.parse(line) as LogLine)
   }

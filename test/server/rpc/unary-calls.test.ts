@@ -19,7 +19,7 @@ import { patientLimits } from '../../help/limits.ts'
 const path = '/api.user.v1.User/GetUser'
 const maxBodyBytes = 2000
 
-const patience = () => ({ signal: AbortSignal.timeout(10_000) })
+const patience = () => ({ signal: AbortSignal.timeout(60_000) })
 
 /** What a call wants of the service below, by the id that it asks for. */
 const wanted = { small: 1n, large: 2n, refused: 3n, broken: 4n, badHeader: 5n, slow: 6n }

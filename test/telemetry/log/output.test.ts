@@ -1,11 +1,12 @@
 import { execFileSync } from 'node:child_process'
 import { closeSync, constants, openSync, readSync } from 'node:fs'
 import { join } from 'node:path'
-import { setImmediate, setTimeout as sleep } from 'node:timers/promises'
+import { setImmediate } from 'node:timers/promises'
 import pino from 'pino'
 import { test } from 'tap'
 import type { Test } from 'tap'
 import { logOutput } from '../../../src/telemetry/log/output.ts'
+import { until } from '../../help/until.ts'
 
 /** Parses each line of `text`. */
 function linesOf(text: string): unknown[] {
@@ -23,6 +24,16 @@ function pipe(t: Test) {
   return { fd, read: () => buffer.toString('latin1', 0, readSync(fd, buffer)) }
 }
 
+/** What the pipe has; nothing where the log has yet to write. */
+function nextOf(read: () => string): string {
+  try {
+    return read()
+  } catch (err) {
+    if ((err as NodeJS.ErrnoException).code === 'EAGAIN') return ''
+    throw err
+  }
+}
+
 test('what waits for a reader is bounded, and errors have room that others have not', async (t) => {
   const { fd, read } = pipe(t)
   const told: number[] = []
@@ -34,10 +45,10 @@ test('what waits for a reader is bounded, and errors have room that others have 
   log.info(text)
   const lost = output.dropped()
   let received = ''
-  while (!received.includes('an error')) {
-    received += read()
-    await sleep(20)
-  }
+  await until('the error to be written', () => {
+    received += nextOf(read)
+    return received.includes('an error')
+  })
   t.ok(received.length > 4e6 && received.length < 5e6, `${received.length} bytes had waited`)
   t.match(linesOf(received).at(-1), { msg: 'an error' })
   t.strictSame([output.dropped(), told], [lost, [lost]])

@@ -6,7 +6,7 @@ import { test, type Test } from 'tap'
 import { metricProducer } from '../../../src/telemetry/metric/producer.ts'
 import { pushReader } from '../../../src/telemetry/metric/push.ts'
 import { grpcCollector, httpCollector } from '../../help/collector.ts'
-import { until } from '../../help/spans.ts'
+import { until } from '../../help/until.ts'
 import { startProcess } from '../../help/process.ts'
 import { freshSqlitePath } from '../../help/db.ts'
 
@@ -124,11 +124,11 @@ test('pushes that fail are one warning, and one line when they arrive again', as
     METRICS_PUSH_INTERVAL: '0.3s',
   })
   const said = () => service.lines.filter(({ msg }) => String(msg).startsWith('metrics '))
-  await until(() => said().length > 0)
+  await until('a line of the log', () => said().length > 0)
   const back = await httpCollector(t, { port: gone.port })
-  await until(() => said().length > 1)
+  await until('a line of the log', () => said().length > 1)
   const arrived = back.paths.length
-  await until(() => back.paths.length > arrived + 2)
+  await until('more pushes', () => back.paths.length > arrived + 2)
   t.match(said(), [
     { level: 'warn', msg: /^metrics cannot be pushed/, reason: /ECONNREFUSED/ },
     { level: 'info', msg: 'metrics are pushed again' },
@@ -144,7 +144,7 @@ test('metrics pushed over HTTP to a gRPC collector fail with what to set', async
     METRICS_PUSH_INTERVAL: '0.3s',
   })
   const warnings = () => service.lines.filter(({ level }) => level === 'warn')
-  await until(() => warnings().length > 0)
+  await until('a warning', () => warnings().length > 0)
   t.match(warnings(), [
     { reason: /set metrics\.push\.protocol or OTEL_EXPORTER_OTLP_PROTOCOL to grpc/ },
   ])

@@ -3,6 +3,7 @@ import type { Test } from 'tap'
 import { type RunningApp, startApp } from '../../help/app.ts'
 import { samplesOf, sum } from '../../help/exposition.ts'
 import { type Call, clients, type Counted, lateCalls, mixedCalls } from './mix.ts'
+import { until } from '../../help/until.ts'
 
 const mixed = 19_600
 const late = 400
@@ -60,10 +61,7 @@ const totalOf = (tally: Tally) => Object.values(tally).reduce((total, count) => 
 
 /** An exchange ends when its last byte is out, which may be after its client has it. */
 async function settled(app: RunningApp, total: number): Promise<Tally> {
-  for (let wait = 0; wait < 200; wait += 1) {
-    if (totalOf(await counted(app)) >= total) break
-    await sleep(50)
-  }
+  await until('each call to be counted', async () => totalOf(await counted(app)) >= total)
   // Whatever is counted twice comes now.
   await sleep(200)
   return counted(app)

@@ -1,19 +1,20 @@
 import { once } from 'node:events'
 import net from 'node:net'
-import { setTimeout as sleep } from 'node:timers/promises'
 import { test } from 'tap'
 import { type RunningApp, startApp } from '../../help/app.ts'
 import { type Sample, samplesOf, sum } from '../../help/exposition.ts'
 import { callers } from '../../e2e/callers.ts'
 import { withoutDatabase } from './sums.ts'
+import { until } from '../../help/until.ts'
 
 /** The samples of a name, once there are so many; an exchange ends after its client has the answer. */
 async function settled(app: RunningApp, name: string, count: number): Promise<Sample[]> {
-  for (let wait = 0; ; wait += 1) {
-    const samples = await samplesOf(app.metrics, name)
-    if (sum(samples) >= count || wait === 100) return samples
-    await sleep(20)
-  }
+  let samples: Sample[] = []
+  await until(`${name} to be ${count}`, async () => {
+    samples = await samplesOf(app.metrics, name)
+    return sum(samples) >= count
+  })
+  return samples
 }
 
 const labelsOf = (samples: readonly Sample[]) => samples.map(({ labels }) => labels)

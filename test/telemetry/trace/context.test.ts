@@ -9,7 +9,8 @@ import type { Logger } from 'pino'
 import { test } from 'tap'
 import { User } from '../../../src/gen/api/user/v1/user_pb.ts'
 import { type RunningApp, startApp, type Storage } from '../../help/app.ts'
-import { served, spanMemory, trees, until } from '../../help/spans.ts'
+import { served, spanMemory, trees } from '../../help/spans.ts'
+import { until } from '../../help/until.ts'
 
 const hex = (bytes: number) => randomBytes(bytes).toString('hex')
 
@@ -110,12 +111,12 @@ test('every line of a request has its trace, also one from the middle of it', as
       },
       body: `{"name":"Ada","email":"ada${flags}@example.org"}`,
     })
-    await until(() => app.log().length >= before + 2)
+    await until('the line of the log', () => app.log().length >= before + 2)
     const [middle, line] = app.log().slice(before)
     t.match(middle, { msg: 'in the middle', trace_id: trace, span_id: /^[0-9a-f]{16}$/ }, flags)
     t.match(line, { msg: 'request', trace_id: trace, span_id: /^[0-9a-f]{16}$/ }, flags)
   }
-  await until(() => served(1)(memory.spans()))
+  await until('the server spans', () => served(1)(memory.spans()))
   const ids = memory.spans().map(({ id, name }) => [name, id])
   const at = (name: string) => ids.find(([its]) => its === name)?.[1]
   const [middle, line] = app.log().filter(({ trace_id: its }) => its === trace)
@@ -145,9 +146,9 @@ test('the caller is told the trace id in a header, if that is wished', async (t)
       const answer = await fetch(url)
       const id = answer.headers.get('x-trace-id')
       t.match(id, /^[0-9a-f]{32}$/, url)
-      await until(() => app.log().at(-1)?.trace_id === id)
+      await until('the line of the log', () => app.log().at(-1)?.trace_id === id)
     }
-  await until(() => memory.spans().length > 0)
+  await until('the spans', () => memory.spans().length > 0)
   const told = new Set(app.log().map(({ trace_id: id }) => id))
   t.ok(
     memory.spans().every(({ traceId }) => told.has(traceId)),
@@ -182,7 +183,7 @@ test('what a call sends on has its trace, its baggage and the global metadata', 
       },
       body: `{"name":"Ada","email":"ada${flags}@example.org"}`,
     })
-  await until(() => served(1)(memory.spans()))
+  await until('the server spans', () => served(1)(memory.spans()))
   const create = memory.spans().find(({ name }) => name === 'UserUseCase.Create')
   t.strictSame(sent[0], {
     traceparent: `00-${trace}-${create?.id}-01`,

@@ -1,10 +1,10 @@
-import { setTimeout as sleep } from 'node:timers/promises'
 import { test } from 'tap'
 import { callers, protocols } from '../../e2e/callers.ts'
 import { httpCollector } from '../../help/collector.ts'
 import { privateMysqlServer } from '../../help/db.ts'
 import { startProcess } from '../../help/process.ts'
-import { served, trees, until } from '../../help/spans.ts'
+import { served, trees } from '../../help/spans.ts'
+import { until } from '../../help/until.ts'
 
 test('a database that is down is one exception in the repository, and an error of the server', async (t) => {
   const collector = await httpCollector(t)
@@ -15,8 +15,10 @@ test('a database that is down is one exception in the repository, and an error o
     DB_DSN: database.dsn,
   })
   await database.end('SIGKILL')
-  for (let ready = true; ready; await sleep(50))
-    ready = (await fetch(`${service.rest}/readyz`)).status === 200
+  await until(
+    'the service to notice',
+    async () => (await fetch(`${service.rest}/readyz`)).status !== 200,
+  )
   const calls = callers({
     rest: { url: service.rest, port: 0 },
     rpc: { url: service.rpc, port: 0 },
@@ -24,7 +26,7 @@ test('a database that is down is one exception in the repository, and an error o
   for (const protocol of protocols) {
     collector.spans.length = 0
     await calls[protocol]('getUser', { id: '1' })
-    await until(() => served(1)(collector.spans))
+    await until('the server spans', () => served(1)(collector.spans))
     const [tree = '', ...others] = trees(collector.spans)
     t.same(others, [])
     t.match(

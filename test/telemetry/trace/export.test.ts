@@ -2,7 +2,8 @@ import { test } from 'tap'
 import { httpCollector } from '../../help/collector.ts'
 import { freshSqlitePath } from '../../help/db.ts'
 import { type ServiceProcess, startProcess } from '../../help/process.ts'
-import { trees, until } from '../../help/spans.ts'
+import { trees } from '../../help/spans.ts'
+import { until } from '../../help/until.ts'
 
 const fast = { TRACING_BATCH_DELAY: '0.05s' }
 const tree = [
@@ -39,7 +40,7 @@ test('Zipkin gets its own JSON', async (t) => {
     TRACING_ENDPOINT: collector.url,
   })
   await get(service)
-  await until(() => collector.bodies.length > 0)
+  await until('an export', () => collector.bodies.length > 0)
   t.same(new Set(collector.paths), new Set(['/api/v2/spans']))
   const spans = collector.bodies.flatMap((body) => JSON.parse(body) as { name: string }[])
   t.match(spans.map(({ name }) => name).toSorted(), [
@@ -75,7 +76,7 @@ test('with no collector the service serves, drops, counts and warns once', async
   })
   const warnings = () => service.lines.filter(({ level }) => level === 'warn')
   for (let call = 0; call < 20; call += 1) await get(service)
-  await until(() => warnings().length > 0)
+  await until('a warning', () => warnings().length > 0)
   for (let call = 0; call < 20; call += 1) await get(service)
   service.kill('SIGTERM')
   t.equal(await service.exit, 0)
@@ -98,7 +99,7 @@ test('an instrumentation adds its spans below the server span and changes no oth
     TRACING_INSTRUMENTATIONS: 'fastify',
   })
   await get(service)
-  await until(() => collector.spans.length > 5)
+  await until('the spans at the collector', () => collector.spans.length > 5)
   const hooks = collector.spans.filter(({ scope }) => scope.endsWith('instrumentation-fastify'))
   const ours = collector.spans.filter((span) => !hooks.includes(span))
   const root = ours.find(({ kind }) => kind === 'SERVER')

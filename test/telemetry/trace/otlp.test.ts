@@ -3,7 +3,8 @@ import { certificates } from '../../help/certificates.ts'
 import { grpcCollector, httpCollector, type Received } from '../../help/collector.ts'
 import { freshSqlitePath } from '../../help/db.ts'
 import { type ServiceProcess, startProcess } from '../../help/process.ts'
-import { served, trees, until } from '../../help/spans.ts'
+import { served, trees } from '../../help/spans.ts'
+import { until } from '../../help/until.ts'
 
 // With client errors, so that an error status and an exception have to arrive, too.
 const fast = { TRACING_BATCH_DELAY: '0.05s', TRACING_CLIENT_ERRORS: 'true' }
@@ -37,7 +38,7 @@ for (const [name, collectorOf] of [
       OTEL_RESOURCE_ATTRIBUTES: 'team=users,service.version=9',
     })
     await get(service)
-    await until(() => served(1)(collector.spans))
+    await until('the server spans', () => served(1)(collector.spans))
     t.same(trees(collector.spans), [tree])
     t.match(collector.spans[0], {
       scope: 'user-service',
@@ -78,7 +79,7 @@ for (const [name, collectorOf] of [
         TRACING_TLS_KEY_FILE: client.keyFile,
       })
       await get(service)
-      await until(() => served(1)(collector.spans))
+      await until('the server spans', () => served(1)(collector.spans))
       t.same(trees(collector.spans), [tree])
     })
 
@@ -99,7 +100,7 @@ for (const [name, collectorOf] of [
     // Who waits for the service to be ready leaves such a line too.
     const ofCall = ({ attributes }: Received['logs'][number]) =>
       attributes['reason'] === 'USER_NOT_FOUND'
-    await until(() => served(1)(collector.spans) && collector.logs.some(ofCall))
+    await until('the server spans', () => served(1)(collector.spans) && collector.logs.some(ofCall))
     const record = collector.logs.find(ofCall)
     const root = collector.spans.find(({ kind }) => kind === 'SERVER')
     t.match(record, {
@@ -132,7 +133,7 @@ test('the standard variables alone are enough, and name the propagators', async 
     traceparent: '00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01',
   }
   await fetch(`${service.rest}/v1/users/4711`, { headers }).then((answer) => answer.text())
-  await until(() => served(1)(collector.spans))
+  await until('the server spans', () => served(1)(collector.spans))
   t.same(trees(collector.spans), [tree])
   const root = collector.spans.find(({ kind }) => kind === 'SERVER')
   t.match(root, {
@@ -157,7 +158,7 @@ test('spans sent by the wrong protocol are dropped with what to set', async (t) 
     })
     const warnings = () => service.lines.filter(({ level }) => level === 'warn')
     await get(service)
-    await until(() => warnings().length > 0)
+    await until('a warning', () => warnings().length > 0)
     t.match(warnings(), [{ msg: /^spans cannot be exported/, reason: advice }])
   }
 })

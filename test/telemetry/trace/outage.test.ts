@@ -5,7 +5,8 @@ import { test } from 'tap'
 import { User } from '../../../src/gen/api/user/v1/user_pb.ts'
 import { startApp } from '../../help/app.ts'
 import { httpCollector } from '../../help/collector.ts'
-import { trees, until } from '../../help/spans.ts'
+import { trees } from '../../help/spans.ts'
+import { until } from '../../help/until.ts'
 
 const queue = 300
 const batch = 100
@@ -59,7 +60,7 @@ test('a collector that is killed under load and comes back costs spans, counted,
   second.frozen = false
   const before = counted().exported
   await callUntil(() => counted().exported > before)
-  await until(() => counted().waiting === 0)
+  await until('an empty queue', () => counted().waiting === 0)
 
   t.equal(failed, 0, 'no call has noticed')
   t.ok(mostWaiting <= queue + batch, 'what waits is bounded')

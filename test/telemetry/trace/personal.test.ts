@@ -3,7 +3,8 @@ import type { Logger } from 'pino'
 import { test } from 'tap'
 import { callers } from '../../e2e/callers.ts'
 import { type RunningApp, startApp } from '../../help/app.ts'
-import { served, spanMemory, until } from '../../help/spans.ts'
+import { served, spanMemory } from '../../help/spans.ts'
+import { until } from '../../help/until.ts'
 
 const secret = { name: 'Hedwig Kiesler', email: 'hedwig@example.com', phone: '+43 1 998877' }
 const authorization = 'Bearer geheim'
@@ -62,7 +63,7 @@ test('neither spans nor log lines have anything personal or secret', async (t) =
     { headers: { Authorization: authorization }, user: secret, users: [secret] },
     'careless',
   )
-  await until(() => served(calls)(memory.spans()))
+  await until('the server spans', () => served(calls)(memory.spans()))
   const spans = JSON.stringify(memory.spans(), (_key, value: unknown) =>
     typeof value === 'bigint' ? String(value) : value,
   )

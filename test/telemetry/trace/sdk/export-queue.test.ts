@@ -1,8 +1,8 @@
 import { emptyResource } from '@opentelemetry/resources'
-import { setTimeout as sleep } from 'node:timers/promises'
 import { test } from 'tap'
 import { PartialSuccess } from '../../../../src/telemetry/otlp/partial-success.ts'
 import { exportQueue } from '../../../../src/telemetry/trace/sdk/export-queue.ts'
+import { until } from '../../../help/until.ts'
 
 const span = { resource: emptyResource() }
 const settings = { maxSize: 10, delayMs: 5, queue: 25, timeoutMs: 50 }
@@ -36,7 +36,7 @@ test('spans are sent in batches, a part of one after the delay', async (t) => {
   await queue.flush()
   t.same(batches, [10, 10, 3])
   add(4)
-  while (queue.counts().exported < 27) await sleep(5)
+  await until('the part of a batch', () => queue.counts().exported >= 27)
   t.same(batches, [10, 10, 3, 4])
   t.match(queue.counts(), { waiting: 0, dropped: { queue: 0, export: 0 } })
 })
