@@ -4,6 +4,7 @@ import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { freePort } from '../../scripts/free-port.ts'
 import { pinned } from '../measure/cores.ts'
+import { seed } from '../measure/seed.ts'
 import { storedUsers } from './caller.ts'
 
 export interface Service {
@@ -21,16 +22,14 @@ export async function startService(
   env: Record<string, string>,
   core: number | undefined,
 ): Promise<Service> {
-  const seeding = run(folder, env, undefined, ['seed', '--users', `${storedUsers}`])
-  const [code] = (await once(seeding, 'exit')) as [number | null]
-  if (code !== 0) throw new Error(`the database could not be filled (${code})`)
+  await seed(folder, env, storedUsers)
   const ports = { rest: await freePort(), grpc: await freePort() }
   const addresses = {
     HTTP_ADDR: `127.0.0.1:${ports.rest}`,
     GRPC_ADDR: `127.0.0.1:${ports.grpc}`,
     METRICS_ADDR: '127.0.0.1:0',
   }
-  const child = run(folder, { ...env, ...addresses }, core, [])
+  const child = run(folder, { ...env, ...addresses }, core)
   await untilReady(child, ports.rest)
   return {
     pid: child.pid ?? 0,
@@ -44,13 +43,8 @@ export async function startService(
   }
 }
 
-function run(
-  folder: string,
-  env: Record<string, string>,
-  core: number | undefined,
-  args: string[],
-): ChildProcess {
-  const command = [...pinned(core), process.execPath, join(folder, 'src/main.ts'), ...args]
+function run(folder: string, env: Record<string, string>, core: number | undefined): ChildProcess {
+  const command = [...pinned(core), process.execPath, join(folder, 'src/main.ts')]
   return spawn(command[0] ?? '', command.slice(1), {
     cwd: folder,
     env: { PATH: process.env.PATH, NODE_ENV: 'production', LOG_FORMAT: 'json', ...env },

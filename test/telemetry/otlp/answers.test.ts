@@ -6,7 +6,7 @@ import * as grpc from '@grpc/grpc-js'
 import { test, type Test } from 'tap'
 import { freshSqlitePath } from '../../help/db.ts'
 import { startProcess } from '../../help/process.ts'
-import { until } from '../../help/spans.ts'
+import { until } from '../../help/until.ts'
 
 const field = (no: number, bytes: Buffer) =>
   Buffer.concat([Buffer.from([(no << 3) | 2, bytes.length]), bytes])
@@ -112,7 +112,7 @@ for (const [title, collectorOf, reason] of cases)
     const warnings = () => service.lines.filter(({ level }) => level === 'warn')
     for (let round = 0; round < 2; round += 1) {
       await fetch(`${service.rest}/v1/users/1`).then((answer) => answer.text())
-      await until(() => warnings().length >= 3)
+      await until('the warnings', () => warnings().length >= 3)
     }
     t.match(
       warnings()

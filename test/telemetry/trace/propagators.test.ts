@@ -6,7 +6,7 @@ import { User } from '../../../src/gen/api/user/v1/user_pb.ts'
 import { httpCollector } from '../../help/collector.ts'
 import { freshSqlitePath } from '../../help/db.ts'
 import { type ServiceProcess, startProcess } from '../../help/process.ts'
-import { until } from '../../help/spans.ts'
+import { until } from '../../help/until.ts'
 
 const trace = '80f198ee56343ba864fe8b2a57d3eff7'
 const span = 'e457b5a2e4d86bd1'
@@ -98,7 +98,7 @@ for (const [propagators, names] of [
       for (const [protocol, call] of Object.entries(callers(service))) {
         const name = randomBytes(8).toString('hex')
         await call({ ...headers, 'x-md-service-name': name })
-        await until(() => rootOf(name) !== undefined)
+        await until('the root span', () => rootOf(name) !== undefined)
         const root = rootOf(name)
         const named = readBy.some((each) => names.some((its) => its === each)) ? traceId : undefined
         expected.push(`${protocol}, ${title}: ${named ?? 'a new trace'}`)
