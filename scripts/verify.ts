@@ -45,6 +45,7 @@ const strict = { HOSTILE_SERVED_MS: '100' }
 
 const steps: Step[] = [
   { name: 'outage', go: testFile('test/e2e/outage.test.ts', { OUTAGE_MS: '10000' }) },
+  { name: 'coalesced', go: testFile('test/data/coalesced.test.ts', { COALESCED_STEPS: '100000' }) },
   { name: 'kill', go: testFile('test/e2e/kill.test.ts') },
   { name: 'hostile', go: testFile('test/e2e/hostile.test.ts', strict) },
   { name: 'hostile-h2', go: testFile('test/e2e/hostile-h2.test.ts', strict) },

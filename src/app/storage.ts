@@ -61,10 +61,10 @@ export async function openDatabase(
   conf: DatabaseConf,
   observe?: ObserveStatements,
 ): Promise<Database> {
-  const { source, sqlitePath } = conf
+  const { source, sqlitePath, coalesceReads } = conf
   if (source === '') return openSqlite(sqlitePath, observe)
   const { mysqlDatabase } = await import('../data/mysql/database.ts')
-  return mysqlDatabase({ source, pool: poolOptions(conf), observe })
+  return mysqlDatabase({ source, pool: poolOptions(conf), observe, coalesceReads })
 }
 
 async function openSqlite(path: string, observe?: ObserveStatements): Promise<Database> {

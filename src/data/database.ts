@@ -1,4 +1,5 @@
 import type { Queries } from './queries.ts'
+import type { StatementObserver } from './statement-observer.ts'
 
 /** What the connections of one storage do now. */
 export interface PoolState {
@@ -31,6 +32,8 @@ export interface StorageEvents {
 export interface Database {
   /** Names the storage for the start line, without credentials. */
   readonly description: string
+  /** Where reads by key are to share statements: what names the calls of a statement. */
+  readonly coalesced?: Pick<StatementObserver, 'recorded'> | undefined
   problems(): StorageProblems
   pools(): readonly PoolState[]
   /**

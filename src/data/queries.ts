@@ -1,4 +1,5 @@
 import type { NewUser, User, UserFields, UserRepo } from '../biz/user.ts'
+import type { Shared } from './statement-observer.ts'
 
 /** The statements of every noun on one connection; a transaction may use those of several. */
 export interface Queries {
@@ -18,6 +19,8 @@ type OnConnection<Repo> = {
  */
 export interface UserQueries extends OnConnection<Omit<UserRepo, 'list' | 'update' | 'delete'>> {
   insertMany(users: NewUser[]): Promise<void>
+  /** Those that there are, in any order. */
+  findMany(ids: readonly bigint[], shared?: Shared): Promise<User[]>
   after(id: bigint, limit: number): Promise<User[]>
   window(offset: number, limit: number): Promise<User[]>
   /** As `find`, of a row that until the end of the transaction only this one can change. */

@@ -8,10 +8,20 @@ export interface Storage {
   port?: number
 }
 
+/** A statement that several calls wait for. */
+export interface Shared {
+  /** How many. */
+  readonly size: number
+  /** Those that are recorded, as `recorded` has named them; the statement is a part of the first. */
+  readonly calls: readonly object[]
+}
+
 /** Watches what one storage does for its calls, for traces and metrics. */
 export interface StatementObserver {
   /** Calls `run`, which sends this text to the storage, and gives what it gives. */
-  statement<T>(sql: string, run: () => Promise<T>): Promise<T>
+  statement<T>(sql: string, run: () => Promise<T>, shared?: Shared): Promise<T>
+  /** Names the call that runs now, if it is recorded; a statement that it shares is told so. */
+  recorded?(): object | undefined
   /**
    * A call has waited for a connection since then (`performance.now()`) and has it now, or has failed
    * to get one.
@@ -50,7 +60,9 @@ function both(one: ObserveStatements, other: ObserveStatements): ObserveStatemen
     const outer = one(storage)
     const inner = other(storage)
     return {
-      statement: (sql, run) => outer.statement(sql, () => inner.statement(sql, run)),
+      statement: (sql, run, shared) =>
+        outer.statement(sql, () => inner.statement(sql, run, shared), shared),
+      recorded: () => outer.recorded?.() ?? inner.recorded?.(),
       waited(since, err) {
         outer.waited(since, err)
         inner.waited(since, err)

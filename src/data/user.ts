@@ -1,10 +1,12 @@
 import { DomainError, type ReasonOf } from '../biz/error.ts'
-import type { UserCheck, UserRepo } from '../biz/user.ts'
+import type { User, UserCheck, UserRepo } from '../biz/user.ts'
 import type { ErrorReason } from '../gen/api/errors/v1/error_reason_pb.ts'
+import { coalescedReads } from './coalesced-reads.ts'
 import type { Database } from './database.ts'
 import { UniqueViolation } from './error.ts'
 import type { UserQueries } from './queries.ts'
 import type { Reads } from './read-replica.ts'
+import type { StatementObserver } from './statement-observer.ts'
 import { sharedTotal, type TotalOptions } from './total.ts'
 
 /**
@@ -12,13 +14,14 @@ import { sharedTotal, type TotalOptions } from './total.ts'
  * found in `db`, so that whoever has written one finds it as written, through any process.
  */
 export function userRepo(db: Database, total: TotalOptions, reads: Reads = db): UserRepo {
+  const find: UserRepo['find'] = (id, signal) => db.use(signal, ({ users }) => users.find(id))
   return {
     insert: (user, signal) =>
       uniqueEmail(
         user.email,
         db.use(signal, ({ users }) => users.insert(user)),
       ),
-    find: (id, signal) => db.use(signal, ({ users }) => users.find(id)),
+    find: db.coalesced ? coalescedFinds(db, find, db.coalesced) : find,
     list: (window, signal) =>
       reads.use(signal, ({ users }) =>
         'after' in window
@@ -42,6 +45,21 @@ export function userRepo(db: Database, total: TotalOptions, reads: Reads = db): 
             (await passes(users, id, check)) ? users.delete(id) : false,
           ),
   }
+}
+
+function coalescedFinds(
+  db: Database,
+  one: UserRepo['find'],
+  observer: Pick<StatementObserver, 'recorded'>,
+): UserRepo['find'] {
+  return coalescedReads<bigint, User>(
+    {
+      one,
+      many: (ids, signal, shared) => db.use(signal, ({ users }) => users.findMany(ids, shared)),
+      keyOf: ({ id }) => id,
+    },
+    observer,
+  )
 }
 
 /** Locks the row for the write that follows, and has it checked; false where there is none. */

@@ -24,11 +24,13 @@ interface MysqlOptions {
   observe?: ObserveStatements | undefined
   /** A replica: its schema comes by replication. */
   readOnly?: boolean
+  /** Whether reads by key that come together share statements. */
+  coalesceReads?: boolean
 }
 
 /** Uses MySQL 8+ or MariaDB 10.11+ through a pool; throws DsnError. */
 export function mysqlDatabase(config: MysqlOptions): Database {
-  const { source, pool: limits, observe, readOnly = false } = config
+  const { source, pool: limits, observe, readOnly = false, coalesceReads = true } = config
   const address = parseMysqlDsn(source)
   const options = connectionOptions(address)
   const storage = { system: 'mysql', namespace: address.database, ...placeOf(address) }
@@ -50,6 +52,7 @@ export function mysqlDatabase(config: MysqlOptions): Database {
 
   return {
     description: `MySQL ${address.socketPath ?? `${address.host}:${address.port}`}/${address.database}`,
+    coalesced: coalesceReads ? observer : undefined,
     problems: available.problems,
     pools: () => [{ name: storageName(storage), ...pool.state() }],
     start: (events) => available.start(events),

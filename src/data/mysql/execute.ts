@@ -6,7 +6,7 @@ import mysql, {
   type RowDataPacket,
 } from 'mysql2'
 import { drizzleOrm } from '../drizzle.ts'
-import type { StatementObserver } from '../statement-observer.ts'
+import type { Shared, StatementObserver } from '../statement-observer.ts'
 import { isLostStatement, isWithoutRoom } from './error.ts'
 
 /** The service has about 20; servers count those of all connections (max_prepared_stmt_count). */
@@ -17,7 +17,7 @@ type Result = RowDataPacket[] | ResultSetHeader
 
 /** Runs statements on one connection. Values are strings, integers and null. */
 export interface Runner {
-  rows(sql: string, values: unknown[]): Promise<unknown[][]>
+  rows(sql: string, values: unknown[], shared?: Shared): Promise<unknown[][]>
   change(sql: string, values: unknown[]): Promise<ResultSetHeader>
 }
 
@@ -29,17 +29,22 @@ export interface Runner {
 export function runner(connection: Connection, observer: StatementObserver): Runner {
   const prepared = preparedStatements(connection)
 
-  async function execute<T extends Result>(sql: string, values: unknown[]): Promise<T> {
+  async function execute<T extends Result>(
+    sql: string,
+    values: unknown[],
+    shared?: Shared,
+  ): Promise<T> {
     const parameters = values.map(parameter)
     try {
-      return await observer.statement(sql, () => prepared.execute<T>(sql, parameters))
+      return await observer.statement(sql, () => prepared.execute<T>(sql, parameters), shared)
     } catch (err) {
       throw err instanceof Error ? new drizzleOrm.DrizzleQueryError(sql, [], err) : err
     }
   }
 
   return {
-    rows: (sql, values) => execute<RowDataPacket[]>(sql, values) as unknown as Promise<unknown[][]>,
+    rows: (sql, values, shared) =>
+      execute<RowDataPacket[]>(sql, values, shared) as unknown as Promise<unknown[][]>,
     change: (sql, values) => execute<ResultSetHeader>(sql, values),
   }
 }

@@ -1,7 +1,7 @@
-import type { Column, GetColumnData } from 'drizzle-orm'
+import type { Column, GetColumnData, Placeholder as Placed } from 'drizzle-orm'
 import { drizzleOrm } from '../drizzle.ts'
 
-const { is, Param, Placeholder } = drizzleOrm
+const { is, Param, Placeholder, sql } = drizzleOrm
 
 type Values = Readonly<Record<string, unknown>>
 
@@ -57,5 +57,22 @@ export function selection<C extends Columns>(columns: C, query: Query): Selectio
       }
       return row as RowOf<C>
     },
+  }
+}
+
+/**
+ * Takes the texts of a query by a list of keys. The list is filled up to a power of two with its last
+ * key, so that there are few texts.
+ */
+export function keyed(query: (keys: Placed[]) => Query) {
+  const texts = new Map<number, string>()
+  return function textFor<Key>(keys: readonly Key[]): { sql: string; values: Key[] } {
+    const values = [...keys]
+    const size = 2 ** Math.ceil(Math.log2(keys.length))
+    for (const last of keys.slice(-1)) while (values.length < size) values.push(last)
+    const placeholders = () => Array.from(values, (_, at) => sql.placeholder(`key${at}`))
+    const text = texts.get(size) ?? query(placeholders()).toSQL().sql
+    texts.set(size, text)
+    return { sql: text, values }
   }
 }

@@ -4,9 +4,9 @@ import { mysqlDriver } from './drizzle.ts'
 import type { UserQueries } from '../queries.ts'
 import type { Runner } from './execute.ts'
 import { users } from './schema.ts'
-import { selection, statement } from './statement.ts'
+import { keyed, selection, statement } from './statement.ts'
 
-const { asc, eq, gt, sql } = drizzleOrm
+const { asc, eq, gt, inArray, sql } = drizzleOrm
 const id = sql.placeholder('id')
 const limit = sql.placeholder('limit')
 const { id: userId, name, email, phone, createdAt } = users
@@ -14,7 +14,8 @@ const columns = { id: userId, name, email, phone, createdAt }
 
 /** The statements of the users table, by what runs them on one connection. */
 export function mysqlUserQueries(run: Runner): UserQueries {
-  const { insert, insertMany, find, lock, after, window, count, update, remove } = statements()
+  const { insert, insertMany, find, findMany, lock, after, window, count, update, remove } =
+    statements()
   return {
     async insert(user) {
       const { insertId } = await run.change(insert.sql, insert.parameters({ ...user }))
@@ -27,6 +28,11 @@ export function mysqlUserQueries(run: Runner): UserQueries {
     async find(id) {
       const [row] = await run.rows(find.sql, [id])
       return row && find.row(row)
+    },
+    async findMany(ids, shared) {
+      const { sql, values } = findMany(ids)
+      const rows = await run.rows(sql, values, shared)
+      return rows.map(find.row)
     },
     async lock(id) {
       const [row] = await run.rows(lock.sql, [id])
@@ -86,6 +92,7 @@ function build() {
     ),
     insertMany: (rows: (typeof users.$inferInsert)[]) => statement(db.insert(users).values(rows)),
     find: selection(columns, db.select(columns).from(users).where(eq(users.id, id))),
+    findMany: keyed((keys) => db.select(columns).from(users).where(inArray(users.id, keys))),
     lock: selection(columns, db.select(columns).from(users).where(eq(users.id, id)).for('update')),
     after: selection(
       columns,

@@ -4,9 +4,11 @@ import { sqliteProxy } from './drizzle.ts'
 import type { UserQueries } from '../queries.ts'
 import { users } from './schema.ts'
 
-const { asc, eq, gt, sql } = drizzleOrm
+const { asc, eq, gt, inArray, sql } = drizzleOrm
 const id = sql.placeholder('id')
 const limit = sql.placeholder('limit')
+const { id: idColumn, name, email, phone, createdAt } = users
+const columns = { id: idColumn, name, email, phone, createdAt }
 
 /** Builds the statements of the users table on the one connection. */
 export function sqliteUserQueries(execute: AsyncRemoteCallback): UserQueries {
@@ -22,6 +24,12 @@ export function sqliteUserQueries(execute: AsyncRemoteCallback): UserQueries {
     },
     async find(userId) {
       return statements.find.get({ id: userId })
+    },
+    async findMany(userIds) {
+      return db
+        .select(columns)
+        .from(users)
+        .where(inArray(users.id, [...userIds]))
     },
     // Whoever writes to the file waits for the end of this transaction.
     async lock(userId) {
@@ -54,8 +62,6 @@ function buildStatements(db: SqliteRemoteDatabase) {
     .limit(limit)
     .offset(sql.placeholder('offset'))
     .as('page')
-  const { id: userId, name, email, phone, createdAt } = users
-  const columns = { id: userId, name, email, phone, createdAt }
   return {
     insert: db
       .insert(users)
