@@ -48,6 +48,8 @@ for (const storage of ['mysql', 'sqlite'] satisfies Storage[])
       configure(conf) {
         conf.tracing.batch.queue = 20_000
         conf.data.database.poolQueue = 2000
+        // A statement that calls share is a part of one of them.
+        conf.data.database.coalesceReads = false
         conf.data.database.poolWait = { ...conf.data.database.poolWait, seconds: 30n }
         conf.server.timeout = { ...conf.server.timeout, seconds: 60n }
         conf.server.limits.maxConcurrentCalls = 2000
