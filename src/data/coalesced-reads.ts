@@ -30,3 +30,20 @@ export function coalescedReads<Key, Row>(
     },
   })
 }
+
+/** Reads as `read` does, where calls that come while others read share what one read gives. */
+export function together<T>(
+  read: (signal: AbortSignal) => Promise<T>,
+  { recorded }: Pick<StatementObserver, 'recorded'>,
+) {
+  const ask = gathering<undefined, T>({
+    max: Number.POSITIVE_INFINITY,
+    recorded,
+    alone: (_item, signal) => read(signal),
+    async together(calls, signal) {
+      const value = await read(signal)
+      for (const { resolve } of calls) resolve(value)
+    },
+  })
+  return (signal: AbortSignal) => ask(undefined, signal)
+}

@@ -1,7 +1,7 @@
 import { DomainError, type ReasonOf } from '../biz/error.ts'
 import type { User, UserCheck, UserRepo } from '../biz/user.ts'
 import type { ErrorReason } from '../gen/api/errors/v1/error_reason_pb.ts'
-import { coalescedReads } from './coalesced-reads.ts'
+import { coalescedReads, together } from './coalesced-reads.ts'
 import type { Database } from './database.ts'
 import { UniqueViolation } from './error.ts'
 import type { UserQueries } from './queries.ts'
@@ -15,6 +15,7 @@ import { sharedTotal, type TotalOptions } from './total.ts'
  */
 export function userRepo(db: Database, total: TotalOptions, reads: Reads = db): UserRepo {
   const find: UserRepo['find'] = (id, signal) => db.use(signal, ({ users }) => users.find(id))
+  const count = (signal: AbortSignal) => reads.use(signal, ({ users }) => users.count())
   return {
     insert: (user, signal) =>
       uniqueEmail(
@@ -28,7 +29,7 @@ export function userRepo(db: Database, total: TotalOptions, reads: Reads = db): 
           ? users.after(window.after, window.limit)
           : users.window(window.offset, window.limit),
       ),
-    count: sharedTotal((signal) => reads.use(signal, ({ users }) => users.count()), total),
+    count: sharedTotal(db.coalesced ? together(count, db.coalesced) : count, total),
     // The read sees this update and no later one, because the transaction still holds the row.
     update: (id, changes, signal, check) =>
       uniqueEmail(

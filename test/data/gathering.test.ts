@@ -1,8 +1,9 @@
 import { AsyncLocalStorage } from 'node:async_hooks'
 import { setImmediate as turn } from 'node:timers/promises'
 import { test } from 'tap'
+import { together } from '../../src/data/coalesced-reads.ts'
 import { gathering, type Sharer } from '../../src/data/gathering.ts'
-import type { Shared } from '../../src/data/statement-observer.ts'
+import { type Shared, unobserved } from '../../src/data/statement-observer.ts'
 
 interface Sent {
   items: number[]
@@ -158,4 +159,21 @@ test('a shared statement is a part of the first recorded call, and names all of 
   await turn()
   t.strictSame(sent[1]?.shared, { size: 3, calls: names.slice(2) })
   t.strictSame(within, [names[0], names[2]], 'each ran within its own call')
+})
+
+test('what is read together is never older than the call that asked for it', async (t) => {
+  const reads: PromiseWithResolvers<number>[] = []
+  const read = together<number>(() => {
+    const next = Promise.withResolvers<number>()
+    reads.push(next)
+    return next.promise
+  }, unobserved)
+  const first = read(never)
+  const others = [read(never), read(never)]
+  reads[0]?.resolve(1)
+  t.equal(await first, 1)
+  await turn()
+  t.equal(reads.length, 2, 'the two share the next read')
+  reads[1]?.resolve(2)
+  t.strictSame(await Promise.all(others), [2, 2])
 })

@@ -207,6 +207,18 @@ test('two transactions that wait for each other are both done in the end', async
   t.match(names.join(), /^(A,A|B,B)$/)
 })
 
+test('a page is the same, whichever statement reads it', async (t) => {
+  const db = await opened(t, open(await freshMysqlDatabase(t)))
+  const repo = openRepo(db)
+  const many = Array.from({ length: 1010 }, (_, at) => newUser(`${at}@example.org`))
+  await db.tx(signal, ({ users }) => users.insertMany(many))
+  const all = await repo.list({ after: 0n, limit: 2000 }, signal)
+  t.equal(all.length, 1010)
+  // The last offset of the one, and the first of the other.
+  for (const offset of [998, 999, 1000, 1001, 1008, 1010])
+    t.strictSame(await repo.list({ offset, limit: 5 }, signal), all.slice(offset, offset + 5))
+})
+
 test('times are stored in UTC, to the millisecond', async (t) => {
   const dsn = await freshMysqlDatabase(t)
   const repo = openRepo(await opened(t, open(dsn)))

@@ -9,13 +9,27 @@ import { keyed, selection, statement } from './statement.ts'
 const { asc, eq, gt, inArray, sql } = drizzleOrm
 const id = sql.placeholder('id')
 const limit = sql.placeholder('limit')
+const offset = sql.placeholder('offset')
 const { id: userId, name, email, phone, createdAt } = users
+/** Above this offset late row lookup costs the server less than the rows that it saves. */
+const lateFrom = 1000
 const columns = { id: userId, name, email, phone, createdAt }
 
 /** The statements of the users table, by what runs them on one connection. */
 export function mysqlUserQueries(run: Runner): UserQueries {
-  const { insert, insertMany, find, findMany, lock, after, window, count, update, remove } =
-    statements()
+  const {
+    insert,
+    insertMany,
+    find,
+    findMany,
+    lock,
+    after,
+    window,
+    farWindow,
+    count,
+    update,
+    remove,
+  } = statements()
   return {
     async insert(user) {
       const { insertId } = await run.change(insert.sql, insert.parameters({ ...user }))
@@ -36,15 +50,16 @@ export function mysqlUserQueries(run: Runner): UserQueries {
     },
     async lock(id) {
       const [row] = await run.rows(lock.sql, [id])
-      return row && lock.row(row)
+      return row && find.row(row)
     },
     async after(id, limit) {
       const rows = await run.rows(after.sql, after.parameters({ id, limit }))
-      return rows.map(after.row)
+      return rows.map(find.row)
     },
     async window(offset, limit) {
-      const rows = await run.rows(window.sql, window.parameters({ offset, limit }))
-      return rows.map(window.row)
+      const { sql, parameters } = offset < lateFrom ? window : farWindow
+      const rows = await run.rows(sql, parameters({ offset, limit }))
+      return rows.map(find.row)
     },
     async count() {
       const [row] = await run.rows(count.sql, [])
@@ -73,13 +88,14 @@ function statements() {
 
 function build() {
   const db = mysqlDriver.drizzle.mock()
+  const rows = () => db.select(columns).from(users)
   // Late row lookup: the offset is walked over the index alone, then only the page's rows are read.
   const ids = db
     .select({ id: users.id })
     .from(users)
     .orderBy(asc(users.id))
     .limit(limit)
-    .offset(sql.placeholder('offset'))
+    .offset(offset)
     .as('page')
   return {
     insert: statement(
@@ -91,17 +107,12 @@ function build() {
       }),
     ),
     insertMany: (rows: (typeof users.$inferInsert)[]) => statement(db.insert(users).values(rows)),
-    find: selection(columns, db.select(columns).from(users).where(eq(users.id, id))),
-    findMany: keyed((keys) => db.select(columns).from(users).where(inArray(users.id, keys))),
-    lock: selection(columns, db.select(columns).from(users).where(eq(users.id, id)).for('update')),
-    after: selection(
-      columns,
-      db.select(columns).from(users).where(gt(users.id, id)).orderBy(asc(users.id)).limit(limit),
-    ),
-    window: selection(
-      columns,
-      db.select(columns).from(users).innerJoin(ids, eq(users.id, ids.id)).orderBy(asc(users.id)),
-    ),
+    find: selection(columns, rows().where(eq(users.id, id))),
+    findMany: keyed((keys) => rows().where(inArray(users.id, keys))),
+    lock: statement(rows().where(eq(users.id, id)).for('update')),
+    after: statement(rows().where(gt(users.id, id)).orderBy(asc(users.id)).limit(limit)),
+    window: statement(rows().orderBy(asc(users.id)).limit(limit).offset(offset)),
+    farWindow: statement(rows().innerJoin(ids, eq(users.id, ids.id)).orderBy(asc(users.id))),
     count: statement(db.select({ total: sql`count(*)` }).from(users)),
     update: statement(
       db
