@@ -61,10 +61,10 @@ export async function openDatabase(
   conf: DatabaseConf,
   observe?: ObserveStatements,
 ): Promise<Database> {
-  const { source, sqlitePath, coalesceReads } = conf
+  const { source, sqlitePath, coalesceReads, groupWrites } = conf
   if (source === '') return openSqlite(sqlitePath, observe)
   const { mysqlDatabase } = await import('../data/mysql/database.ts')
-  return mysqlDatabase({ source, pool: poolOptions(conf), observe, coalesceReads })
+  return mysqlDatabase({ source, pool: poolOptions(conf), observe, coalesceReads, groupWrites })
 }
 
 async function openSqlite(path: string, observe?: ObserveStatements): Promise<Database> {

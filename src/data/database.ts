@@ -34,6 +34,8 @@ export interface Database {
   readonly description: string
   /** Where reads by key are to share statements: what names the calls of a statement. */
   readonly coalesced?: Pick<StatementObserver, 'recorded'> | undefined
+  /** Where creates are to share statements and commits: the same. */
+  readonly grouped?: Pick<StatementObserver, 'recorded'> | undefined
   problems(): StorageProblems
   pools(): readonly PoolState[]
   /**

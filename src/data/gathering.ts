@@ -20,6 +20,8 @@ export interface Sharer<Item, Result> extends Pick<
 interface Sending<Item, Result> {
   /** Maximum number of calls that share a statement. */
   max: number
+  /** How many of those that wait go together; all where it is not given. */
+  fit?: (waiting: number) => number
   /** Serves a call that shares with no other one. */
   alone: (item: Item, signal: AbortSignal) => Promise<Result>
   /**
@@ -79,7 +81,9 @@ export function gathering<Item, Result>(sending: Sending<Item, Result>) {
     clearTimeout(timer)
     timer = undefined
     const calls: Call<Item, Result>[] = []
-    for (let next = waiting.oldest(); next && calls.length < sending.max; next = waiting.oldest()) {
+    const waitingNow = Math.min(waiting.size, sending.max)
+    const count = sending.fit?.(waitingNow) ?? waitingNow
+    for (let next = waiting.oldest(); next && calls.length < count; next = waiting.oldest()) {
       waiting.remove(next)
       calls.push(next.value)
     }

@@ -19,6 +19,8 @@ type OnConnection<Repo> = {
  */
 export interface UserQueries extends OnConnection<Omit<UserRepo, 'list' | 'update' | 'delete'>> {
   insertMany(users: NewUser[]): Promise<void>
+  /** Stores all of them or none, and gives their ids in that order. Not within a transaction. */
+  insertGroup(users: readonly NewUser[], shared?: Shared): Promise<bigint[]>
   /** Those that there are, in any order. */
   findMany(ids: readonly bigint[], shared?: Shared): Promise<User[]>
   after(id: bigint, limit: number): Promise<User[]>
@@ -43,4 +45,17 @@ export function lazily<T extends object>(builders: { [Noun in keyof T]: () => T[
     { enumerable: true, get: () => (built[noun] ??= builders[noun]()) },
   ])
   return Object.defineProperties({}, Object.fromEntries(properties)) as T
+}
+
+/** The ids of stored users in the order of the new ones, by their mail addresses. */
+export function inOrder(
+  rows: readonly NewUser[],
+  stored: readonly Pick<User, 'id' | 'email'>[],
+): bigint[] {
+  const ids = new Map(stored.map(({ id, email }) => [email, id]))
+  return rows.map(({ email }) => {
+    const id = ids.get(email.toWellFormed())
+    if (id === undefined) throw new Error('the database has not stored a user as it was given')
+    return id
+  })
 }

@@ -1,9 +1,10 @@
 import { DomainError, type ReasonOf } from '../biz/error.ts'
-import type { User, UserCheck, UserRepo } from '../biz/user.ts'
+import type { NewUser, User, UserCheck, UserRepo } from '../biz/user.ts'
 import type { ErrorReason } from '../gen/api/errors/v1/error_reason_pb.ts'
 import { coalescedReads, together } from './coalesced-reads.ts'
 import type { Database } from './database.ts'
 import { UniqueViolation } from './error.ts'
+import { groupedWrites } from './group-writes.ts'
 import type { UserQueries } from './queries.ts'
 import type { Reads } from './read-replica.ts'
 import type { StatementObserver } from './statement-observer.ts'
@@ -14,14 +15,13 @@ import { sharedTotal, type TotalOptions } from './total.ts'
  * found in `db`, so that whoever has written one finds it as written, through any process.
  */
 export function userRepo(db: Database, total: TotalOptions, reads: Reads = db): UserRepo {
+  const insert: UserRepo['insert'] = (user, signal) =>
+    db.use(signal, ({ users }) => users.insert(user))
+  const store = db.grouped ? groupedInserts(db, insert, db.grouped) : insert
   const find: UserRepo['find'] = (id, signal) => db.use(signal, ({ users }) => users.find(id))
   const count = (signal: AbortSignal) => reads.use(signal, ({ users }) => users.count())
   return {
-    insert: (user, signal) =>
-      uniqueEmail(
-        user.email,
-        db.use(signal, ({ users }) => users.insert(user)),
-      ),
+    insert: (user, signal) => uniqueEmail(user.email, store(user, signal)),
     find: db.coalesced ? coalescedFinds(db, find, db.coalesced) : find,
     list: (window, signal) =>
       reads.use(signal, ({ users }) =>
@@ -58,6 +58,22 @@ function coalescedFinds(
       one,
       many: (ids, signal, shared) => db.use(signal, ({ users }) => users.findMany(ids, shared)),
       keyOf: ({ id }) => id,
+    },
+    observer,
+  )
+}
+
+function groupedInserts(
+  db: Database,
+  one: UserRepo['insert'],
+  observer: Pick<StatementObserver, 'recorded'>,
+): UserRepo['insert'] {
+  return groupedWrites<NewUser, bigint>(
+    {
+      one,
+      many: (rows, signal, shared) =>
+        db.use(signal, ({ users }) => users.insertGroup(rows, shared)),
+      keyOf: ({ email }) => email,
     },
     observer,
   )

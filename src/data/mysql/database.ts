@@ -26,11 +26,14 @@ interface MysqlOptions {
   readOnly?: boolean
   /** Whether reads by key that come together share statements. */
   coalesceReads?: boolean
+  /** Whether creates that come together share statements and commits. */
+  groupWrites?: boolean
 }
 
 /** Uses MySQL 8+ or MariaDB 10.11+ through a pool; throws DsnError. */
 export function mysqlDatabase(config: MysqlOptions): Database {
-  const { source, pool: limits, observe, readOnly = false, coalesceReads = true } = config
+  const { source, pool: limits, observe, readOnly = false } = config
+  const { coalesceReads = true, groupWrites = false } = config
   const address = parseMysqlDsn(source)
   const options = connectionOptions(address)
   const storage = { system: 'mysql', namespace: address.database, ...placeOf(address) }
@@ -53,6 +56,7 @@ export function mysqlDatabase(config: MysqlOptions): Database {
   return {
     description: `MySQL ${address.socketPath ?? `${address.host}:${address.port}`}/${address.database}`,
     coalesced: coalesceReads ? observer : undefined,
+    grouped: groupWrites ? observer : undefined,
     problems: available.problems,
     pools: () => [{ name: storageName(storage), ...pool.state() }],
     start: (events) => available.start(events),

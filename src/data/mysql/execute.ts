@@ -17,8 +17,10 @@ type Result = RowDataPacket[] | ResultSetHeader
 
 /** Runs statements on one connection. Values are strings, integers and null. */
 export interface Runner {
+  /** Whether the server takes INSERT … RETURNING. */
+  readonly isMariaDb: () => boolean
   rows(sql: string, values: unknown[], shared?: Shared): Promise<unknown[][]>
-  change(sql: string, values: unknown[]): Promise<ResultSetHeader>
+  change(sql: string, values: unknown[], shared?: Shared): Promise<ResultSetHeader>
 }
 
 /**
@@ -43,10 +45,16 @@ export function runner(connection: Connection, observer: StatementObserver): Run
   }
 
   return {
+    isMariaDb: () => isMariaDb(connection),
     rows: (sql, values, shared) =>
       execute<RowDataPacket[]>(sql, values, shared) as unknown as Promise<unknown[][]>,
-    change: (sql, values) => execute<ResultSetHeader>(sql, values),
+    change: (sql, values, shared) => execute<ResultSetHeader>(sql, values, shared),
   }
+}
+
+/** What mysql2 has read of the greeting, not in its types; without it MariaDB is called MySQL. */
+export function isMariaDb(connection: Connection): boolean {
+  return '_isMariaDB' in connection && connection._isMariaDB === true
 }
 
 /** Keeps up to `maxPrepared` statements of one connection. */

@@ -1,6 +1,7 @@
 import mysql, { type ConnectionOptions, type Pool, type PoolConnection } from 'mysql2'
 import { type StatementObserver, unobserved } from '../statement-observer.ts'
 import { mysqlError } from './error.ts'
+import { isMariaDb } from './execute.ts'
 import { runningCalls } from './running.ts'
 import { type PoolLimits, semaphore } from '../semaphore.ts'
 import { sessions } from './session.ts'
@@ -20,8 +21,7 @@ export function connectionPool(
   const session = sessions()
   const pool = mysql.createPool({ ...options, connectionLimit: limits.size })
   pool.on('connection', (connection) => {
-    // What mysql2 has read of the greeting, not in its types; without it MariaDB is called MySQL.
-    greeted?.('_isMariaDB' in connection && connection._isMariaDB === true ? 'mariadb' : 'mysql')
+    greeted?.(isMariaDb(connection) ? 'mariadb' : 'mysql')
     session.open(connection)
   })
   const room = semaphore(limits, (limit) => observer.refused?.(limit))

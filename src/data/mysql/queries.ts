@@ -2,12 +2,13 @@ import type { Connection } from 'mysql2'
 import { lazily, type Queries } from '../queries.ts'
 import type { StatementObserver } from '../statement-observer.ts'
 import { runner } from './execute.ts'
+import { transaction } from './transaction.ts'
 import { mysqlUserQueries } from './user-queries.ts'
 
 /** The statements of every noun on one connection; each run of one is told to `observer`. */
 export function mysqlQueries(connection: Connection, observer: StatementObserver): Queries {
   const run = runner(connection, observer)
   return lazily<Queries>({
-    users: () => mysqlUserQueries(run),
+    users: () => mysqlUserQueries(run, (work) => transaction(connection, observer, work)),
   })
 }

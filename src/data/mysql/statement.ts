@@ -60,19 +60,28 @@ export function selection<C extends Columns>(columns: C, query: Query): Selectio
   }
 }
 
+/** Takes the text of a query for a number of keys or rows when that number first comes. */
+export function sized(query: (count: number) => Query): (count: number) => string {
+  const texts = new Map<number, string>()
+  return function textFor(count) {
+    const text = texts.get(count) ?? query(count).toSQL().sql
+    texts.set(count, text)
+    return text
+  }
+}
+
 /**
- * Takes the texts of a query by a list of keys. The list is filled up to a power of two with its last
- * key, so that there are few texts.
+ * As `sized`, of a query by a list of keys. The list is filled up to a power of two with its last key,
+ * so that there are few texts.
  */
 export function keyed(query: (keys: Placed[]) => Query) {
-  const texts = new Map<number, string>()
-  return function textFor<Key>(keys: readonly Key[]): { sql: string; values: Key[] } {
+  const textFor = sized((count) =>
+    query(Array.from({ length: count }, (_, at) => sql.placeholder(`key${at}`))),
+  )
+  return function withKeys<Key>(keys: readonly Key[]): { sql: string; values: Key[] } {
     const values = [...keys]
     const size = 2 ** Math.ceil(Math.log2(keys.length))
     for (const last of keys.slice(-1)) while (values.length < size) values.push(last)
-    const placeholders = () => Array.from(values, (_, at) => sql.placeholder(`key${at}`))
-    const text = texts.get(size) ?? query(placeholders()).toSQL().sql
-    texts.set(size, text)
-    return { sql: text, values }
+    return { sql: textFor(size), values }
   }
 }

@@ -1,10 +1,12 @@
 import type { ResultSetHeader } from 'mysql2'
 import { drizzleOrm } from '../drizzle.ts'
 import { mysqlDriver } from './drizzle.ts'
-import type { UserQueries } from '../queries.ts'
+import type { NewUser } from '../../biz/user.ts'
+import { inOrder, type UserQueries } from '../queries.ts'
+import type { Shared } from '../statement-observer.ts'
 import type { Runner } from './execute.ts'
 import { users } from './schema.ts'
-import { keyed, selection, statement } from './statement.ts'
+import { keyed, selection, sized, statement } from './statement.ts'
 
 const { asc, eq, gt, inArray, sql } = drizzleOrm
 const id = sql.placeholder('id')
@@ -15,21 +17,26 @@ const { id: userId, name, email, phone, createdAt } = users
 const lateFrom = 1000
 const columns = { id: userId, name, email, phone, createdAt }
 
-/** The statements of the users table, by what runs them on one connection. */
-export function mysqlUserQueries(run: Runner): UserQueries {
-  const {
-    insert,
-    insertMany,
-    find,
-    findMany,
-    lock,
-    after,
-    window,
-    farWindow,
-    count,
-    update,
-    remove,
-  } = statements()
+const keyColumns = { id: userId, email }
+const returning = ` returning \`${userId.name}\`, \`${email.name}\``
+
+/** The statements of the users table, by what runs them and a transaction on one connection. */
+export function mysqlUserQueries(
+  run: Runner,
+  transaction: <T>(work: () => Promise<T>) => Promise<T>,
+): UserQueries {
+  const { insert, insertMany, insertSized, byEmails, stored, ...reads } = statements()
+  const { find, findMany, lock, after, window, farWindow, count, update, remove } = reads
+  const insertGroup = async (rows: readonly NewUser[], shared?: Shared): Promise<unknown[][]> => {
+    const sql = insertSized(rows.length)
+    const values = rows.flatMap((row) => insert.parameters({ ...row }))
+    if (run.isMariaDb()) return run.rows(`${sql}${returning}`, values, shared)
+    return transaction(async () => {
+      await run.change(sql, values, shared)
+      const known = byEmails(rows.map(({ email }) => email))
+      return run.rows(known.sql, known.values)
+    })
+  }
   return {
     async insert(user) {
       const { insertId } = await run.change(insert.sql, insert.parameters({ ...user }))
@@ -38,6 +45,10 @@ export function mysqlUserQueries(run: Runner): UserQueries {
     async insertMany(rows) {
       const { sql, parameters } = insertMany(rows)
       await run.change(sql, parameters({}))
+    },
+    async insertGroup(rows, shared) {
+      // Not by counting from the first id: where there are several primaries, there are gaps.
+      return inOrder(rows, (await insertGroup(rows, shared)).map(stored.row))
     },
     async find(id) {
       const [row] = await run.rows(find.sql, [id])
@@ -97,16 +108,18 @@ function build() {
     .limit(limit)
     .offset(offset)
     .as('page')
+  const row = {
+    name: sql.placeholder('name'),
+    email: sql.placeholder('email'),
+    phone: sql.placeholder('phone'),
+    createdAt: sql.placeholder('createdAt'),
+  }
   return {
-    insert: statement(
-      db.insert(users).values({
-        name: sql.placeholder('name'),
-        email: sql.placeholder('email'),
-        phone: sql.placeholder('phone'),
-        createdAt: sql.placeholder('createdAt'),
-      }),
-    ),
-    insertMany: (rows: (typeof users.$inferInsert)[]) => statement(db.insert(users).values(rows)),
+    insert: statement(db.insert(users).values(row)),
+    insertMany: (rows: NewUser[]) => statement(db.insert(users).values(rows)),
+    insertSized: sized((rows) => db.insert(users).values(Array.from({ length: rows }, () => row))),
+    stored: selection(keyColumns, db.select(keyColumns).from(users)),
+    byEmails: keyed((keys) => db.select(keyColumns).from(users).where(inArray(users.email, keys))),
     find: selection(columns, rows().where(eq(users.id, id))),
     findMany: keyed((keys) => rows().where(inArray(users.id, keys))),
     lock: statement(rows().where(eq(users.id, id)).for('update')),

@@ -14,7 +14,7 @@ import type { Message } from "@bufbuild/protobuf";
  * Describes the file conf/v1/data.proto.
  */
 export const file_conf_v1_data: GenFile = /*@__PURE__*/
-  fileDesc("ChJjb25mL3YxL2RhdGEucHJvdG8SB2NvbmYudjEiWgoERGF0YRIrCghkYXRhYmFzZRgBIAEoCzIRLmNvbmYudjEuRGF0YWJhc2VCBrpIA8gBARIlCgV0b3RhbBgCIAEoCzIOLmNvbmYudjEuVG90YWxCBrpIA8gBASLpAQoIRGF0YWJhc2USEwoGc291cmNlGAEgASgJQgOAAQESHAoLc3FsaXRlX3BhdGgYAiABKAlCB7pIBHICEAESHQoJcG9vbF9zaXplGAMgASgFQgq6SAcaBRjoBygBEjsKCXBvb2xfd2FpdBgEIAEoCzIZLmdvb2dsZS5wcm90b2J1Zi5EdXJhdGlvbkINukgKyAEBqgEEiLUYARIfCgpwb29sX3F1ZXVlGAUgASgFQgu6SAgaBhjAhD0oABIVCghyZWFkX2RzbhgGIAEoCUIDgAEBEhYKDmNvYWxlc2NlX3JlYWRzGAcgASgIImYKBVRvdGFsEiIKC2V4YWN0X3VwX3RvGAEgASgFQg26SAoaCBj/////BygAEjkKB21heF9hZ2UYAiABKAsyGS5nb29nbGUucHJvdG9idWYuRHVyYXRpb25CDbpICsgBAaoBBIC1GAFiBnByb3RvMw", [file_buf_validate_validate, file_conf_v1_rules, file_google_protobuf_duration]);
+  fileDesc("ChJjb25mL3YxL2RhdGEucHJvdG8SB2NvbmYudjEiWgoERGF0YRIrCghkYXRhYmFzZRgBIAEoCzIRLmNvbmYudjEuRGF0YWJhc2VCBrpIA8gBARIlCgV0b3RhbBgCIAEoCzIOLmNvbmYudjEuVG90YWxCBrpIA8gBASL/AQoIRGF0YWJhc2USEwoGc291cmNlGAEgASgJQgOAAQESHAoLc3FsaXRlX3BhdGgYAiABKAlCB7pIBHICEAESHQoJcG9vbF9zaXplGAMgASgFQgq6SAcaBRjoBygBEjsKCXBvb2xfd2FpdBgEIAEoCzIZLmdvb2dsZS5wcm90b2J1Zi5EdXJhdGlvbkINukgKyAEBqgEEiLUYARIfCgpwb29sX3F1ZXVlGAUgASgFQgu6SAgaBhjAhD0oABIVCghyZWFkX2RzbhgGIAEoCUIDgAEBEhYKDmNvYWxlc2NlX3JlYWRzGAcgASgIEhQKDGdyb3VwX3dyaXRlcxgIIAEoCCJmCgVUb3RhbBIiCgtleGFjdF91cF90bxgBIAEoBUINukgKGggY/////wcoABI5CgdtYXhfYWdlGAIgASgLMhkuZ29vZ2xlLnByb3RvYnVmLkR1cmF0aW9uQg26SArIAQGqAQSAtRgBYgZwcm90bzM", [file_buf_validate_validate, file_conf_v1_rules, file_google_protobuf_duration]);
 
 /**
  * @generated from message conf.v1.Data
@@ -90,6 +90,13 @@ export type Database = Message<"conf.v1.Database"> & {
    * @generated from field: bool coalesce_reads = 7;
    */
   coalesceReads: boolean;
+
+  /**
+   * Whether creates that come while others are stored share a statement and its commit. MySQL only.
+   *
+   * @generated from field: bool group_writes = 8;
+   */
+  groupWrites: boolean;
 };
 
 /**
