@@ -1,5 +1,5 @@
 import { gathering } from './gathering.ts'
-import type { Shared, StatementObserver } from './statement-observer.ts'
+import type { Recorder, Shared } from './statement-observer.ts'
 
 const maxKeys = 64
 
@@ -15,11 +15,11 @@ interface Reads<Key, Row> {
  * Callers of one key get the same row.
  */
 export function coalescedReads<Key, Row>(
+  { recorded }: Recorder,
   { one, many, keyOf }: Reads<Key, Row>,
-  { recorded }: Pick<StatementObserver, 'recorded'>,
 ) {
   return gathering<Key, Row | undefined>({
-    max: maxKeys,
+    fit: (waiting) => Math.min(waiting, maxKeys),
     recorded,
     alone: one,
     async together(calls, signal, shared) {
@@ -32,12 +32,9 @@ export function coalescedReads<Key, Row>(
 }
 
 /** Reads as `read` does, where calls that come while others read share what one read gives. */
-export function together<T>(
-  read: (signal: AbortSignal) => Promise<T>,
-  { recorded }: Pick<StatementObserver, 'recorded'>,
-) {
+export function together<T>({ recorded }: Recorder, read: (signal: AbortSignal) => Promise<T>) {
   const ask = gathering<undefined, T>({
-    max: Number.POSITIVE_INFINITY,
+    fit: (waiting) => waiting,
     recorded,
     alone: (_item, signal) => read(signal),
     async together(calls, signal) {

@@ -1,5 +1,5 @@
 import type { Queries } from './queries.ts'
-import type { StatementObserver } from './statement-observer.ts'
+import type { Recorder } from './statement-observer.ts'
 
 /** What the connections of one storage do now. */
 export interface PoolState {
@@ -32,10 +32,10 @@ export interface StorageEvents {
 export interface Database {
   /** Names the storage for the start line, without credentials. */
   readonly description: string
-  /** Where reads by key are to share statements: what names the calls of a statement. */
-  readonly coalesced?: Pick<StatementObserver, 'recorded'> | undefined
-  /** Where creates are to share statements and commits: the same. */
-  readonly grouped?: Pick<StatementObserver, 'recorded'> | undefined
+  /** Given where reads by key are to share statements. */
+  readonly coalesced?: Recorder | undefined
+  /** Given where creates are to share statements and commits. */
+  readonly grouped?: Recorder | undefined
   problems(): StorageProblems
   pools(): readonly PoolState[]
   /**

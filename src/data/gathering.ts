@@ -10,22 +10,17 @@ const maxRunning = 2
 const patienceMs = 25
 
 /** A call that shares a statement with others. */
-export interface Sharer<Item, Result> extends Pick<
-  Abortable<Result>,
-  'resolve' | 'reject' | 'isOver'
-> {
+export interface Sharer<Item, Result> extends Omit<Abortable<Result>, 'promise' | 'giveUp'> {
   readonly item: Item
 }
 
 interface Sending<Item, Result> {
-  /** Maximum number of calls that share a statement. */
-  max: number
-  /** How many of those that wait go together; all where it is not given. */
-  fit?: (waiting: number) => number
+  /** How many of those that wait share the next statement. */
+  fit: (waiting: number) => number
   /** Serves a call that shares with no other one. */
   alone: (item: Item, signal: AbortSignal) => Promise<Result>
   /**
-   * Serves several calls: resolves or rejects each. Those that are left when it fails, fail with it.
+   * Serves several calls: must resolve or reject each. Those that are left when it fails, fail with it.
    * The signal aborts when all of them have given up.
    */
   together: (
@@ -37,23 +32,15 @@ interface Sending<Item, Result> {
   recorded?: (() => object | undefined) | undefined
 }
 
-type Enter = <T>(run: () => T) => T
-
 interface Call<Item, Result> extends Sharer<Item, Result> {
-  batch: Batch | undefined
+  /** What it has in common with the others of its statement. */
+  batch: { left: number; controller: AbortController } | undefined
   /** Of a recorded call: its name, and what runs a function as a part of it. */
-  recorded: { name: object; enter: Enter } | undefined
-}
-
-/** What the calls of one statement have in common. */
-interface Batch {
-  /** How many of them have not ended. */
-  left: number
-  controller: AbortController
+  recorded: { name: object; enter: typeof outside } | undefined
 }
 
 /** A shared statement that no recorded call waits for is a part of none. */
-const outside: Enter = AsyncLocalStorage.snapshot()
+const outside = AsyncLocalStorage.snapshot()
 
 /**
  * Has calls share statements: those that come while statements are under way go together in the next
@@ -81,8 +68,7 @@ export function gathering<Item, Result>(sending: Sending<Item, Result>) {
     clearTimeout(timer)
     timer = undefined
     const calls: Call<Item, Result>[] = []
-    const waitingNow = Math.min(waiting.size, sending.max)
-    const count = sending.fit?.(waitingNow) ?? waitingNow
+    const count = sending.fit(waiting.size)
     for (let next = waiting.oldest(); next && calls.length < count; next = waiting.oldest()) {
       waiting.remove(next)
       calls.push(next.value)
@@ -102,16 +88,18 @@ export function gathering<Item, Result>(sending: Sending<Item, Result>) {
   }
 
   function wait(item: Item, signal: AbortSignal): Promise<Result> {
-    const result = abortable<Result>(signal, (givenUp) => {
+    const { promise, ...result } = abortable<Result>(signal, (givenUp) => {
       waiting.remove(entry)
-      leave(call.batch, givenUp ? signal : undefined)
+      if (call.batch === undefined) return
+      call.batch.left -= 1
+      if (givenUp && call.batch.left === 0) call.batch.controller.abort(signal.reason)
     })
-    const { resolve, reject, isOver } = result
-    const recorded = named(sending.recorded?.())
-    const call: Call<Item, Result> = { item, resolve, reject, isOver, batch: undefined, recorded }
+    const name = sending.recorded?.()
+    const recorded = name && { name, enter: AsyncLocalStorage.snapshot() }
+    const call: Call<Item, Result> = { item, ...result, batch: undefined, recorded }
     const entry = waiting.add(call)
     plan()
-    return result.promise
+    return promise
   }
 
   /** Fails with the signal's reason when it aborts. */
@@ -124,42 +112,24 @@ export function gathering<Item, Result>(sending: Sending<Item, Result>) {
   }
 }
 
-function named(name: object | undefined): Call<unknown, unknown>['recorded'] {
-  return name && { name, enter: AsyncLocalStorage.snapshot() }
-}
-
-/** A call has ended; the last one ends its statement where it gives up. */
-function leave(batch: Batch | undefined, givenUp: AbortSignal | undefined): void {
-  if (batch === undefined) return
-  batch.left -= 1
-  if (batch.left === 0 && givenUp) batch.controller.abort(givenUp.reason)
-}
-
 /** Sends a statement for these calls, as a part of the first that is recorded. */
 function sent<Item, Result>(
-  calls: Call<Item, Result>[],
-  sending: Sending<Item, Result>,
+  calls: readonly Call<Item, Result>[],
+  { alone, together }: Sending<Item, Result>,
 ): Promise<void> {
   const batch = { left: calls.length, controller: new AbortController() }
+  const { signal } = batch.controller
   for (const call of calls) call.batch = batch
   const recorded = calls.flatMap((call) => call.recorded ?? [])
   const shared = { size: calls.length, calls: recorded.map(({ name }) => name) }
-  return (recorded[0]?.enter ?? outside)(() =>
-    serve(calls, sending, batch.controller.signal, shared),
-  )
-}
-
-async function serve<Item, Result>(
-  calls: Call<Item, Result>[],
-  { alone, together }: Sending<Item, Result>,
-  signal: AbortSignal,
-  shared: Shared,
-): Promise<void> {
-  const [first, second] = calls
-  try {
-    if (first && second === undefined) first.resolve(await alone(first.item, signal))
-    else await together(calls, signal, shared)
-  } catch (err) {
-    for (const call of calls) call.reject(err)
-  }
+  const enter = recorded[0]?.enter ?? outside
+  return enter(async () => {
+    const [first, second] = calls
+    try {
+      if (first && second === undefined) first.resolve(await alone(first.item, signal))
+      else await together(calls, signal, shared)
+    } catch (err) {
+      for (const call of calls) call.reject(err)
+    }
+  })
 }

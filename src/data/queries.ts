@@ -1,6 +1,9 @@
 import type { NewUser, User, UserFields, UserRepo } from '../biz/user.ts'
 import type { Shared } from './statement-observer.ts'
 
+/** What tells which new user a stored one is, and its id. */
+export type Stored = Pick<User, 'id' | 'email'>
+
 /** The statements of every noun on one connection; a transaction may use those of several. */
 export interface Queries {
   readonly users: UserQueries
@@ -18,9 +21,8 @@ type OnConnection<Repo> = {
  * is one statement, except for those that are made of other ones here.
  */
 export interface UserQueries extends OnConnection<Omit<UserRepo, 'list' | 'update' | 'delete'>> {
-  insertMany(users: NewUser[]): Promise<void>
-  /** Stores all of them or none, and gives their ids in that order. Not within a transaction. */
-  insertGroup(users: readonly NewUser[], shared?: Shared): Promise<bigint[]>
+  /** Stores all of them or none. Not to be called within a transaction. */
+  insertMany(users: readonly NewUser[], shared?: Shared): Promise<Stored[]>
   /** Those that there are, in any order. */
   findMany(ids: readonly bigint[], shared?: Shared): Promise<User[]>
   after(id: bigint, limit: number): Promise<User[]>
@@ -45,17 +47,4 @@ export function lazily<T extends object>(builders: { [Noun in keyof T]: () => T[
     { enumerable: true, get: () => (built[noun] ??= builders[noun]()) },
   ])
   return Object.defineProperties({}, Object.fromEntries(properties)) as T
-}
-
-/** The ids of stored users in the order of the new ones, by their mail addresses. */
-export function inOrder(
-  rows: readonly NewUser[],
-  stored: readonly Pick<User, 'id' | 'email'>[],
-): bigint[] {
-  const ids = new Map(stored.map(({ id, email }) => [email, id]))
-  return rows.map(({ email }) => {
-    const id = ids.get(email.toWellFormed())
-    if (id === undefined) throw new Error('the database has not stored a user as it was given')
-    return id
-  })
 }

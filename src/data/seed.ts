@@ -35,7 +35,7 @@ export async function seedUsers(db: Database, options: SeedOptions): Promise<voi
       const size = Math.min(batchSize, users - first)
       begun += size
       const batch = Array.from({ length: size }, (_, i) => madeUp(first + i, run, now()))
-      await db.tx(signal, ({ users }) => users.insertMany(batch))
+      await db.use(signal, ({ users }) => users.insertMany(batch))
       stored += size
       progress(stored)
     }

@@ -39,6 +39,9 @@ export function storageName({ address, port, namespace }: Omit<Storage, 'system'
   return place === '' ? namespace : `${place}/${namespace}`
 }
 
+/** What tells which call is recorded. */
+export type Recorder = Pick<StatementObserver, 'recorded'>
+
 /** Makes the observer of one storage. */
 export type ObserveStatements = (storage: Storage) => StatementObserver
 

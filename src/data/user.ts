@@ -5,9 +5,8 @@ import { coalescedReads, together } from './coalesced-reads.ts'
 import type { Database } from './database.ts'
 import { UniqueViolation } from './error.ts'
 import { groupedWrites } from './group-writes.ts'
-import type { UserQueries } from './queries.ts'
+import type { Stored, UserQueries } from './queries.ts'
 import type { Reads } from './read-replica.ts'
-import type { StatementObserver } from './statement-observer.ts'
 import { sharedTotal, type TotalOptions } from './total.ts'
 
 /**
@@ -15,21 +14,36 @@ import { sharedTotal, type TotalOptions } from './total.ts'
  * found in `db`, so that whoever has written one finds it as written, through any process.
  */
 export function userRepo(db: Database, total: TotalOptions, reads: Reads = db): UserRepo {
+  const { coalesced, grouped } = db
+  const one: UserRepo['find'] = (id, signal) => db.use(signal, ({ users }) => users.find(id))
+  const counted = (signal: AbortSignal) => reads.use(signal, ({ users }) => users.count())
+  const find =
+    coalesced &&
+    coalescedReads<bigint, User>(coalesced, {
+      one,
+      many: (ids, signal, shared) => db.use(signal, ({ users }) => users.findMany(ids, shared)),
+      keyOf: ({ id }) => id,
+    })
   const insert: UserRepo['insert'] = (user, signal) =>
     db.use(signal, ({ users }) => users.insert(user))
-  const store = db.grouped ? groupedInserts(db, insert, db.grouped) : insert
-  const find: UserRepo['find'] = (id, signal) => db.use(signal, ({ users }) => users.find(id))
-  const count = (signal: AbortSignal) => reads.use(signal, ({ users }) => users.count())
+  const store =
+    grouped &&
+    groupedWrites<NewUser, bigint, Stored>(grouped, {
+      one: insert,
+      many: (rows, signal, shared) => db.use(signal, ({ users }) => users.insertMany(rows, shared)),
+      keyOf: ({ email }) => email,
+      resultOf: ({ id }) => id,
+    })
   return {
-    insert: (user, signal) => uniqueEmail(user.email, store(user, signal)),
-    find: db.coalesced ? coalescedFinds(db, find, db.coalesced) : find,
+    insert: (user, signal) => uniqueEmail(user.email, (store ?? insert)(user, signal)),
+    find: find ?? one,
     list: (window, signal) =>
       reads.use(signal, ({ users }) =>
         'after' in window
           ? users.after(window.after, window.limit)
           : users.window(window.offset, window.limit),
       ),
-    count: sharedTotal(db.coalesced ? together(count, db.coalesced) : count, total),
+    count: sharedTotal(coalesced ? together(coalesced, counted) : counted, total),
     // The read sees this update and no later one, because the transaction still holds the row.
     update: (id, changes, signal, check) =>
       uniqueEmail(
@@ -46,37 +60,6 @@ export function userRepo(db: Database, total: TotalOptions, reads: Reads = db): 
             (await passes(users, id, check)) ? users.delete(id) : false,
           ),
   }
-}
-
-function coalescedFinds(
-  db: Database,
-  one: UserRepo['find'],
-  observer: Pick<StatementObserver, 'recorded'>,
-): UserRepo['find'] {
-  return coalescedReads<bigint, User>(
-    {
-      one,
-      many: (ids, signal, shared) => db.use(signal, ({ users }) => users.findMany(ids, shared)),
-      keyOf: ({ id }) => id,
-    },
-    observer,
-  )
-}
-
-function groupedInserts(
-  db: Database,
-  one: UserRepo['insert'],
-  observer: Pick<StatementObserver, 'recorded'>,
-): UserRepo['insert'] {
-  return groupedWrites<NewUser, bigint>(
-    {
-      one,
-      many: (rows, signal, shared) =>
-        db.use(signal, ({ users }) => users.insertGroup(rows, shared)),
-      keyOf: ({ email }) => email,
-    },
-    observer,
-  )
 }
 
 /** Locks the row for the write that follows, and has it checked; false where there is none. */

@@ -14,7 +14,7 @@ import { openRepo, started } from './contract.ts'
 const steps = Number(process.env.COALESCED_STEPS ?? 2000)
 const seed = Number(process.env.DATA_SEED ?? Date.now() % 2 ** 31)
 /** Steps between two moments without a write, when both ways to read must agree. */
-const round = 250
+const round = Math.max(250, steps / 100)
 
 const never = new AbortController().signal
 

@@ -19,7 +19,7 @@ const never = new AbortController().signal
 function gathered(recorded?: () => object | undefined) {
   const sent: Sent[] = []
   const ask = gathering<number, string>({
-    max: 4,
+    fit: (waiting) => Math.min(waiting, 4),
     recorded,
     async alone(item, signal) {
       const end = Promise.withResolvers<void>()
@@ -163,11 +163,11 @@ test('a shared statement is a part of the first recorded call, and names all of 
 
 test('what is read together is never older than the call that asked for it', async (t) => {
   const reads: PromiseWithResolvers<number>[] = []
-  const read = together<number>(() => {
+  const read = together<number>(unobserved, () => {
     const next = Promise.withResolvers<number>()
     reads.push(next)
     return next.promise
-  }, unobserved)
+  })
   const first = read(never)
   const others = [read(never), read(never)]
   reads[0]?.resolve(1)

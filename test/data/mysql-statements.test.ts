@@ -57,7 +57,7 @@ test(`random texts come back as sent from a server of GBK (DATA_SEED=${seed})`, 
   for (let at = 0; at < sent.length; at += page) {
     const [many, ...single] = [sent.slice(at + 99, at + page), ...sent.slice(at, at + 99)]
     for (const user of single) await repo.insert(user, signal)
-    await db.tx(signal, ({ users }) => users.insertMany(many))
+    await db.use(signal, ({ users }) => users.insertMany(many))
   }
   let after = 0n
   for (let at = 0; at < sent.length; at += page) {
@@ -84,7 +84,7 @@ test('no statement has a value in its text', async (t) => {
     await repo.list({ after: id, limit: at }, signal)
     await repo.list({ offset: at, limit: at }, signal)
     await repo.delete(id, signal)
-    await db.tx(signal, ({ users }) => users.insertMany([newUser(name, at)]))
+    await db.use(signal, ({ users }) => users.insertMany([newUser(name, at)]))
     const rows = await server.read(
       "SELECT DISTINCT argument FROM mysql.general_log WHERE user_host LIKE 'app%' AND command_type IN ('Query', 'Prepare')",
     )
@@ -176,7 +176,7 @@ test('one connection keeps a bounded number of statements', async (t) => {
   await server.execute('SET GLOBAL max_prepared_stmt_count = 16382')
   for (let rows = 1; rows <= 40; rows += 1) {
     const many = Array.from({ length: rows }, (_, at) => newUser('Ada', rows * 100 + at))
-    await db.tx(signal, ({ users }) => users.insertMany(many))
+    await db.use(signal, ({ users }) => users.insertMany(many))
   }
   t.equal(await keptBy(server), 33, '32, and the one that recorded the migration')
   t.equal(await repo.count(signal), 820)

@@ -211,7 +211,7 @@ test('a page is the same, whichever statement reads it', async (t) => {
   const db = await opened(t, open(await freshMysqlDatabase(t)))
   const repo = openRepo(db)
   const many = Array.from({ length: 1010 }, (_, at) => newUser(`${at}@example.org`))
-  await db.tx(signal, ({ users }) => users.insertMany(many))
+  await db.use(signal, ({ users }) => users.insertMany(many))
   const all = await repo.list({ after: 0n, limit: 2000 }, signal)
   t.equal(all.length, 1010)
   // The last offset of the one, and the first of the other.

@@ -1,7 +1,6 @@
 import mysql, {
   type Connection,
   type PrepareStatementInfo,
-  type QueryOptions,
   type ResultSetHeader,
   type RowDataPacket,
 } from 'mysql2'
@@ -62,64 +61,58 @@ function preparedStatements(connection: Connection) {
   // The oldest first. mysql2's own cache costs a key and a command for each use.
   const kept = new Map<string, PrepareStatementInfo>()
 
-  function close(sql: string): void {
+  function close(sql: string | undefined): void {
+    if (sql === undefined) return
     kept.delete(sql)
     connection.unprepare(sql)
   }
 
-  function closeOldest(): void {
-    const [oldest] = kept.keys()
-    if (oldest !== undefined) close(oldest)
-  }
-
   async function prepare(sql: string): Promise<PrepareStatementInfo> {
-    if (kept.size === maxPrepared) closeOldest()
+    if (kept.size === maxPrepared) close(kept.keys().next().value)
     for (;;) {
       try {
-        const statement = await prepareOnce(connection, sql)
+        const statement = await called<PrepareStatementInfo>((done) =>
+          connection.prepare(sql, done),
+        )
         kept.set(sql, statement)
         return statement
       } catch (err) {
         // The server reads what is closed here before it prepares the next.
         if (!isWithoutRoom(err) || kept.size === 0) throw err
-        closeOldest()
+        close(kept.keys().next().value)
       }
     }
   }
 
   return {
     async execute<T extends Result>(sql: string, values: Parameter[]): Promise<T> {
+      const run = (statement: PrepareStatementInfo) =>
+        called<T>((done) => statement.execute<T>(values, done))
       const known = kept.get(sql)
-      if (known === undefined) return run<T>(await prepare(sql), values)
+      if (known === undefined) return run(await prepare(sql))
       try {
-        return await run<T>(known, values)
+        return await run(known)
       } catch (err) {
         if (!isLostStatement(err)) throw err
         // Nothing has run.
         close(sql)
-        return run<T>(await prepare(sql), values)
+        return run(await prepare(sql))
       }
     },
   }
 }
 
-function prepareOnce(connection: Connection, sql: string): Promise<PrepareStatementInfo> {
-  const { promise, resolve, reject } = Promise.withResolvers<PrepareStatementInfo>()
-  connection.prepare(sql, (err, statement) => (err ? reject(err) : resolve(statement)))
-  return promise
-}
-
-function run<T extends Result>(statement: PrepareStatementInfo, values: Parameter[]): Promise<T> {
-  const { promise, resolve, reject } = Promise.withResolvers<T>()
-  statement.execute<T>(values, (err, result) => (err ? reject(err) : resolve(result)))
-  return promise
-}
-
 /** Runs a statement without parameters and gives its rows, by name. */
 export function query(connection: Connection, sql: string): Promise<RowDataPacket[]> {
-  const { promise, resolve, reject } = Promise.withResolvers<RowDataPacket[]>()
-  const options: QueryOptions = { sql, rowsAsArray: false }
-  connection.query<RowDataPacket[]>(options, (err, rows) => (err ? reject(err) : resolve(rows)))
+  return called((done) => connection.query<RowDataPacket[]>({ sql, rowsAsArray: false }, done))
+}
+
+/** Gives what a function of the driver tells its callback. */
+export function called<T>(
+  call: (done: (err: Error | null, value: T) => void) => unknown,
+): Promise<T> {
+  const { promise, resolve, reject } = Promise.withResolvers<T>()
+  call((err, value) => (err ? reject(err) : resolve(value)))
   return promise
 }
 

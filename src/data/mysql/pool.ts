@@ -1,7 +1,7 @@
 import mysql, { type ConnectionOptions, type Pool, type PoolConnection } from 'mysql2'
 import { type StatementObserver, unobserved } from '../statement-observer.ts'
 import { mysqlError } from './error.ts'
-import { isMariaDb } from './execute.ts'
+import { called, isMariaDb } from './execute.ts'
 import { runningCalls } from './running.ts'
 import { type PoolLimits, semaphore } from '../semaphore.ts'
 import { sessions } from './session.ts'
@@ -62,11 +62,7 @@ export function connectionPool(
     },
     renew: () => calls.renew(),
     lastAnswerAt: calls.lastAnswerAt,
-    close(): Promise<void> {
-      const { promise, resolve, reject } = Promise.withResolvers<void>()
-      pool.end((err) => (err ? reject(err) : resolve()))
-      return promise
-    },
+    close: () => called<void>((done) => pool.end((err) => done(err, undefined))),
     state() {
       const open = openConnections(pool) ?? room.inUse
       const used = Math.min(room.inUse, open)

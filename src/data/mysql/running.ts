@@ -2,6 +2,7 @@ import type { Pool, PoolConnection } from 'mysql2'
 import { inFlight } from '../../memory/in-flight.ts'
 import { type Abortable, abortable } from '../abortable.ts'
 import { isUnwritable } from './error.ts'
+import { called } from './execute.ts'
 
 /** What a call does with a connection, which it gets when one is open. */
 type Work<T> = (connection: PoolConnection) => Promise<T>
@@ -20,7 +21,7 @@ export function runningCalls(pool: Pool) {
 
   async function next(): Promise<PoolConnection> {
     for (;;) {
-      const connection = await connectionOf(pool)
+      const connection = await called<PoolConnection>((done) => pool.getConnection(done))
       if (!isOld(connection)) return connection
       connection.destroy()
     }
@@ -69,10 +70,4 @@ export function runningCalls(pool: Pool) {
     /** When a call has last had its work done, by `performance.now()`. */
     lastAnswerAt: () => lastAnswerAt,
   }
-}
-
-function connectionOf(pool: Pool): Promise<PoolConnection> {
-  const { promise, resolve, reject } = Promise.withResolvers<PoolConnection>()
-  pool.getConnection((err, connection) => (err ? reject(err) : resolve(connection)))
-  return promise
 }

@@ -12,12 +12,6 @@ export interface Statement {
   parameters: (values: Values) => unknown[]
 }
 
-/** A statement that gives rows. */
-export interface Selection<Row> extends Statement {
-  /** Makes a row of what the driver gives, as Drizzle's column types say. */
-  row: (values: readonly unknown[]) => Row
-}
-
 interface Query {
   toSQL(): { sql: string; params: unknown[] }
 }
@@ -41,22 +35,19 @@ function reader(param: unknown): (values: Values) => unknown {
 type Columns = Record<string, Column>
 type RowOf<C extends Columns> = { [Name in keyof C]: GetColumnData<C[Name]> }
 
-/** As `statement`, of a query that selects these columns in this order. */
-export function selection<C extends Columns>(columns: C, query: Query): Selection<RowOf<C>> {
+/** Gives what makes an object of a row that the driver gives of these columns, by their types. */
+export function rowReader<C extends Columns>(columns: C): (values: readonly unknown[]) => RowOf<C> {
   const names = Object.keys(columns)
   const decoders = Object.values(columns)
-  return {
-    ...statement(query),
-    row(values) {
-      const row: Record<string, unknown> = {}
-      let at = 0
-      for (const name of names) {
-        const value = values[at]
-        row[name] = value === null ? null : decoders[at]?.mapFromDriverValue(value)
-        at += 1
-      }
-      return row as RowOf<C>
-    },
+  return function read(values) {
+    const row: Record<string, unknown> = {}
+    let at = 0
+    for (const name of names) {
+      const value = values[at]
+      row[name] = value === null ? null : decoders[at]?.mapFromDriverValue(value)
+      at += 1
+    }
+    return row as RowOf<C>
   }
 }
 
@@ -79,9 +70,9 @@ export function keyed(query: (keys: Placed[]) => Query) {
     query(Array.from({ length: count }, (_, at) => sql.placeholder(`key${at}`))),
   )
   return function withKeys<Key>(keys: readonly Key[]): { sql: string; values: Key[] } {
-    const values = [...keys]
     const size = 2 ** Math.ceil(Math.log2(keys.length))
-    for (const last of keys.slice(-1)) while (values.length < size) values.push(last)
+    const last = keys.slice(-1)
+    const values = [...keys, ...Array.from({ length: size - keys.length }, () => last).flat()]
     return { sql: textFor(size), values }
   }
 }

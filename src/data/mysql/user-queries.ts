@@ -1,12 +1,12 @@
 import type { ResultSetHeader } from 'mysql2'
 import { drizzleOrm } from '../drizzle.ts'
 import { mysqlDriver } from './drizzle.ts'
-import type { NewUser } from '../../biz/user.ts'
-import { inOrder, type UserQueries } from '../queries.ts'
+import type { User } from '../../biz/user.ts'
+import type { UserQueries } from '../queries.ts'
 import type { Shared } from '../statement-observer.ts'
 import type { Runner } from './execute.ts'
 import { users } from './schema.ts'
-import { keyed, selection, sized, statement } from './statement.ts'
+import { keyed, rowReader, sized, statement } from './statement.ts'
 
 const { asc, eq, gt, inArray, sql } = drizzleOrm
 const id = sql.placeholder('id')
@@ -16,8 +16,10 @@ const { id: userId, name, email, phone, createdAt } = users
 /** Above this offset late row lookup costs the server less than the rows that it saves. */
 const lateFrom = 1000
 const columns = { id: userId, name, email, phone, createdAt }
+const userOf = rowReader(columns)
 
 const keyColumns = { id: userId, email }
+const storedOf = rowReader(keyColumns)
 const returning = ` returning \`${userId.name}\`, \`${email.name}\``
 
 /** The statements of the users table, by what runs them and a transaction on one connection. */
@@ -25,52 +27,39 @@ export function mysqlUserQueries(
   run: Runner,
   transaction: <T>(work: () => Promise<T>) => Promise<T>,
 ): UserQueries {
-  const { insert, insertMany, insertSized, byEmails, stored, ...reads } = statements()
-  const { find, findMany, lock, after, window, farWindow, count, update, remove } = reads
-  const insertGroup = async (rows: readonly NewUser[], shared?: Shared): Promise<unknown[][]> => {
-    const sql = insertSized(rows.length)
-    const values = rows.flatMap((row) => insert.parameters({ ...row }))
-    if (run.isMariaDb()) return run.rows(`${sql}${returning}`, values, shared)
-    return transaction(async () => {
-      await run.change(sql, values, shared)
-      const known = byEmails(rows.map(({ email }) => email))
-      return run.rows(known.sql, known.values)
-    })
+  const { insert, insertSized, byEmails, ...others } = statements()
+  const { find, findMany, lock, after, window, farWindow, count, update, remove } = others
+
+  async function rows(sql: string, values: unknown[], shared?: Shared): Promise<User[]> {
+    return (await run.rows(sql, values, shared)).map(userOf)
   }
   return {
     async insert(user) {
       const { insertId } = await run.change(insert.sql, insert.parameters({ ...user }))
       return BigInt(insertId)
     },
-    async insertMany(rows) {
-      const { sql, parameters } = insertMany(rows)
-      await run.change(sql, parameters({}))
+    async insertMany(users, shared) {
+      const sql = insertSized(users.length)
+      const values = users.flatMap((user) => insert.parameters({ ...user }))
+      if (run.isMariaDb())
+        return (await run.rows(`${sql}${returning}`, values, shared)).map(storedOf)
+      return transaction(async () => {
+        await run.change(sql, values, shared)
+        // Not by counting from the first id: where there are several primaries, there are gaps.
+        const known = byEmails(users.map(({ email }) => email))
+        return (await run.rows(known.sql, known.values)).map(storedOf)
+      })
     },
-    async insertGroup(rows, shared) {
-      // Not by counting from the first id: where there are several primaries, there are gaps.
-      return inOrder(rows, (await insertGroup(rows, shared)).map(stored.row))
-    },
-    async find(id) {
-      const [row] = await run.rows(find.sql, [id])
-      return row && find.row(row)
-    },
+    find: async (id) => (await rows(find.sql, [id]))[0],
     async findMany(ids, shared) {
       const { sql, values } = findMany(ids)
-      const rows = await run.rows(sql, values, shared)
-      return rows.map(find.row)
+      return rows(sql, values, shared)
     },
-    async lock(id) {
-      const [row] = await run.rows(lock.sql, [id])
-      return row && find.row(row)
-    },
-    async after(id, limit) {
-      const rows = await run.rows(after.sql, after.parameters({ id, limit }))
-      return rows.map(find.row)
-    },
-    async window(offset, limit) {
+    lock: async (id) => (await rows(lock.sql, [id]))[0],
+    after: (id, limit) => rows(after.sql, after.parameters({ id, limit })),
+    window(offset, limit) {
       const { sql, parameters } = offset < lateFrom ? window : farWindow
-      const rows = await run.rows(sql, parameters({ offset, limit }))
-      return rows.map(find.row)
+      return rows(sql, parameters({ offset, limit }))
     },
     async count() {
       const [row] = await run.rows(count.sql, [])
@@ -116,11 +105,9 @@ function build() {
   }
   return {
     insert: statement(db.insert(users).values(row)),
-    insertMany: (rows: NewUser[]) => statement(db.insert(users).values(rows)),
     insertSized: sized((rows) => db.insert(users).values(Array.from({ length: rows }, () => row))),
-    stored: selection(keyColumns, db.select(keyColumns).from(users)),
     byEmails: keyed((keys) => db.select(keyColumns).from(users).where(inArray(users.email, keys))),
-    find: selection(columns, rows().where(eq(users.id, id))),
+    find: statement(rows().where(eq(users.id, id))),
     findMany: keyed((keys) => rows().where(inArray(users.id, keys))),
     lock: statement(rows().where(eq(users.id, id)).for('update')),
     after: statement(rows().where(gt(users.id, id)).orderBy(asc(users.id)).limit(limit)),

@@ -1,7 +1,7 @@
 import type { AsyncRemoteCallback, SqliteRemoteDatabase } from 'drizzle-orm/sqlite-proxy'
 import { drizzleOrm } from '../drizzle.ts'
 import { sqliteProxy } from './drizzle.ts'
-import { inOrder, type UserQueries } from '../queries.ts'
+import type { UserQueries } from '../queries.ts'
 import { users } from './schema.ts'
 
 const { asc, eq, gt, inArray, sql } = drizzleOrm
@@ -20,12 +20,8 @@ export function sqliteUserQueries(execute: AsyncRemoteCallback): UserQueries {
       return row.id
     },
     async insertMany(rows) {
-      await db.insert(users).values(rows.map((row) => ({ id: sql`null`, ...row })))
-    },
-    async insertGroup(rows) {
       const values = rows.map((row) => ({ id: sql`null`, ...row }))
-      const stored = await db.insert(users).values(values).returning({ id: users.id, email })
-      return inOrder(rows, stored)
+      return db.insert(users).values(values).returning({ id: users.id, email })
     },
     async find(userId) {
       return statements.find.get({ id: userId })
