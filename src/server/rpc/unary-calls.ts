@@ -23,7 +23,7 @@ import { declaresTooMuch } from './declared-length.ts'
 import { type MessageReader, messageReader } from './message-reader.ts'
 import { type Exchange, exchangeKey } from '../exchange/exchange.ts'
 import { readBody, replayed } from '../../call/read-body.ts'
-import { type SetFields, type UnaryProtocol, unaryProtocols } from './unary-protocols.ts'
+import { nothingSet, type UnaryProtocol, unaryProtocols, write } from './unary-protocols.ts'
 
 interface UnaryCallsOptions {
   routes: (router: ConnectRouter) => unknown
@@ -144,12 +144,13 @@ function messageOf(
 }
 
 /** The client's mistake: nothing for the log to explain. */
-function refuse({ reply, exchange, protocol, coding }: Begun, error: ConnectError): Promise<void> {
+async function refuse(
+  { reply, exchange, protocol, coding }: Begun,
+  error: ConnectError,
+): Promise<void> {
   exchange.failure = { ...failureOf(error), cause: undefined }
-  return protocol.fail(reply.raw, nothingSet, error, coding)
+  write(reply.raw, await protocol.failure(nothingSet, error, coding))
 }
-
-const nothingSet: SetFields = { answerHeaders: undefined, answerTrailers: undefined }
 
 async function carryOut(
   { request, reply, exchange, unary, protocol, call, coding }: Begun,
@@ -161,13 +162,13 @@ async function carryOut(
     const output = await answerOf(unary, protocol, message, call)
     if (output instanceof ConnectError) {
       exchange.failure ??= failureOf(output)
-      await protocol.fail(raw, call, output, coding)
-    } else await protocol.answer(raw, call, output, coding)
+      write(raw, await protocol.failure(call, output, coding))
+    } else write(raw, await protocol.answer(call, output, coding))
   } catch (cause) {
     // A header that the handler has set cannot be written.
     const error = internalError(cause)
     exchange.failure = failureOf(error)
-    if (!raw.headersSent) return protocol.fail(raw, nothingSet, error)
+    if (!raw.headersSent) return write(raw, await protocol.failure(nothingSet, error))
     brokenOff(request.raw, exchange.failure)
     raw.destroy()
   }

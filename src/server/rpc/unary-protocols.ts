@@ -35,16 +35,27 @@ export interface UnaryProtocol extends MessageBody {
   timeoutMs(headers: IncomingHttpHeaders): number | undefined | null
   /** Whether it has no compression. */
   isPlain(headers: IncomingHttpHeaders): boolean
-  /** The compression of the answer that the client likes best. */
+  /** The compression of the answer: the one that the client likes best, or has used itself. */
   codingOf(headers: IncomingHttpHeaders): Compression | undefined
-  /** Writes the answer to a call that has succeeded. */
-  answer(res: Response, call: UnaryCall, message: Uint8Array, coding?: Compression): Promise<void>
-  /** Writes the error of a call. */
-  fail(res: Response, set: SetFields, error: ConnectError, coding?: Compression): Promise<void>
+  /** The answer to a call that has succeeded. Throws for a header that HTTP cannot send. */
+  answer(call: UnaryCall, message: Uint8Array, coding?: Compression): Promise<Written>
+  /** The answer to a call that has failed, likewise. */
+  failure(set: SetFields, error: ConnectError, coding?: Compression): Promise<Written>
+}
+
+/** A whole answer as it is on the wire. */
+export interface Written {
+  status: number
+  headers: OutgoingHttpHeaders
+  body?: Uint8Array | undefined
+  trailers?: OutgoingHttpHeaders
 }
 
 /** What the handler of a call has set for its answer. */
-export type SetFields = Pick<UnaryCall, 'answerHeaders' | 'answerTrailers'>
+type SetFields = Pick<UnaryCall, 'answerHeaders' | 'answerTrailers'>
+
+/** For a call that has reached no handler. */
+export const nothingSet: SetFields = { answerHeaders: undefined, answerTrailers: undefined }
 
 const compressions = [compressionGzip, compressionBrotli]
 /** Smaller messages are not compressed, as Connect has it by default. */
@@ -78,51 +89,44 @@ function connect(
     binary,
     timeoutMs: (headers) => timeoutMs('connect-timeout-ms', headers),
     isPlain: ({ 'content-encoding': coding = 'identity' }) => coding === 'identity',
-    codingOf: ({ 'accept-encoding': accepted }) => accepts(accepted),
+    codingOf: ({ 'accept-encoding': accepted, 'content-encoding': sent }) =>
+      accepts(accepted ?? sent),
     bodyLimit: (maxBytes) => ({ headBytes: 0, limitOf: () => maxBytes }),
     messageOf: (body) => body,
-    answer(res, call, body, coding) {
+    answer(call, body, coding) {
       const headers = fieldsOf(connectHeaders(call))
       headers['content-type'] = type
-      return writeUnary(res, { status: 200, headers, body }, coding)
+      return compressed({ status: 200, headers, body }, coding)
     },
-    fail(res, call, error, coding) {
+    failure(call, error, coding) {
       const fields = connectHeaders(call) ?? new Headers()
       // Those of another service's error are not for our client.
       if (!error.isWireError) mergeNonProtocolHeaders(fields, error.metadata)
       const headers = fieldsOf(fields)
       headers['content-type'] = 'application/json'
       const status = statusOf(error)
-      return writeUnary(res, { status, headers, body: errorToJsonBytes(error, json) }, coding)
+      return compressed({ status, headers, body: errorToJsonBytes(error, json) }, coding)
     },
   }
 }
 
-interface UnaryAnswer {
-  status: number
-  headers: OutgoingHttpHeaders
-  body: Uint8Array
-}
-
-async function writeUnary(
-  res: Response,
-  { status, headers, body }: UnaryAnswer,
+async function compressed(
+  { status, headers, body }: Written & { body: Uint8Array },
   coding: Compression | undefined,
-): Promise<void> {
+): Promise<Written> {
   const smaller = isWorth(coding, body) ? await coding.compress(body) : undefined
   if (smaller) headers['content-encoding'] = coding?.name
   const sent = smaller ?? body
   headers['content-length'] = sent.byteLength
-  writeHead(res, status, headers)
-  res.end(sent)
+  return { status, headers, body: sent }
 }
 
 function isWorth(coding: Compression | undefined, message: Uint8Array): coding is Compression {
   return coding !== undefined && message.byteLength >= compressFromBytes
 }
 
-function enveloped(form: keyof typeof writers, type: string, binary: boolean): UnaryProtocol {
-  const write = writers[form]
+function enveloped(form: keyof typeof endings, type: string, binary: boolean): UnaryProtocol {
+  const endedBy = endings[form]
 
   function headersOf(call: SetFields, coding: Compression | undefined): OutgoingHttpHeaders {
     const headers = fieldsOf(call.answerHeaders)
@@ -136,51 +140,51 @@ function enveloped(form: keyof typeof writers, type: string, binary: boolean): U
     binary,
     timeoutMs: (headers) => timeoutMs('grpc-timeout', headers),
     isPlain: ({ 'grpc-encoding': coding = 'identity' }) => coding === 'identity',
-    codingOf: ({ 'grpc-accept-encoding': accepted }) => accepts(accepted),
+    codingOf: ({ 'grpc-accept-encoding': accepted, 'grpc-encoding': sent }) =>
+      accepts(accepted ?? sent),
     ...envelopes,
-    async answer(res, call, message, coding) {
+    async answer(call, message, coding) {
       const smaller = isWorth(coding, message) ? await coding.compress(message) : undefined
       const envelope = encodeEnvelope(smaller ? compressedFlag : 0, smaller ?? message)
-      write(res, headersOf(call, coding), statusTrailers(call), envelope)
+      return endedBy(statusTrailers(call), headersOf(call, coding), envelope)
     },
-    async fail(res, call, error, coding) {
-      write(res, headersOf(call, coding), statusTrailers(call, error))
+    async failure(call, error, coding) {
+      return endedBy(statusTrailers(call, error), headersOf(call, coding))
     },
   }
 }
 
-/** Both kinds of response take these. */
-function writeHead(res: Response, status: number, headers: OutgoingHttpHeaders): void {
+/** Writes an answer to either kind of response. */
+export function write(res: Response, { status, headers, body, trailers }: Written): void {
+  // Both kinds of response take these.
   ;(res as ServerResponse).writeHead(status, headers)
-}
-
-function writeWithTrailers(
-  res: Response,
-  headers: OutgoingHttpHeaders,
-  status: Headers | undefined,
-  envelope?: Uint8Array,
-): void {
-  // Before the head, which can be taken back no more.
-  const trailers = status ? fieldsOf(status) : { 'grpc-status': grpcStatusOk }
-  writeHead(res, 200, headers)
-  res.addTrailers(trailers)
-  if (envelope) res.end(envelope)
+  if (trailers) res.addTrailers(trailers)
+  if (body) res.end(body)
   else res.end()
 }
 
-function writingLastEnvelope(encode: (bytes: Uint8Array) => Uint8Array): typeof writeWithTrailers {
-  return function write(res, headers, status, envelope) {
+function withTrailers(
+  status: Headers | undefined,
+  headers: OutgoingHttpHeaders,
+  body?: Uint8Array,
+): Written {
+  const trailers = status ? fieldsOf(status) : { 'grpc-status': grpcStatusOk }
+  return { status: 200, headers, body, trailers }
+}
+
+function withLastEnvelope(encode: (bytes: Uint8Array) => Uint8Array): typeof withTrailers {
+  return function written(status, headers, envelope) {
     const fields = status ?? new Headers({ 'grpc-status': grpcStatusOk })
     const trailers = encodeEnvelope(trailerFlag, trailerSerialize(fields))
-    writeHead(res, 200, headers)
-    res.end(encode(envelope ? Buffer.concat([envelope, trailers]) : trailers))
+    const body = encode(envelope ? Buffer.concat([envelope, trailers]) : trailers)
+    return { status: 200, headers, body }
   }
 }
 
-const writers = {
-  grpc: writeWithTrailers,
-  'grpc-web': writingLastEnvelope((bytes) => bytes),
-  'grpc-web-text': writingLastEnvelope(encoded),
+const endings = {
+  grpc: withTrailers,
+  'grpc-web': withLastEnvelope((bytes) => bytes),
+  'grpc-web-text': withLastEnvelope(encoded),
 }
 
 /** Undefined for a success of which the handler says no more. */
