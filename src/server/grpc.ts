@@ -14,7 +14,7 @@ import { failureOf } from './exchange/failure.ts'
 import { protocolOf } from './exchange/protocol.ts'
 import { hintOfRpc } from './other-port.ts'
 import { type Port, port, type PortParts, type ServerOptions } from './port.ts'
-import { observedHandler, requestGate, rpcTypes } from './rpc/connect-handler.ts'
+import { observedHandlers, requestGate, rpcTypes } from './rpc/connect-handler.ts'
 import { connectRoutes } from './rpc/connect-routes.ts'
 import { adaptContentType } from './rpc/content-type.ts'
 import { unaryCalls } from './rpc/unary-calls.ts'
@@ -41,7 +41,7 @@ export function grpcServer(options: ServerOptions): Port {
   )
   void app.register(connectRoutes, {
     methods: recordMethods(routes),
-    wrap: (handler) => observedHandler(handler, maxBodyBytes, types),
+    wrap: observedHandlers(maxBodyBytes, types),
     failed({ raw }, error) {
       const exchange = exchanges.of(raw)
       if (exchange) exchange.failure = failureOf(error)

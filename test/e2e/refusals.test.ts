@@ -742,6 +742,11 @@ test('no refusal names an option of a library', async (t) => {
   const framed = envelope(new Uint8Array(4096))
   const grpc = await request({ ...sent, 'content-type': 'application/grpc' }, framed)
   t.match(grpc.trailers.get('grpc-message'), /^the message is larger than 2048 bytes/)
+  for (const type of ['application/connect+json', 'application/grpc-web']) {
+    const watch = { ...sent, ':path': '/grpc.health.v1.Health/Watch', 'content-type': type }
+    const { body } = await request(watch, framed)
+    t.match(body, /the message is larger than 2048 bytes, the most that is accepted/, type)
+  }
 })
 
 test('an unknown content type on the RPC port is 415 with what is accepted', async (t) => {

@@ -1,3 +1,4 @@
+import { Code, ConnectError } from '@connectrpc/connect'
 import { compressionBrotli, compressionGzip } from '@connectrpc/connect-node'
 import {
   type Compression,
@@ -8,6 +9,7 @@ import {
   transformSplitEnvelope,
   type UniversalServerRequest,
 } from '@connectrpc/connect/protocol'
+import { refusal } from '../../call/refusal.ts'
 import type { MessageReader } from './message-reader.ts'
 import { isByteStream } from './unread-body.ts'
 
@@ -62,7 +64,8 @@ function withReadableBody(
   header.delete('content-encoding')
   // Connect compares it with what it reads, which may be longer.
   header.delete('content-length')
-  return { ...request, body: readableBody(body, compression, reading) }
+  const bytes = readableBody(body, compression, reading)
+  return { ...request, body: inOurWords(bytes, reading.maxBytes) }
 }
 
 async function* readableBody(
@@ -75,8 +78,7 @@ async function* readableBody(
   for await (const chunk of body) {
     chunks.push(chunk)
     size += chunk.byteLength
-    // Past the limit Connect refuses what it has seen, so nothing more is to be kept.
-    if (size > maxBytes) return yield* chunks
+    if (size > maxBytes) throw tooLarge(maxBytes)
   }
   const bytes = Buffer.concat(chunks)
   yield reader.readable(compression ? await compression.decompress(bytes, maxBytes) : bytes, binary)
@@ -104,7 +106,27 @@ function withReadableEnvelopes(
     readable,
     transformJoinEnvelopes(),
   )
-  return { ...request, body: messages }
+  return { ...request, body: inOurWords(messages, maxBytes) }
+}
+
+/** The error of a message that is larger than so many bytes. */
+export function tooLarge(maxBytes: number): ConnectError {
+  const message = `the message is larger than ${maxBytes} bytes, the most that is accepted`
+  return refusal(Code.ResourceExhausted, 'BODY_TOO_LARGE', message)
+}
+
+/** The error of a request that cannot be read. Connect names an option of its own for what is too large. */
+export function readingError(err: unknown, maxBytes: number): ConnectError {
+  const error = ConnectError.from(err, Code.Internal)
+  return error.code === Code.ResourceExhausted ? tooLarge(maxBytes) : error
+}
+
+async function* inOurWords(body: AsyncIterable<Uint8Array>, maxBytes: number) {
+  try {
+    yield* body
+  } catch (err) {
+    throw readingError(err, maxBytes)
+  }
 }
 
 async function readableUrl(url: string, { reader, maxBytes }: Reading): Promise<string> {

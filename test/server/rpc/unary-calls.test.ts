@@ -3,15 +3,25 @@ import http from 'node:http'
 import http2 from 'node:http2'
 import type { AddressInfo } from 'node:net'
 import { buffer } from 'node:stream/consumers'
+import { gzipSync } from 'node:zlib'
 import { create, createRegistry, toBinary, toJsonString } from '@bufbuild/protobuf'
-import { Code, ConnectError, type HandlerContext } from '@connectrpc/connect'
+import {
+  Code,
+  ConnectError,
+  type ConnectRouter,
+  createContextValues,
+  type HandlerContext,
+} from '@connectrpc/connect'
+import fastify, { type FastifyInstance } from 'fastify'
 import { test, type Test } from 'tap'
 import { GetUserRequestSchema, User } from '../../../src/gen/api/user/v1/user_pb.ts'
 import { ErrorInfoSchema } from '../../../src/gen/google/rpc/error_details_pb.ts'
 import { readMessage } from '../../../src/rest/request/body.ts'
+import { recordMethods } from '../../../src/call/methods.ts'
 import { isTooDeep } from '../../../src/call/message/json.ts'
 import { admission } from '../../../src/server/admission/admission.ts'
 import { messageReader } from '../../../src/server/rpc/message-reader.ts'
+import { connectRoutes } from '../../../src/server/rpc/connect-routes.ts'
 import { grpcServer } from '../../../src/server/grpc.ts'
 import { interceptors } from '../../../src/server/interceptor/list.ts'
 import { patientLimits } from '../../help/limits.ts'
@@ -42,9 +52,11 @@ const implementation = {
   },
 }
 
+const routes = (router: ConnectRouter) => router.service(User, implementation)
+
 async function serve(t: Test): Promise<number> {
   const { app } = grpcServer({
-    routes: (router) => router.service(User, implementation),
+    routes,
     interceptors: interceptors({ defaultMs: 5000, byOperation: new Map() }, () => undefined),
     observers: [],
     admission: admission({ maxActive: 100, maxCalls: 100 }),
@@ -53,6 +65,24 @@ async function serve(t: Test): Promise<number> {
     origins: [],
     limits: { ...patientLimits, maxBodyBytes },
   })
+  return listen(t, app)
+}
+
+/** The same methods by Connect alone, which gives its refusals no details. */
+async function serveBare(t: Test): Promise<number> {
+  const app = fastify()
+  void app.register(connectRoutes, {
+    methods: recordMethods(routes),
+    wrap: (handler) => handler,
+    contextValues: () => createContextValues(),
+    failed: () => t.fail('each call is refused'),
+    brokenOff: () => t.fail('each call is refused'),
+    readMaxBytes: maxBodyBytes,
+  })
+  return listen(t, app)
+}
+
+async function listen(t: Test, app: FastifyInstance): Promise<number> {
   await app.listen({ host: '127.0.0.1', port: 0 })
   t.teardown(() => app.close())
   return (app.server.address() as AddressInfo).port
@@ -197,6 +227,50 @@ test('what is no well-formed call is refused as by the handlers of Connect', asy
       { 'grpc-encoding': 'gzip', 'content-encoding': 'gzip' },
     ])
       await compare(t, JSON.stringify(headers), { type, body: good, headers })
+  }
+})
+
+/** Of a refusal, what its words do not change; Connect drops the list of compressions that it makes. */
+function shape({ status, headers, trailers, body }: Answer) {
+  const changed = ['content-length', 'connection', 'accept-encoding', 'grpc-accept-encoding']
+  const fields = Object.entries(headers).filter(([name]) => !changed.includes(name))
+  const [lastEnvelope] = /grpc-status: \d+/.exec(body) ?? []
+  return { status, fields, grpcStatus: trailers['grpc-status'] ?? lastEnvelope }
+}
+
+test('what Connect refuses keeps the status and the headers that Connect gives it', async (t) => {
+  const own = await serve(t)
+  const bare = await serveBare(t)
+  for (const { type, binary, wrap } of spellings) {
+    if (wrap === text) continue
+    const good = wrap(message(1n, binary))
+    const unknown = { 'grpc-encoding': 'zip', 'content-encoding': 'zip' }
+    const calls: Record<string, Omit<Call, 'type'>> = {
+      'an unknown compression': { body: good, headers: unknown },
+      'a malformed timeout': {
+        body: good,
+        headers: { 'grpc-timeout': '1', 'connect-timeout-ms': 'x' },
+      },
+      'too large': { body: wrap(Buffer.alloc(maxBodyBytes + 1, ' ')) },
+      'too large, compressed': {
+        body:
+          wrap === envelope
+            ? envelope(gzipSync(Buffer.alloc(9000)), 1)
+            : gzipSync(Buffer.alloc(9000)),
+        headers: { 'grpc-encoding': 'gzip', 'content-encoding': 'gzip' },
+      },
+      ...(wrap === envelope && {
+        'cut off': { body: good.subarray(0, -1) },
+        'no message': { body: Buffer.alloc(0) },
+        'two messages': { body: Buffer.concat([good, good]) },
+        'compressed, it says': { body: envelope(message(1n, binary), 1) },
+        'an end that no request has': { body: envelope(message(1n, binary), 0x80) },
+      }),
+    }
+    for (const [title, call] of Object.entries(calls)) {
+      const answer = shape(await callHttp1(own, { type, ...call }))
+      t.same(answer, shape(await callHttp1(bare, { type, ...call })), `${type}, ${title}`)
+    }
   }
 })
 

@@ -1,0 +1,120 @@
+import type { IncomingHttpHeaders, OutgoingHttpHeaders } from 'node:http'
+import type { JsonWriteOptions } from '@bufbuild/protobuf'
+import { Code, ConnectError } from '@connectrpc/connect'
+import {
+  createAsyncIterable,
+  encodeEnvelope,
+  type UniversalServerRequest,
+  type UniversalServerResponse,
+} from '@connectrpc/connect/protocol'
+import { createEndStreamSerialization, endStreamFlag } from '@connectrpc/connect/protocol-connect'
+import { type Reason, refusal } from '../../call/refusal.ts'
+import { timeoutMs } from '../../call/timeout.ts'
+import { ErrorInfoSchema } from '../../gen/google/rpc/error_details_pb.ts'
+import type { Exchange } from '../exchange/exchange.ts'
+import { failureOf } from '../exchange/failure.ts'
+import type { Protocol } from '../exchange/protocol.ts'
+import { type UnaryProtocol, unaryProtocols } from './unary-protocols.ts'
+
+type Refusing = Pick<UnaryProtocol, 'codingOf' | 'failure'>
+
+/**
+ * Makes the function that answers a call which Connect would refuse before any interceptor runs, where
+ * errors come out bare: in its protocol, with the details that each error has. `json` is for those.
+ */
+export function earlyRefusals(json: Partial<JsonWriteOptions> | undefined) {
+  const protocols = new Map<string, Refusing>(unaryProtocols(json))
+  for (const type of ['application/connect+json', 'application/connect+proto'])
+    protocols.set(type, connectStream(type, json))
+
+  return async function refused(
+    request: UniversalServerRequest,
+    exchange: Exchange,
+    reason: unknown,
+  ): Promise<UniversalServerResponse> {
+    const headers = Object.fromEntries(request.header)
+    const error = earlyError(reason, exchange.protocol, headers)
+    // The client's mistake, whatever its code: nothing for the log to explain.
+    exchange.failure = { ...failureOf(error), cause: undefined }
+    // A GET has no content type.
+    const { 'content-type': type = 'application/json' } = headers
+    const [name = ''] = type.toLowerCase().split(';')
+    const protocol = protocols.get(name.trim())
+    if (!protocol) throw error
+    const set = { answerHeaders: headersOf(reason, error, request), answerTrailers: undefined }
+    const answer = await protocol.failure(set, error, protocol.codingOf(headers))
+    return {
+      status: answer.status,
+      header: asHeaders(answer.headers),
+      body: createAsyncIterable(answer.body ? [answer.body] : []),
+      ...(answer.trailers && { trailer: asHeaders(answer.trailers) }),
+    }
+  }
+}
+
+/** Connect with envelopes, whose last one has the error. */
+function connectStream(type: string, json: Partial<JsonWriteOptions> | undefined): Refusing {
+  const lastEnvelope = createEndStreamSerialization(json)
+  return {
+    codingOf: () => undefined,
+    async failure({ answerHeaders }, error) {
+      const headers = { ...Object.fromEntries(answerHeaders ?? []), 'content-type': type }
+      const end = lastEnvelope.serialize({ error, metadata: new Headers() })
+      return { status: 200, headers, body: encodeEnvelope(endStreamFlag, end) }
+    },
+  }
+}
+
+function headersOf(
+  reason: unknown,
+  { code }: ConnectError,
+  { httpVersion }: UniversalServerRequest,
+): Headers {
+  const headers = new Headers()
+  // Connect lists the compressions that are known, in the header of the protocol.
+  ConnectError.from(reason).metadata.forEach((value, name) => {
+    if (name.endsWith('accept-encoding')) headers.set(name, value)
+  })
+  // The rest of the body would be read to its end, which may never come.
+  if (code === Code.ResourceExhausted && httpVersion.startsWith('1'))
+    headers.set('connection', 'close')
+  return headers
+}
+
+function asHeaders(fields: OutgoingHttpHeaders): Headers {
+  return new Headers(Object.entries(fields).map(([name, value]) => [name, String(value)]))
+}
+
+const earlyReasons: Partial<Record<Code, Reason>> = {
+  [Code.InvalidArgument]: 'MALFORMED_BODY',
+  // An unknown compression, or not exactly one message.
+  [Code.Unimplemented]: 'MALFORMED_REQUEST',
+  [Code.Canceled]: 'CANCELED',
+  [Code.Aborted]: 'CANCELED',
+  // The client's deadline was over before its message had come.
+  [Code.DeadlineExceeded]: 'DEADLINE_EXCEEDED',
+  // Nothing of ours has run, so bytes that cannot be decompressed are what is left.
+  [Code.Internal]: 'MALFORMED_BODY',
+}
+
+function earlyError(
+  reason: unknown,
+  protocol: Protocol,
+  headers: IncomingHttpHeaders,
+): ConnectError {
+  const error = ConnectError.from(reason, Code.Internal)
+  // A refusal of ours says all there is to say.
+  if (error.findDetails(ErrorInfoSchema).length > 0) return error
+  if (hasBadTimeout(headers)) return refusal(error.code, 'MALFORMED_REQUEST', error.rawMessage)
+  // Connect answers 500 to bytes that are not gzip; gRPC's own implementations do too, and say so.
+  const badBytes = error.code === Code.Internal && protocol === 'connect'
+  const code = badBytes ? Code.InvalidArgument : error.code
+  return refusal(code, earlyReasons[error.code] ?? 'INTERNAL', error.rawMessage)
+}
+
+/** Connect looks at the timeout before it reads a body. */
+function hasBadTimeout(headers: IncomingHttpHeaders): boolean {
+  return (
+    timeoutMs('connect-timeout-ms', headers) === null || timeoutMs('grpc-timeout', headers) === null
+  )
+}
