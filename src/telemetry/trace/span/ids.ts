@@ -22,7 +22,7 @@ export interface SpanId {
 const digitsOfWord = 8
 
 // One call for many random bytes is cheaper than one for each id, and so is one for their digits.
-const words = new Int32Array(1024)
+const words = new Int32Array(4096)
 const bytes = Buffer.from(words.buffer)
 let digits = ''
 let used = words.length
