@@ -93,7 +93,7 @@ function recorded(
   const inner = scopeOf(outer.trace, span)
 
   function end(): void {
-    if (inner.statements) giveUp(inner.statements, tools)
+    giveUp(span, tools)
     tools.endSpan(span, timeIn(trace))
   }
   function succeeded<V>(value: V): V {
@@ -128,7 +128,8 @@ export function markFailed(scope: Scope): void {
 }
 
 /** Ends statements that outlive their call: its connection was given up, and no answer will be read. */
-function giveUp(statements: Set<RecordedSpan>, { sdkSpan, endSpan }: SpanTools): void {
+export function giveUp({ statements }: RecordedSpan, { sdkSpan, endSpan }: SpanTools): void {
+  if (!statements) return
   for (const span of statements) {
     sdkSpan(span).setStatus({ code: SpanStatusCode.ERROR, message: 'given up' })
     addFacts(span, { [error.type]: 'CANCELED' })

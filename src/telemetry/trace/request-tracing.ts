@@ -14,6 +14,8 @@ import type { RunningTracing } from './tracing.ts'
 export interface RequestTracingOptions extends ServerSpanOptions {
   /** Name of this service, for calls to others. */
   service: string
+  /** Whether the layers have no spans. */
+  flat: boolean
   /** Header that tells the caller the trace id; empty: none. */
   responseHeader: string
 }
@@ -27,7 +29,7 @@ export function requestTracing(options: RequestTracingOptions) {
   return {
     observer: observerOf(options, spans, traces),
     interceptor: interceptorOf(options, spans, traces),
-    traced: layerSpans(options),
+    traced: options.flat ? (_layer, object) => object : layerSpans(options),
     statements: statementSpans(options),
     fieldsOf(exchange) {
       const trace = traces.of(exchange)

@@ -37,8 +37,6 @@ export interface Scope {
   context: Context | undefined
   /** Whether an error has been recorded on a span below. */
   failedBelow: boolean
-  /** Spans of statements that have not ended; the set is made with the first one. */
-  statements: Set<RecordedSpan> | undefined
 }
 
 /** Carries the current scope through asynchronous calls. */
@@ -49,7 +47,7 @@ export const requestScopes = (): Scopes => new AsyncLocalStorage<Scope>()
 
 /** A scope below `span`, which is undefined where nothing is recorded. */
 export function scopeOf(trace: RequestTrace | undefined, span: RecordedSpan | undefined): Scope {
-  return { trace, span, context: undefined, failedBelow: false, statements: undefined }
+  return { trace, span, context: undefined, failedBelow: false }
 }
 
 /** The fields that tell a log line its trace, empty outside of a request. */

@@ -3,7 +3,7 @@ import type { Exchange, Request } from '../../server/exchange/exchange.ts'
 import { serverError } from '../rpc-status.ts'
 import { exception } from './attributes.ts'
 import { exceptionAttributes } from './exception.ts'
-import type { SpanTools } from './layer-spans.ts'
+import { giveUp, type SpanTools } from './layer-spans.ts'
 import { hasPriority, propagationFields, readContext } from './propagation.ts'
 import type { Sampling, Verdict } from './sampling.ts'
 import { spanIdOf, traceIdOf } from './span/ids.ts'
@@ -89,6 +89,7 @@ export function serverSpans(options: ServerSpanOptions) {
     end(trace: RequestTrace): void {
       if (!trace.span) return
       describe(trace, trace.span)
+      giveUp(trace.span, options)
       end(trace, trace.span, options)
     },
   }

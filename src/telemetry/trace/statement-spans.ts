@@ -28,7 +28,7 @@ export function statementSpans(tools: SpanTools): ObserveStatements {
         if (scope?.span === undefined) return run()
         const { trace } = scope.span
         const span = beginSpan(trace, headOf(sql), timeIn(trace), scope.span.id)
-        const open = (scope.statements ??= new Set())
+        const open = (scope.span.statements ??= new Set())
         open.add(span)
         return run().then(
           (value) => {

@@ -39,12 +39,13 @@ export async function startSdk(options: StartOptions): Promise<RunningTracing> {
       exportLines({ target: lines, batch, events: lineEvents, resource, identity, env }),
     ))
   for (const note of settings.notes) log.info(note)
-  const { priority, keep, personalData, clientErrors, responseHeader } = settings
+  const { priority, keep, personalData, clientErrors, flat, responseHeader } = settings
   const tracing = requestTracing({
     ...recorder,
     scopes,
     personalData,
     clientErrors,
+    flat,
     service: identity.service,
     sampling: sampling(settings.sampling),
     priority,

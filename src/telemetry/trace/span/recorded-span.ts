@@ -38,6 +38,8 @@ export interface RecordedSpan {
   outcome: SpanPart | undefined
   /** Attributes that are not constant; they have no key of the constant ones. */
   facts: Attributes | undefined
+  /** Spans of statements below it that have not ended; the set is made with the first one. */
+  statements: Set<RecordedSpan> | undefined
   /** The same span in OpenTelemetry's SDK; undefined until something needs what only that has. */
   sdk: Span | undefined
 }
@@ -79,6 +81,7 @@ export function beginSpan(
     connection: undefined,
     outcome: undefined,
     facts: undefined,
+    statements: undefined,
     sdk: undefined,
   }
 }
