@@ -2,15 +2,15 @@
 // real path (REST and gRPC, MariaDB, one statement a call, access log on), and in process.
 // `node bench/tracing/main.ts [--pairs 30] [--calls 400]
 // [--instrumentations]`; needs Linux and what the tests need.
-import { execFileSync, spawn } from 'node:child_process'
-import { once } from 'node:events'
 import { cpus } from 'node:os'
 import { parseArgs } from 'node:util'
 import { testDatabase } from '../../scripts/mariadb.ts'
 import { emptyDatabase } from '../measure/empty-database.ts'
 import { type Call, caller, load, type Protocol } from './load.ts'
 import { cpuNs } from '../measure/process-cpu.ts'
+import { recorderTable } from './recorder.ts'
 import { type Service, startService } from './service.ts'
+import { startSink } from './start-sink.ts'
 import { median, quantile } from '../measure/statistics.ts'
 
 const { values } = parseArgs({
@@ -23,7 +23,6 @@ const { values } = parseArgs({
 const pairs = Number(values.pairs)
 const callsOfASlice = Number(values.calls)
 const inFlight = 16
-const here = import.meta.dirname
 
 /** The first is what the others are compared with; the second is the same once more. */
 const modes: Record<string, Record<string, string>> = {
@@ -38,14 +37,6 @@ const modes: Record<string, Record<string, string>> = {
 }
 const baseline = 'off'
 const names = Object.keys(modes)
-
-async function startSink() {
-  const child = spawn(process.execPath, [`${here}/sink.ts`], {
-    stdio: ['ignore', 'pipe', 'inherit'],
-  })
-  const [url] = (await once(child.stdout, 'data')) as [Buffer]
-  return { url: url.toString().trim(), stop: () => child.kill('SIGKILL') }
-}
 
 function environment(mode: string, dsn: string, sink: string): Record<string, string> {
   const off = mode.startsWith('off')
@@ -94,14 +85,6 @@ function print(protocol: Protocol, costs: Map<string, number[]>): void {
   }
 }
 
-function inProcess(): void {
-  console.log('\n| in process | CPU ns/request, least of 12 × 20,000 |\n| --- | --- |')
-  for (const mode of ['off', '0', '0.1', '1']) {
-    const ns = execFileSync(process.execPath, [`${here}/in-process.ts`, mode], { encoding: 'utf8' })
-    console.log(`| ${mode} | ${ns.trim()} |`)
-  }
-}
-
 console.log(
   `Node ${process.version}, ${cpus().length} × ${cpus()[0]?.model}; ${pairs} rounds, ${callsOfASlice} calls a slice, ${inFlight} in flight`,
 )
@@ -123,5 +106,5 @@ try {
   for (const service of services.values()) service.stop()
   sink.stop()
 }
-inProcess()
+await recorderTable(5)
 process.exit(0)

@@ -95,6 +95,7 @@ const variables: [name: string, value: string, setting: string, allowed: RegExp]
   ['TRACING_PERSONAL_DATA', 'TRUE', 'tracing.personal_data', /true or false/],
   ['TRACING_INSTRUMENTATIONS', 'http', 'tracing.instrumentations', /must be in list \[, fastify\]/],
   ['TRACING_CLIENT_ERRORS', '', 'tracing.client_errors', /found the text "", allowed is true/],
+  ['TRACING_FLAT', 'yes', 'tracing.flat', /true or false/],
   ['METRICS_PUSH_ENDPOINT', 'collector:4318', 'metrics.push.endpoint', url],
   ['METRICS_PUSH_PROTOCOL', 'http/json', 'metrics.push.protocol', /must be in list \[auto, http/],
   ['METRICS_PUSH_INTERVAL', '60', 'metrics.push.interval', /a duration in seconds/],

@@ -6,7 +6,7 @@ import { redacted } from './redact.ts'
 /** What the lines of the log have beside their own fields, and where else they go. */
 export interface LogContext {
   version: string
-  /** Gives fields for each line when it is written, such as the ids of its trace. */
+  /** Gives the ids of the trace for a line that is written, and that has none yet. */
   fields?: () => object
   /** Gets each line as well, as it is written. */
   also?: ((line: string) => void) | undefined
@@ -24,7 +24,7 @@ export async function createLog(
   const options: LoggerOptions = {
     level,
     base: { service: 'user-service', version },
-    ...(fields && { mixin: fields }),
+    ...(fields && traced(fields)),
     timestamp: pino.stdTimeFunctions.isoTime,
     // Errors come described already; pino would look into their properties.
     serializers: { err: (described: unknown) => described },
@@ -41,6 +41,15 @@ export async function createLog(
   const streams = [out, { write: also }].map((stream) => ({ level, stream }))
   const log = pino(options, also ? pino.multistream(streams as StreamEntry[]) : out)
   return log
+}
+
+/** Lines that have the ids of their trace, as those of an exchange do, are not copied to add them. */
+function traced(fields: () => object): LoggerOptions {
+  return {
+    mixin: () => ({}),
+    mixinMergeStrategy: (line: object) =>
+      'trace_id' in line ? line : Object.assign(fields(), line),
+  }
 }
 
 /** In this thread: a worker ends at the first error, and at exit its lines may be lost. */

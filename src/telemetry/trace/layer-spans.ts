@@ -1,29 +1,24 @@
-import { type Attributes, type Context, SpanKind, SpanStatusCode } from '@opentelemetry/api'
-import { type Span, trace as api, type Tracer } from '@opentelemetry/api'
+import { type Attributes, SpanKind, SpanStatusCode } from '@opentelemetry/api'
 import { errorType } from '../error-type.ts'
 import { exceptionAttributes, isClientError } from './exception.ts'
 import { error, exception } from './attributes.ts'
-import { type RequestTrace, type Scope, scopeOf, type Scopes } from './scope.ts'
+import {
+  addFacts,
+  beginSpan,
+  type RecordedSpan,
+  type Recorder,
+  timeIn,
+} from './span/recorded-span.ts'
+import { type Scope, scopeOf, type Scopes } from './scope.ts'
+import { type SpanHead, spanHead } from './span/span-part.ts'
 import type { Describe } from './tracing.ts'
 
 /** What is needed to make a span. */
-export interface SpanTools {
+export interface SpanTools extends Recorder {
   scopes: Scopes
-  tracer: Tracer
   personalData: boolean
   /** Whether a domain error below 500 is an error of the spans that it leaves. */
   clientErrors: boolean
-}
-
-/** `at`, a time of `performance.now()`, as the time for a span of this request, in ms of the epoch. */
-export function timeIn(trace: RequestTrace | undefined, at = performance.now()): number {
-  return (trace?.epochMs ?? performance.timeOrigin) + at
-}
-
-/** OpenTelemetry's context with the span of `scope` as the parent of what is begun in it. */
-export function contextOf(scope: Scope, root: Context): Context {
-  const base = scope.trace?.base ?? root
-  return (scope.context ??= scope.span ? api.setSpan(base, scope.span) : base)
 }
 
 /**
@@ -31,47 +26,42 @@ export function contextOf(scope: Scope, root: Context): Context {
  * below 500 is an outcome: unless `clientErrors` is set, the span has its reason and no error status.
  */
 export function fail(
-  span: Span,
+  span: RecordedSpan,
   scope: Scope,
   err: unknown,
-  { clientErrors, personalData }: Pick<SpanTools, 'clientErrors' | 'personalData'>,
+  { sdkSpan, clientErrors, personalData }: SpanTools,
 ): void {
   const type = errorType(err)
   if (!clientErrors && isClientError(err)) {
-    span.setAttribute(error.reason, type)
+    addFacts(span, { [error.reason]: type })
     return
   }
-  span.setStatus({ code: SpanStatusCode.ERROR, message: type })
-  span.setAttribute(error.type, type)
+  addFacts(span, { [error.type]: type })
+  const full = sdkSpan(span).setStatus({ code: SpanStatusCode.ERROR, message: type })
   if (scope.failedBelow) return
-  span.addEvent(exception.event, exceptionAttributes(err, personalData), timeIn(scope.trace))
+  full.addEvent(exception.event, exceptionAttributes(err, personalData), timeIn(span.trace))
 }
 
 type Method = (...args: unknown[]) => unknown
 type Described = { call?: Method; result?: Method } | undefined
 
+/** A method that has spans, and what these have in common. */
+interface Layer {
+  head: SpanHead
+  method: Method
+  describe: Described
+}
+
 /** See `Tracing.traced`. */
-export function layerSpans(tools: SpanTools, root: Context) {
+export function layerSpans(tools: SpanTools) {
   const { scopes } = tools
 
   function spanned(name: string, method: Method, describe: Described): Method {
+    const layer = { head: spanHead(name, SpanKind.INTERNAL), method, describe }
     return function call(...args) {
       const outer = scopes.getStore()
       if (outer?.span === undefined) return method(...args)
-      const facts = describe?.call?.(...args) as Attributes | undefined
-      const { inner, succeeded, failed } = begin(outer, { name, attributes: facts }, tools, root)
-      const done = (value: unknown) =>
-        succeeded(describe?.result?.(value) as Attributes | undefined)
-      try {
-        const result = scopes.run(inner, method, ...args)
-        if (result instanceof Promise) return settled(result, done, failed)
-        if (isStream(result)) return within(scopes, inner, told(result, done, failed))
-        done(result)
-        return result
-      } catch (err) {
-        failed(err)
-        throw err
-      }
+      return recorded(tools, layer, { outer, parent: outer.span }, args)
     }
   }
 
@@ -89,38 +79,46 @@ export function layerSpans(tools: SpanTools, root: Context) {
   }
 }
 
-/** Begins a span below `outer`; gives the scope inside of it, and its two ends. */
-function begin(
-  outer: Scope,
-  { name, attributes }: { name: string; attributes: Attributes | undefined },
+/** Calls a method in a span below that of `outer`, which ends when what the method gives has ended. */
+function recorded(
   tools: SpanTools,
-  root: Context,
+  { head, method, describe }: Layer,
+  { outer, parent }: { outer: Scope; parent: RecordedSpan },
+  args: unknown[],
 ) {
-  const { trace } = outer
-  const options = {
-    kind: SpanKind.INTERNAL,
-    startTime: timeIn(trace),
-    ...(attributes && { attributes }),
-  }
-  const span = tools.tracer.startSpan(name, options, contextOf(outer, root))
-  const inner = scopeOf(trace, span)
+  const { trace } = parent
+  const facts = describe?.call?.(...args) as Attributes | undefined
+  const span = beginSpan(trace, head, timeIn(trace), parent.id)
+  span.facts = facts
+  const inner = scopeOf(outer.trace, span)
 
   function end(): void {
-    if (inner.statements) giveUp(inner.statements, trace)
-    span.end(timeIn(trace))
+    giveUp(span, tools)
+    tools.endSpan(span, timeIn(trace))
   }
-  return {
-    inner,
-    succeeded: (facts: Attributes | undefined) => {
-      if (facts) span.setAttributes(facts)
-      end()
-    },
-    failed: (err: unknown) => {
-      fail(span, inner, err, tools)
-      markFailed(outer)
-      end()
-    },
+  function succeeded<V>(value: V): V {
+    const result = describe?.result?.(value) as Attributes | undefined
+    if (result) addFacts(span, result)
+    end()
+    return value
   }
+  function failed(err: unknown): never {
+    fail(span, inner, err, tools)
+    markFailed(outer)
+    end()
+    throw err
+  }
+
+  let result: unknown
+  try {
+    result = tools.scopes.run(inner, method, ...args)
+  } catch (err) {
+    return failed(err)
+  }
+  if (result instanceof Promise) return result.then(succeeded, failed)
+  return isStream(result)
+    ? within(tools.scopes, inner, told(result, succeeded, failed))
+    : succeeded(result)
 }
 
 /** Notes that an exception is recorded, so that spans above do not record it again. */
@@ -130,26 +128,14 @@ export function markFailed(scope: Scope): void {
 }
 
 /** Ends statements that outlive their call: its connection was given up, and no answer will be read. */
-function giveUp(statements: Set<Span>, trace: RequestTrace | undefined): void {
+export function giveUp({ statements }: RecordedSpan, { sdkSpan, endSpan }: SpanTools): void {
+  if (!statements) return
   for (const span of statements) {
-    span.setStatus({ code: SpanStatusCode.ERROR, message: 'given up' })
-    span.setAttribute(error.type, 'CANCELED')
-    span.end(timeIn(trace))
+    sdkSpan(span).setStatus({ code: SpanStatusCode.ERROR, message: 'given up' })
+    addFacts(span, { [error.type]: 'CANCELED' })
+    endSpan(span, timeIn(span.trace))
   }
   statements.clear()
-}
-
-function settled<T>(promise: Promise<T>, tell: (value: T) => void, failed: (err: unknown) => void) {
-  return promise.then(
-    (value) => {
-      tell(value)
-      return value
-    },
-    (err: unknown) => {
-      failed(err)
-      throw err
-    },
-  )
 }
 
 function isStream(value: unknown): value is AsyncIterable<unknown> {
@@ -159,15 +145,14 @@ function isStream(value: unknown): value is AsyncIterable<unknown> {
 /** The same messages; the span ends with the last one, with an error, or when the reader stops. */
 async function* told<T>(
   messages: AsyncIterable<T>,
-  done: (value: unknown) => void,
-  failed: (err: unknown) => void,
+  done: (value: undefined) => void,
+  failed: (err: unknown) => never,
 ) {
   let failure: { err: unknown } | undefined
   try {
     yield* messages
   } catch (err) {
     failure = { err }
-    throw err
   } finally {
     if (failure) failed(failure.err)
     else done(undefined)

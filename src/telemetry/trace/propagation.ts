@@ -1,10 +1,4 @@
-import {
-  type Context,
-  propagation,
-  ROOT_CONTEXT,
-  type Span,
-  trace as api,
-} from '@opentelemetry/api'
+import { type Context, propagation, ROOT_CONTEXT, trace as api } from '@opentelemetry/api'
 import { TraceFlags } from '@opentelemetry/api'
 import type { Request } from '../../server/exchange/exchange.ts'
 import { b3Value, isB3, isDeferred } from './b3.ts'
@@ -84,7 +78,8 @@ export function outgoingHeaders(scope: Scope | undefined, service: string): Reco
 function contextToSend(scope: Scope, trace: RequestTrace): Context {
   const base = trace.base ?? ROOT_CONTEXT
   const recorded = scope.span !== undefined && !trace.held
-  const { traceId, spanId } = idsOf(scope.span, trace)
+  const { trace_id: traceId, span_id: own } = traceFields(trace)
+  const spanId = scope.span?.id.hex ?? own
   const traceFlags = recorded ? TraceFlags.SAMPLED : TraceFlags.NONE
   const traceState = api.getSpanContext(base)?.traceState
   return api.setSpanContext(base, {
@@ -93,10 +88,4 @@ function contextToSend(scope: Scope, trace: RequestTrace): Context {
     traceFlags,
     ...(traceState && { traceState }),
   })
-}
-
-function idsOf(span: Span | undefined, trace: RequestTrace) {
-  if (span) return span.spanContext()
-  const { trace_id: traceId = '', span_id: spanId = '' } = traceFields(trace)
-  return { traceId, spanId }
 }

@@ -1,10 +1,10 @@
 import type { Interceptor } from '@connectrpc/connect'
-import { ROOT_CONTEXT } from '@opentelemetry/api'
 import { attachment } from '../../memory/attachment.ts'
 import type { Exchange, ExchangeObserver } from '../../server/exchange/exchange.ts'
 import { exchangeKey } from '../../server/exchange/exchange.ts'
 import { layerSpans, within } from './layer-spans.ts'
 import { outgoingHeaders } from './propagation.ts'
+import { isOpen } from './span/recorded-span.ts'
 import { logFields, type RequestTrace, type Scope, scopeOf, traceFields } from './scope.ts'
 import { openTrace, type ServerSpanOptions, serverSpans } from './server-span.ts'
 import { statementSpans } from './statement-spans.ts'
@@ -14,6 +14,8 @@ import type { RunningTracing } from './tracing.ts'
 interface RequestTracingOptions extends ServerSpanOptions {
   /** Name of this service, for calls to others. */
   service: string
+  /** Whether the layers have no spans. */
+  flat: boolean
   /** Header that tells the caller the trace id; empty: none. */
   responseHeader: string
 }
@@ -27,8 +29,8 @@ export function requestTracing(options: RequestTracingOptions) {
   return {
     observer: observerOf(options, spans, traces),
     interceptor: interceptorOf(options, spans, traces),
-    traced: layerSpans(options, ROOT_CONTEXT),
-    statements: statementSpans(options, ROOT_CONTEXT),
+    traced: options.flat ? (_layer, object) => object : layerSpans(options),
+    statements: statementSpans(options),
     fieldsOf(exchange) {
       const trace = traces.of(exchange)
       if (!trace) return {}
@@ -71,7 +73,7 @@ function observerOf(
       const trace = opened(exchange, request)
       if (responseHeader === '') return
       spans.read(trace)
-      response.setHeader(responseHeader, traceFields(trace).trace_id ?? '')
+      response.setHeader(responseHeader, traceFields(trace).trace_id)
     },
     ...(early && { around }),
     end(exchange) {
@@ -91,7 +93,7 @@ function interceptorOf(
   function scopeIn(trace: RequestTrace): Scope {
     const current = scopes.getStore()
     // An instrumentation may have put a span of its own around the handler.
-    const inside = current?.trace === trace && current.span?.isRecording() === true
+    const inside = current?.trace === trace && current.span && isOpen(current.span)
     return inside ? current : scopeOf(trace, trace.span)
   }
 

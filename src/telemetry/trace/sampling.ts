@@ -53,13 +53,14 @@ function find(rules: readonly Rule[], operation: string, route: string): Rule | 
 
 /** Remembers the rule of each operation. Paths without one are unbounded, and are not remembered. */
 function remembered(look: (operation: string, route: string) => Rule | undefined) {
-  const known = new Map<string, Rule | undefined>()
+  const known = new Map<string, Map<string, Rule | undefined>>()
   return function ruleOf(operation: string, route: string): Rule | undefined {
     if (operation === '') return look(operation, route)
-    const key = operation + route
-    if (known.has(key)) return known.get(key)
+    // One key of both would be a new text for each request.
+    const byRoute = known.get(operation) ?? new Map<string, Rule | undefined>()
+    if (byRoute.has(route)) return byRoute.get(route)
     const rule = look(operation, route)
-    known.set(key, rule)
+    known.set(operation, byRoute.set(route, rule))
     return rule
   }
 }

@@ -1,34 +1,29 @@
 import { AsyncLocalStorage } from 'node:async_hooks'
-import type { Context, Span } from '@opentelemetry/api'
+import type { Context } from '@opentelemetry/api'
 import type { Exchange, Request } from '../../server/exchange/exchange.ts'
-import type { Held } from './tail-sampling.ts'
-import { newSpanId, newTraceId } from './ids.ts'
+import { newSpanId, newTraceId } from './span/ids.ts'
+import type { RecordedSpan, SpanTrace } from './span/recorded-span.ts'
+import type { SpanPart } from './span/span-part.ts'
 
-/** The other end of the connection. */
+/** The other end of a connection. */
 export interface Peer {
-  address: string | undefined
-  port: number | undefined
-  encrypted: boolean
+  readonly address: string | undefined
+  readonly port: number | undefined
+  readonly encrypted: boolean
+  /** The attributes that its requests share, for the host that the last of them named. */
+  said: { authority: unknown; part: SpanPart } | undefined
 }
 
 /** What is known of the trace of one exchange; without a span where it is not recorded. */
-export interface RequestTrace {
+export interface RequestTrace extends SpanTrace {
   readonly exchange: Exchange
   /** Undefined for a connection that was refused before there was a request. */
   readonly request: Request | undefined
   /** The client; read at once, since HTTP/2 forgets it when the stream has ended. */
   readonly peer: Peer | undefined
-  /** Added to `performance.now()`, gives the time of all spans of this request in ms of the epoch. */
-  readonly epochMs: number
-  /** Empty until they are needed: most requests that are not recorded never need them. */
-  traceId: string
-  spanId: string
-  /** What the caller sent: its span as parent, its baggage. Undefined until it is read. */
-  base: Context | undefined
   decided: boolean
   /** The server span. */
-  span: Span | undefined
-  held: Held | undefined
+  span: RecordedSpan | undefined
   /** Whether an error has been recorded on a span below the server's. */
   failedBelow: boolean
 }
@@ -37,13 +32,11 @@ export interface RequestTrace {
 export interface Scope {
   readonly trace: RequestTrace | undefined
   /** Parent of the next span; undefined where nothing is recorded. */
-  readonly span: Span | undefined
+  readonly span: RecordedSpan | undefined
   /** OpenTelemetry's context with `span`, made when it is first asked for. */
   context: Context | undefined
   /** Whether an error has been recorded on a span below. */
   failedBelow: boolean
-  /** Spans of statements that have not ended; the set is made with the first one. */
-  statements: Set<Span> | undefined
 }
 
 /** Carries the current scope through asynchronous calls. */
@@ -53,8 +46,8 @@ export type Scopes = AsyncLocalStorage<Scope>
 export const requestScopes = (): Scopes => new AsyncLocalStorage<Scope>()
 
 /** A scope below `span`, which is undefined where nothing is recorded. */
-export function scopeOf(trace: RequestTrace | undefined, span: Span | undefined): Scope {
-  return { trace, span, context: undefined, failedBelow: false, statements: undefined }
+export function scopeOf(trace: RequestTrace | undefined, span: RecordedSpan | undefined): Scope {
+  return { trace, span, context: undefined, failedBelow: false }
 }
 
 /** The fields that tell a log line its trace, empty outside of a request. */
@@ -65,16 +58,15 @@ export interface LogFields {
 
 /** The fields for a line that is written where `scope` is the current one; pino adds to the object. */
 export function logFields(scope: Scope | undefined): LogFields {
-  if (scope?.span) {
-    const { traceId, spanId } = scope.span.spanContext()
-    return { trace_id: traceId, span_id: spanId }
-  }
-  return scope?.trace ? traceFields(scope.trace) : {}
+  if (!scope?.trace) return {}
+  const fields = traceFields(scope.trace)
+  if (scope.span) fields.span_id = scope.span.id.hex
+  return fields
 }
 
 /** The fields for a line about a whole exchange. */
-export function traceFields(trace: RequestTrace): LogFields {
-  if (trace.traceId === '') trace.traceId = newTraceId()
-  if (trace.spanId === '') trace.spanId = newSpanId()
-  return { trace_id: trace.traceId, span_id: trace.spanId }
+export function traceFields(trace: RequestTrace): Required<LogFields> {
+  trace.traceId ??= newTraceId()
+  trace.spanId ??= newSpanId()
+  return { trace_id: trace.traceId.hex, span_id: trace.spanId.hex }
 }

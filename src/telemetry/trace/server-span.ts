@@ -1,19 +1,17 @@
-import { ROOT_CONTEXT, SpanKind, SpanStatusCode, trace as api } from '@opentelemetry/api'
+import { type SpanContext, SpanKind, SpanStatusCode, trace as api } from '@opentelemetry/api'
 import type { Exchange, Request } from '../../server/exchange/exchange.ts'
 import { serverError } from '../rpc-status.ts'
 import { exception } from './attributes.ts'
 import { exceptionAttributes } from './exception.ts'
-import { type SpanTools, timeIn } from './layer-spans.ts'
+import { giveUp, type SpanTools } from './layer-spans.ts'
 import { callersDecision, hasPriority, propagationFields, readContext } from './propagation.ts'
 import type { Sampling, Verdict } from './sampling.ts'
+import { spanIdOf, traceIdOf } from './span/ids.ts'
+import { beginSpan, type Held, type RecordedSpan, timeIn } from './span/recorded-span.ts'
 import type { RequestTrace } from './scope.ts'
-import {
-  peerOf,
-  requestAttributes,
-  responseAttributes,
-  serverSpanName,
-} from './server-attributes.ts'
-import { type Held, heldKey } from './tail-sampling.ts'
+import { peerOf, serverDescriber } from './server-attributes.ts'
+import { spanHead, stateBytes } from './span/span-part.ts'
+import { heldKey } from './tail-sampling.ts'
 
 /** What the server spans of a process depend on. */
 export interface ServerSpanOptions extends SpanTools {
@@ -24,11 +22,11 @@ export interface ServerSpanOptions extends SpanTools {
   keep: { errors: boolean; slowerThanMs: number }
   /** Begins to hold the spans of one request back. */
   hold: () => Held
-  /** Makes the next trace that begins have this id. */
-  nextTraceId: (id: string) => void
   /** Whether instrumentations need a server span from the start, when no route is known yet. */
   early: boolean
 }
+
+const unnamed = spanHead('HTTP', SpanKind.SERVER)
 
 /** The trace of an exchange that has just begun: nothing is read, decided or recorded of it yet. */
 export function openTrace(exchange: Exchange, request: Request | undefined): RequestTrace {
@@ -36,11 +34,11 @@ export function openTrace(exchange: Exchange, request: Request | undefined): Req
     exchange,
     request,
     peer: request && peerOf(request),
-    // One clock for the whole tree: Date.now() alone would let children end after their parents.
-    epochMs: Date.now() - performance.now(),
-    traceId: '',
-    spanId: '',
+    epochMs: 0,
+    traceId: undefined,
+    spanId: undefined,
     base: undefined,
+    state: undefined,
     decided: false,
     span: undefined,
     held: undefined,
@@ -51,12 +49,13 @@ export function openTrace(exchange: Exchange, request: Request | undefined): Req
 /** The three moments of a server span. Each may be called for any trace, recorded or not. */
 export function serverSpans(options: ServerSpanOptions) {
   const fields = propagationFields()
+  const describe = serverDescriber(options.personalData)
 
   /** Reads what the caller has sent, once, and takes its trace id. */
   function read(trace: RequestTrace) {
     trace.base ??= readContext(trace.request, fields)
     const parent = api.getSpanContext(trace.base)
-    if (trace.traceId === '' && parent) trace.traceId = parent.traceId
+    if (parent) trace.traceId ??= traceIdOf(parent.traceId)
     return { base: trace.base, parent }
   }
 
@@ -81,42 +80,45 @@ export function serverSpans(options: ServerSpanOptions) {
       trace.held = options.hold()
       trace.base = read(trace).base.setValue(heldKey, trace.held)
     }
-    begin(trace, options)
+    begin(trace, read(trace).parent)
   }
 
-  return { read, decide, end: (trace: RequestTrace) => end(trace, options) }
+  return {
+    read,
+    decide,
+    end(trace: RequestTrace): void {
+      if (!trace.span) return
+      describe(trace, trace.span)
+      giveUp(trace.span, options)
+      end(trace, trace.span, options)
+    },
+  }
 }
 
-function begin(trace: RequestTrace, { tracer, personalData, nextTraceId }: ServerSpanOptions) {
-  const { exchange, base = ROOT_CONTEXT } = trace
-  // The caller has been told this id already.
-  if (trace.traceId !== '' && !api.getSpanContext(base)) nextTraceId(trace.traceId)
-  const attributes = requestAttributes(trace, personalData)
-  const startTime = timeIn(trace, exchange.startedAt)
-  const kind = SpanKind.SERVER
-  trace.span = tracer.startSpan(serverSpanName(exchange), { kind, startTime, attributes }, base)
-  const { traceId, spanId } = trace.span.spanContext()
-  trace.traceId = traceId
-  trace.spanId = spanId
+function begin(trace: RequestTrace, parent: SpanContext | undefined): void {
+  const { exchange } = trace
+  // One clock for the whole tree: Date.now() alone would let children end after their parents.
+  trace.epochMs = Date.now() - performance.now()
+  const state = parent?.traceState?.serialize()
+  if (state) trace.state = stateBytes(state)
+  const above = parent && spanIdOf(parent.spanId)
+  // What the span is called is known at its end.
+  trace.span = beginSpan(trace, unnamed, timeIn(trace, exchange.startedAt), above)
+  trace.spanId = trace.span.id
 }
 
-function end(trace: RequestTrace, { personalData, early, keep }: ServerSpanOptions): void {
-  const { exchange, span } = trace
-  if (!span) return
+function end(trace: RequestTrace, span: RecordedSpan, options: ServerSpanOptions): void {
+  const { exchange } = trace
+  const { sdkSpan, endSpan, personalData, keep } = options
   const { failure, startedAt, durationMs } = exchange
-  if (early) {
-    span.updateName(serverSpanName(exchange))
-    span.setAttributes(requestAttributes(trace, personalData))
-  }
-  span.setAttributes(responseAttributes(exchange))
   const type = serverError(exchange)
   const endedAt = timeIn(trace, startedAt + durationMs)
   if (type !== undefined) {
-    span.setStatus({ code: SpanStatusCode.ERROR, message: type })
+    const full = sdkSpan(span).setStatus({ code: SpanStatusCode.ERROR, message: type })
     if (failure?.cause !== undefined && !trace.failedBelow)
-      span.addEvent(exception.event, exceptionAttributes(failure.cause, personalData), endedAt)
+      full.addEvent(exception.event, exceptionAttributes(failure.cause, personalData), endedAt)
   }
-  span.end(endedAt)
+  endSpan(span, endedAt)
   const slow = keep.slowerThanMs > 0 && durationMs >= keep.slowerThanMs
   trace.held?.settle(slow || (keep.errors && type !== undefined))
 }

@@ -25,6 +25,8 @@ export interface TracingSettings {
   personalData: boolean
   /** Whether a domain error below 500 is an error of the spans that it leaves. */
   clientErrors: boolean
+  /** Whether the layers between the server span and its statements have no spans. */
+  flat: boolean
   instrumentations: string[]
   /** Messages for the log at the start, about settings that were replaced or not usable. */
   notes: string[]
@@ -72,6 +74,7 @@ export function tracingSettings(
     responseHeader: conf.responseHeader,
     personalData: conf.personalData,
     clientErrors: conf.clientErrors,
+    flat: conf.flat,
     instrumentations: conf.instrumentations.split(',').filter(Boolean),
     notes,
   }

@@ -1,17 +1,13 @@
-import {
-  type Attributes,
-  type Context,
-  type Span,
-  SpanKind,
-  SpanStatusCode,
-} from '@opentelemetry/api'
+import { SpanKind, SpanStatusCode } from '@opentelemetry/api'
 import type { ObserveStatements, Storage } from '../../data/statement-observer.ts'
 import { databaseCode, errorType } from '../error-type.ts'
 import { statementAttributes, statementSummary } from '../statement.ts'
 import { exceptionAttributes } from './exception.ts'
-import { contextOf, fail, markFailed, type SpanTools, timeIn } from './layer-spans.ts'
+import { fail, markFailed, type SpanTools } from './layer-spans.ts'
 import { db, error, exception } from './attributes.ts'
+import { addFacts, beginSpan, type RecordedSpan, timeIn } from './span/recorded-span.ts'
 import type { Scope } from './scope.ts'
+import { type SpanHead, spanHead } from './span/span-part.ts'
 
 /** A connection that is free is handed over in less; only longer waits have a span. */
 const minWaitMs = 1
@@ -20,38 +16,27 @@ const maxTexts = 1000
 /** Of a statement's text in a span. */
 const maxCharacters = 2000
 
-interface Statement {
-  summary: string
-  attributes: Attributes
-}
-
 /** See `Tracing.statements`. Texts have placeholders where the values go, so they may be shown. */
-export function statementSpans(tools: SpanTools, root: Context): ObserveStatements {
-  const { scopes, tracer } = tools
+export function statementSpans(tools: SpanTools): ObserveStatements {
+  const { scopes, endSpan } = tools
 
   return function observe(storage) {
-    const described = describer(storage)
-
-    function begin(scope: Scope, sql: string): Span {
-      const { summary, attributes } = described(sql)
-      const options = { kind: SpanKind.CLIENT, startTime: timeIn(scope.trace), attributes }
-      return tracer.startSpan(summary, options, contextOf(scope, root))
-    }
-
+    const headOf = heads(storage)
     return {
       statement(sql, run) {
         const scope = scopes.getStore()
         if (scope?.span === undefined) return run()
-        const span = begin(scope, sql)
-        const open = (scope.statements ??= new Set())
+        const { trace } = scope.span
+        const span = beginSpan(trace, headOf(sql), timeIn(trace), scope.span.id)
+        const open = (scope.span.statements ??= new Set())
         open.add(span)
         return run().then(
           (value) => {
-            if (open.delete(span)) span.end(timeIn(scope.trace))
+            if (open.delete(span)) endSpan(span, timeIn(trace))
             return value
           },
           (err: unknown) => {
-            if (open.delete(span)) failStatement(span, scope, err, tools.personalData)
+            if (open.delete(span)) failStatement(span, scope, err, tools)
             throw err
           },
         )
@@ -60,55 +45,58 @@ export function statementSpans(tools: SpanTools, root: Context): ObserveStatemen
         const scope = scopes.getStore()
         if (scope?.span === undefined) return
         if (err === undefined && performance.now() - since < minWaitMs) return
-        const options = {
-          kind: SpanKind.INTERNAL,
-          startTime: timeIn(scope.trace, since),
-          attributes: { [db.system]: storage.system, [db.pool]: storage.namespace },
-        }
-        const span = tracer.startSpan('connection wait', options, contextOf(scope, root))
+        const { trace } = scope.span
+        const attributes = { [db.system]: storage.system, [db.pool]: storage.namespace }
+        const head = spanHead('connection wait', SpanKind.INTERNAL, attributes)
+        const span = beginSpan(trace, head, timeIn(trace, since), scope.span.id)
         if (err !== undefined) {
           fail(span, scope, err, tools)
           markFailed(scope)
         }
-        span.end(timeIn(scope.trace))
+        endSpan(span, timeIn(trace))
       },
     }
   }
 }
 
-function failStatement(span: Span, scope: Scope, err: unknown, personalData: boolean): void {
+function failStatement(
+  span: RecordedSpan,
+  scope: Scope,
+  err: unknown,
+  { endSpan, sdkSpan, personalData }: SpanTools,
+): void {
+  const { trace } = span
   const code = databaseCode(err)
   const type = errorType(err)
-  span.setAttribute(error.type, type)
-  if (code !== undefined) span.setAttribute(db.status, code)
-  span.setStatus({ code: SpanStatusCode.ERROR, message: type })
-  span.addEvent(exception.event, exceptionAttributes(err, personalData), timeIn(scope.trace))
+  addFacts(span, { [error.type]: type, ...(code !== undefined && { [db.status]: code }) })
+  sdkSpan(span)
+    .setStatus({ code: SpanStatusCode.ERROR, message: type })
+    .addEvent(exception.event, exceptionAttributes(err, personalData), timeIn(trace))
   markFailed(scope)
-  span.end(timeIn(scope.trace))
+  endSpan(span, timeIn(trace))
 }
 
 /** Gives name and attributes of a statement, and remembers them by its text. */
-function describer(storage: Storage): (sql: string) => Statement {
-  const known = new Map<string, Statement>()
+function heads(storage: Storage): (sql: string) => SpanHead {
+  const known = new Map<string, SpanHead>()
   let system = storage.system
-  return function described(sql) {
+  return function headOf(sql) {
     // A MySQL server says whether it is MariaDB when it first answers.
     if (system !== storage.system) known.clear()
     system = storage.system
-    const statement = known.get(sql) ?? describeStatement(sql, storage)
-    if (known.size < maxTexts) known.set(sql, statement)
-    return statement
+    const old = known.get(sql)
+    if (old) return old
+    const head = statementHead(sql, storage)
+    if (known.size < maxTexts) known.set(sql, head)
+    return head
   }
 }
 
-function describeStatement(sql: string, storage: Storage): Statement {
+function statementHead(sql: string, storage: Storage): SpanHead {
   const summary = statementSummary(sql)
-  return {
-    summary,
-    attributes: {
-      ...statementAttributes(sql, storage),
-      [db.summary]: summary,
-      [db.text]: sql.trim().slice(0, maxCharacters),
-    },
-  }
+  return spanHead(summary, SpanKind.CLIENT, {
+    ...statementAttributes(sql, storage),
+    [db.summary]: summary,
+    [db.text]: sql.trim().slice(0, maxCharacters),
+  })
 }

@@ -1,28 +1,21 @@
 import { createContextKey } from '@opentelemetry/api'
-import type { ReadableSpan } from '@opentelemetry/sdk-trace'
+import type { Ended, Held } from './span/recorded-span.ts'
 
 /** In OpenTelemetry's context of a span that is held back: its `Held`. */
 export const heldKey = createContextKey('user-service held spans')
-
-/** The spans of one request that was not chosen, until its end decides. */
-export interface Held {
-  add(span: ReadableSpan): void
-  /** Passes the spans on, whole and in the order of their ends, or forgets them. */
-  settle(keep: boolean): void
-}
 
 /**
  * Tail sampling: holds spans back, at most `maxSpans` of all requests together, and gives those that are
  * kept to `pass`. A request that would exceed the limit is dropped whole: part of a tree would mislead.
  */
-export function holding(maxSpans: number, pass: (span: ReadableSpan) => void) {
+export function holding(maxSpans: number, pass: (span: Ended) => void) {
   let waiting = 0
   let forgotten = 0
 
   function hold(): Held {
     let state: 'open' | 'kept' | 'dropped' = 'open'
-    let spans: ReadableSpan[] = []
-    function close(as: 'kept' | 'dropped'): ReadableSpan[] {
+    let spans: Ended[] = []
+    function close(as: 'kept' | 'dropped'): Ended[] {
       const held = spans
       state = as
       spans = []

@@ -1,20 +1,25 @@
 import { type Context, type ContextManager, ROOT_CONTEXT, trace as api } from '@opentelemetry/api'
-import { contextOf } from '../layer-spans.ts'
-import { scopeOf, type Scopes } from '../scope.ts'
+import { type Scope, scopeOf, type Scopes } from '../scope.ts'
+import type { SdkSpans } from './sdk-spans.ts'
 
 /** Makes OpenTelemetry's own API see the spans of a request, without a second AsyncLocalStorage. */
-export function scopedContextManager(scopes: Scopes): ContextManager {
+export function scopedContextManager(scopes: Scopes, spans: SdkSpans): ContextManager {
+  function contextOf(scope: Scope): Context {
+    const base = scope.trace?.base ?? ROOT_CONTEXT
+    return scope.span ? api.setSpan(base, spans.of(scope.span)) : base
+  }
+
   function active(): Context {
     const scope = scopes.getStore()
-    return scope ? contextOf(scope, ROOT_CONTEXT) : ROOT_CONTEXT
+    return scope ? (scope.context ??= contextOf(scope)) : ROOT_CONTEXT
   }
 
   const manager: ContextManager = {
     active,
     with(context, work, self, ...args) {
-      const span = api.getSpan(context)
-      const recorded = span?.isRecording() === true ? span : undefined
-      const scope = { ...scopeOf(scopes.getStore()?.trace, recorded), context }
+      const trace = scopes.getStore()?.trace
+      const span = trace && spans.recorded(api.getSpan(context), trace)
+      const scope = { ...scopeOf(trace, span), context }
       return scopes.run(scope, () => work.apply(self as never, args))
     },
     bind(context, target) {

@@ -1,5 +1,4 @@
-import type { Resource } from '@opentelemetry/resources'
-import { type Exporter, PartialSuccess } from '../../otlp/partial-success.ts'
+import { type Exporter, PartialSuccess, withPartialSuccess } from '../../otlp/partial-success.ts'
 import { reasonOf } from '../../otlp/reason.ts'
 
 /** How spans and log records are exported. */
@@ -14,9 +13,23 @@ export interface BatchSettings {
   timeoutMs: number
 }
 
-/** A span or a log record. */
-interface Item {
-  resource: Resource
+/** Where items wait until they are exported. */
+export interface Backlog<T, Batch> {
+  add(item: T): void
+  /** How many wait. */
+  size: () => number
+  /** Takes out the items of one export, the oldest first. */
+  take: () => Batch
+}
+
+/** Items that wait as they are. */
+function listBacklog<T>(maxSize: number): Backlog<T, T[]> {
+  const waiting: T[] = []
+  return {
+    add: (item) => void waiting.push(item),
+    size: () => waiting.length,
+    take: () => waiting.splice(0, maxSize),
+  }
 }
 
 /** What a queue tells and asks of its owner. */
@@ -29,34 +42,43 @@ export interface ExportEvents {
   detached: <T>(work: () => T) => T
 }
 
-/** A queue that `exportQueue` makes. */
-export type ExportQueue<T extends Item> = ReturnType<typeof exportQueue<T>>
+/** What `exportQueue` makes. */
+export type ExportQueue<T> = ReturnType<typeof exportQueue<T>>
+
+/** `batchQueue` for items that wait, and are exported, as they are. */
+export function exportQueue<T>(
+  exporter: Exporter<T[]>,
+  settings: BatchSettings,
+  events: ExportEvents,
+) {
+  return batchQueue(exporter, settings, events, listBacklog<T>(settings.maxSize))
+}
 
 /**
  * Collects ended spans, or log records, and exports them in batches, one export at a time. Items above
  * the capacity of the queue, and those of a failed export, are dropped and counted. OpenTelemetry's own
  * processor does the same without telling how many it has dropped.
  */
-export function exportQueue<T extends Item>(
-  exporter: Exporter<T[]>,
+export function batchQueue<T, Batch extends { length: number }>(
+  exporter: Exporter<Batch>,
   { maxSize, delayMs, queue: capacity, timeoutMs }: BatchSettings,
   events: ExportEvents,
+  waiting: Backlog<T, Batch>,
 ) {
-  const waiting: T[] = []
-  const sender = batchSender(exporter, timeoutMs, events)
+  const sender = batchSender(withPartialSuccess(exporter), timeoutMs, events)
   const { dropped } = sender
   let stopped = false
   let timer: NodeJS.Timeout | undefined
   let running: Promise<void> | undefined
 
   function add(item: T): void {
-    if (stopped || waiting.length >= capacity) {
+    if (stopped || waiting.size() >= capacity) {
       dropped.queue += 1
       return
     }
-    waiting.push(item)
+    waiting.add(item)
     if (running) return
-    if (waiting.length >= maxSize) events.detached(run)
+    if (waiting.size() >= maxSize) events.detached(run)
     else timer ??= events.detached(runLater)
   }
 
@@ -72,13 +94,13 @@ export function exportQueue<T extends Item>(
 
   /** Exports everything that waits. Items that come meanwhile wait for a batch of their own. */
   async function exportAll(): Promise<void> {
-    do await sender.send(waiting.splice(0, maxSize))
-    while (waiting.length >= maxSize)
-    if (waiting.length > 0 && !stopped) timer ??= runLater()
+    do await sender.send(waiting.take())
+    while (waiting.size() >= maxSize)
+    if (waiting.size() > 0 && !stopped) timer ??= runLater()
   }
 
   async function flush(): Promise<void> {
-    while (waiting.length > 0 || running) {
+    while (waiting.size() > 0 || running) {
       run()
       await running
     }
@@ -91,13 +113,13 @@ export function exportQueue<T extends Item>(
     async stop(limitMs: number): Promise<void> {
       stopped = true
       await atMost(limitMs, flush())
-      dropped.export += waiting.splice(0).length
+      while (waiting.size() > 0) dropped.export += waiting.take().length
     },
     /** Items that have arrived, that are lost by cause, and that wait or are being exported. */
     counts: () => ({
       exported: sender.exported(),
       dropped: { ...dropped },
-      waiting: waiting.length + sender.inFlight(),
+      waiting: waiting.size() + sender.inFlight(),
     }),
   }
 }
@@ -111,8 +133,8 @@ async function atMost(limitMs: number, work: Promise<void>): Promise<void> {
 }
 
 /** Exports batches, counts the items that arrive and those that do not, and tells when that changes. */
-function batchSender<T extends Item>(
-  exporter: Exporter<T[]>,
+function batchSender<Batch extends { length: number }>(
+  exporter: Exporter<Batch>,
   timeoutMs: number,
   events: Pick<ExportEvents, 'failing' | 'resumed'>,
 ) {
@@ -121,7 +143,7 @@ function batchSender<T extends Item>(
   let inFlight = 0
   let failing = false
 
-  async function send(batch: T[]): Promise<void> {
+  async function send(batch: Batch): Promise<void> {
     if (batch.length === 0) return
     inFlight = batch.length
     const { problem, lost } = await outcome(exporter, batch, timeoutMs)
@@ -146,18 +168,15 @@ interface Outcome {
 }
 
 /** Exports a batch. */
-async function outcome<T extends Item>(
-  exporter: Exporter<T[]>,
-  batch: T[],
+async function outcome<Batch extends { length: number }>(
+  exporter: Exporter<Batch>,
+  batch: Batch,
   timeoutMs: number,
 ): Promise<Outcome> {
   const { promise, resolve } = Promise.withResolvers<Outcome>()
   const failed = (problem: string, lost = batch.length) => ({ problem, lost })
   const timer = setTimeout(() => resolve(failed(`no answer within ${timeoutMs} ms`)), timeoutMs)
   try {
-    // The host id, for instance, is read from a file.
-    const described = batch[0]?.resource.waitForAsyncAttributes?.()
-    await Promise.race([described, promise])
     // 0 is success.
     exporter.export(batch, ({ code, error }) => {
       if (error instanceof PartialSuccess)

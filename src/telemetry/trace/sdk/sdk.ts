@@ -1,135 +1,134 @@
-import { register } from 'node:module'
 import { logs, context, propagation, trace as api } from '@opentelemetry/api'
-import type { Instrumentation } from '@opentelemetry/instrumentation'
-import type { ReadableLogRecord } from '@opentelemetry/sdk-logs'
-import { NodeSDK } from '@opentelemetry/sdk-node'
-import type { ReadableSpan, SpanExporter } from '@opentelemetry/sdk-trace'
+import type { Resource } from '@opentelemetry/resources'
 import type { Logger } from 'pino'
-import { logRecords } from '../../log/log-records.ts'
-import { readAnswers, withPartialSuccess } from '../../otlp/partial-success.ts'
+import { readAnswers } from '../../otlp/partial-success.ts'
 import { withAdvice } from '../../otlp/reason.ts'
 import type { OtlpTarget } from '../../otlp/target.ts'
 import { serviceResource } from '../../resource.ts'
+import type { Ended, Held, RecordedSpan } from '../span/recorded-span.ts'
 import { requestTracing } from '../request-tracing.ts'
 import { sampling } from '../sampling.ts'
 import { requestScopes, type Scopes } from '../scope.ts'
 import { holding } from '../tail-sampling.ts'
 import type { RunningTracing, SpanCounts, StartOptions } from '../tracing.ts'
 import { scopedContextManager } from './context-manager.ts'
-import { type ExportEvents, exportQueue, type ExportQueue } from './export-queue.ts'
-import { createExporter, createLogExporter } from './exporters.ts'
-import { logProcessor, spanProcessor } from './processors.ts'
-import { idGenerator, withParentOnly } from './recording.ts'
+import { detectedResource, propagatorOf, spanLimits, useLogLevel } from './environment.ts'
+import type { ExportEvents } from './export-queue.ts'
+import { spanProcessor } from './processors.ts'
+import { sdkSpans } from './sdk-spans.ts'
+import { type SpanQueue, spanQueue } from './span-queue.ts'
 
 /** See `startTracing`, which alone loads this file. */
 export async function startSdk(options: StartOptions): Promise<RunningTracing> {
   const { settings, identity, env, log } = options
   const scopes = requestScopes()
-  const queues = await exportQueues(options, scopes)
-  const held = holding(settings.keep.maxSpans, queues.spans.add)
-  const ids = idGenerator()
-  const sdk = new NodeSDK({
-    resource: serviceResource({ ...identity, environment: settings.environment }, env),
-    contextManager: scopedContextManager(scopes),
-    sampler: withParentOnly,
-    idGenerator: ids,
-    spanProcessors: [spanProcessor(queues.spans)],
-    // Without these the SDK would start exporters of its own.
-    metricReaders: [],
-    logRecordProcessors: queues.lines ? [logProcessor(queues.lines)] : [],
-    instrumentations: await instrumentations(settings.instrumentations),
-  })
-  sdk.start()
+  useLogLevel(env)
   readAnswers(env)
+  const own = serviceResource({ ...identity, environment: settings.environment }, env)
+  const resource = await detectedResource(own, env)
+  const { recorder, queue, held, spans } = await recording(options, scopes, resource)
+  context.setGlobalContextManager(scopedContextManager(scopes, spans))
+  api.setGlobalTracerProvider(spans.provider)
+  const propagator = await propagatorOf(env)
+  if (propagator) propagation.setGlobalPropagator(propagator)
+  const { instrumentations, lines, batch } = settings
+  if (instrumentations.length > 0)
+    await import('./instrumentations.ts').then(({ instrument }) => instrument(instrumentations))
+  const lineEvents = exportEvents('log lines', { log, scopes, target: lines })
+  const logging =
+    lines &&
+    (await import('./log-export.ts').then(({ exportLines }) =>
+      exportLines({ target: lines, batch, events: lineEvents, resource, identity, env }),
+    ))
   for (const note of settings.notes) log.warn(note)
-  const { priority, keep, personalData, clientErrors, responseHeader } = settings
+  const { priority, keep, personalData, clientErrors, flat, responseHeader } = settings
   const tracing = requestTracing({
+    ...recorder,
     scopes,
-    tracer: api.getTracer(identity.service, identity.version),
     personalData,
     clientErrors,
+    flat,
     service: identity.service,
     sampling: sampling(settings.sampling),
     priority,
     keep,
     hold: held.hold,
-    nextTraceId: (id) => ids.next(id),
     responseHeader,
-    early: settings.instrumentations.length > 0,
+    early: instrumentations.length > 0,
   })
   return {
     ...tracing,
-    counts: () => countsOf(queues, held),
-    ...(queues.lines && { logLine: logRecords(logs.getLogger(identity.service)) }),
-    stop: (timeoutMs) => stop(queues, sdk, log, timeoutMs),
+    counts: () => countsOf(queue, held, logging?.queue.counts()),
+    ...(logging && { logLine: logging.logLine }),
+    async stop(timeoutMs) {
+      await Promise.all([queue.stop(timeoutMs), logging?.queue.stop(timeoutMs)])
+      const { dropped } = queue.counts()
+      if (total(dropped) > 0) log.warn({ dropped }, 'spans were dropped')
+      // Requests that still hang on the collector are not waited for.
+      for (const ending of [spans.provider.shutdown(), queue.shutdown(), logging?.shutdown()])
+        void ending?.catch(() => undefined)
+      for (const global of [api, context, propagation, logs]) global.disable()
+    },
   }
 }
 
-interface Queues {
-  spans: ExportQueue<ReadableSpan>
-  exporter: SpanExporter
-  /** Log lines; undefined where they do not go to the collector. */
-  lines: ExportQueue<ReadableLogRecord> | undefined
+/** The recorder, and where its spans go. */
+async function recording(options: StartOptions, scopes: Scopes, resource: Resource) {
+  const { settings, identity, env, log } = options
+  const limits = spanLimits(env)
+  const target = settings.exporter === 'otlp' ? settings.spans : undefined
+  const convert = (span: RecordedSpan): void => spans.end(span)
+  const events = exportEvents('spans', { log, scopes, target })
+  const queue = await spanQueue({ options, resource, events, convert })
+  // The SDK alone knows limits, and the exporters that are not OTLP's take its spans only.
+  const written = queue.writes && Object.keys(limits).length === 0
+
+  function give(span: Ended, held: Held | undefined): void {
+    if (held) held.add(span)
+    else queue.add(span)
+  }
+
+  function endSpan(span: RecordedSpan, endMs: number): void {
+    if (span.ended) return
+    span.ended = true
+    span.endMs = Math.max(endMs, span.startMs)
+    if (written && span.sdk === undefined) give(span, span.trace.held)
+    else spans.end(span)
+  }
+
+  const spans = sdkSpans({ identity, resource, limits, processor: spanProcessor(give) })
+  const held = holding(settings.keep.maxSpans, queue.add)
+  return { recorder: { endSpan, sdkSpan: spans.of }, queue, held, spans }
 }
 
-async function exportQueues(
-  { settings, log, exporter: given }: StartOptions,
-  scopes: Scopes,
-): Promise<Queues> {
-  const events = (what: string, target?: OtlpTarget): ExportEvents => ({
+function exportEvents(
+  what: string,
+  { log, scopes, target }: { log: Logger; scopes: Scopes; target: OtlpTarget | undefined },
+): ExportEvents {
+  return {
     failing(cause) {
       const reason = target ? withAdvice(cause, target.protocol, 'tracing.exporter') : cause
       log.warn({ reason }, `${what} cannot be exported; they are dropped until they can`)
     },
     resumed: (dropped) => log.info({ dropped }, `${what} are exported again`),
     detached: (work) => scopes.exit(work),
-  })
-  const exporter = given ?? (await createExporter(settings))
-  const { batch, spans, lines } = settings
-  const lineExporter = lines && (await createLogExporter(lines))
-  const spanEvents = events('spans', settings.exporter === 'otlp' ? spans : undefined)
-  return {
-    exporter,
-    spans: exportQueue<ReadableSpan>(withPartialSuccess(exporter), batch, spanEvents),
-    lines:
-      lineExporter &&
-      exportQueue(withPartialSuccess(lineExporter), batch, events('log lines', lines)),
   }
 }
 
-function countsOf({ spans, lines }: Queues, held: ReturnType<typeof holding>): SpanCounts {
+function countsOf(
+  spans: SpanQueue,
+  held: ReturnType<typeof holding>,
+  lines: ReturnType<SpanQueue['counts']> | undefined,
+): SpanCounts {
   const { exported, dropped, waiting } = spans.counts()
-  const logs = lines?.counts()
   return {
     exported,
     dropped: { ...dropped, keep: held.forgotten },
     waiting: waiting + held.waiting,
-    logs: { exported: logs?.exported ?? 0, dropped: logs ? total(logs.dropped) : 0 },
+    logs: { exported: lines?.exported ?? 0, dropped: lines ? total(lines.dropped) : 0 },
   }
-}
-
-async function stop(
-  { spans, lines, exporter }: Queues,
-  sdk: NodeSDK,
-  log: Logger,
-  timeoutMs: number,
-): Promise<void> {
-  await Promise.all([spans.stop(timeoutMs), lines?.stop(timeoutMs)])
-  const { dropped } = spans.counts()
-  if (total(dropped) > 0) log.warn({ dropped }, 'spans were dropped')
-  // Requests that still hang on the collector are not waited for.
-  for (const ending of [sdk.shutdown(), exporter.shutdown()]) void ending.catch(() => undefined)
-  for (const global of [api, context, propagation, logs]) global.disable()
 }
 
 function total(dropped: { queue: number; export: number }): number {
   return dropped.queue + dropped.export
-}
-
-/** Loads what is asked for. The loader hook costs time at start, so it is registered only then. */
-async function instrumentations(names: readonly string[]): Promise<Instrumentation[]> {
-  if (!names.includes('fastify')) return []
-  register('@opentelemetry/instrumentation/hook.mjs', import.meta.url)
-  const { FastifyInstrumentation } = await import('@opentelemetry/instrumentation-fastify')
-  return [new FastifyInstrumentation()]
 }
