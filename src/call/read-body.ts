@@ -11,7 +11,7 @@ interface ReadBody {
 }
 
 /** Most bytes of a body, once so many of it are there that they tell. */
-export interface BodyLimit {
+interface BodyLimit {
   headBytes: number
   limitOf: (head: Buffer) => number
 }

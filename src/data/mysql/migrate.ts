@@ -50,18 +50,19 @@ const begun = ({ name }: Migration) => `${name} (begun)`
  * process that ended in the middle has made is then known to be its own.
  */
 async function apply(connection: Connection, migration: Migration, again: boolean): Promise<void> {
-  const { change } = runner(connection, unobserved)
+  const record = runner(connection, unobserved)
   const row = begun(migration)
-  if (!again) await change('INSERT INTO schema_migrations VALUES (?, UTC_TIMESTAMP(3))', [row])
+  if (!again)
+    await record.change('INSERT INTO schema_migrations VALUES (?, UTC_TIMESTAMP(3))', [row])
   try {
     await run(connection, migration, again)
   } catch (err) {
     // Its statements are undone by hand, and then the next try starts from nothing.
     if (err instanceof MigrationError)
-      await change('DELETE FROM schema_migrations WHERE name = ?', [row])
+      await record.change('DELETE FROM schema_migrations WHERE name = ?', [row])
     throw err
   }
-  await change(
+  await record.change(
     'UPDATE schema_migrations SET name = ?, applied_at = UTC_TIMESTAMP(3) WHERE name = ?',
     [migration.name, row],
   )

@@ -6,7 +6,7 @@ const { is, Param, Placeholder, sql } = drizzleOrm
 type Values = Readonly<Record<string, unknown>>
 
 /** A statement of Drizzle's, taken apart once. */
-export interface Statement {
+interface Statement {
   sql: string
   /** Gives the values for the driver, in the order of the text. */
   parameters: (values: Values) => unknown[]

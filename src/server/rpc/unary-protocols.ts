@@ -44,7 +44,7 @@ export interface UnaryProtocol extends MessageBody {
 }
 
 /** A whole answer as it is on the wire. */
-export interface Written {
+interface Written {
   status: number
   headers: OutgoingHttpHeaders
   body?: Uint8Array | undefined

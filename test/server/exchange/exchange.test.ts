@@ -37,7 +37,7 @@ async function listenWithExchanges(t: Test) {
       listener.emit('opened')
     }),
     {},
-    { broken: exchanges.broken },
+    { broken: (session) => exchanges.broken(session) },
   )
   listener.on('clientError', (_err, socket) => {
     exchanges.refused(socket, malformedRequest)

@@ -42,9 +42,6 @@ export interface ExportEvents {
   detached: <T>(work: () => T) => T
 }
 
-/** What `exportQueue` makes. */
-export type ExportQueue<T> = ReturnType<typeof exportQueue<T>>
-
 /** `batchQueue` for items that wait, and are exported, as they are. */
 export function exportQueue<T>(
   exporter: Exporter<T[]>,

@@ -19,7 +19,7 @@ import {
 } from '../span/recorded-span.ts'
 
 /** What the spans of the SDK are made with. */
-export interface SdkOptions {
+interface SdkOptions {
   identity: Pick<Identity, 'service' | 'version'>
   resource: Resource
   limits: Partial<SpanLimits>

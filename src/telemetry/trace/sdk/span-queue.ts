@@ -13,7 +13,7 @@ export interface SpanQueue extends Pick<ReturnType<typeof exportQueue>, 'counts'
   writes: boolean
 }
 
-export interface SpanQueueOptions {
+interface SpanQueueOptions {
   options: StartOptions
   resource: Resource
   events: ExportEvents
