@@ -66,5 +66,6 @@ export const db = {
   text: 'db.query.text',
   summary: 'db.query.summary',
   status: 'db.response.status_code',
+  batchSize: 'db.operation.batch.size',
   pool: 'db.client.connection.pool.name',
 } as const

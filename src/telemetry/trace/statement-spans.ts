@@ -1,5 +1,5 @@
-import { SpanKind, SpanStatusCode } from '@opentelemetry/api'
-import type { ObserveStatements, Storage } from '../../data/statement-observer.ts'
+import { SpanKind, SpanStatusCode, TraceFlags } from '@opentelemetry/api'
+import type { ObserveStatements, Shared, Storage } from '../../data/statement-observer.ts'
 import { databaseCode, errorType } from '../error-type.ts'
 import { statementAttributes, statementSummary } from '../statement.ts'
 import { exceptionAttributes } from './exception.ts'
@@ -23,11 +23,16 @@ export function statementSpans(tools: SpanTools): ObserveStatements {
   return function observe(storage) {
     const headOf = heads(storage)
     return {
-      statement(sql, run) {
+      recorded() {
+        const scope = scopes.getStore()
+        return scope?.span && scope
+      },
+      statement(sql, run, shared) {
         const scope = scopes.getStore()
         if (scope?.span === undefined) return run()
         const { trace } = scope.span
         const span = beginSpan(trace, headOf(sql), timeIn(trace), scope.span.id)
+        if (shared) tellShared(span, scope, shared, tools)
         const open = (scope.span.statements ??= new Set())
         open.add(span)
         return run().then(
@@ -56,6 +61,22 @@ export function statementSpans(tools: SpanTools): ObserveStatements {
         endSpan(span, timeIn(trace))
       },
     }
+  }
+}
+
+/** Says for how many calls a statement is, and links to those of them that are recorded. */
+function tellShared(
+  span: RecordedSpan,
+  own: Scope,
+  { size, calls }: Shared,
+  { sdkSpan }: SpanTools,
+): void {
+  addFacts(span, { [db.batchSize]: size })
+  for (const call of calls as readonly Scope[]) {
+    const traceId = call.span?.trace.traceId?.hex
+    if (call === own || call.span === undefined || traceId === undefined) continue
+    const context = { traceId, spanId: call.span.id.hex, traceFlags: TraceFlags.SAMPLED }
+    sdkSpan(span).addLink({ context })
   }
 }
 
