@@ -45,27 +45,28 @@ async function applyMissing(connection: Connection, migrations: Migration[]): Pr
 /** The row of a migration of which some statements may have run. */
 const begun = ({ name }: Migration) => `${name} (begun)`
 
+const forgetBegun = "DELETE FROM schema_migrations WHERE name LIKE '% (begun)'"
+
 /**
  * The row is there from before the first statement, because DDL cannot be taken back with it: what a
  * process that ended in the middle has made is then known to be its own.
  */
 async function apply(connection: Connection, migration: Migration, again: boolean): Promise<void> {
-  const record = runner(connection, unobserved)
-  const row = begun(migration)
-  if (!again)
-    await record.change('INSERT INTO schema_migrations VALUES (?, UTC_TIMESTAMP(3))', [row])
+  const record = (name: string) =>
+    runner(connection, unobserved).change(
+      'INSERT INTO schema_migrations VALUES (?, UTC_TIMESTAMP(3))',
+      [name],
+    )
+  if (!again) await record(begun(migration))
   try {
     await run(connection, migration, again)
   } catch (err) {
     // Its statements are undone by hand, and then the next try starts from nothing.
-    if (err instanceof MigrationError)
-      await record.change('DELETE FROM schema_migrations WHERE name = ?', [row])
+    if (err instanceof MigrationError) await query(connection, forgetBegun)
     throw err
   }
-  await record.change(
-    'UPDATE schema_migrations SET name = ?, applied_at = UTC_TIMESTAMP(3) WHERE name = ?',
-    [migration.name, row],
-  )
+  await record(migration.name)
+  await query(connection, forgetBegun)
 }
 
 /** Creates nothing that is there: a user who may not create tables can start once all is applied. */
