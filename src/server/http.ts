@@ -2,6 +2,7 @@ import { createContextValues } from '@connectrpc/connect'
 import { sendError } from '../rest/answer/answer.ts'
 import { restError } from '../rest/errors.ts'
 import { fastifyRestPlugin } from '../rest/plugin.ts'
+import { operationOf } from '../call/methods.ts'
 import { restServerOptions } from '../rest/server-options.ts'
 import { overflowRest } from './admission/refusals.ts'
 import { exchangeKey, type Exchanges } from './exchange/exchange.ts'
@@ -50,7 +51,7 @@ function restObserver(exchanges: Exchanges) {
     route({ raw }, { method, template }) {
       const exchange = exchanges.of(raw)
       if (!exchange) return
-      exchange.operation = `/${method.parent.typeName}/${method.name}`
+      exchange.operation = operationOf(method)
       exchange.route = template.source
     },
     error({ raw }, error, status, reason) {

@@ -7,6 +7,8 @@ const maxLength = 256
  * numbers; other segments are kept if they are short ASCII words. The others become REDACTED.
  */
 export function safePath(path: string, template: string): string {
+  // As for each method of RPC.
+  if (path === template && path.length <= maxLength) return path
   const literals = template.split('/')
   return path
     .slice(0, maxLength)

@@ -1,6 +1,7 @@
 import type { Message } from '@bufbuild/protobuf'
 import { Code, ConnectError } from '@connectrpc/connect'
 import type { Interceptor } from '@connectrpc/connect'
+import { operationOf } from '../../call/methods.ts'
 import { refusal } from '../../call/refusal.ts'
 
 /** Maximum durations of unary calls, in milliseconds. */
@@ -21,7 +22,7 @@ export function deadline({ defaultMs, byOperation }: Deadlines): Interceptor {
     async function deadline(req) {
       if (req.stream) return untilDeadline(await next(req), req.signal)
       if (req.signal.aborted) throw reasonOf(req.signal.reason)
-      const limitMs = byOperation.get(`/${req.service.typeName}/${req.method.name}`) ?? defaultMs
+      const limitMs = byOperation.get(operationOf(req.method)) ?? defaultMs
       const { promise, reject } = Promise.withResolvers<never>()
       const controller = new AbortController()
       function end(reason: ConnectError): void {

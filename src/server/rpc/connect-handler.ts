@@ -8,6 +8,7 @@ import {
 } from '@connectrpc/connect/protocol'
 import { errorToJsonBytes } from '@connectrpc/connect/protocol-connect'
 import { setGrpcStatus } from '../../call/grpc-status.ts'
+import { operationOf } from '../../call/methods.ts'
 import { refusal } from '../../call/refusal.ts'
 import { attachment } from '../../memory/attachment.ts'
 import { methodNotAllowed, unsupportedMediaType } from '../../rest/errors.ts'
@@ -46,7 +47,7 @@ export function observedHandlers(maxBytes: number, types: Registry | undefined) 
     async function observed(request: UniversalServerRequest): Promise<UniversalServerResponse> {
       const exchange = request.contextValues?.get(exchangeKey)
       if (!exchange) return handler(request)
-      exchange.operation = `/${handler.service.typeName}/${handler.method.name}`
+      exchange.operation = operationOf(handler.method)
       exchange.protocol = protocolOf(request.header.get('content-type') ?? '')
       boundTimeout(request.header)
       const isTooLarge = declaresTooLarge(handler, request, maxBytes)

@@ -16,7 +16,7 @@ import { type CallOptions, unaryCall, type UnaryCall } from '../../call/context.
 import { bounded } from '../../call/error-bounds.ts'
 import { requestHeaders } from '../../call/headers.ts'
 import { unaryInvoker, type UnaryMethod } from '../../call/invoke.ts'
-import { recordMethods } from '../../call/methods.ts'
+import { operationOf, recordMethods } from '../../call/methods.ts'
 import { refusal } from '../../call/refusal.ts'
 import { failureOf, type Failure } from '../exchange/failure.ts'
 import { declaresTooMuch } from './declared-length.ts'
@@ -107,7 +107,7 @@ function compiled({ routes, interceptors, maxBodyBytes, types }: UnaryCallsOptio
   for (const spec of recordMethods(routes)) {
     if (spec.kind !== 'unary') continue
     const { method } = spec
-    methods.set(`/${method.parent.typeName}/${method.name}`, {
+    methods.set(operationOf(method), {
       method,
       invoke: unaryInvoker(spec, interceptors),
       reader: messageReader(method.input, types),

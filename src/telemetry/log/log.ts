@@ -25,7 +25,7 @@ export async function createLog(
     level,
     base: { service: 'user-service', version },
     ...(fields && traced(fields)),
-    timestamp: pino.stdTimeFunctions.isoTime,
+    timestamp: isoTime,
     // Errors come described already; pino would look into their properties.
     serializers: { err: (described: unknown) => described },
     formatters: { level: (label) => ({ level: label }), log: redacted },
@@ -41,6 +41,17 @@ export async function createLog(
   const streams = [out, { write: also }].map((stream) => ({ level, stream }))
   const log = pino(options, also ? pino.multistream(streams as StreamEntry[]) : out)
   return log
+}
+
+let timedAt = 0
+let time = ''
+
+/** pino's own `isoTime`, with a text for all lines of a millisecond. */
+function isoTime(): string {
+  const now = Date.now()
+  if (now !== timedAt) time = `,"time":"${new Date(now).toISOString()}"`
+  timedAt = now
+  return time
 }
 
 /** Lines that have the ids of their trace, as those of an exchange do, are not copied to add them. */
