@@ -5,7 +5,8 @@ import { createGrpcTransport, Http2SessionManager } from '@connectrpc/connect-no
 import { test, type Test } from 'tap'
 import { findProgram } from '../../scripts/program.ts'
 import { User } from '../../src/gen/api/user/v1/user_pb.ts'
-import { freePort, freshMysqlDatabase } from '../help/db.ts'
+import { freePort } from '../../scripts/free-port.ts'
+import { freshMysqlDatabase } from '../help/db.ts'
 import { type Backend, balancer } from '../help/haproxy.ts'
 import { type ServiceProcess, startProcess } from '../help/process.ts'
 

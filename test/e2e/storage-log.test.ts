@@ -1,7 +1,8 @@
 import { createInterface } from 'node:readline'
 import { on } from 'node:events'
 import { test, type Test } from 'tap'
-import { freePort, freshMysqlDatabase, freshSqlitePath, privateMysqlServer } from '../help/db.ts'
+import { freePort } from '../../scripts/free-port.ts'
+import { freshMysqlDatabase, freshSqlitePath, privateMysqlServer } from '../help/db.ts'
 import { spawnService, startProcess } from '../help/process.ts'
 
 type Line = Record<string, unknown>

@@ -2,12 +2,12 @@ import { type ChildProcess, spawn } from 'node:child_process'
 import { randomUUID } from 'node:crypto'
 import { once } from 'node:events'
 import { mkdtempSync, rmSync } from 'node:fs'
-import { type AddressInfo, createServer } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 
 import { createConnection } from 'mysql2/promise'
 import type { Test } from 'tap'
+import { freePort } from '../../scripts/free-port.ts'
 import { asRoot, findServer, initialize } from '../../scripts/mariadbd.ts'
 import { until } from './until.ts'
 
@@ -109,14 +109,4 @@ async function untilAnswering(dsn: string): Promise<void> {
       () => false,
     )
   await until('the database server to answer', answers)
-}
-
-/** A TCP port of 127.0.0.1 that nobody listens on now. */
-export async function freePort(): Promise<number> {
-  const server = createServer().listen(0, '127.0.0.1')
-  await once(server, 'listening')
-  const { port } = server.address() as AddressInfo
-  server.close()
-  await once(server, 'close')
-  return port
 }

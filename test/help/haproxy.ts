@@ -6,7 +6,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { Test } from 'tap'
-import { freePort } from './db.ts'
+import { freePort } from '../../scripts/free-port.ts'
 
 /** One instance of the service behind the balancer, by its ports on 127.0.0.1. */
 export interface Backend {
