@@ -1,6 +1,6 @@
 import { type ChildProcess, spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { closeSync, openSync } from 'node:fs'
+import { closeSync, openSync, readFileSync } from 'node:fs'
 import { get } from 'node:http'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
@@ -22,6 +22,10 @@ export interface Running {
 const startTimeoutMs = 60_000
 const stopTimeoutMs = 15_000
 
+/** Those of sessions of their own, which a Ctrl-C does not reach. */
+const started = new Set<ChildProcess>()
+process.once('exit', () => started.forEach((child) => child.kill('SIGKILL')))
+
 /** Starts a server on the core `core`; what it prints goes to files in `logs`. */
 export async function start(
   server: Server,
@@ -40,12 +44,15 @@ export async function start(
     // A session of its own, which Linux gives as much of a busy core as all of another session.
     detached: true,
   })
+  started.add(child)
+  child.once('exit', () => started.delete(child))
   files.forEach(closeSync)
   try {
     await untilAnswers(server, ports, child)
   } catch (err) {
     await stop(child)
-    throw new Error(`${idOf(server)} does not become ready; see ${log}`, { cause: err })
+    const told = [log, `${log}.err`].map((file) => readFileSync(file, 'utf8').slice(-1000))
+    throw new Error(`${idOf(server)} does not become ready: ${told.join('')}`, { cause: err })
   }
   return {
     server,
