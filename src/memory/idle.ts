@@ -23,14 +23,13 @@ export function idleMemory(memory = processMemory()): IdleMemory {
   let exchanges = 0
   let seen = 0
   let looks = 0
-  let floor: number | undefined
+  let floor = 0
   let timer: NodeJS.Timeout | undefined
 
   function look(): void {
     looks = exchanges === seen ? looks + 1 : 0
     seen = exchanges
     if (looks !== idleLooks) return
-    floor ??= memory.resident()
     if (memory.resident() - floor < minGrowthBytes) return
     memory.release()
     floor = memory.resident()
@@ -39,6 +38,7 @@ export function idleMemory(memory = processMemory()): IdleMemory {
   return {
     note: () => void (exchanges += 1),
     start() {
+      floor = memory.resident()
       timer = setInterval(look, lookMs).unref()
     },
     stop: () => clearInterval(timer),

@@ -179,7 +179,7 @@ test('refused calls share one line of the log, with their number', async (t) => 
     level: 'warn',
     protocol: 'rest',
     method: 'GET',
-    path: '/v1/users/1',
+    path: '/v1/users',
     code: 503,
   })
   await free()
