@@ -91,6 +91,8 @@ function refuse(
   if (exchange) {
     exchange.protocol = protocol
     exchange.failure ??= facts
+    // Only the route of a method looks at the type of a body.
+    if (facts.reason === 'UNSUPPORTED_MEDIA_TYPE') exchange.operation ||= exchange.path
   }
   if (protocol === 'connect') sendConnectError(reply, error, facts.status)
   else sendGrpcError(reply, request, error)
