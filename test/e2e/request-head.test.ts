@@ -90,6 +90,8 @@ const unwanted: [path: string, type: string, length: number, status: number, say
   [createUser, 'text/plain', 2, 415, /UNSUPPORTED_MEDIA_TYPE/],
   [createUser, 'application/connect+json', 2, 415, /UNSUPPORTED_MEDIA_TYPE/],
   [createUser, 'application/grpc-web-text+json', 2, 200, /grpc-status: ?3/],
+  // Each type is named once.
+  [createUser, 'application/grpc-web-text+json', 2, 200, /^accept-post: (?!.*n\/json.*n\/json)/m],
   [watch, 'application/json', 2, 415, /UNSUPPORTED_MEDIA_TYPE/],
   [watch, 'application/json', large, 415, /UNSUPPORTED_MEDIA_TYPE/],
   [createUser, 'application/json', large, 429, /BODY_TOO_LARGE/],

@@ -97,13 +97,13 @@ function refusedByHttp(
   const { status } = response
   const error = httpError(status, request, allowedMethods.toSorted().join(', '))
   exchange.failure = { ...failureOf(error), status, cause: undefined }
-  const header = new Headers(response.header)
-  error.metadata.forEach((value, name) => header.set(name, value))
   if (status === 415 && exchange.protocol !== 'connect') {
     // Clients of gRPC make UNKNOWN of a status of HTTP.
-    header.set('content-type', `application/${exchange.protocol}`)
+    const header = new Headers({ 'content-type': `application/${exchange.protocol}` })
     return { status: 200, header: setGrpcStatus(header, error) }
   }
+  const header = new Headers(response.header)
+  error.metadata.forEach((value, name) => header.set(name, value))
   header.set('content-type', 'application/json')
   return { ...response, header, body: createAsyncIterable([errorToJsonBytes(error, undefined)]) }
 }
