@@ -52,11 +52,9 @@ const forgetBegun = "DELETE FROM schema_migrations WHERE name LIKE '% (begun)'"
  * process that ended in the middle has made is then known to be its own.
  */
 async function apply(connection: Connection, migration: Migration, again: boolean): Promise<void> {
+  const statements = runner(connection, unobserved)
   const record = (name: string) =>
-    runner(connection, unobserved).change(
-      'INSERT INTO schema_migrations VALUES (?, UTC_TIMESTAMP(3))',
-      [name],
-    )
+    statements.change('INSERT INTO schema_migrations VALUES (?, UTC_TIMESTAMP(3))', [name])
   if (!again) await record(begun(migration))
   try {
     await run(connection, migration, again)
