@@ -694,6 +694,20 @@ test('a Connect GET that cannot be read is refused', async (t) => {
     })
 })
 
+test('a Connect GET is refused the same whatever content type it gives', async (t) => {
+  const { rpc } = await startApp(t, { storage: 'sqlite' })
+  const target = `${user}/GetUser?connect=v1&encoding=json&message=%7B%22id%22%3A%221%22%7D`
+  for (const type of ['', 'application/json', 'application/proto; x=y']) {
+    const headers = { 'Connect-Timeout-Ms': '1x', 'Content-Type': type }
+    const answer = await exchange(rpc.port, { target, headers })
+    t.strictSame(readConnect(answer), {
+      code: 'invalid_argument',
+      reason: 'MALFORMED_REQUEST',
+      metadata: {},
+    })
+  }
+})
+
 test('a wrong method on the RPC port is 405 with what is allowed', async (t) => {
   const { rpc } = await startApp(t, { storage: 'sqlite' })
   for (const [rpcMethod, method, allow] of [

@@ -36,9 +36,9 @@ export function earlyRefusals(json: Partial<JsonWriteOptions> | undefined) {
     const error = earlyError(reason, exchange.protocol, headers)
     // The client's mistake, whatever its code: nothing for the log to explain.
     exchange.failure = { ...failureOf(error), cause: undefined }
-    // A GET has no content type.
-    const { 'content-type': type = 'application/json' } = headers
-    const [name = ''] = type.toLowerCase().split(';')
+    // Whatever content type a GET gives, it has none.
+    const type = request.method === 'GET' ? 'application/json' : headers['content-type']
+    const [name = ''] = (type ?? '').toLowerCase().split(';')
     const protocol = protocols.get(name.trim())
     if (!protocol) throw error
     const set = { answerHeaders: headersOf(reason, error, request), answerTrailers: undefined }
