@@ -80,8 +80,8 @@ function declaresTooLarge(
   maxBytes: number,
 ): boolean {
   const type = header.get('content-type') ?? ''
-  // Any other client is refused as its message is read, where the interceptors see it.
-  if (!header.has('expect')) return false
+  // The message of a stream is read inside the interceptors, which see its refusal where nobody waits.
+  if (handler.method.methodKind !== 'unary' && !header.has('expect')) return false
   // Of what is no call HTTP itself says so.
   if (!handler.allowedMethods.includes(method) || !handler.supportedContentType(type)) return false
   return (
