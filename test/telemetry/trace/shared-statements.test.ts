@@ -1,4 +1,7 @@
+import { createClient } from '@connectrpc/connect'
+import { createGrpcTransport } from '@connectrpc/connect-node'
 import { test } from 'tap'
+import { User } from '../../../src/gen/api/user/v1/user_pb.ts'
 import { startApp } from '../../help/app.ts'
 import { spanMemory } from '../../help/spans.ts'
 import { until } from '../../help/until.ts'
@@ -13,11 +16,12 @@ test('a statement that calls share is a part of one of them and links to the oth
     headers: { 'content-type': 'application/json' },
     body: '{"name":"Ada","email":"ada@example.org"}',
   })
-  const get = () => fetch(`${app.rest.url}/v1/users/1`).then((answer) => answer.bytes())
-  await Promise.all(Array.from({ length: callers }, get))
+  // On one connection, so that they arrive together.
+  const users = createClient(User, createGrpcTransport({ baseUrl: app.rpc.url }))
+  await Promise.all(Array.from({ length: callers }, () => users.getUser({ id: 1n })))
   const named = (name: string) =>
     memory.exporter.getFinishedSpans().filter((span) => span.name === name)
-  await until('the spans', () => named('GET /v1/users/{id}').length === callers)
+  await until('the spans', () => named('api.user.v1.User/GetUser').length === callers)
   const finds = new Map(named('UserRepo.Find').map((span) => [span.spanContext().spanId, span]))
   t.equal(finds.size, callers, 'each call has a span of its own')
   const statements = named('SELECT users')
