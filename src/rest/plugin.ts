@@ -15,7 +15,7 @@ import { matchRoute, type MatchResult } from './route/match.ts'
 import { answerCoding, answerType } from './answer/negotiate.ts'
 import { codings } from './codings.ts'
 import { type RestPluginOptions, type RestSettings, withDefaults } from './options.ts'
-import { mayHaveBody, receivedBody, type ReceivedBody } from './request/read-body.ts'
+import { mayHaveBody, receivedBody, type ReceivedBody, refuseByForm } from './request/read-body.ts'
 import type { SystemParameters } from './request/system-parameters.ts'
 import { literalPrefixes, type RouteTable } from './route/table.ts'
 import { compileTargets, type Target, unservedBindings } from './compiled-route.ts'
@@ -70,13 +70,14 @@ function mount(app: FastifyInstance, settings: RestSettings): void {
       url,
       exposeHeadRoute: false,
       bodyLimit,
-      // Before the body is read: a request that its path refuses needs no body.
+      // Before the body is read: a request that its path or its type refuses needs no body.
       onRequest: (request, reply, next) => {
         try {
           const match = matchRequest(table, request, reply, settings)
           if (match === undefined) return void reply.code(204).send()
           observer?.route(request, match.target.binding)
           matchOf.attach(request, match)
+          if (!isBodyIgnored(request, match)) refuseByForm(request, match.target.types)
           next()
         } catch (err) {
           next(err as Error)
@@ -149,13 +150,16 @@ const noBody: ReceivedBody = { bytes: new Uint8Array(), format: 'json' }
 function serve(request: FastifyRequest, reply: FastifyReply, settings: RestSettings): void {
   const match = matchOf.of(request)
   if (match === undefined) throw new Error('a request reached its handler unmatched')
-  const { body } = match.target.binding
-  // A body of these methods has no meaning (RFC 9110, 9.3) unless their rule gives it one.
-  const ignored = body === '' && ['GET', 'HEAD', 'DELETE'].includes(request.method)
-  if (ignored || !mayHaveBody(request)) return call(reply, match, noBody, settings)
+  if (isBodyIgnored(request, match) || !mayHaveBody(request))
+    return call(reply, match, noBody, settings)
   receivedBody(request, reply, settings.bodyLimit, match.target.types)
     .then((received) => call(reply, match, received, settings))
     .catch((err: unknown) => void reply.send(err))
+}
+
+/** A body of these methods has no meaning (RFC 9110, 9.3) unless their rule gives it one. */
+function isBodyIgnored({ method }: FastifyRequest, { target }: RouteMatch): boolean {
+  return target.binding.body === '' && ['GET', 'HEAD', 'DELETE'].includes(method)
 }
 
 /**

@@ -118,6 +118,50 @@ test('no body is asked for on the RPC port that is refused for its type or lengt
   }
 })
 
+/** The header lines of bodies that REST does not take, and their lengths. */
+const unwantedByRest: Record<string, [head: Record<string, string | number>, says: RegExp]> = {
+  'a type that is not read': [
+    { 'content-type': 'text/plain', 'content-length': 2 },
+    /accept-post/i,
+  ],
+  'a type that is not read, and no length': [{ 'content-type': 'text/plain' }, /accept-post/i],
+  'no type': [{ 'content-length': 2 }, /accept-post/i],
+  'another charset': [
+    { 'content-type': 'application/json; charset=utf-16', 'content-length': 2 },
+    /charset=utf-16/,
+  ],
+  'a type that is no type': [{ 'content-type': 'json', 'content-length': 2 }, /accept-post/i],
+  'a coding that is not undone': [
+    { 'content-type': 'application/json', 'content-encoding': 'lzma', 'content-length': 2 },
+    /lzma/,
+  ],
+  'a type that is not read, and too long': [
+    { 'content-type': 'text/plain', 'content-length': large },
+    /accept-post/i,
+  ],
+}
+
+test('no body is asked for on the REST port that is refused for its type or coding', async (t) => {
+  const { rest } = await startApp(t, { storage: 'sqlite' })
+  const session = http2.connect(rest.url)
+  t.teardown(() => session.destroy())
+  for (const [title, [fields, says]] of Object.entries(unwantedByRest)) {
+    const told = { status: 415, asked: false, text: says }
+    const lines = Object.entries({ 'transfer-encoding': 'chunked', ...fields })
+      .filter(([name]) => name !== 'transfer-encoding' || !('content-length' in fields))
+      .map(([name, value]) => `${name}: ${value}\r\n`)
+    const head = `POST /v1/users HTTP/1.1\r\n${host}${expect}${lines.join('')}\r\n`
+    const answer = await wholeAnswer(t, rest.port, head)
+    t.match(answer, { ...told, text: /UNSUPPORTED_MEDIA_TYPE/ }, `${title} over HTTP/1.1`)
+    t.match(answer.text, says)
+    t.match(
+      await h2Answer(session, { ':path': '/v1/users', ...fields }, '{}'),
+      told,
+      `${title} over HTTP/2`,
+    )
+  }
+})
+
 test('over HTTP/2 a body is asked for where it is read', async (t) => {
   const { rest, rpc } = await startApp(t, { storage: 'sqlite' })
   for (const { url, path } of [

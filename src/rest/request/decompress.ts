@@ -13,15 +13,14 @@ const decompressors: Record<Coding, Decompress> = {
 }
 
 /**
- * Undoes the Content-Encoding of a body, up to `limit` bytes of result, so that a few bytes cannot
- * fill the memory. Throws UNSUPPORTED_MEDIA_TYPE, BODY_TOO_LARGE, MALFORMED_BODY.
+ * Undoes the coding of a body, up to `limit` bytes of result, so that a few bytes cannot fill the
+ * memory. Throws BODY_TOO_LARGE, MALFORMED_BODY.
  */
 export async function decompressed(
   bytes: Uint8Array,
-  contentEncoding: string | undefined,
+  coding: Coding | undefined,
   limit: number,
 ): Promise<Uint8Array> {
-  const coding = codingOf(contentEncoding)
   if (coding === undefined) return bytes
   try {
     return await decompressors[coding](bytes, { maxOutputLength: limit })
@@ -32,8 +31,11 @@ export async function decompressed(
   }
 }
 
-/** The coding of a body; undefined for none. Several on top of one another are not undone. */
-function codingOf(contentEncoding: string | undefined): Coding | undefined {
+/**
+ * The coding of a body by its Content-Encoding; undefined for none. Several on top of one another are
+ * not undone. Throws UNSUPPORTED_MEDIA_TYPE.
+ */
+export function codingOf(contentEncoding: string | undefined): Coding | undefined {
   if (contentEncoding === undefined) return undefined
   const name = contentEncoding.trim().toLowerCase()
   if (name === 'identity' || name === '') return undefined

@@ -1,5 +1,5 @@
 import type { FastifyReply, FastifyRequest } from 'fastify'
-import { decompressed } from './decompress.ts'
+import { codingOf, decompressed } from './decompress.ts'
 import { bodyTooLarge, unsupportedMediaType } from '../errors.ts'
 import { readBody } from '../../call/read-body.ts'
 import { type BodyFormat, bodyFormat, type BodyTypes } from '../media-type.ts'
@@ -24,10 +24,26 @@ export async function receivedBody(
 ): Promise<ReceivedBody> {
   const bytes = await rawBody(request, reply, limit)
   if (bytes.byteLength === 0) return nothing
-  const { 'content-type': type, 'content-encoding': encoding } = request.headers
+  const { format, coding } = formOf(request, types)
+  return { format, bytes: await decompressed(bytes, coding, limit) }
+}
+
+/**
+ * Throws UNSUPPORTED_MEDIA_TYPE for a body that receivedBody would refuse by its type or its coding,
+ * if the head tells that there is one: by its length, or since the client waits for 100 Continue,
+ * which needs content (RFC 9110, 10.1.1). Any other body may turn out to be empty.
+ */
+export function refuseByForm(request: FastifyRequest, types: BodyTypes): void {
+  const { 'content-length': length, expect } = request.headers
+  if (length === undefined ? expect !== undefined : Number(length) > 0) formOf(request, types)
+}
+
+/** What a body is by its headers. Throws UNSUPPORTED_MEDIA_TYPE. */
+function formOf({ headers }: FastifyRequest, types: BodyTypes) {
+  const { 'content-type': type, 'content-encoding': encoding } = headers
   const format = bodyFormat(type, types)
   if (format === undefined) throw unsupportedMediaType(type ?? '', types)
-  return { format, bytes: await decompressed(bytes, encoding, limit) }
+  return { format, coding: codingOf(encoding) }
 }
 
 /** Whether the request has, or may have, a body. */
