@@ -7,8 +7,9 @@ import { findProgram } from '../../scripts/program.ts'
 import { User } from '../../src/gen/api/user/v1/user_pb.ts'
 import { freePort } from '../../scripts/free-port.ts'
 import { freshMysqlDatabase } from '../help/db.ts'
-import { type Backend, balancer } from '../help/haproxy.ts'
+import { balancer } from '../help/haproxy.ts'
 import { type ServiceProcess, startProcess } from '../help/process.ts'
+import type { Backend } from '../help/proxy.ts'
 
 const haproxy = findProgram('haproxy')
 const skip = haproxy === undefined ? 'needs haproxy, which Debian has as a package' : false
