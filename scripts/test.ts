@@ -42,8 +42,9 @@ async function main(): Promise<number> {
     throw new Error('no prometheus found: install it (Debian: prometheus), with its promtool')
   await using database = await testDatabase()
   if (interrupted) return 1
-  const balanced = files.length === 0 || files.some((file) => file.includes('rollout'))
-  if (balanced && findProgram('haproxy') === undefined) aptInstall('haproxy', 'No HAProxy found')
+  const proxied = files.length === 0 || files.some((file) => /rollout|proxies/.test(file))
+  if (proxied && findProgram('haproxy') === undefined) aptInstall('haproxy', 'No HAProxy found')
+  if (proxied && findProgram('nginx') === undefined) aptInstall('nginx-light', 'No nginx found')
   const browser = files.length === 0 || files.some(needsBrowser) ? testBrowser() : undefined
   const { code, output } = await runTap({
     ...process.env,
