@@ -1,5 +1,5 @@
 import type { Test } from 'tap'
-import { freePort } from './db.ts'
+import { freePort } from '../../scripts/free-port.ts'
 import { type Backend, runProxy } from './proxy.ts'
 
 type Ports = Record<'rest' | 'unset' | 'rpc', number>
