@@ -1,4 +1,3 @@
-import { once } from 'node:events'
 import net from 'node:net'
 import { test } from 'tap'
 import { freshMysqlDatabase } from '../help/db.ts'
@@ -38,8 +37,10 @@ async function callUntilClosed(address: string, answered: () => void): Promise<C
     open = false
     if (!last) call()
   })
-  socket.on('error', () => undefined).once('connect', call)
-  await once(socket, 'close')
+  const { promise: closed, resolve } = Promise.withResolvers<void>()
+  socket.once('connect', call)
+  socket.on('error', () => undefined).once('close', () => resolve())
+  await closed
   return { statuses, lost: open }
 }
 
@@ -50,10 +51,12 @@ test('many connections are served in turn, and whatever they sent before a shutd
     TIMEOUT: '60s',
     DB_POOL_WAIT: '30s',
   })
-  let answers = 0
-  const answered = () => (answers += 1)
-  const clients = Array.from({ length: 200 }, () => callUntilClosed(service.http, answered))
-  await until('ten answers for each', () => answers >= 10 * clients.length)
+  const answers = Array.from({ length: 200 }, () => 0)
+  const clients = answers.map((_, index) =>
+    callUntilClosed(service.http, () => (answers[index] = (answers[index] ?? 0) + 1)),
+  )
+  // A connection that is not accepted yet would be reset by the shutdown.
+  await until('ten answers on each connection', () => Math.min(...answers) >= 10)
   service.kill('SIGTERM')
   const calls = await Promise.all(clients)
   t.equal(await service.exit, 0)
@@ -64,7 +67,6 @@ test('many connections are served in turn, and whatever they sent before a shutd
   )
   t.same([...new Set(calls.flatMap(({ statuses }) => [...statuses.keys()]))], ['200'])
   const served = calls.map(({ statuses }) => statuses.get('200') ?? 0)
-  t.ok(Math.min(...served) > 0, 'each has its turn')
   t.ok(
     Math.max(...served) <= 4 * Math.min(...served),
     `between ${Math.min(...served)} and ${Math.max(...served)} calls each`,
