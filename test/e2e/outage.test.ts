@@ -50,19 +50,25 @@ function call(url: string, email: string): Promise<Response> {
   })
 }
 
-const outages: Record<string, (server: PrivateServer) => Promise<void>> = {
-  async SIGTERM(server) {
+const outages: Record<
+  string,
+  (server: PrivateServer, noticed: () => Promise<void>) => Promise<void>
+> = {
+  async SIGTERM(server, noticed) {
     await server.end('SIGTERM')
+    await noticed()
     await sleep(outageMs)
     server.start()
   },
-  async SIGKILL(server) {
+  async SIGKILL(server, noticed) {
     await server.end('SIGKILL')
+    await noticed()
     await sleep(outageMs)
     server.start()
   },
-  async SIGSTOP(server) {
+  async SIGSTOP(server, noticed) {
     server.freeze()
+    await noticed()
     await sleep(outageMs)
     server.thaw()
   },
@@ -82,8 +88,13 @@ for (const [name, outage] of Object.entries(outages))
     const served = (since: number) =>
       running.samples.filter(({ at, status }) => at > since && status === 200).length
     await until('calls to be served', () => served(0) > 100)
-    const gone = performance.now()
-    await outage(server)
+    let noticedAt = Number.POSITIVE_INFINITY
+    await outage(server, async () => {
+      await until('the service to notice', async () => {
+        return (await fetch(`${service.rest}/readyz`)).status === 503
+      })
+      noticedAt = performance.now()
+    })
     const back = performance.now()
     await untilReady(`${service.rest}/readyz`)
     const ready = performance.now()
@@ -91,7 +102,7 @@ for (const [name, outage] of Object.entries(outages))
     await running.end()
 
     const { samples } = running
-    const during = samples.filter(({ at }) => at > gone + 1000 && at < back)
+    const during = samples.filter(({ at }) => at > noticedAt && at < back)
     const statuses = new Set(samples.map(({ status }) => status))
     t.same(
       [...statuses].sort((a, b) => a - b),
