@@ -2,6 +2,6 @@ import { defineConfig } from 'drizzle-kit'
 
 export default defineConfig({
   dialect: 'mysql',
-  schema: './src/data/mysql/schema.ts',
+  schema: './src/data/mysql/schema',
   out: './migrations/mysql',
 })

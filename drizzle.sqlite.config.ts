@@ -2,6 +2,6 @@ import { defineConfig } from 'drizzle-kit'
 
 export default defineConfig({
   dialect: 'sqlite',
-  schema: './src/data/sqlite/schema.ts',
+  schema: './src/data/sqlite/schema',
   out: './migrations/sqlite',
 })

@@ -7,7 +7,7 @@ import {
   UniqueViolation,
 } from '../error.ts'
 import { MigrationError } from '../migration.ts'
-import { emailKey } from './schema.ts'
+import { emailKey } from './schema/user.ts'
 import {
   alreadyDone,
   brokenOff,

@@ -3,7 +3,7 @@ import { lazily, type Queries } from '../queries.ts'
 import type { StatementObserver } from '../statement-observer.ts'
 import { runner } from './execute.ts'
 import { transaction } from './transaction.ts'
-import { mysqlUserQueries } from './user-queries.ts'
+import { mysqlUserQueries } from './user.ts'
 
 /** The statements of every noun on one connection; each run of one is told to `observer`. */
 export function mysqlQueries(connection: Connection, observer: StatementObserver): Queries {

@@ -1,6 +1,6 @@
 import type { AsyncRemoteCallback } from 'drizzle-orm/sqlite-proxy'
 import { lazily, type Queries } from '../queries.ts'
-import { sqliteUserQueries } from './user-queries.ts'
+import { sqliteUserQueries } from './user.ts'
 
 /** The statements of every noun on the one connection. */
 export function sqliteQueries(execute: AsyncRemoteCallback): Queries {

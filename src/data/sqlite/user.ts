@@ -2,7 +2,7 @@ import type { AsyncRemoteCallback, SqliteRemoteDatabase } from 'drizzle-orm/sqli
 import { drizzleOrm } from '../drizzle.ts'
 import { sqliteProxy } from './drizzle.ts'
 import type { UserQueries } from '../queries.ts'
-import { users } from './schema.ts'
+import { users } from './schema/user.ts'
 
 const { asc, eq, gt, inArray, sql } = drizzleOrm
 const id = sql.placeholder('id')

@@ -1,5 +1,5 @@
-import { drizzleOrm } from '../drizzle.ts'
-import { mysqlCore } from './drizzle.ts'
+import { drizzleOrm } from '../../drizzle.ts'
+import { mysqlCore } from '../drizzle.ts'
 
 const { sql } = drizzleOrm
 const { bigint, customType, datetime, mysqlTable, uniqueIndex } = mysqlCore

@@ -5,7 +5,7 @@ import type { User } from '../../biz/user.ts'
 import type { UserQueries } from '../queries.ts'
 import type { Shared } from '../statement-observer.ts'
 import type { Runner } from './execute.ts'
-import { users } from './schema.ts'
+import { users } from './schema/user.ts'
 import { keyed, rowReader, sized, statement } from './statement.ts'
 
 const { asc, eq, gt, inArray, sql } = drizzleOrm

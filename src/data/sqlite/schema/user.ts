@@ -1,5 +1,5 @@
-import { drizzleOrm } from '../drizzle.ts'
-import { sqliteCore } from './drizzle.ts'
+import { drizzleOrm } from '../../drizzle.ts'
+import { sqliteCore } from '../drizzle.ts'
 
 const { sql } = drizzleOrm
 const { customType, sqliteTable, text, uniqueIndex } = sqliteCore
