@@ -2,15 +2,17 @@
 // @generated from file api/errors/v1/error_reason.proto (package api.errors.v1, syntax proto3)
 /* eslint-disable */
 
-import type { GenEnum, GenFile } from "@bufbuild/protobuf/codegenv2";
-import { enumDesc, fileDesc } from "@bufbuild/protobuf/codegenv2";
+import type { GenEnum, GenExtension, GenFile } from "@bufbuild/protobuf/codegenv2";
+import { enumDesc, extDesc, fileDesc } from "@bufbuild/protobuf/codegenv2";
+import type { EnumValueOptions, MethodOptions } from "@bufbuild/protobuf/wkt";
+import { file_google_protobuf_descriptor } from "@bufbuild/protobuf/wkt";
 import type { UnknownEnum } from "@bufbuild/protobuf";
 
 /**
  * Describes the file api/errors/v1/error_reason.proto.
  */
 export const file_api_errors_v1_error_reason: GenFile = /*@__PURE__*/
-  fileDesc("CiBhcGkvZXJyb3JzL3YxL2Vycm9yX3JlYXNvbi5wcm90bxINYXBpLmVycm9ycy52MSqeBAoLRXJyb3JSZWFzb24SHAoYRVJST1JfUkVBU09OX1VOU1BFQ0lGSUVEEAASEgoOVVNFUl9OT1RfRk9VTkQQARIXChNVU0VSX0FMUkVBRFlfRVhJU1RTEAISFgoSSU5WQUxJRF9VU0VSX0lOUFVUEAMSFwoTUFJFQ09ORElUSU9OX0ZBSUxFRBAEEhMKD1JPVVRFX05PVF9GT1VORBBkEhYKEk1FVEhPRF9OT1RfQUxMT1dFRBBlEhIKDk1BTEZPUk1FRF9CT0RZEGYSEgoOQk9EWV9UT09fTEFSR0UQZxIaChZVTlNVUFBPUlRFRF9NRURJQV9UWVBFEGgSEQoNTUFMRk9STUVEX1VSTBBpEhUKEUlOVkFMSURfUEFSQU1FVEVSEGoSFQoRSEVBREVSU19UT09fTEFSR0UQaxIVChFNQUxGT1JNRURfUkVRVUVTVBBsEhMKD1JFUVVFU1RfVElNRU9VVBBtEhIKDk5PVF9BQ0NFUFRBQkxFEG4SFAoQSU5WQUxJRF9BUkdVTUVOVBBvEhUKEVNFUlZJQ0VfTk9UX0ZPVU5EEHASGQoUREFUQUJBU0VfVU5BVkFJTEFCTEUQyAESDQoISU5URVJOQUwQyQESDQoIQ0FOQ0VMRUQQygESFgoRREVBRExJTkVfRVhDRUVERUQQywESDwoKT1ZFUkxPQURFRBDMARISCg1TSFVUVElOR19ET1dOEM0BYgZwcm90bzM");
+  fileDesc("CiBhcGkvZXJyb3JzL3YxL2Vycm9yX3JlYXNvbi5wcm90bxINYXBpLmVycm9ycy52MSq/BQoLRXJyb3JSZWFzb24SHAoYRVJST1JfUkVBU09OX1VOU1BFQ0lGSUVEEAASGQoOVVNFUl9OT1RfRk9VTkQQARoFqLsYlAMSHgoTVVNFUl9BTFJFQURZX0VYSVNUUxACGgWouxiZAxIdChJJTlZBTElEX1VTRVJfSU5QVVQQAxoFqLsYkAMSHgoTUFJFQ09ORElUSU9OX0ZBSUxFRBAEGgWouxicAxIaCg9ST1VURV9OT1RfRk9VTkQQZBoFqLsYlAMSHQoSTUVUSE9EX05PVF9BTExPV0VEEGUaBai7GJUDEhkKDk1BTEZPUk1FRF9CT0RZEGYaBai7GJADEhkKDkJPRFlfVE9PX0xBUkdFEGcaBai7GJ0DEiEKFlVOU1VQUE9SVEVEX01FRElBX1RZUEUQaBoFqLsYnwMSGAoNTUFMRk9STUVEX1VSTBBpGgWouxiQAxIcChFJTlZBTElEX1BBUkFNRVRFUhBqGgWouxiQAxIcChFIRUFERVJTX1RPT19MQVJHRRBrGgWouxivAxIcChFNQUxGT1JNRURfUkVRVUVTVBBsGgWouxiQAxIaCg9SRVFVRVNUX1RJTUVPVVQQbRoFqLsYmAMSGQoOTk9UX0FDQ0VQVEFCTEUQbhoFqLsYlgMSGwoQSU5WQUxJRF9BUkdVTUVOVBBvGgWouxiQAxIcChFTRVJWSUNFX05PVF9GT1VORBBwGgWouxiUAxIgChREQVRBQkFTRV9VTkFWQUlMQUJMRRDIARoFqLsY9wMSFAoISU5URVJOQUwQyQEaBai7GPQDEhQKCENBTkNFTEVEEMoBGgWouxjzAxIdChFERUFETElORV9FWENFRURFRBDLARoFqLsY+AMSFgoKT1ZFUkxPQURFRBDMARoFqLsY9wMSGQoNU0hVVFRJTkdfRE9XThDNARoFqLsY9wM6VAoGZXJyb3JzEh4uZ29vZ2xlLnByb3RvYnVmLk1ldGhvZE9wdGlvbnMYtIcDIAMoDjIaLmFwaS5lcnJvcnMudjEuRXJyb3JSZWFzb25SBmVycm9yczo7CgZzdGF0dXMSIS5nb29nbGUucHJvdG9idWYuRW51bVZhbHVlT3B0aW9ucxi1hwMgASgFUgZzdGF0dXNiBnByb3RvMw", [file_google_protobuf_descriptor]);
 
 /**
  * The reasons that a client may branch on. A reason travels by name: in the REST error body's `reason`
@@ -25,8 +27,6 @@ export const ErrorReason = {
   ERROR_REASON_UNSPECIFIED: 0,
 
   /**
-   * The business refuses.
-   *
    * @generated from enum value: USER_NOT_FOUND = 1;
    */
   USER_NOT_FOUND: 1,
@@ -51,8 +51,6 @@ export const ErrorReason = {
   PRECONDITION_FAILED: 4,
 
   /**
-   * The transport refuses.
-   *
    * @generated from enum value: ROUTE_NOT_FOUND = 100;
    */
   ROUTE_NOT_FOUND: 100,
@@ -132,8 +130,6 @@ export const ErrorReason = {
   SERVICE_NOT_FOUND: 112,
 
   /**
-   * The service cannot.
-   *
    * @generated from enum value: DATABASE_UNAVAILABLE = 200;
    */
   DATABASE_UNAVAILABLE: 200,
@@ -185,4 +181,21 @@ export type ErrorReason = (typeof ErrorReason)[keyof typeof ErrorReason] | Unkno
  */
 export const ErrorReasonSchema: GenEnum<ErrorReason> = /*@__PURE__*/
   enumDesc(file_api_errors_v1_error_reason, 0);
+
+/**
+ * The reasons that a method may fail with, beside those that the ports and interceptors give to any
+ * call. The OpenAPI document has them.
+ *
+ * @generated from extension: repeated api.errors.v1.ErrorReason errors = 50100;
+ */
+export const errors: GenExtension<MethodOptions, ErrorReason[]> = /*@__PURE__*/
+  extDesc(file_api_errors_v1_error_reason, 0);
+
+/**
+ * The HTTP status of a reason over REST.
+ *
+ * @generated from extension: int32 status = 50101;
+ */
+export const status: GenExtension<EnumValueOptions, number> = /*@__PURE__*/
+  extDesc(file_api_errors_v1_error_reason, 1);
 
