@@ -50,6 +50,10 @@ const table: Record<string, Room> = {
   'src/rest/compiled-route.ts': { rooms: restInside, packages: wire },
   'src/rest/server-options.ts': { rooms: restInside, packages: wire },
   'src/rest/plugin.ts': { rooms: `${restInside} src/rest/compiled-route.ts`, packages: wire },
+  'src/rest/openapi': {
+    rooms: `${rest} src/rest/route src/rest/request src/rest/answer`,
+    packages: `${wire} @bufbuild/protovalidate`,
+  },
   // From the socket up to the two ports.
   'src/server': { rooms: server, packages: wire },
   'src/server/listener': { rooms: 'src/memory' },

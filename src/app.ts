@@ -1,3 +1,4 @@
+import { documents } from './app/documents.ts'
 import { lifecycle } from './app/lifecycle.ts'
 import { routesOf } from './app/module.ts'
 import { openPorts } from './app/ports.ts'
@@ -48,6 +49,8 @@ export async function createApp({
     readiness: ready,
     /** The REST routes as a text table. */
     routes: () => routeListing(compileRoutes({ routes: routesOf(modules) })),
+    /** The OpenAPI documents. */
+    documents: () => documents(routesOf(modules), version),
     ...life,
   }
 }

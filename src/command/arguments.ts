@@ -5,7 +5,8 @@ import { nearest } from '../text/nearest.ts'
 export const usage = `usage: npm start -- [--conf PATH]
        npm run migrate -- [--conf PATH]
        npm run seed -- --users N [--conf PATH]
-       npm run routes -- [--conf PATH]`
+       npm run routes -- [--conf PATH]
+       npm run openapi -- [--conf PATH]`
 
 const options = {
   conf: { type: 'string' },

@@ -53,6 +53,11 @@ const commands: Record<string, (asked: AskedCommand) => Promise<unknown>> = {
     const silent = await createLog({ ...conf.log, level: 'silent' }, false, { version })
     write(await routes(conf, silent))
   },
+  async openapi({ conf, write }) {
+    const { openapi } = await import('./openapi.ts')
+    const silent = await createLog({ ...conf.log, level: 'silent' }, false, { version })
+    write(await openapi(conf, silent, version))
+  },
 }
 
 interface AskedCommand extends Omit<CommandProcess, 'args' | 'fail'> {

@@ -45,7 +45,8 @@ function descend(field: DescField, value: unknown, json: JsonObject): void {
       addNulls(message, each, inJson[key])
 }
 
-function isNullable(field: DescField): boolean {
+/** Whether a field that is unset is null in an answer with default values. */
+export function isNullable(field: DescField): boolean {
   const singular = field.fieldKind !== 'list' && field.fieldKind !== 'map'
   if (!singular || field.oneof !== undefined || field.proto.proto3Optional) return false
   return field.presence !== FeatureSet_FieldPresence.IMPLICIT

@@ -1,0 +1,42 @@
+import type { ConnectRouter } from '@connectrpc/connect'
+import { recordMethods } from '../call/methods.ts'
+import { compileRoutes } from '../rest/compiled-route.ts'
+import type { OpenApi } from '../rest/openapi/document.ts'
+
+/** The two OpenAPI documents of the service. */
+export interface Documents {
+  rest: OpenApi
+  connect: OpenApi
+}
+
+const restText = `The same methods are served as Connect, gRPC and gRPC-Web on the RPC port, 9000 unless set. \
+That port describes itself by gRPC reflection: \`grpcurl -plaintext localhost:9000 list\`, or grpcui.`
+
+const connectText =
+  'Connect on the RPC port, 9000 unless set: each method by POST with its message as JSON.'
+
+/**
+ * Makes the OpenAPI documents of the methods that `routes` registers. It takes half a second, and
+ * loads its own files, so it is called when a document is first asked for.
+ */
+export async function documents(
+  routes: (router: ConnectRouter) => void,
+  version: string,
+): Promise<Documents> {
+  const [{ restDocument }, { connectDocument }, { comments }, { createValidator }] =
+    await Promise.all([
+      import('../rest/openapi/document.ts'),
+      import('../rest/openapi/connect-document.ts'),
+      import('../gen/comments.ts'),
+      import('@bufbuild/protovalidate'),
+    ])
+  const shared = { version, comments, validator: createValidator() }
+  const targets = compileRoutes({ routes }).routes.map(({ target }) => target)
+  const methods = recordMethods(routes).map(({ method }) => method)
+  const rest = { title: 'user-service over REST', description: restText, emitDefaults: true }
+  const connect = { title: 'user-service over Connect', description: connectText }
+  return {
+    rest: restDocument(targets, { ...shared, ...rest }),
+    connect: connectDocument(methods, { ...shared, ...connect, emitDefaults: false }),
+  }
+}

@@ -1,0 +1,101 @@
+import { fieldNamed } from '../../call/message/field-named.ts'
+import { resolvePath } from '../field-path.ts'
+import { bodyTypes } from '../request/body-types.ts'
+import type { HttpBinding } from '../route/rules.ts'
+import { mergePatchType } from '../media-type.ts'
+import { type DocumentedRoute, failureResponses, jsonContent } from './failures.ts'
+import { fieldSchema, fieldsOf, objectOf, requiredIn } from './field-schema.ts'
+import type { DocumentPath } from './path.ts'
+import { queryParameters } from './query.ts'
+import type { Schema } from './scalar-schema.ts'
+import { described, type SchemaSet } from './schema-set.ts'
+
+const parameter = (name: string): Schema => ({ $ref: `#/components/parameters/${name}` })
+
+/** The operation of one binding, without its operationId. */
+export function operation(set: SchemaSet, route: DocumentedRoute, path: DocumentPath): Schema {
+  const { binding } = route
+  const { method, body } = binding
+  const service = method.parent.typeName
+  const text = described(set, `${service}.${method.name}`, method.deprecated)
+  const [summary] = (text.description ?? method.name).split(/(?<=\.)\s/)
+  return {
+    tags: [service],
+    summary,
+    ...text,
+    parameters: [
+      ...path.parameters,
+      ...queryParameters(set, binding),
+      ...conditions(route),
+      ...['ServerTimeout', 'ConnectTimeout', 'GrpcTimeout'].map(parameter),
+    ],
+    ...(body !== '' && { requestBody: requestBody(set, binding) }),
+    responses: {
+      200: success(set, binding),
+      ...(isRead(binding) && { 304: notModified }),
+      ...failureResponses(route),
+      default: { description: 'Any other error.', content: jsonContent(anyError) },
+    },
+  }
+}
+
+const anyError = { $ref: '#/components/schemas/Error' }
+const etagHeader = { ETag: { $ref: '#/components/headers/ETag' } }
+const notModified = { description: 'If-None-Match names this state.', headers: etagHeader }
+
+function isRead({ httpMethod }: HttpBinding): boolean {
+  return httpMethod === 'GET' || httpMethod === 'HEAD'
+}
+
+/** The headers that make a call conditional. */
+function conditions({ binding, etag }: DocumentedRoute): Schema[] {
+  return isRead(binding) || etag !== undefined ? ['IfMatch', 'IfNoneMatch'].map(parameter) : []
+}
+
+function success(set: SchemaSet, { method, httpMethod, responseBody }: HttpBinding): Schema {
+  const field = fieldNamed(method.output, responseBody)
+  const tagged = ['GET', 'PATCH'].includes(httpMethod)
+  return {
+    description: 'OK',
+    ...(tagged && { headers: etagHeader }),
+    content: jsonContent(
+      field ? answerOf(fieldSchema(set, field, 'answer')) : set.reference(method.output, 'answer'),
+    ),
+  }
+}
+
+/** A field that is the whole answer is `{}` if it is an unset message. */
+function answerOf(schema: Schema): Schema {
+  const [only, none] = Array.isArray(schema.anyOf) ? (schema.anyOf as Schema[]) : []
+  return none?.type === 'null' ? { anyOf: [only, { type: 'object', maxProperties: 0 }] } : schema
+}
+
+function requestBody(set: SchemaSet, binding: HttpBinding): Schema {
+  const { method, body } = binding
+  const field = body === '*' ? undefined : fieldNamed(method.input, body)
+  const { schema, required } = field
+    ? {
+        schema: fieldSchema(set, field, 'request'),
+        required: requiredIn(set, method.input).includes(field.jsonName),
+      }
+    : wholeMessage(set, binding)
+  const types = bodyTypes(binding).list.split(', ')
+  // Forms have the parameters of a query, which no schema of the body describes.
+  const media = types.filter((type) => type !== 'application/x-www-form-urlencoded')
+  const content = media.map((type) => [type, { schema: type === mergePatchType ? {} : schema }])
+  return { ...(required && { required }), content: Object.fromEntries(content) }
+}
+
+/** The request message without the fields that the path fills. */
+function wholeMessage(set: SchemaSet, { method, template }: HttpBinding) {
+  const filled = template.variables.map(
+    ({ name }) => resolvePath(method.input, name)?.[0]?.jsonName,
+  )
+  const left = requiredIn(set, method.input).filter((name) => !filled.includes(name))
+  if (filled.length === 0)
+    return { schema: set.reference(method.input, 'request'), required: left.length > 0 }
+  const fields = fieldsOf(method.input, 'request').filter(
+    ({ jsonName }) => !filled.includes(jsonName),
+  )
+  return { schema: objectOf(set, fields, left, 'request'), required: left.length > 0 }
+}
