@@ -69,10 +69,11 @@ const table: Record<string, Room> = {
     packages: `${wire} @bufbuild/protovalidate`,
   },
   'src/server/health': { rooms: server, packages: wire },
+  'src/server/docs': { rooms: server, packages: wire },
   'src/server/reflection': { rooms: server, packages: wire },
   'src/server/port.ts': { rooms: port, packages: wire },
   'src/server/http.ts': {
-    rooms: `${port} src/server/port.ts src/server/health src/rest/plugin.ts src/rest/server-options.ts`,
+    rooms: `${port} src/server/port.ts src/server/health src/server/docs src/rest/plugin.ts src/rest/server-options.ts`,
     packages: wire,
   },
   'src/server/grpc.ts': {

@@ -32,7 +32,7 @@ export async function createApp({
   // Each module is one line here.
   const modules = [userModule(parts)]
   const ready = readiness({ ...storage.db.problems(), shutdown: '' })
-  const ports = openPorts({ conf, modules, ready, watch })
+  const ports = openPorts({ conf, version, modules, ready, watch })
   watch.state({
     version,
     storage: storage.db.description.split(' ', 1)[0] ?? '',

@@ -2,6 +2,7 @@ import type { ConnectRouter } from '@connectrpc/connect'
 import { recordMethods } from '../call/methods.ts'
 import { compileRoutes } from '../rest/compiled-route.ts'
 import type { OpenApi } from '../rest/openapi/document.ts'
+import type { DocumentTexts } from '../server/docs/docs-routes.ts'
 
 /** The two OpenAPI documents of the service. */
 export interface Documents {
@@ -39,4 +40,21 @@ export async function documents(
     rest: restDocument(targets, { ...shared, ...rest }),
     connect: connectDocument(methods, { ...shared, ...connect, emitDefaults: false }),
   }
+}
+
+/** The documents as JSON and YAML. */
+export async function documentTexts(
+  routes: (router: ConnectRouter) => void,
+  version: string,
+): Promise<DocumentTexts> {
+  const [{ rest, connect }, { stringify }] = await Promise.all([
+    documents(routes, version),
+    import('yaml'),
+  ])
+  // Repeated parts are written out: anchors would be no part of OpenAPI.
+  const both = (document: OpenApi) => ({
+    json: JSON.stringify(document),
+    yaml: stringify(document, { aliasDuplicateObjects: false }),
+  })
+  return { rest: both(rest), connect: both(connect) }
 }

@@ -14,6 +14,7 @@ import { interceptors } from '../server/interceptor/list.ts'
 import type { InvalidOf } from '../server/interceptor/validate.ts'
 import { loadTls, type Tls } from '../server/listener/tls.ts'
 import { type CorsHeaders, parseHeaderNames, parseOrigins } from '../server/origin/cors.ts'
+import { documentTexts } from './documents.ts'
 import { callLimits, deadlines, portLimits } from './limits.ts'
 import { type Module, routesOf } from './module.ts'
 import { ownServices } from './own-services.ts'
@@ -23,6 +24,7 @@ import { listenProblem } from '../text/listen-problem.ts'
 
 interface PortsInit {
   conf: Conf
+  version: string
   modules: readonly Module[]
   ready: Readiness
   watch: Watch
@@ -32,7 +34,7 @@ interface PortsInit {
 export type Ports = ReturnType<typeof openPorts>
 
 /** Makes the REST port and the RPC port. Neither listens yet. */
-export function openPorts({ conf, modules, ready, watch }: PortsInit) {
+export function openPorts({ conf, version, modules, ready, watch }: PortsInit) {
   const { server } = conf
   const closing = new AbortController()
   const memory = conf.memory.releaseWhenIdle ? idleMemory() : undefined
@@ -59,7 +61,11 @@ export function openPorts({ conf, modules, ready, watch }: PortsInit) {
     corsHeaders: corsHeadersOf(conf),
     limits: portLimits(server),
   }
-  const http = httpServer({ ...options, routes }, ready)
+  const http = httpServer({ ...options, routes }, ready, {
+    version,
+    rpcAddress: server.grpc.addr,
+    documents: server.docs ? () => documentTexts(routes, version) : undefined,
+  })
   const grpc = grpcServer({
     ...options,
     routes(router) {

@@ -5,6 +5,7 @@ import { fastifyRestPlugin } from '../rest/plugin.ts'
 import { operationOf } from '../call/methods.ts'
 import { restServerOptions } from '../rest/server-options.ts'
 import { overflowRest } from './admission/refusals.ts'
+import { type DocsOptions, docsRoutes } from './docs/docs-routes.ts'
 import { exchangeKey, type Exchanges } from './exchange/exchange.ts'
 import { healthRoutes } from './health/probes.ts'
 import type { Readiness } from './health/readiness.ts'
@@ -13,7 +14,7 @@ import { hintOfRest } from './other-port.ts'
 import { type Port, port, type PortParts, type ServerOptions } from './port.ts'
 
 /** The REST port: the services by their google.api.http rules, every refusal in Kratos' body. */
-export function httpServer(options: ServerOptions, readiness: Readiness): Port {
+export function httpServer(options: ServerOptions, readiness: Readiness, docs?: DocsOptions): Port {
   const { routes, interceptors, limits, origins, types } = options
   const parts: PortParts = {
     protocolOf: () => 'rest',
@@ -34,6 +35,7 @@ export function httpServer(options: ServerOptions, readiness: Readiness): Port {
     sendError(request, reply, restError(err), { observer }),
   )
   healthRoutes(app, readiness)
+  if (docs) docsRoutes(app, docs)
   void app.register(fastifyRestPlugin, {
     routes,
     interceptors,

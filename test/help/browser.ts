@@ -13,7 +13,8 @@ export const noBrowser = 'there is no Chromium: install it, or name its program 
 
 const limitMs = 60_000
 
-const flags = [
+/** Flags of a browser without a window that sends nothing of its own accord. */
+export const flags = [
   '--headless',
   // Chromium's sandbox refuses root, and needs rights that containers rarely give.
   '--no-sandbox',

@@ -35,7 +35,7 @@ export interface AdmissionLimits {
  * too, and may last for long; they have a separate limit of `maxCalls`.
  */
 const forOperators =
-  /^\/(?:(?:healthz|readyz)(?:\?|$)|grpc\.health\.|grpc\.reflection\.|kratos\.api\.)/
+  /^\/(?:(?:healthz|readyz|start\.css|docs|docs\/[\w.-]+|openapi\.[a-z.]+)?(?:\?|$)|grpc\.health\.|grpc\.reflection\.|kratos\.api\.)/
 
 /** A semaphore with a bounded queue: calls beyond `maxActive` wait, those beyond `maxCalls` are refused. */
 export function admission(

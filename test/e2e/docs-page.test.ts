@@ -1,0 +1,90 @@
+import { writeFileSync } from 'node:fs'
+import { setTimeout as sleep } from 'node:timers/promises'
+import { test, type Test } from 'tap'
+import { startApp } from '../help/app.ts'
+import { browser, noBrowser } from '../help/browser.ts'
+import { type DrivenPage, drivenPage } from '../help/devtools.ts'
+
+const skip = browser === undefined && !process.env.CI ? noBrowser : false
+
+/** Waits until an expression is true in the page. */
+async function until(page: DrivenPage, expression: string): Promise<void> {
+  for (let wait = 0; wait < 600; wait += 1) {
+    if ((await page.evaluate(expression)) === true) return
+    await sleep(50)
+  }
+  throw new Error(`it did not come to ${expression}`)
+}
+
+async function opened(t: Test, url: string): Promise<DrivenPage> {
+  const page = await drivenPage(t)
+  for (const domain of ['Page', 'Network', 'Log', 'Runtime']) await page.call(`${domain}.enable`)
+  await page.call('Page.navigate', { url })
+  return page
+}
+
+/** Every request went to the service, and the browser had nothing to complain about. */
+function isQuiet(t: Test, { events }: DrivenPage, origin: string): void {
+  const sent = events.filter(({ method }) => method === 'Network.requestWillBeSent')
+  const urls = sent.map(({ params }) =>
+    String((params?.request as { url?: string } | undefined)?.url),
+  )
+  t.ok(urls.length > 3)
+  const foreign = urls.filter((url) => !url.startsWith(origin) && !url.startsWith('data:'))
+  t.strictSame(foreign, [], 'no request to another host')
+  const complaints = events.filter(
+    ({ method, params }) =>
+      method === 'Log.entryAdded' ||
+      method === 'Runtime.exceptionThrown' ||
+      (method === 'Runtime.consoleAPICalled' && params?.type === 'error'),
+  )
+  t.strictSame(complaints, [], 'no report of the CSP and no error')
+}
+
+/** Opens an operation of the page and executes it. Returns the status that the page shows. */
+async function execute(page: DrivenPage, operation: string, body?: string): Promise<unknown> {
+  const block = `document.querySelector('[id$="${operation}"]')`
+  const click = (selector: string) => page.evaluate(`${block}.querySelector('${selector}').click()`)
+  await click('.opblock-summary-control')
+  await until(page, `${block}.querySelector('.try-out__btn') !== null`)
+  await click('.try-out__btn')
+  await until(page, `${block}.querySelector('.execute') !== null`)
+  if (body !== undefined) {
+    await until(page, `${block}.querySelector('textarea') !== null`)
+    // React listens to the setter of the prototype.
+    await page.evaluate(`{
+      const area = ${block}.querySelector('textarea')
+      const { set } = Object.getOwnPropertyDescriptor(HTMLTextAreaElement.prototype, 'value')
+      set.call(area, ${JSON.stringify(body)})
+      area.dispatchEvent(new Event('input', { bubbles: true }))
+    }`)
+  }
+  await click('.execute')
+  const status = `${block}.querySelector('.live-responses-table tbody .response-col_status')`
+  await until(page, `${status} !== null`)
+  return page.evaluate(`${status}.textContent.trim()`)
+}
+
+test('the page lists every operation and calls them', { skip }, async (t) => {
+  const { rest } = await startApp(t, { storage: 'sqlite' })
+  const page = await opened(t, `${rest.url}/docs`)
+  await until(page, `document.querySelectorAll('.opblock').length >= 5`)
+  t.equal(await page.evaluate(`document.querySelectorAll('.opblock').length`), 5)
+  const body = JSON.stringify({ name: 'Ada', email: 'ada@example.com', phone: '' })
+  t.match(await execute(page, 'User_CreateUser', body), /^200/)
+  t.match(await execute(page, 'User_ListUsers'), /^200/)
+  const list = await fetch(`${rest.url}/v1/users`)
+  t.match(await list.json(), { users: [{ name: 'Ada' }], total: 1 })
+  isQuiet(t, page, rest.url)
+  const { DOCS_SCREENSHOT: file } = process.env
+  if (file === undefined) return
+  const { data } = await page.call('Page.captureScreenshot', { captureBeyondViewport: true })
+  writeFileSync(file, Buffer.from(String(data), 'base64'))
+})
+
+test('the page of the Connect document lists its methods', { skip }, async (t) => {
+  const { rest } = await startApp(t, { storage: 'sqlite' })
+  const page = await opened(t, `${rest.url}/docs/connect`)
+  await until(page, `document.querySelectorAll('.opblock').length === 5`)
+  isQuiet(t, page, rest.url)
+})
