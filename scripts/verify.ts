@@ -8,6 +8,7 @@ import { find, MissingTool, run } from './verify/command.ts'
 import { connectGo, grpcGo } from './verify/go.ts'
 import { grpcio } from './verify/grpcio.ts'
 import { million } from './verify/million.ts'
+import { openapi } from './verify/openapi.ts'
 
 interface Step {
   name: string
@@ -60,6 +61,7 @@ const steps: Step[] = [
   { name: 'grpc-go', go: grpcGo },
   { name: 'grpcio', go: grpcio },
   { name: 'million', go: million },
+  { name: 'openapi', go: openapi },
 ]
 
 interface Outcome {
