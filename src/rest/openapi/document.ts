@@ -58,9 +58,18 @@ export function restDocument(
     schemas: { Error: errorSchema },
     parameters: sharedParameters,
     headers: sharedHeaders,
-    responses: sharedResponses,
+    responses: usedResponses(paths),
   }
   return frame(set, options, { services, paths, components })
+}
+
+/** The shared responses that operations refer to. */
+function usedResponses(paths: OpenApi['paths']): Record<string, Schema> {
+  const text = JSON.stringify(paths)
+  const used = Object.entries(sharedResponses).filter(([name]) =>
+    text.includes(`responses/${name}"`),
+  )
+  return Object.fromEntries(used)
 }
 
 /** Tells the set of all messages of some methods. */
