@@ -5,7 +5,7 @@ import type { OpenApi } from '../rest/openapi/document.ts'
 import type { DocumentTexts } from '../server/docs/docs-routes.ts'
 
 /** The two OpenAPI documents of the service. */
-export interface Documents {
+interface Documents {
   rest: OpenApi
   connect: OpenApi
 }

@@ -11,7 +11,7 @@ export interface DocumentedRoute {
 }
 
 /** An error that an operation may answer. */
-export interface Failure {
+interface Failure {
   status: number
   reason: string
 }
@@ -47,7 +47,7 @@ const common: readonly [reason: Reason, applies: Applies, statuses?: readonly nu
 ]
 
 /** The errors that an operation may answer: those that its method declares, and the common ones. */
-export function failuresOf(route: DocumentedRoute): Failure[] {
+function failuresOf(route: DocumentedRoute): Failure[] {
   const shared = common.flatMap(([reason, applies, statuses = [statusOfReason(reason)]]) =>
     applies(route) ? statuses.map((each) => ({ status: each, reason })) : [],
   )

@@ -7,7 +7,7 @@ import {
 import type { Schema } from './scalar-schema.ts'
 
 /** The keywords that a field's buf.validate rules add to its schema, and what they cannot say. */
-export interface FieldLimits {
+interface FieldLimits {
   keywords: Schema
   /** Messages of the rules in CEL that have no keyword. */
   texts: string[]
