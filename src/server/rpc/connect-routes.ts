@@ -10,8 +10,6 @@ import {
   type MethodImplSpec,
 } from '@connectrpc/connect'
 import {
-  compressionBrotli,
-  compressionGzip,
   universalRequestFromNodeRequest,
   universalResponseToNodeResponse,
 } from '@connectrpc/connect-node'
@@ -23,6 +21,7 @@ import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
 import { mergedVary } from '../../call/headers.ts'
 import { normalized } from '../../call/invoke.ts'
 import { refusal } from '../../call/refusal.ts'
+import { compressions } from './compressions.ts'
 import { encodedResponse, isText } from './grpc-web-text.ts'
 import { withPlainMessages } from './plain-messages.ts'
 
@@ -48,10 +47,7 @@ export function connectRoutes(
   { methods, wrap, ...options }: ConnectRoutesOptions,
   done: () => void,
 ): void {
-  const router = createConnectRouter({
-    ...options,
-    acceptCompression: [compressionGzip, compressionBrotli],
-  })
+  const router = createConnectRouter({ ...options, acceptCompression: compressions })
   for (const spec of methods) router.rpc(spec.method as never, answering(spec) as never)
   leaveBodies(app)
   for (const handler of router.handlers) {

@@ -1,4 +1,3 @@
-import { compressionBrotli, compressionGzip } from '@connectrpc/connect-node'
 import {
   compressedFlag,
   type Compression,
@@ -7,6 +6,7 @@ import {
 } from '@connectrpc/connect/protocol'
 import { trailerFlag, trailerParse, trailerSerialize } from '@connectrpc/connect/protocol-grpc-web'
 import { withPlainMessage } from '../../call/grpc-status.ts'
+import { compressions } from './compressions.ts'
 
 // They were made here, so this is no limit for anybody.
 const maxTrailerBytes = 2 ** 24
@@ -17,7 +17,7 @@ export function withPlainMessages(response: UniversalServerResponse): UniversalS
   const type = header?.get('content-type') ?? ''
   if (!body || !type.startsWith('application/grpc')) return response
   const encoding = header?.get('grpc-encoding')
-  const compression = [compressionGzip, compressionBrotli].find(({ name }) => name === encoding)
+  const compression = compressions.find(({ name }) => name === encoding)
   async function* plainBody(chunks: AsyncIterable<Uint8Array>) {
     // Connect writes each envelope as one chunk.
     for await (const chunk of chunks) {

@@ -1,5 +1,4 @@
 import { Code, ConnectError } from '@connectrpc/connect'
-import { compressionBrotli, compressionGzip } from '@connectrpc/connect-node'
 import {
   type Compression,
   type EnvelopedMessage,
@@ -10,6 +9,7 @@ import {
   type UniversalServerRequest,
 } from '@connectrpc/connect/protocol'
 import { refusal } from '../../call/refusal.ts'
+import { compressions } from './compressions.ts'
 import type { MessageReader } from './message-reader.ts'
 import { isByteStream } from './unread-body.ts'
 
@@ -46,7 +46,7 @@ export async function readableRequest(
 /** The compression that a request names; null for none, undefined for one that is not known. */
 function compressionOf(name: string | null): Compression | null | undefined {
   if (name === null || name === '' || name === 'identity') return null
-  return [compressionGzip, compressionBrotli].find((each) => each.name === name)
+  return compressions.find((each) => each.name === name)
 }
 
 interface InEncoding extends Reading {

@@ -5,7 +5,6 @@ import {
   validateHeaderValue,
 } from 'node:http'
 import type { ConnectError } from '@connectrpc/connect'
-import { compressionBrotli, compressionGzip } from '@connectrpc/connect-node'
 import {
   compressedFlag,
   type Compression,
@@ -23,6 +22,7 @@ import { statusOf } from '../../call/status.ts'
 import { timeoutMs } from '../../call/timeout.ts'
 import type { Response } from '../exchange/exchange.ts'
 import { type Protocol, protocolOf } from '../exchange/protocol.ts'
+import { compressions } from './compressions.ts'
 import { encoded, inText, textAnswerType, textTypes } from './grpc-web-text.ts'
 import type { MessageBody } from '../../call/read-body.ts'
 
@@ -57,7 +57,6 @@ type SetFields = Pick<UnaryCall, 'answerHeaders' | 'answerTrailers'>
 /** For a call that has reached no handler. */
 export const nothingSet: SetFields = { answerHeaders: undefined, answerTrailers: undefined }
 
-const compressions = [compressionGzip, compressionBrotli]
 /** Smaller messages are not compressed, as Connect has it by default. */
 const compressFromBytes = 1024
 const envelopeHeadBytes = 5
