@@ -17,9 +17,8 @@ export function connectionOptions(address: MysqlAddress): ConnectionOptions {
     supportBigNumbers: true,
     bigNumberStrings: true,
     connectTimeout: 5_000,
-    // As the statements of this service are read: by position, and times by Drizzle's column types.
+    // As the statements of this service are read. A time is a Date, by `timezone`.
     rowsAsArray: true,
-    dateStrings: true,
     // No stack is captured for each statement: an error of the driver leaves as one of ours.
     trace: false,
     ...(tls && tlsOptions(tls)),
