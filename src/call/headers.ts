@@ -24,8 +24,11 @@ const notFromHandlers = new Set([
   'date',
 ])
 
-/** The header fields of a request, as its handler may see them. */
-export function requestHeaders(received: IncomingHttpHeaders, alias: boolean): Headers {
+/**
+ * The header fields of a request, as its handler may see them. With `alias`, `grpc-metadata-x` is also
+ * there as `x`.
+ */
+export function requestHeaders(received: IncomingHttpHeaders, alias = false): Headers {
   const headers = new Headers()
   const dropped = connectionOptions(received.connection)
   for (const [name, value] of Object.entries(received)) {

@@ -44,7 +44,8 @@ export function unaryInvoker(
   }
   const chain = interceptors.reduceRight<ReturnType<Interceptor>>(
     (next, interceptor) => interceptor(next),
-    (req) => handle(req as UnaryRequest),
+    // The requests of this chain are made below, and none is a stream.
+    handle as ReturnType<Interceptor>,
   )
   return async function invoke(message, call) {
     const { message: output, header, trailer } = await chain(unaryRequest(method, message, call))

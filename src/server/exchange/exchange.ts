@@ -97,7 +97,7 @@ export function exchangeRegistry(protocol: Protocol, observers: readonly Exchang
     },
 
     /** Calls `work` inside of what the observers put around it. */
-    within: (exchange: Exchange, work: () => void) => telling.around(exchange, work),
+    within: telling.around,
     /** The exchange of a request that `open` has seen. */
     of: exchangeOf.of,
     /** Tells of a request that ends before it is opened. */
@@ -167,7 +167,7 @@ function tellingAll(observers: readonly ExchangeObserver[]) {
     begin(exchange: Exchange, request: Request, response: Response): void {
       for (const observer of observers) observer.begin?.(exchange, request, response)
     },
-    around(exchange: Exchange, work: () => void): void {
+    around: (exchange: Exchange, work: () => void): void => {
       let call = work
       for (const observer of observers) {
         const inner = call

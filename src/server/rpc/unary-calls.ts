@@ -123,7 +123,7 @@ function callOptionsOf(
 ): CallOptions {
   return {
     protocolName,
-    headersOf: (received) => requestHeaders(received, false),
+    headersOf: requestHeaders,
     contextValues: ({ raw }) => createContextValues().set(exchangeKey, exchangeOf(raw)),
   }
 }
