@@ -1,19 +1,15 @@
 import { writeFileSync } from 'node:fs'
-import { setTimeout as sleep } from 'node:timers/promises'
 import { test, type Test } from 'tap'
 import { startApp } from '../help/app.ts'
 import { browser, noBrowser } from '../help/browser.ts'
 import { type DrivenPage, drivenPage } from '../help/devtools.ts'
+import { until } from '../help/until.ts'
 
 const skip = browser === undefined && !process.env.CI ? noBrowser : false
 
 /** Waits until an expression is true in the page. */
-async function until(page: DrivenPage, expression: string): Promise<void> {
-  for (let wait = 0; wait < 600; wait += 1) {
-    if ((await page.evaluate(expression)) === true) return
-    await sleep(50)
-  }
-  throw new Error(`it did not come to ${expression}`)
+function holds(page: DrivenPage, expression: string): Promise<void> {
+  return until(expression, async () => (await page.evaluate(expression)) === true)
 }
 
 async function opened(t: Test, url: string): Promise<DrivenPage> {
@@ -46,11 +42,11 @@ async function execute(page: DrivenPage, operation: string, body?: string): Prom
   const block = `document.querySelector('[id$="${operation}"]')`
   const click = (selector: string) => page.evaluate(`${block}.querySelector('${selector}').click()`)
   await click('.opblock-summary-control')
-  await until(page, `${block}.querySelector('.try-out__btn') !== null`)
+  await holds(page, `${block}.querySelector('.try-out__btn') !== null`)
   await click('.try-out__btn')
-  await until(page, `${block}.querySelector('.execute') !== null`)
+  await holds(page, `${block}.querySelector('.execute') !== null`)
   if (body !== undefined) {
-    await until(page, `${block}.querySelector('textarea') !== null`)
+    await holds(page, `${block}.querySelector('textarea') !== null`)
     // React listens to the setter of the prototype.
     await page.evaluate(`{
       const area = ${block}.querySelector('textarea')
@@ -61,14 +57,14 @@ async function execute(page: DrivenPage, operation: string, body?: string): Prom
   }
   await click('.execute')
   const status = `${block}.querySelector('.live-responses-table tbody .response-col_status')`
-  await until(page, `${status} !== null`)
+  await holds(page, `${status} !== null`)
   return page.evaluate(`${status}.textContent.trim()`)
 }
 
 test('the page lists every operation and calls them', { skip }, async (t) => {
   const { rest } = await startApp(t, { storage: 'sqlite' })
   const page = await opened(t, `${rest.url}/docs`)
-  await until(page, `document.querySelectorAll('.opblock').length >= 5`)
+  await holds(page, `document.querySelectorAll('.opblock').length >= 5`)
   t.equal(await page.evaluate(`document.querySelectorAll('.opblock').length`), 5)
   const body = JSON.stringify({ name: 'Ada', email: 'ada@example.com', phone: '' })
   t.match(await execute(page, 'User_CreateUser', body), /^200/)
@@ -85,6 +81,6 @@ test('the page lists every operation and calls them', { skip }, async (t) => {
 test('the page of the Connect document lists its methods', { skip }, async (t) => {
   const { rest } = await startApp(t, { storage: 'sqlite' })
   const page = await opened(t, `${rest.url}/docs/connect`)
-  await until(page, `document.querySelectorAll('.opblock').length === 5`)
+  await holds(page, `document.querySelectorAll('.opblock').length === 5`)
   isQuiet(t, page, rest.url)
 })
