@@ -4,6 +4,7 @@ import { Code, ConnectError, createContextKey, createContextValues } from '@conn
 import type { ContextValues, HandlerContext } from '@connectrpc/connect'
 import type { DescMethod, DescService } from '@bufbuild/protobuf'
 import type { FastifyReply, FastifyRequest } from 'fastify'
+import { maxTimerMs } from './timeout.ts'
 
 /** What a protocol gives to each of its calls. */
 export interface CallOptions {
@@ -115,9 +116,6 @@ class LazyCall implements UnaryCall {
 function noTimeout(): undefined {
   return undefined
 }
-
-// A timer of more fires at once.
-const maxTimerMs = 2 ** 31 - 1
 
 // Made once: an error with its stack costs more than the rest of a small call.
 const callIsOver = new ConnectError('the call is over', Code.Canceled)

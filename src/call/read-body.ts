@@ -1,5 +1,6 @@
 import type { IncomingMessage } from 'node:http'
 import type { Http2ServerRequest } from 'node:http2'
+import { clientDeadlineExceeded, maxTimerMs } from './timeout.ts'
 
 type Incoming = IncomingMessage | Http2ServerRequest
 
@@ -25,11 +26,16 @@ export interface MessageBody {
 }
 
 /**
- * Reads a body to its end, or to the chunk that goes past its limit. Stays unsettled if the request ends
- * otherwise, which its exchange tells of.
+ * Reads a body to its end, or to the chunk that goes past its limit. Throws DEADLINE_EXCEEDED for one
+ * that is not there at the client's `deadline`, by performance.now(). Stays unsettled if the request
+ * ends otherwise, which its exchange tells of.
  */
-export function readBody(request: Incoming, { headBytes, limitOf }: BodyLimit): Promise<ReadBody> {
-  const { promise, resolve } = Promise.withResolvers<ReadBody>()
+export function readBody(
+  request: Incoming,
+  { headBytes, limitOf }: BodyLimit,
+  deadline?: number,
+): Promise<ReadBody> {
+  const { promise, resolve, reject } = Promise.withResolvers<ReadBody>()
   const chunks: Buffer[] = []
   let size = 0
   let limit: number | undefined
@@ -53,11 +59,30 @@ export function readBody(request: Incoming, { headBytes, limitOf }: BodyLimit): 
   function leave(): void {
     request.off('data', add)
     request.off('end', end)
+    forget?.()
   }
 
   request.on('data', add)
   request.once('end', end)
+  const forget =
+    deadline === undefined
+      ? undefined
+      : whenLate(request, deadline, () => {
+          leave()
+          reject(clientDeadlineExceeded())
+        })
   return promise
+}
+
+/**
+ * Calls back at a client's deadline, by performance.now(), unless the request has ended before. Returns
+ * the function that cancels.
+ */
+export function whenLate(request: Incoming, deadline: number, late: () => void): () => void {
+  const timer = setTimeout(late, Math.min(deadline - performance.now(), maxTimerMs))
+  const cancel = () => clearTimeout(timer)
+  request.once('close', cancel)
+  return cancel
 }
 
 function joined(chunks: readonly Buffer[]): Buffer {

@@ -16,6 +16,7 @@ import { answerCoding, answerType } from './answer/negotiate.ts'
 import { codings } from './codings.ts'
 import { type RestPluginOptions, type RestSettings, withDefaults } from './options.ts'
 import { mayHaveBody, receivedBody, type ReceivedBody, refuseByForm } from './request/read-body.ts'
+import { refuseLateBody } from './request/late-body.ts'
 import type { SystemParameters } from './request/system-parameters.ts'
 import { literalPrefixes, type RouteTable } from './route/table.ts'
 import { compileTargets, type Target, unservedBindings } from './compiled-route.ts'
@@ -77,7 +78,10 @@ function mount(app: FastifyInstance, settings: RestSettings): void {
           if (match === undefined) return void reply.code(204).send()
           observer?.route(request, match.target.binding)
           matchOf.attach(request, match)
-          if (!isBodyIgnored(request, match)) refuseByForm(request, match.target.types)
+          if (!isBodyIgnored(request, match)) {
+            refuseByForm(request, match.target.types)
+            refuseLateBody(request, reply, settings.maxTimeoutMs)
+          }
           next()
         } catch (err) {
           next(err as Error)

@@ -6,6 +6,7 @@ import { setGrpcStatus } from '../../call/grpc-status.ts'
 import { statusOf } from '../../call/status.ts'
 import { errorBody } from '../../rest/errors.ts'
 import { refusal } from '../../call/refusal.ts'
+import { clientDeadlineExceeded } from '../../call/timeout.ts'
 import { failureOf, type Failure } from '../exchange/failure.ts'
 import type { Answer } from '../listener/arrival.ts'
 import { protocolOf } from '../exchange/protocol.ts'
@@ -38,13 +39,7 @@ overload.details.push({
 export const overloaded = turnedAway(overload, retryAfter)
 
 /** The time that its client gives the call was over before it could begin. */
-export const expired = turnedAway(
-  refusal(
-    Code.DeadlineExceeded,
-    'DEADLINE_EXCEEDED',
-    'the call took longer than its client allows',
-  ),
-)
+export const expired = turnedAway(clientDeadlineExceeded())
 
 /** The REST port's answer to a connection above its limit, as bytes of HTTP/1.1. */
 export const overflowRest = rawAnswer(overloaded.rest)

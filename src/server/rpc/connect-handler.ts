@@ -10,6 +10,7 @@ import { errorToJsonBytes } from '@connectrpc/connect/protocol-connect'
 import { setGrpcStatus } from '../../call/grpc-status.ts'
 import { operationOf } from '../../call/methods.ts'
 import { refusal } from '../../call/refusal.ts'
+import { timeoutMs } from '../../call/timeout.ts'
 import { attachment } from '../../memory/attachment.ts'
 import { methodNotAllowed, unsupportedMediaType } from '../../rest/errors.ts'
 import { clientGone, type Exchange, exchangeKey } from '../exchange/exchange.ts'
@@ -51,7 +52,7 @@ export function observedHandlers(maxBytes: number, types: Registry | undefined) 
       exchange.protocol = protocolOf(request.header.get('content-type') ?? '')
       boundTimeout(request.header)
       const isTooLarge = declaresTooLarge(handler, request, maxBytes)
-      const { request: sent, held } = leavable(request, handler)
+      const { request: sent, held } = leavable(request, handler, deadlineOf(request, exchange))
       const whole = decodedRequest(sent)
       if (isTooLarge) return held(await refused(request, exchange, tooLarge(maxBytes)))
       const readable = await readableRequest(whole, reading).catch((err: unknown) =>
@@ -71,6 +72,16 @@ export function observedHandlers(maxBytes: number, types: Registry | undefined) 
     }
     return Object.assign(observed, { ...handler })
   }
+}
+
+/** When the message of a call must be there, by performance.now(); undefined if its client does not say. */
+function deadlineOf(
+  { header }: UniversalServerRequest,
+  { protocol }: Exchange,
+): number | undefined {
+  const name = protocol === 'connect' ? 'connect-timeout-ms' : 'grpc-timeout'
+  const ms = timeoutMs(name, Object.fromEntries(header))
+  return typeof ms === 'number' ? performance.now() + ms : undefined
 }
 
 /** Refused by its head, so that a client which waits for leave to send its body need not send it. */

@@ -76,8 +76,8 @@ function headersOf(
     if (name.endsWith('accept-encoding')) headers.set(name, value)
   })
   // The rest of the body would be read to its end, which may never come.
-  if (code === Code.ResourceExhausted && httpVersion.startsWith('1'))
-    headers.set('connection', 'close')
+  const mayHaveMore = code === Code.ResourceExhausted || code === Code.DeadlineExceeded
+  if (mayHaveMore && httpVersion.startsWith('1')) headers.set('connection', 'close')
   return headers
 }
 

@@ -88,12 +88,17 @@ export function unaryCalls(options: UnaryCallsOptions): preHandlerAsyncHookHandl
   return async function serveUnary(request, reply) {
     const begin = begun(request, reply)
     if (begin === undefined) return
-    const read = await readBody(request.raw, begin.protocol.bodyLimit(maxBodyBytes))
-    const message = read.remaining ? undefined : messageOf(begin, read.body)
-    if (message === undefined) {
-      request.body = replayed(read)
-      return
+    const { protocol, call } = begin
+    let message: Message | ConnectError | undefined
+    try {
+      const read = await readBody(request.raw, protocol.bodyLimit(maxBodyBytes), call.deadline)
+      message = read.remaining ? undefined : messageOf(begin, read.body)
+      if (message === undefined) request.body = replayed(read)
+    } catch (err) {
+      if (!(err instanceof ConnectError)) throw err
+      message = err
     }
+    if (message === undefined) return
     void reply.hijack()
     if (message instanceof ConnectError) await refuse(begin, message)
     else await carryOut(begin, message, brokenOff)
@@ -128,19 +133,13 @@ function callOptionsOf(
   }
 }
 
-/** Undefined for what Connect shall refuse, or answer by saying nothing: a client that has gone. */
-function messageOf(
-  { exchange, unary, protocol }: Begun,
-  body: Buffer,
-): Message | ConnectError | undefined {
-  if (exchange.abandoned()) return undefined
-  const bytes = protocol.messageOf(body)
-  try {
-    return bytes && unary.reader.read(bytes, protocol.binary)
-  } catch (err) {
-    if (err instanceof ConnectError) return err
-    throw err
-  }
+/**
+ * The message of a body; undefined for a body that Connect refuses, or answers with nothing because its
+ * client has gone. Throws MALFORMED_BODY.
+ */
+function messageOf({ exchange, unary, protocol }: Begun, body: Buffer): Message | undefined {
+  const bytes = exchange.abandoned() ? undefined : protocol.messageOf(body)
+  return bytes && unary.reader.read(bytes, protocol.binary)
 }
 
 /** The client's mistake: nothing for the log to explain. */

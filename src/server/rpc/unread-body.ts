@@ -3,6 +3,7 @@ import type {
   UniversalServerRequest,
   UniversalServerResponse,
 } from '@connectrpc/connect/protocol'
+import { clientDeadlineExceeded, maxTimerMs } from '../../call/timeout.ts'
 
 /** For how long the rest of a request is read before its answer, if the answer is ready earlier. */
 const maxReadMs = 500
@@ -24,16 +25,23 @@ export function isByteStream(body: Body): body is AsyncIterable<Uint8Array> {
  * PROTOCOL_ERROR, often before the end of the answer is out. A client that expects 100 Continue, which
  * the first reading sends, has nothing under way.
  *
+ * Ends the reading with DEADLINE_EXCEEDED at the client's `deadline`, by performance.now(): the message
+ * of a unary call is read before its deadline is otherwise looked at.
+ *
  * Returns the request to be handled, and what holds back the answer to it.
  */
-export function leavable(request: UniversalServerRequest, { method }: UniversalHandler) {
+export function leavable(
+  request: UniversalServerRequest,
+  { method }: UniversalHandler,
+  deadline: number | undefined,
+) {
   const { body } = request
   if (!isByteStream(body)) return { request, held: asIs }
   const chunks = body[Symbol.asyncIterator]()
   let isSent = !request.header.has('expect')
   function next(): Promise<IteratorResult<Uint8Array>> {
     isSent = true
-    return chunks.next()
+    return inTime(chunks.next(), deadline)
   }
   function held(response: UniversalServerResponse): UniversalServerResponse {
     if (!response.body || !isSent) return response
@@ -42,6 +50,18 @@ export function leavable(request: UniversalServerRequest, { method }: UniversalH
   return {
     request: { ...request, body: { [Symbol.asyncIterator]: () => ({ next }) } },
     held: hasOneMessage(method) && request.httpVersion.startsWith('2') ? held : asIs,
+  }
+}
+
+async function inTime<T>(work: Promise<T>, deadline: number | undefined): Promise<T> {
+  if (deadline === undefined) return work
+  const { promise: late, reject } = Promise.withResolvers<never>()
+  const leftMs = Math.min(deadline - performance.now(), maxTimerMs)
+  const timer = setTimeout(() => reject(clientDeadlineExceeded()), leftMs)
+  try {
+    return await Promise.race([work, late])
+  } finally {
+    clearTimeout(timer)
   }
 }
 
