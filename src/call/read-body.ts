@@ -5,23 +5,23 @@ import { clientDeadlineExceeded, maxTimerMs } from './timeout.ts'
 type Incoming = IncomingMessage | Http2ServerRequest
 
 interface ReadBody {
-  /** All of it, or what came up to the chunk that is past the limit. */
+  /** The whole body, or its beginning, up to the chunk that exceeds the limit. */
   body: Buffer
-  /** What is left to be read then. */
+  /** The chunks after that; absent if the body is whole. */
   remaining?: AsyncIterator<Uint8Array>
 }
 
-/** Most bytes of a body, once so many of it are there that they tell. */
+/** The maximum size of a body in bytes, known when its first `headBytes` have arrived. */
 interface BodyLimit {
   headBytes: number
   limitOf: (head: Buffer) => number
 }
 
-/** How a protocol has one message in a body. */
+/** How a protocol puts one message into a body. */
 export interface MessageBody {
-  /** How long a body may be that has this message or begins so; what is longer Connect refuses. */
+  /** The maximum size of a body with one message. Connect gets, and refuses, a longer body. */
   bodyLimit(maxMessageBytes: number): BodyLimit
-  /** The one message of a whole body; undefined if that is not what it is. */
+  /** The message of a whole body; undefined if the body is not exactly one message. */
   messageOf(body: Buffer): Buffer | undefined
 }
 
@@ -90,7 +90,7 @@ function joined(chunks: readonly Buffer[]): Buffer {
   return chunks.length === 1 && only ? only : Buffer.concat(chunks)
 }
 
-/** A body of which some has been read. */
+/** The chunks of a body of which a part has been read. */
 export async function* replayed({ body, remaining }: ReadBody): AsyncGenerator<Uint8Array> {
   yield body
   if (remaining) yield* { [Symbol.asyncIterator]: () => ({ next: () => remaining.next() }) }

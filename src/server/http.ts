@@ -13,7 +13,7 @@ import { refuseForeignForms } from './origin/foreign-forms.ts'
 import { hintOfRest } from './other-port.ts'
 import { type Port, port, type PortParts, type ServerOptions } from './port.ts'
 
-/** The REST port: the services by their google.api.http rules, every refusal in Kratos' body. */
+/** Makes the REST port: the services by their google.api.http rules, and each refusal in Kratos' body. */
 export function httpServer(options: ServerOptions, readiness: Readiness, docs?: DocsOptions): Port {
   const { routes, interceptors, limits, origins, types } = options
   const parts: PortParts = {

@@ -3,7 +3,7 @@ import net from 'node:net'
 import type { ConnectionOptions } from 'mysql2'
 import type { MysqlAddress } from './dsn.ts'
 
-/** What mysql2 is told of every connection to an address. Throws when the file of `tls_ca` cannot be read. */
+/** mysql2's options for connections to an address. Throws if the file of `tls_ca` cannot be read. */
 export function connectionOptions(address: MysqlAddress): ConnectionOptions {
   const { host, port, socketPath, user, password, database, tls } = address
   return {

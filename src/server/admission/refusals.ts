@@ -13,11 +13,11 @@ import { protocolOf } from '../exchange/protocol.ts'
 
 /** Why a call never begins. */
 export interface TurnedAway {
-  /** What the observers are told. */
+  /** The failure for log, traces and metrics. */
   failure: Failure
   /** Its answer on the REST port. */
   rest: Answer
-  /** That on the RPC port, in the protocol of its content type. */
+  /** Its answer on the RPC port, in the protocol of the content type. */
   rpc: (contentType: string) => Answer
 }
 
@@ -47,8 +47,8 @@ export const overflowRest = rawAnswer(overloaded.rest)
 export const overflowRpc = rawAnswer(overloaded.rpc('application/json'))
 
 /**
- * Everything is made once: past capacity there is a refusal for each call that is served, so what a
- * refusal costs is missing there.
+ * Makes the answers in all protocols in advance. Past capacity there are as many refusals as calls
+ * served, so the cost of a refusal reduces the calls served.
  */
 function turnedAway(error: ConnectError, headers: Record<string, string> = {}): TurnedAway {
   const status = statusOf(error)

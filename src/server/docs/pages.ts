@@ -44,7 +44,7 @@ main { max-width: 50em; margin: 2em auto; padding: 0 1em }
 pre { background: #f4f4f4; padding: 1em; overflow: auto }
 `
 
-/** What the start page says. */
+/** The facts on the start page. */
 export interface StartFacts {
   version: string
   /** host:port of the RPC port, as it is set. */

@@ -8,10 +8,10 @@ import { trailerFlag, trailerParse, trailerSerialize } from '@connectrpc/connect
 import { withPlainMessage } from '../../call/grpc-status.ts'
 import { compressions } from './compressions.ts'
 
-// They were made here, so this is no limit for anybody.
+// Trailers are made by this service and stay far below this.
 const maxTrailerBytes = 2 ** 24
 
-/** Rewrites grpc-message in the trailers of Connect's answers; gRPC-Web has them in its last envelope. */
+/** Rewrites grpc-message (see withPlainMessage) in gRPC's trailers and in gRPC-Web's last envelope. */
 export function withPlainMessages(response: UniversalServerResponse): UniversalServerResponse {
   const { header, body, trailer } = response
   const type = header?.get('content-type') ?? ''

@@ -41,7 +41,7 @@ interface Unary {
   serialization: MethodSerializationLookup<DescMessage, DescMessage>
 }
 
-/** What of a call is known before its body is read. */
+/** A call whose body has not been read. */
 interface Begun {
   request: FastifyRequest
   reply: FastifyReply
@@ -55,8 +55,8 @@ interface Begun {
 /**
  * Serves well-formed calls of unary methods without Connect's own handlers, which take ten times as
  * long: each is a pipeline of asynchronous generators that are compiled to closures made for each call.
- * Interceptors, messages and errors are the same. Whatever is out of the ordinary is left for Connect,
- * together with what has been read: GET, streams, compressed or malformed requests, each refusal.
+ * Interceptors, messages and errors are the same. GET, streams, and requests that are compressed or
+ * malformed are left for Connect, together with the part of the body that has been read.
  */
 export function unaryCalls(options: UnaryCallsOptions): preHandlerAsyncHookHandler {
   const { maxBodyBytes, exchangeOf, types, brokenOff } = options
@@ -142,7 +142,7 @@ function messageOf({ exchange, unary, protocol }: Begun, body: Buffer): Message 
   return bytes && unary.reader.read(bytes, protocol.binary)
 }
 
-/** The client's mistake: nothing for the log to explain. */
+/** Answers a call whose message is refused: a mistake of the client, so the log needs no cause. */
 async function refuse(
   { reply, exchange, protocol, coding }: Begun,
   error: ConnectError,
