@@ -64,7 +64,7 @@ export function openPorts({ conf, version, modules, ready, watch }: PortsInit) {
   const http = httpServer({ ...options, routes }, ready, {
     version,
     rpcAddress: server.grpc.addr,
-    documents: server.docs ? () => documentTexts(routes, version) : undefined,
+    documents: server.docs ? () => documentTexts(modules, version) : undefined,
   })
   const grpc = grpcServer({
     ...options,
