@@ -32,7 +32,8 @@ export const scalarSchemas: Readonly<Record<ScalarType, Schema>> = {
   [ScalarType.FIXED64]: uint64,
 }
 
-const fieldPaths = '^([A-Za-z_][A-Za-z0-9_]*([.,](?=[A-Za-z_]))?)*$'
+// Each text matches in one way only: validators that backtrack stay linear.
+const fieldPaths = '^([A-Za-z_][A-Za-z0-9_]*([.,][A-Za-z_][A-Za-z0-9_]*)*)?$'
 
 const wellKnown: Readonly<Record<string, Schema>> = {
   'google.protobuf.Timestamp': { type: 'string', format: 'date-time' },
