@@ -119,6 +119,8 @@ async function listenOn(app: FastifyInstance, setting: string, addr: string): Pr
   try {
     await app.listen({ host, port })
   } catch (cause) {
+    // A rule of a proto that cannot work is found here, too.
+    if (!(cause instanceof Error && 'syscall' in cause)) throw cause
     throw new SettingError(setting, listenProblem(addr, cause))
   }
   return app.server.address() as AddressInfo
