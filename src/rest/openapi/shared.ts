@@ -7,8 +7,8 @@ const header = (name: string, description: string, schema: Schema): Schema => ({
   schema,
 })
 
-const tag = '(W/)?"[!#-~\\u0080-\\u00ff]*"'
-const tagList = `^(\\*|${tag}([ \\t]*,[ \\t]*${tag})*)$`
+const tag = '(W/)?"[!#-~]*"'
+const tagList = `^(\\*|${tag}( *, *${tag})*)$`
 
 /** The header parameters that operations share, by the name of their component. */
 export const sharedParameters: Readonly<Record<string, Schema>> = {
