@@ -46,7 +46,8 @@ function isQuiet(t: Test, { events }: DrivenPage, origin: string): void {
 async function pictured(page: DrivenPage, name: string): Promise<void> {
   const { DOCS_PICTURES: folder } = process.env
   if (folder === undefined) return
-  const { data } = await page.call('Page.captureScreenshot', { captureBeyondViewport: true })
+  await page.evaluate('window.scrollTo(0, 0)')
+  const { data } = await page.call('Page.captureScreenshot')
   writeFileSync(join(folder, `${name}.png`), Buffer.from(String(data), 'base64'))
 }
 
