@@ -41,7 +41,7 @@ SwaggerUIBundle({
 export const pageStyle = `body { margin: 0; font-family: sans-serif; color: #222; background: #fff }
 main { max-width: 50em; margin: 2em auto; padding: 0 1em }
 .switch { margin: 1em; text-align: right }
-pre { background: #f4f4f4; padding: 1em; overflow: auto }
+main pre { background: #f4f4f4; padding: 1em; overflow: auto }
 `
 
 /** What the start page says. */
