@@ -1,7 +1,10 @@
+import { readFileSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
 import { brotliDecompressSync, gunzipSync, zstdDecompressSync } from 'node:zlib'
 import { test } from 'tap'
 import { parse } from 'yaml'
 import { startApp } from '../help/app.ts'
+import { startProcess } from '../help/process.ts'
 import { isValid } from '../rest/openapi/valid.ts'
 import { exchange } from './raw.ts'
 
@@ -105,4 +108,28 @@ test('the files of the page are sent as they are, compressed for clients that ac
     t.ok(packed.headers.get('content-encoding'))
     t.equal(await packed.text(), await plain.text())
   }
+})
+
+test('nothing of the documents is loaded before the first request for one', async (t) => {
+  const folder = t.testdir()
+  const list = join(folder, 'loaded.txt')
+  const hook = `import { appendFileSync } from 'node:fs'
+import { registerHooks } from 'node:module'
+function load(url, context, next) {
+  appendFileSync(${JSON.stringify(list)}, url + '\\n')
+  return next(url, context)
+}
+registerHooks({ load })
+`
+  writeFileSync(join(folder, 'hook.mjs'), hook)
+  const service = await startProcess(t, {
+    NODE_OPTIONS: `--import=${join(folder, 'hook.mjs')}`,
+    SQLITE_PATH: join(folder, 'users.db'),
+  })
+  const loaded = () => readFileSync(list, 'utf8').split('\n')
+  const ofDocuments = () => loaded().filter((url) => /openapi|comments|swagger/.test(url))
+  t.ok(loaded().length > 100)
+  t.strictSame(ofDocuments(), [])
+  await (await fetch(`${service.rest}/openapi.json`)).text()
+  t.ok(ofDocuments().some((url) => url.endsWith('/rest/openapi/document.ts')))
 })
