@@ -18,6 +18,7 @@ import { type RestPluginOptions, type RestSettings, withDefaults } from './optio
 import { mayHaveBody, receivedBody, type ReceivedBody, refuseByForm } from './request/read-body.ts'
 import { refuseLateBody } from './request/late-body.ts'
 import type { SystemParameters } from './request/system-parameters.ts'
+import { rejectReserved } from './route/reserved.ts'
 import { literalPrefixes, type RouteTable } from './route/table.ts'
 import { compileTargets, type Target, unservedBindings } from './compiled-route.ts'
 import { advice, notServed } from './route/advice.ts'
@@ -51,6 +52,7 @@ export function fastifyRestPlugin(
 function mount(app: FastifyInstance, settings: RestSettings): void {
   const { bodyLimit, observer, mergeSlashes } = settings
   const table = compileTargets(settings)
+  if (settings.reserved) rejectReserved(table, settings.reserved)
   for (const line of advice(table.routes.map(({ target }) => target.binding))) app.log.warn(line)
   for (const line of notServed(unservedBindings(settings))) app.log.warn(line)
   // Fastify answers 404 to HTTP methods that it does not know; the plugin answers 405.

@@ -5,9 +5,9 @@ import { fastifyRestPlugin } from '../rest/plugin.ts'
 import { operationOf } from '../call/methods.ts'
 import { restServerOptions } from '../rest/server-options.ts'
 import { overflowRest } from './admission/refusals.ts'
-import { type DocsOptions, docsRoutes } from './docs/docs-routes.ts'
+import { type DocsOptions, docsRoutes, docsSegments } from './docs/docs-routes.ts'
 import { exchangeKey, type Exchanges } from './exchange/exchange.ts'
-import { healthRoutes } from './health/probes.ts'
+import { healthRoutes, healthSegments } from './health/probes.ts'
 import type { Readiness } from './health/readiness.ts'
 import { refuseForeignForms } from './origin/foreign-forms.ts'
 import { hintOfRest } from './other-port.ts'
@@ -40,6 +40,7 @@ export function httpServer(options: ServerOptions, readiness: Readiness, docs?: 
     routes,
     interceptors,
     bodyLimit: limits.maxBodyBytes,
+    reserved: new Map([...healthSegments, ...docsSegments(docs)]),
     ...(types && { types }),
     contextValues: ({ raw }) => createContextValues().set(exchangeKey, exchanges.of(raw)),
     observer,

@@ -1,4 +1,5 @@
 import { writeFileSync } from 'node:fs'
+import { join } from 'node:path'
 import { test, type Test } from 'tap'
 import { startApp } from '../help/app.ts'
 import { browser, noBrowser } from '../help/browser.ts'
@@ -25,7 +26,7 @@ function isQuiet(t: Test, { events }: DrivenPage, origin: string): void {
   const urls = sent.map(({ params }) =>
     String((params?.request as { url?: string } | undefined)?.url),
   )
-  t.ok(urls.length > 3)
+  t.ok(urls.includes(`${origin}/start.css`))
   const foreign = urls.filter((url) => !url.startsWith(origin) && !url.startsWith('data:'))
   t.strictSame(foreign, [], 'no request to another host')
   const complaints = events.filter(
@@ -35,6 +36,15 @@ function isQuiet(t: Test, { events }: DrivenPage, origin: string): void {
       (method === 'Runtime.consoleAPICalled' && params?.type === 'error'),
   )
   t.strictSame(complaints, [], 'no report of the CSP and no error')
+}
+
+/** Writes a picture of the page into the folder that DOCS_PICTURES names, to be looked at. */
+async function pictured(page: DrivenPage, name: string): Promise<void> {
+  const { DOCS_PICTURES: folder } = process.env
+  if (folder === undefined) return
+  await page.evaluate('window.scrollTo(0, 0)')
+  const { data } = await page.call('Page.captureScreenshot')
+  writeFileSync(join(folder, `${name}.png`), Buffer.from(String(data), 'base64'))
 }
 
 /** Opens an operation of the page and executes it. Returns the status that the page shows. */
@@ -72,10 +82,7 @@ test('the page lists every operation and calls them', { skip }, async (t) => {
   const list = await fetch(`${rest.url}/v1/users`)
   t.match(await list.json(), { users: [{ name: 'Ada' }], total: 1 })
   isQuiet(t, page, rest.url)
-  const { DOCS_SCREENSHOT: file } = process.env
-  if (file === undefined) return
-  const { data } = await page.call('Page.captureScreenshot', { captureBeyondViewport: true })
-  writeFileSync(file, Buffer.from(String(data), 'base64'))
+  await pictured(page, 'docs')
 })
 
 test('the page of the Connect document lists its methods', { skip }, async (t) => {
@@ -83,4 +90,18 @@ test('the page of the Connect document lists its methods', { skip }, async (t) =
   const page = await opened(t, `${rest.url}/docs/connect`)
   await holds(page, `document.querySelectorAll('.opblock').length === 5`)
   isQuiet(t, page, rest.url)
+  await pictured(page, 'connect')
+})
+
+test('the start page is shown with its style, and its links work', { skip }, async (t) => {
+  const { rest } = await startApp(t, { storage: 'sqlite' })
+  const page = await opened(t, `${rest.url}/`)
+  await holds(page, `document.readyState === 'complete' && document.querySelector('h1') !== null`)
+  t.equal(await page.evaluate(`getComputedStyle(document.body).fontFamily`), 'sans-serif')
+  const links = `Array.from(document.querySelectorAll('a'), ({ href }) => href)`
+  const found = (await page.evaluate(links)) as string[]
+  t.ok(found.includes(`${rest.url}/docs`))
+  for (const link of found) t.equal((await fetch(link)).status, 200, link)
+  isQuiet(t, page, rest.url)
+  await pictured(page, 'start')
 })
