@@ -1,6 +1,6 @@
 import type { IncomingMessage } from 'node:http'
 import type { Http2ServerRequest } from 'node:http2'
-import { clientDeadlineExceeded, maxTimerMs } from './timeout.ts'
+import { clientDeadlineExceeded, timerMs } from './timeout.ts'
 
 type Incoming = IncomingMessage | Http2ServerRequest
 
@@ -79,7 +79,7 @@ export function readBody(
  * the function that cancels.
  */
 export function whenLate(request: Incoming, deadline: number, late: () => void): () => void {
-  const timer = setTimeout(late, Math.min(deadline - performance.now(), maxTimerMs))
+  const timer = setTimeout(late, timerMs(deadline))
   const cancel = () => clearTimeout(timer)
   request.once('close', cancel)
   return cancel

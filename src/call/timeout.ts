@@ -5,6 +5,11 @@ import { refusal } from './refusal.ts'
 /** The maximum of Node's timers, in milliseconds; a timer of more fires at once. */
 export const maxTimerMs = 2 ** 31 - 1
 
+/** The delay of a timer for a deadline, which is by performance.now() and may be over. */
+export function timerMs(deadline: number): number {
+  return Math.max(0, Math.min(deadline - performance.now(), maxTimerMs))
+}
+
 /** A way to say how long the client waits. */
 interface Spelling {
   pattern: RegExp

@@ -3,7 +3,7 @@ import type {
   UniversalServerRequest,
   UniversalServerResponse,
 } from '@connectrpc/connect/protocol'
-import { clientDeadlineExceeded, maxTimerMs } from '../../call/timeout.ts'
+import { clientDeadlineExceeded, timerMs } from '../../call/timeout.ts'
 
 /** Maximum time for which a body is read to its end while its answer is ready. */
 const maxReadMs = 500
@@ -55,8 +55,7 @@ export function leavable(
 async function inTime<T>(work: Promise<T>, deadline: number | undefined): Promise<T> {
   if (deadline === undefined) return work
   const { promise: late, reject } = Promise.withResolvers<never>()
-  const leftMs = Math.min(deadline - performance.now(), maxTimerMs)
-  const timer = setTimeout(() => reject(clientDeadlineExceeded()), leftMs)
+  const timer = setTimeout(() => reject(clientDeadlineExceeded()), timerMs(deadline))
   try {
     return await Promise.race([work, late])
   } finally {
