@@ -21,8 +21,8 @@ export interface Deadlines {
 export function deadline({ defaultMs, byOperation }: Deadlines): Interceptor {
   return (next) =>
     async function deadline(req) {
-      if (req.stream) return untilDeadline(await next(req), req.signal)
       if (req.signal.aborted) throw reasonOf(req.signal.reason)
+      if (req.stream) return untilDeadline(await next(req), req.signal)
       const limitMs = byOperation.get(operationOf(req.method)) ?? defaultMs
       const { promise, reject } = Promise.withResolvers<never>()
       const controller = new AbortController()
