@@ -30,6 +30,7 @@ export function buildClients({ folder, module, programs }: Clients): Map<string,
   const opt = [
     `module=${module}`,
     `Mapi/user/v1/user.proto=${module}/gen/user`,
+    `Mapi/errors/v1/error_reason.proto=${module}/gen/errors`,
     `Mbuf/validate/validate.proto=${module}/gen/validate`,
   ]
   const plugins = Object.values(generators).map((name) => ({
@@ -38,7 +39,7 @@ export function buildClients({ folder, module, programs }: Clients): Map<string,
     opt,
   }))
   const template = JSON.stringify({ version: 'v2', plugins })
-  const paths = ['proto/api/user', 'third_party/buf'].flatMap((path) => [
+  const paths = ['proto/api', 'third_party/buf'].flatMap((path) => [
     '--path',
     join(root, path),
   ])
