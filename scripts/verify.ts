@@ -32,6 +32,14 @@ function testFile(
   }
 }
 
+/** A step that builds programs with Go. */
+function withGo(go: () => Promise<string>): () => Promise<string> {
+  return async () => {
+    find('go')
+    return go()
+  }
+}
+
 /** Runs a script of package.json, where there is one. */
 function npmScript(name: string, file: string, tool: string): () => Promise<string> {
   return async () => {
@@ -61,6 +69,12 @@ const steps: Step[] = [
   { name: 'connect-go', go: connectGo },
   { name: 'grpc-go', go: grpcGo },
   { name: 'grpcio', go: grpcio },
+  {
+    name: 'kratos-servers',
+    go: withGo(
+      testFile('test/interop/kratos-servers.check.ts', { REST_RUNS: '2000' }, ['--timeout=600']),
+    ),
+  },
   { name: 'million', go: million },
   { name: 'openapi', go: openapi },
   { name: 'schemathesis', go: schemathesis },

@@ -2,7 +2,7 @@ import { randomUUID } from 'node:crypto'
 import { isDeepStrictEqual } from 'node:util'
 import type { JsonValue } from '@bufbuild/protobuf'
 import type { Test } from 'tap'
-import { startApp, type Storage } from '../help/app.ts'
+import { type RunningApp, startApp, type Storage } from '../help/app.ts'
 import { type Call, callers, protocols } from './callers.ts'
 import { deleteRows, idRows } from './calls/id.ts'
 import { listRows, seeded } from './calls/list.ts'
@@ -50,18 +50,29 @@ interface RunOptions {
   /** Settings of the service, and what carries the calls; plain HTTP/1.1 unless given. */
   env?: Record<string, string>
   wire?: Wire
+  /** A client that is tried in place of those of all protocols, with the rows that all can say. */
+  client?: (app: RunningApp) => Call
 }
 
 /** Runs each row over each protocol that can say it. */
-export async function runCalls(t: Test, { storage, env = {}, wire }: RunOptions): Promise<void> {
+export async function runCalls(
+  t: Test,
+  { storage, env = {}, wire, client }: RunOptions,
+): Promise<void> {
   const app = await startApp(t, { storage, now, env })
   await startIdsAt(firstId, storage, app.database)
   const calls = callers(app, wire)
   for (let user = 0; user < seeded; user += 1) await newUser(at(calls.REST))
-  for (const { title, run, only = protocols } of rows) {
+  const other = client?.(app)
+  const all: readonly [string, Call][] = other
+    ? [['the client', other]]
+    : protocols.map((protocol) => [protocol, calls[protocol]])
+  for (const { title, run, only } of rows) {
+    if (other && only) continue
     await t.test(title, async (t) => {
-      for (const protocol of only) {
-        const { got, want } = await run(at(calls[protocol]))
+      for (const [protocol, call] of all) {
+        if (only && !only.some((each) => each === protocol)) continue
+        const { got, want } = await run(at(call))
         // A diff only where it is needed: tap formats both sides of each strictSame.
         if (isDeepStrictEqual(got, want)) t.pass(protocol)
         else t.strictSame(got, want, protocol)
