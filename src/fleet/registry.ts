@@ -25,6 +25,6 @@ export interface Discovery {
 export interface Registrar {
   /** Keeps the instance announced until it is withdrawn; retries for ever and never throws. */
   announce(instance: Instance): void
-  /** Takes the announcement back; resolves when the registry knows or after the given time. */
-  withdraw(timeoutMs: number): Promise<void>
+  /** Takes the announcement back. Resolves when the registry has answered, or one call has taken too long. */
+  withdraw(): Promise<void>
 }
