@@ -14,7 +14,7 @@ import {
   announces,
   ownAddresses,
 } from './advertise.ts'
-import { etcdEndpoints } from './endpoints.ts'
+import { consulUrl, etcdEndpoints } from './endpoints.ts'
 import { membership } from './membership.ts'
 import { fleetReport } from './report.ts'
 
@@ -52,7 +52,7 @@ export async function openFleet({ conf, version, ready, watch }: FleetInit) {
 
 /**
  * Makes the clients of the registry that the settings name. There is no registrar where nothing is to be
- * announced. Throws for the kind `off`.
+ * announced.
  */
 async function openRegistry(
   conf: Conf['registry'],
@@ -74,7 +74,20 @@ async function registryOf(
     const ttl = durationMs(conf.ttl) / 1000
     return etcdRegistry({ ...etcd, endpoints: etcdEndpoints(etcd), names, ttl, timeoutMs }, report)
   }
-  throw new SettingError('registry.kind', `found ${JSON.stringify(conf.kind)}, which finds nothing`)
+  if (conf.kind === 'consul') {
+    const { consulRegistry } = await import('../../fleet/consul/registry.ts')
+    return consulRegistry({ ...consulOptions(conf.consul), timeoutMs }, report)
+  }
+  const { kubernetesDiscovery } = await import('../../fleet/kubernetes/discovery.ts')
+  return { discovery: kubernetesDiscovery({ ...conf.kubernetes, timeoutMs }, report) }
+}
+
+function consulOptions(consul: Conf['registry']['consul']) {
+  const { token, datacenter, checkInterval, deregisterAfter } = consul
+  const seconds = [checkInterval, deregisterAfter].map((each) => durationMs(each) / 1000)
+  const [interval = 0, kept = 0] = seconds
+  const checks = { interval, deregisterAfter: kept }
+  return { url: consulUrl(consul), token, datacenter, checks }
 }
 
 interface ListeningPorts {

@@ -39,7 +39,7 @@ export async function followService(
     formats.map(async (format) => {
       const range = { key: Buffer.from(format.prefix), rangeEnd: prefixEnd(format.prefix) }
       const { header, kvs } = await session.kv.range(range, { timeoutMs, signal })
-      for (const { key, value } of kvs) put(format, textOf(key), textOf(value), report)
+      for (const { key, value } of kvs) put(format, utf8(key), utf8(value), report)
       return { ...range, startRevision: (header?.revision ?? 0n) + 1n }
     }),
   )
@@ -67,11 +67,11 @@ function inForce(formats: readonly Found[]): readonly Instance[] {
 
 function apply({ type, kv }: Event, formats: readonly Found[], report: Report): void {
   if (!kv) return
-  const key = textOf(kv.key)
+  const key = utf8(kv.key)
   const format = formats.find(({ prefix }) => key.startsWith(prefix))
   if (!format) return
   if (type === Event_EventType.DELETE) format.instances.delete(key)
-  else put(format, key, textOf(kv.value), report)
+  else put(format, key, utf8(kv.value), report)
 }
 
 /** A value that cannot be read takes its own instance away, and no other. */
@@ -85,6 +85,6 @@ function put({ read, instances }: Found, key: string, value: string, report: Rep
   }
 }
 
-function textOf(bytes: Uint8Array): string {
+function utf8(bytes: Uint8Array): string {
   return Buffer.from(bytes).toString()
 }

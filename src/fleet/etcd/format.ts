@@ -1,4 +1,4 @@
-import { isObject } from '../../text/json-object.ts'
+import { isObject, textOf, textsOf } from '../../text/json-object.ts'
 import type { Instance } from '../registry.ts'
 
 /** A key of etcd with its value, in the format of one framework. */
@@ -84,17 +84,10 @@ export function kratosInstance(value: string, name: string): Instance | undefine
   return {
     id,
     name,
-    version: typeof version === 'string' ? version : '',
-    metadata: texts(metadata),
+    version: textOf(version),
+    metadata: textsOf(metadata),
     endpoints: known,
   }
-}
-
-function texts(metadata: unknown): Record<string, string> {
-  const entries = Object.entries(isObject(metadata) ? metadata : {})
-  return Object.fromEntries(
-    entries.filter((entry): entry is [string, string] => typeof entry[1] === 'string'),
-  )
 }
 
 /**
