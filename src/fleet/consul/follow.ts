@@ -16,7 +16,8 @@ interface Following {
 }
 
 /** How long the agent holds a query until something changes. It adds up to a sixteenth of it. */
-const waitMs = 55_000
+const waitSeconds = 55
+const maxHeldMs = Math.ceil((waitSeconds * 1000 * 17) / 16)
 /** The pause after an answer without a change: some proxies end a held query at once. */
 const unchangedPauseMs = 1_000
 
@@ -29,11 +30,10 @@ export async function followService(
   list: (instances: readonly Instance[]) => void,
 ): Promise<void> {
   const dc = datacenter === '' ? '' : `&dc=${encodeURIComponent(datacenter)}`
-  const path = `/v1/health/service/${encodeURIComponent(name)}?passing=1&wait=${waitMs / 1000}s${dc}`
+  const path = `/v1/health/service/${encodeURIComponent(name)}?passing=1&wait=${waitSeconds}s${dc}`
   let index = 0n
   while (!signal.aborted) {
-    const held = index === 0n ? 0 : (waitMs * 17) / 16
-    const query = { signal, timeoutMs: timeoutMs + held }
+    const query = { signal, timeoutMs: timeoutMs + (index === 0n ? 0 : maxHeldMs) }
     const answer = await agent('GET', `${path}&index=${index}`, query)
     if (answer.status !== 200) throw new Error(`Consul has answered ${answer.status}`)
     list(entriesOf(answer.text).flatMap((entry) => read(entry, name, report)))
