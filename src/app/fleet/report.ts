@@ -102,9 +102,8 @@ function announcements(registry: string, log: Logger) {
     } satisfies Partial<Report>,
     state: {
       attempts,
-      get announced() {
-        return new Map(Array.from(states, ([format, state]) => [format, state === 'announced']))
-      },
+      announced: () =>
+        new Map(Array.from(states, ([format, state]) => [format, state === 'announced'])),
     },
   }
 }

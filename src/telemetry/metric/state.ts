@@ -27,7 +27,7 @@ export interface RegistryState {
   /** etcd, consul or kubernetes. */
   kind: string
   /** Whether this instance is announced, by format. */
-  announced: ReadonlyMap<string, boolean>
+  announced: () => ReadonlyMap<string, boolean>
   /** Tries to announce it, by their result. */
   attempts: ReadonlyMap<string, number>
   /** By the names of services that are looked up: how many instances are in use, and for how long the
@@ -153,7 +153,7 @@ function watchRegistry(meter: Meter, { registry }: ServiceState): void {
       const state = registry()
       if (!state) return
       const { kind } = state
-      for (const [format, is] of state.announced)
+      for (const [format, is] of state.announced())
         result.observe(registered, Number(is), { registry: kind, format })
       for (const [outcome, count] of state.attempts)
         result.observe(attempts, count, { registry: kind, result: outcome })
