@@ -98,6 +98,11 @@ test('ready endpoints of all slices are found, with the ports of their own slice
       { addresses: ['10.0.0.4'], ...pod('p4') },
     ]),
     slice('b', [{ addresses: ['fd00::1'], ...pod('p5') }], [9001, 8001]),
+    {
+      metadata: { name: 'd' },
+      ports: [{ name: 'grpc', port: 9000, appProtocol: 'https' }],
+      endpoints: [{ addresses: ['10.0.0.6'], ...pod('p6') }],
+    },
     { metadata: { name: 'c' }, ports: null, endpoints: null },
     { metadata: {} },
   ]
@@ -109,10 +114,11 @@ test('ready endpoints of all slices are found, with the ports of their own slice
     'http://10.0.0.4:8000',
     'grpc://[fd00::1]:9001',
     'http://[fd00::1]:8001',
+    'grpcs://10.0.0.6:9000',
   )
   t.strictSame(
     lists[0]?.map(({ id }) => id),
-    ['p1', 'p4', 'p5'],
+    ['p1', 'p4', 'p5', 'p6'],
   )
   await api.says(/^broken user-service: it has no name/)
 })

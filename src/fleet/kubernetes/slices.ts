@@ -21,12 +21,18 @@ export function sliceOf(object: unknown, name: string): Slice {
   if (!isObject(metadata) || typeof metadata.name !== 'string') throw new Error('it has no name')
   const named = (Array.isArray(ports) ? ports : []).flatMap((port) =>
     isObject(port) && typeof port.port === 'number' && schemes.has(textOf(port.name))
-      ? { scheme: textOf(port.name), port: port.port }
+      ? { scheme: schemeOf(port), port: port.port }
       : [],
   )
   const all: unknown[] = Array.isArray(endpoints) ? endpoints : []
   const instances = all.filter(isReady).flatMap((endpoint) => instancesOf(endpoint, named, name))
   return { name: metadata.name, instances: named.length === 0 ? [] : instances }
+}
+
+/** A Service says of a port that it speaks TLS by the protocol above it. */
+function schemeOf({ name, appProtocol }: Record<string, unknown>): string {
+  const scheme = textOf(name)
+  return appProtocol === 'https' && !scheme.endsWith('s') ? `${scheme}s` : scheme
 }
 
 function isReady(endpoint: unknown): endpoint is Record<string, unknown> {

@@ -148,13 +148,15 @@ export type RegistryEtcd = Message<"conf.v1.RegistryEtcd"> & {
   namespace: string;
 
   /**
-   * User and password; empty: none.
+   * Name of an account; empty: none is used.
    *
    * @generated from field: string username = 3;
    */
   username: string;
 
   /**
+   * Its password.
+   *
    * @generated from field: string password = 4;
    */
   password: string;
