@@ -25,7 +25,7 @@ function member(t: Test, { unreadyAfterMs = 0, timeoutMs = 60_000 } = {}) {
     ready,
     calls,
     /** The registry does not answer a withdrawal until the function that this gives is called. */
-    hang(): () => void {
+    hang: (): (() => void) => {
       const { promise, resolve } = Promise.withResolvers<void>()
       answer = promise
       return resolve

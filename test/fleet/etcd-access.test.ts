@@ -2,6 +2,7 @@ import { createServer } from 'node:http2'
 import { connectNodeAdapter } from '@connectrpc/connect-node'
 import { test, type Test } from 'tap'
 import { KV, Maintenance, Watch } from '../../src/gen/etcd/rpc_pb.ts'
+import { aborted } from '../../src/fleet/keep.ts'
 import { etcdRegistry } from '../../src/fleet/etcd/registry.ts'
 import { certificates } from '../help/certificates.ts'
 import { startEtcd, withoutEtcd } from '../help/etcd.ts'
@@ -132,7 +133,7 @@ test('a list is read anew when etcd has compacted the changes since', async (t) 
         router.service(Watch, {
           async *watch(_requests, { signal }) {
             if (lists === 1) yield { canceled: true, compactRevision: 9n }
-            else await new Promise((resolve) => void signal.addEventListener('abort', resolve))
+            else await aborted(signal)
           },
         })
       },

@@ -1,3 +1,4 @@
+import { SpanStatusCode } from '@opentelemetry/api'
 import { InMemorySpanExporter } from '@opentelemetry/sdk-trace'
 import { test } from 'tap'
 import { startApp } from '../help/app.ts'
@@ -41,7 +42,9 @@ test(
 
     await etcd.stop()
     await registered(0)
-    await until('a failed span', () => connects().some(({ status }) => status.code === 2))
+    await until('a failed span', () =>
+      connects().some(({ status }) => status.code === SpanStatusCode.ERROR),
+    )
     await etcd.start()
     await registered(1)
     await app.close()

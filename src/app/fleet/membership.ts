@@ -29,26 +29,30 @@ export function membership({ registrar, ready, unreadyAfterMs, timeoutMs }: Memb
     else await registrar.withdraw()
   }
 
+  function join(instance: Instance): void {
+    function follow(): void {
+      clearTimeout(timer)
+      if (ready.ready()) want(instance)
+      else if (wanted) timer = setTimeout(want, unreadyAfterMs, undefined)
+    }
+    unsubscribe = ready.subscribe(follow)
+    follow()
+  }
+
+  async function leave(): Promise<void> {
+    unsubscribe?.()
+    clearTimeout(timer)
+    want(undefined)
+    const late = new AbortController()
+    const timeout = sleep(timeoutMs, undefined, { signal: late.signal }).catch(() => undefined)
+    await Promise.race([changing, timeout])
+    late.abort()
+  }
+
   return {
     /** Begins; to be called when the ports listen. */
-    join(instance: Instance): void {
-      function follow(): void {
-        clearTimeout(timer)
-        if (ready.ready()) want(instance)
-        else if (wanted) timer = setTimeout(want, unreadyAfterMs, undefined)
-      }
-      unsubscribe = ready.subscribe(follow)
-      follow()
-    },
+    join,
     /** Ends; resolves when the announcement is taken back, or after the time for it. */
-    async leave(): Promise<void> {
-      unsubscribe?.()
-      clearTimeout(timer)
-      want(undefined)
-      const late = new AbortController()
-      const timeout = sleep(timeoutMs, undefined, { signal: late.signal }).catch(() => undefined)
-      await Promise.race([changing, timeout])
-      late.abort()
-    },
+    leave,
   }
 }
