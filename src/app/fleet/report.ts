@@ -92,7 +92,7 @@ function announcements(registry: string, log: Logger) {
       },
       withdrawn(format) {
         states.set(format, 'withdrawn')
-        log.info({ registry, format }, 'withdrawn from the registry')
+        log.info({ registry, format }, 'stopped announcing')
       },
       contested(format) {
         if (contested.has(format)) return

@@ -9,23 +9,30 @@ interface WatchedRange {
   startRevision: bigint
 }
 
-/** The events of the ranges, as they come together, over one stream. Throws when etcd ends it; returns when the signal aborts. */
+/** The events of the ranges, as they come together, over one stream. Throws when it ends. */
 export async function* watchKeys(
   session: EtcdSession,
   ranges: readonly WatchedRange[],
-  signal: AbortSignal,
+  given: AbortSignal,
 ): AsyncGenerator<readonly Event[]> {
+  // Ends with the stream, so that no listener is left on the signal of a long life.
+  const ended = new AbortController()
+  const signal = AbortSignal.any([given, ended.signal])
   async function* requests() {
     for (const value of ranges) yield { requestUnion: { case: 'createRequest' as const, value } }
     await aborted(signal)
   }
-  for await (const answer of session.watch.watch(requests(), { signal })) {
-    if (answer.compactRevision > 0n)
-      throw new Error('etcd has compacted the changes since the list')
-    if (answer.canceled) throw new Error(`etcd has ended the watch: ${answer.cancelReason}`)
-    if (answer.events.length > 0) yield answer.events
+  try {
+    for await (const answer of session.watch.watch(requests(), { signal })) {
+      if (answer.compactRevision > 0n)
+        throw new Error('etcd has compacted the changes since the list')
+      if (answer.canceled) throw new Error(`etcd has ended the watch: ${answer.cancelReason}`)
+      if (answer.events.length > 0) yield answer.events
+    }
+    throw new Error('etcd has ended the stream of changes')
+  } finally {
+    ended.abort()
   }
-  throw new Error('etcd has ended the stream of changes')
 }
 
 /** The end of the range of all keys that begin with `prefix`, which ends in a slash. */
