@@ -1,8 +1,4 @@
-import { createServer } from 'node:http2'
-import { connectNodeAdapter } from '@connectrpc/connect-node'
 import { test, type Test } from 'tap'
-import { KV, Maintenance, Watch } from '../../src/gen/etcd/rpc_pb.ts'
-import { aborted } from '../../src/fleet/keep.ts'
 import { etcdRegistry } from '../../src/fleet/etcd/registry.ts'
 import { certificates } from '../help/certificates.ts'
 import { startEtcd, withoutEtcd } from '../help/etcd.ts'
@@ -113,36 +109,4 @@ test('etcd is reached over TLS with a certificate of the client', real, async (t
   const unknown = registry(t, etcd.url, { tls: { ...tls, certFile: '', keyFile: '' } })
   unknown.registrar.announce(instance)
   await unknown.says(/^lost kratos: https:/)
-})
-
-test('a list is read anew when etcd has compacted the changes since', async (t) => {
-  let lists = 0
-  const server = createServer(
-    connectNodeAdapter({
-      routes(router) {
-        router.service(Maintenance, { status: () => ({}) })
-        router.service(KV, {
-          range({ key }) {
-            if (!Buffer.from(key).toString().startsWith('/')) return {}
-            lists += 1
-            const endpoints = [`grpc://10.0.0.${lists}:9000`]
-            const value = Buffer.from(JSON.stringify({ ...instance, endpoints }))
-            return { header: { revision: 7n }, kvs: [{ key, value }] }
-          },
-        })
-        router.service(Watch, {
-          async *watch(_requests, { signal }) {
-            if (lists === 1) yield { canceled: true, compactRevision: 9n }
-            else await aborted(signal)
-          },
-        })
-      },
-    }),
-  )
-  await new Promise<void>((resolve) => void server.listen(0, '127.0.0.1', resolve))
-  t.teardown(() => server.close())
-  const address = server.address() as { port: number }
-  const { discovery, says } = registry(t, `http://127.0.0.1:${address.port}`)
-  await follow(discovery, 'user.service').finds('grpc://10.0.0.2:9000')
-  await says(/^stale user\.service: etcd has compacted/)
 })
