@@ -75,6 +75,19 @@ test(
   },
 )
 
+test(
+  'a service that stops is withdrawn before the drain delay, in which it serves on',
+  { skip: withoutEtcd },
+  async (t) => {
+    const etcd = await startEtcd(t)
+    const service = await announced(t, etcd, { REGISTRY_TTL: '3600s', DRAIN_DELAY: '3600s' })
+    await keys(etcd, 3)
+    service.kill('SIGTERM')
+    await keys(etcd, 0)
+    t.equal((await fetch(`${service.rest}/v1/users?page_size=1`)).status, 200)
+  },
+)
+
 test('keys that somebody deletes are there again', { skip: withoutEtcd }, async (t) => {
   const etcd = await startEtcd(t)
   await announced(t, etcd, { REGISTRY_TTL: '3600s' })
