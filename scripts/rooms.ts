@@ -97,6 +97,14 @@ const table: Record<string, Room> = {
     rooms: `${telemetry} src/telemetry/trace src/telemetry/otlp`,
     packages: openTelemetry,
   },
+  // What clients and the app see of registries, then one room for each system.
+  'src/fleet': { rooms: 'src/text' },
+  'src/fleet/etcd': {
+    rooms: 'src/fleet src/gen src/text',
+    packages: '@connectrpc/connect @connectrpc/connect-node',
+  },
+  'src/fleet/consul': { rooms: 'src/fleet src/text' },
+  'src/fleet/kubernetes': { rooms: 'src/fleet src/text' },
   'src/app': { rooms: '*', packages: '*' },
   'src/command': { rooms: '*', packages: '*' },
   'src/main.ts': { rooms: '*', packages: '*' },

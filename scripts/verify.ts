@@ -5,6 +5,7 @@ import { existsSync } from 'node:fs'
 import { join } from 'node:path'
 import { interopSteps } from './verify/clients.ts'
 import { find, MissingTool, run } from './verify/command.ts'
+import { consul } from './verify/consul.ts'
 import { connectGo, grpcGo } from './verify/go.ts'
 import { grpcio } from './verify/grpcio.ts'
 import { million } from './verify/million.ts'
@@ -56,6 +57,9 @@ const strict = { HOSTILE_SERVED_MS: '100' }
 const steps: Step[] = [
   { name: 'outage', go: testFile('test/e2e/outage.test.ts', { OUTAGE_MS: '10000' }) },
   { name: 'coalesced', go: testFile('test/data/coalesced.test.ts', { COALESCED_STEPS: '100000' }) },
+  // etcd is away for longer than all leases.
+  { name: 'etcd', go: testFile('test/fleet/etcd-announce.test.ts', { ETCD_DOWN_MS: '25000' }) },
+  { name: 'consul', go: consul },
   { name: 'kill', go: testFile('test/e2e/kill.test.ts') },
   { name: 'hostile', go: testFile('test/e2e/hostile.test.ts', strict) },
   { name: 'hostile-h2', go: testFile('test/e2e/hostile-h2.test.ts', strict) },
