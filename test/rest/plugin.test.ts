@@ -300,6 +300,18 @@ test('a ConnectError answers with its code, its ErrorInfo and its metadata as he
   })
 })
 
+test('the headers of an error that another service gave do not leave', async (t) => {
+  const app = serve({
+    getUser() {
+      const error = new ConnectError('is shy', Code.PermissionDenied, { 'x-why': 'shy' })
+      throw Object.assign(error, { isWireError: true })
+    },
+  })
+  const answer = await app.inject(getAda)
+  t.equal(answer.statusCode, 403)
+  t.notOk('x-why' in answer.headers)
+})
+
 test('each code has its HTTP status', async (t) => {
   const statuses = [
     [Code.Canceled, 499],

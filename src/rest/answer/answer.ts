@@ -114,9 +114,11 @@ export function sendError(
   if (call) copyMetadata(request, reply, call)
   const retryAfter = retryAfterSeconds(error)
   if (retryAfter !== undefined) void reply.header('retry-after', `${retryAfter}`)
-  error.metadata.forEach((value, name) => {
-    if (leaves(name, value)) void reply.header(name, value)
-  })
+  // Those of another service's error are not for our client.
+  if (!error.isWireError)
+    error.metadata.forEach((value, name) => {
+      if (leaves(name, value)) void reply.header(name, value)
+    })
   vary(reply, 'Accept')
   // Fastify sets it after a body that was not read to its end; HTTP/2 has no such header.
   if (request.raw.httpVersionMajor > 1) void reply.removeHeader('connection')

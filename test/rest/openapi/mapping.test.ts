@@ -82,11 +82,12 @@ test('a body lacks the fields of the path, and a query those of path and body', 
     Part: { put: '/v1/{name}', body: 'child' },
   })
   const { post, put } = document.paths['/v1/{name}'] ?? {}
-  const { content } = post?.requestBody as { content: Record<string, { schema: object }> }
-  const { schema } = content['application/json'] ?? {}
+  const body = post?.requestBody as { content: Record<string, { schema: object }> } | undefined
+  const { schema } = body?.content['application/json'] ?? {}
   t.strictSame(Object.keys((schema as { properties: object }).properties), ['other', 'child'])
-  const names = (put?.parameters as { name?: string; in?: string }[]).map((each) => each.name)
-  t.strictSame(names.slice(0, 3), ['name', 'other', undefined])
+  const parameters = put?.parameters as { name?: string; in?: string }[] | undefined
+  const names = parameters?.map((each) => each.name)
+  t.strictSame(names?.slice(0, 3), ['name', 'other', undefined])
   t.match(put?.requestBody, {
     content: {
       'application/json': { schema: { $ref: '#/components/schemas/test.v1.Child.Input' } },
@@ -173,8 +174,8 @@ test('a request has at most one field of a oneof', (t) => {
 
 test('a field that is the whole answer has what stands for an unset one', (t) => {
   const schemaOf = (path: string) => {
-    const { content } =
-      (rich.paths[path]?.get?.responses as Record<string, { content: object }>)['200'] ?? {}
+    type Responses = Record<string, { content: object }> | undefined
+    const { content } = (rich.paths[path]?.get?.responses as Responses)?.['200'] ?? {}
     return (content as Record<string, { schema: object }>)['application/json']?.schema
   }
   t.match(schemaOf('/v1/part/child'), { anyOf: [{ $ref: /Child$/ }, { maxProperties: 0 }] })
