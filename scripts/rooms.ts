@@ -54,6 +54,11 @@ const table: Record<string, Room> = {
     rooms: `${rest} src/rest/route src/rest/request src/rest/answer`,
     packages: `${wire} @bufbuild/protovalidate`,
   },
+  // Calls of other services by their rules: rest, seen from the other end.
+  'src/client/rest': {
+    rooms: 'src/rest src/rest/route src/call src/gen src/text',
+    packages: '@bufbuild/protobuf @connectrpc/connect',
+  },
   // From the socket up to the two ports.
   'src/server': { rooms: server, packages: wire },
   'src/server/listener': { rooms: 'src/memory' },

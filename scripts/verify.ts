@@ -10,6 +10,7 @@ import { connectGo, grpcGo } from './verify/go.ts'
 import { grpcio } from './verify/grpcio.ts'
 import { million } from './verify/million.ts'
 import { openapi } from './verify/openapi.ts'
+import { schemathesis } from './verify/schemathesis.ts'
 
 interface Step {
   name: string
@@ -29,6 +30,14 @@ function testFile(
   return async () => {
     const output = await run([node, 'scripts/test.ts', file, ...flags], { cwd: root, env })
     return output.trim().split('\n').at(-1) ?? ''
+  }
+}
+
+/** A step that builds programs with Go. */
+function withGo(go: () => Promise<string>): () => Promise<string> {
+  return async () => {
+    find('go')
+    return go()
   }
 }
 
@@ -64,8 +73,15 @@ const steps: Step[] = [
   { name: 'connect-go', go: connectGo },
   { name: 'grpc-go', go: grpcGo },
   { name: 'grpcio', go: grpcio },
+  {
+    name: 'kratos-servers',
+    go: withGo(
+      testFile('test/interop/kratos-servers.check.ts', { REST_RUNS: '2000' }, ['--timeout=600']),
+    ),
+  },
   { name: 'million', go: million },
   { name: 'openapi', go: openapi },
+  { name: 'schemathesis', go: schemathesis },
 ]
 
 interface Outcome {

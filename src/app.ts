@@ -53,7 +53,7 @@ export async function createApp({
     /** The REST routes as a text table. */
     routes: () => routeListing(compileRoutes({ routes: routesOf(modules) })),
     /** The OpenAPI documents. */
-    documents: () => documents(routesOf(modules), version),
+    documents: () => documents(modules, version),
     ...life,
   }
 }

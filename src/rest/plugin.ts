@@ -16,7 +16,9 @@ import { answerCoding, answerType } from './answer/negotiate.ts'
 import { codings } from './codings.ts'
 import { type RestPluginOptions, type RestSettings, withDefaults } from './options.ts'
 import { mayHaveBody, receivedBody, type ReceivedBody, refuseByForm } from './request/read-body.ts'
+import { refuseLateBody } from './request/late-body.ts'
 import type { SystemParameters } from './request/system-parameters.ts'
+import { rejectReserved } from './route/reserved.ts'
 import { literalPrefixes, type RouteTable } from './route/table.ts'
 import { compileTargets, type Target, unservedBindings } from './compiled-route.ts'
 import { advice, notServed } from './route/advice.ts'
@@ -50,6 +52,7 @@ export function fastifyRestPlugin(
 function mount(app: FastifyInstance, settings: RestSettings): void {
   const { bodyLimit, observer, mergeSlashes } = settings
   const table = compileTargets(settings)
+  if (settings.reserved) rejectReserved(table, settings.reserved)
   for (const line of advice(table.routes.map(({ target }) => target.binding))) app.log.warn(line)
   for (const line of notServed(unservedBindings(settings))) app.log.warn(line)
   // Fastify answers 404 to HTTP methods that it does not know; the plugin answers 405.
@@ -77,7 +80,10 @@ function mount(app: FastifyInstance, settings: RestSettings): void {
           if (match === undefined) return void reply.code(204).send()
           observer?.route(request, match.target.binding)
           matchOf.attach(request, match)
-          if (!isBodyIgnored(request, match)) refuseByForm(request, match.target.types)
+          if (!isBodyIgnored(request, match)) {
+            refuseByForm(request, match.target.types)
+            refuseLateBody(request, reply, settings.maxTimeoutMs)
+          }
           next()
         } catch (err) {
           next(err as Error)

@@ -137,10 +137,10 @@ function copyMetadata(
     if (leaves(name, value))
       void reply.header(name, name === 'vary' ? mergedVary(reply.getHeader('vary'), value) : value)
   })
-  const real = answerTrailers !== undefined && takesTrailers(request)
   answerTrailers?.forEach((value, name) => {
     if (!leaves(name, value)) return
-    if (real) void reply.trailer(name, (_reply, _payload, done) => done(null, value))
+    if (takesTrailers(request))
+      void reply.trailer(name, (_reply, _payload, done) => done(null, value))
     else void reply.header(`trailer-${name}`, value)
   })
 }

@@ -11,7 +11,7 @@ import { openTrace, type ServerSpanOptions, serverSpans } from './server-span.ts
 import { statementSpans } from './statement-spans.ts'
 import type { RunningTracing } from './tracing.ts'
 
-/** What the tracing of requests is made of. */
+/** The parts of the tracing of requests. */
 interface RequestTracingOptions extends ServerSpanOptions {
   /** Name of this service, for calls to others. */
   service: string

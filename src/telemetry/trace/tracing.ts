@@ -58,7 +58,7 @@ export interface Tracing {
   stop: (timeoutMs: number) => Promise<void>
 }
 
-/** What tracing is started with. */
+/** Options for the start of tracing. */
 export interface StartOptions {
   settings: TracingSettings
   identity: Pick<Identity, 'service' | 'version'>
