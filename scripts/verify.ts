@@ -58,7 +58,7 @@ const steps: Step[] = [
   { name: 'outage', go: testFile('test/e2e/outage.test.ts', { OUTAGE_MS: '10000' }) },
   { name: 'coalesced', go: testFile('test/data/coalesced.test.ts', { COALESCED_STEPS: '100000' }) },
   // etcd is away for longer than all leases.
-  { name: 'etcd', go: testFile('test/fleet/etcd-announce.test.ts', { ETCD_DOWN_MS: '25000' }) },
+  { name: 'etcd', go: testFile('test/fleet/etcd-announce.test.ts', { FLEET_DOWN_MS: '25000' }) },
   { name: 'consul', go: consul },
   { name: 'kill', go: testFile('test/e2e/kill.test.ts') },
   { name: 'hostile', go: testFile('test/e2e/hostile.test.ts', strict) },

@@ -5,7 +5,7 @@ import { startProcess } from '../help/process.ts'
 import { until } from '../help/until.ts'
 
 /** How long etcd is down, in `npm run verify -- etcd`. */
-const downMs = Number(process.env.ETCD_DOWN_MS ?? 0)
+const downMs = Number(process.env.FLEET_DOWN_MS ?? 0)
 
 /** The service's program, announced in all formats. etcd grants no lease for less than 2 s. */
 async function announced(t: Test, { url }: RunningEtcd, env: Record<string, string> = {}) {

@@ -50,6 +50,16 @@ export async function openFleet({ conf, version, ready, watch }: FleetInit) {
   }
 }
 
+/** Finds other services without being one, as a command does; undefined where the registry is off. */
+export async function openDiscovery(
+  registry: Conf['registry'],
+  watch: Pick<Watch, 'log' | 'rootSpan'>,
+): Promise<Discovery | undefined> {
+  if (registry.kind === 'off') return undefined
+  const { discovery } = await registryOf(registry, fleetReport(registry.kind, watch).report)
+  return discovery
+}
+
 /**
  * Makes the clients of the registry that the settings name. There is no registrar where nothing is to be
  * announced.
