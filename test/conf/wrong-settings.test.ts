@@ -52,6 +52,8 @@ const variables: [name: string, value: string, setting: string, allowed: RegExp]
   ['TLS_CLIENT_CA_FILE', '/no.pem', 'server.tls.client_ca_file', missing],
   ['CORS_ORIGINS', 'app.example.org', 'server.cors.origins', /is no origin; must be such as/],
   ['CORS_ORIGINS', 'https://a.org/', 'server.cors.origins', /a browser sends https:\/\/a\.org/],
+  ['CORS_ALLOW_HEADERS', 'a b', 'server.cors.allow_headers', /"a b" is no name of a header; must/],
+  ['CORS_EXPOSE_HEADERS', 'x-a;x-b', 'server.cors.expose_headers', /must be names of headers/],
   ['DB_DSN', 'nonsense:hunter2', 'data.database.source', /mysql:\/\/user:password@host/],
   ['DB_DSN', 'postgres://u:hunter2@h/d', 'data.database.source', /allowed are mysql/],
   ['DB_DSN', 'mysql://u:hunter2@h/', 'data.database.source', /names no database/],
