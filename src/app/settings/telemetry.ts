@@ -4,6 +4,13 @@ import type { Env } from '../../conf/placeholder.ts'
 import { endpointRule, isEndpoint, protocolNames } from '../../telemetry/otlp/target.ts'
 import { certificate, checkPair, readable, type Refuse } from './file.ts'
 
+// A trace id in them would break the framing of each answer, or be lost.
+const ownHeaders = new Set(
+  'allow connection content-encoding content-length content-type date etag grpc-message grpc-status keep-alive retry-after trailer transfer-encoding upgrade vary'.split(
+    ' ',
+  ),
+)
+
 /** Checks where spans and metrics go, by the file and by the variables of OpenTelemetry. */
 export function checkTelemetry(conf: Conf, env: Env, refuse: RefuseSetting): void {
   const { tracing, metrics } = conf
@@ -14,6 +21,11 @@ export function checkTelemetry(conf: Conf, env: Env, refuse: RefuseSetting): voi
     refuse.setting(
       'tracing.jaeger_endpoint',
       `found ${shown(jaegerEndpoint)}, must be a URL such as http://jaeger:14268/api/traces`,
+    )
+  if (ownHeaders.has(tracing.responseHeader))
+    refuse.setting(
+      'tracing.response_header',
+      `found ${shown(tracing.responseHeader)}, which HTTP or the answer itself has; must be another, such as x-trace-id`,
     )
   for (const rule of Object.keys(sampling.rules))
     if (!/^[/*]/.test(rule))
