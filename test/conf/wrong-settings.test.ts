@@ -57,6 +57,13 @@ const variables: [name: string, value: string, setting: string, allowed: RegExp]
   ['DB_DSN', 'nonsense:hunter2', 'data.database.source', /mysql:\/\/user:password@host/],
   ['DB_DSN', 'postgres://u:hunter2@h/d', 'data.database.source', /allowed are mysql/],
   ['DB_DSN', 'mysql://u:hunter2@h/', 'data.database.source', /names no database/],
+  [
+    'DB_DSN',
+    'mysql://u:hunter2@h:0/d',
+    'data.database.source',
+    /port is 0; allowed are 1 to 65535/,
+  ],
+  ['DB_DSN', 'u:hunter2@tcp(h:0)/d', 'data.database.source', /port is 0; allowed are 1 to 65535/],
   ['DB_DSN', 'u:hunter2@udp(h:1)/d', 'data.database.source', /allowed are tcp/],
   ['DB_DSN', 'mysql://u:hunter2@h/d?tls=maybe', 'data.database.source', /allowed are true/],
   [
@@ -94,6 +101,7 @@ const variables: [name: string, value: string, setting: string, allowed: RegExp]
   ['TRACING_KEEP_SLOWER_THAN', '1m', 'tracing.sampling.keep.slower_than', /in seconds/],
   ['TRACING_BATCH_DELAY', '0s', 'tracing.batch.delay', timeout],
   ['TRACING_RESPONSE_HEADER', 'X Trace', 'tracing.response_header', /must be the name of a header/],
+  ['TRACING_RESPONSE_HEADER', 'transfer-encoding', 'tracing.response_header', /must be another/],
   ['TRACING_PERSONAL_DATA', 'TRUE', 'tracing.personal_data', /true or false/],
   ['TRACING_INSTRUMENTATIONS', 'http', 'tracing.instrumentations', /must be in list \[, fastify\]/],
   ['TRACING_CLIENT_ERRORS', '', 'tracing.client_errors', /found the text "", allowed is true/],
