@@ -466,6 +466,26 @@ test('a refusal over gRPC has a message that is readable as it stands', async (t
   t.match(headers.get('grpc-message'), /^there is no route POST \/a,b; here are paths such as/)
 })
 
+test('a stream and the service of Kratos have the reasons that calls have', async (t) => {
+  const { rpc } = await startApp(t, { storage: 'sqlite' })
+  const request = h2Client(t, rpc.url)
+  const call = (path: string, headers: Record<string, string>, body: Buffer) =>
+    request(
+      { ':method': 'POST', ':path': path, 'content-type': 'application/grpc', ...headers },
+      body,
+    )
+  const gzip = { 'grpc-encoding': 'gzip' }
+  for (const path of ['/grpc.health.v1.Health/Watch', '/grpc.health.v1.Health/Check'])
+    t.match(readGrpc(await call(path, gzip, envelope('no gzip', 1))), {
+      code: 'invalid_argument',
+      reason: 'MALFORMED_BODY',
+    })
+  t.match(readGrpc(await call('/kratos.api.Metadata/GetServiceDesc', {}, envelope('\n\x01x'))), {
+    code: 'not_found',
+    reason: 'SERVICE_NOT_FOUND',
+  })
+})
+
 test('an unknown compression is refused with the list of those that are known', async (t) => {
   const { rpc } = await startApp(t, { storage: 'sqlite' })
   const request = h2Client(t, rpc.url)
