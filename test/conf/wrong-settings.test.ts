@@ -168,6 +168,8 @@ test('a wrong variable of OpenTelemetry is named, with what is allowed', async (
     ['OTEL_EXPORTER_OTLP_METRICS_ENDPOINT', '127.0.0.1:4318', url],
     ['OTEL_EXPORTER_ZIPKIN_ENDPOINT', 'zipkin', url],
     ['OTEL_EXPORTER_OTLP_TRACES_PROTOCOL', 'udp', /must be grpc or http\/protobuf or http\/json/],
+    ['OTEL_EXPORTER_OTLP_TRACES_TIMEOUT', '10s', /must be a whole number of milliseconds above 0/],
+    ['OTEL_EXPORTER_OTLP_COMPRESSION', 'brotli', /must be gzip or none/],
     ['OTEL_EXPORTER_OTLP_CERTIFICATE', '/no.pem', missing],
   ]
   for (const [name, value, allowed] of cases) {
@@ -177,6 +179,16 @@ test('a wrong variable of OpenTelemetry is named, with what is allowed', async (
     t.same(others, [])
     t.same(problems({ [name]: value, OTEL_SDK_DISABLED: 'true' }), [], 'off: it does not matter')
   }
+})
+
+test('wrong headers in a variable of OpenTelemetry are told without them', (t) => {
+  for (const value of ['hunter2', '=hunter2', 'a=b,hunter2'])
+    t.same(problems({ OTEL_EXPORTER_OTLP_HEADERS: value }), [
+      'OTEL_EXPORTER_OTLP_HEADERS: must be names with values, such as name=value,other=value',
+    ])
+  for (const value of ['a=b', ' a = b , c=d=e ', 'authorization=Bearer%20x,'])
+    t.same(problems({ OTEL_EXPORTER_OTLP_HEADERS: value }), [])
+  t.end()
 })
 
 test('a certificate and its key are both there and fit', async (t) => {

@@ -52,7 +52,17 @@ function checkExport(section: string, { endpoint, headers, tls }: Exported, refu
 }
 
 const variable =
-  /^OTEL_EXPORTER_(?:OTLP_(?:(?:TRACES|METRICS|LOGS)_)?(ENDPOINT|PROTOCOL|CERTIFICATE|CLIENT_CERTIFICATE|CLIENT_KEY)|ZIPKIN_(ENDPOINT))$/
+  /^OTEL_EXPORTER_(?:OTLP_(?:(?:TRACES|METRICS|LOGS)_)?(ENDPOINT|PROTOCOL|TIMEOUT|COMPRESSION|HEADERS|CERTIFICATE|CLIENT_CERTIFICATE|CLIENT_KEY)|ZIPKIN_(ENDPOINT))$/
+
+// What the exporters leave out without a word.
+const rules = {
+  TIMEOUT: { pattern: /^\s*[1-9]\d*\s*$/, allowed: 'a whole number of milliseconds above 0' },
+  COMPRESSION: { pattern: /^\s*(?:gzip|none)\s*$/, allowed: 'gzip or none' },
+  HEADERS: {
+    pattern: /^\s*[^=,\s]+\s*=[^,]*(?:,\s*(?:[^=,\s]+\s*=[^,]*)?)*$/,
+    allowed: 'names with values, such as name=value,other=value',
+  },
+}
 
 /** The standard variables, which stand in no file. One that is set to nothing does not count. */
 function checkVariables(env: Env, refuse: Refuse): void {
@@ -64,6 +74,11 @@ function checkVariables(env: Env, refuse: Refuse): void {
     } else if (kind === 'PROTOCOL') {
       if (!protocolNames.some((known) => known === value))
         refuse(name, `found ${JSON.stringify(value)}, must be ${protocolNames.join(' or ')}`)
+    } else if (kind !== undefined && kind in rules) {
+      const { pattern, allowed } = rules[kind as keyof typeof rules]
+      // Headers may have secrets.
+      const found = kind === 'HEADERS' ? '' : `found ${JSON.stringify(value)}, `
+      if (!pattern.test(value)) refuse(name, `${found}must be ${allowed}`)
     } else if (kind !== undefined) readable(name, value, refuse)
   }
 }
