@@ -14,6 +14,13 @@ export function clientError(code: string): ConnectError | undefined {
       return refusal(Code.ResourceExhausted, 'HEADERS_TOO_LARGE', 'the headers are too large', {
         status: 431,
       })
+    case 'HPE_INVALID_VERSION':
+      return refusal(
+        Code.InvalidArgument,
+        'MALFORMED_REQUEST',
+        'the version of HTTP in the request line is not supported; HTTP/1.1 is',
+        { status: 505 },
+      )
     case 'ERR_HTTP_REQUEST_TIMEOUT':
       return refusal(
         Code.DeadlineExceeded,
@@ -34,6 +41,7 @@ const reasonPhrases: Record<number, string> = {
   400: 'Bad Request',
   408: 'Request Timeout',
   431: 'Request Header Fields Too Large',
+  505: 'HTTP Version Not Supported',
 }
 
 /** Writes an answer where there is no response object, and closes the connection. */

@@ -73,8 +73,13 @@ export function clientTimeoutMs(
   return minMs
 }
 
+/** What a timeout header must be, in words. */
+export function timeoutRule(name: TimeoutHeader): string {
+  return `must be ${spellings[name].allowed}`
+}
+
 function malformed(name: TimeoutHeader) {
-  const rule = `must be ${spellings[name].allowed}`
+  const rule = timeoutRule(name)
   return refusal(Code.InvalidArgument, 'INVALID_PARAMETER', `${name} ${rule}`, {
     metadata: { [name]: rule },
   })

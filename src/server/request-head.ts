@@ -15,6 +15,8 @@ import { statusOf } from '../call/status.ts'
 export function refuseByHead(elsewhere: (path: string) => string): onRequestHookHandler {
   return function refuse(request, reply, next) {
     const refused = refusalOf(request, elsewhere)
+    // Without chunked as its last transfer coding a body has no end but that of the connection.
+    if (refused !== undefined && statusOf(refused) === 501) void reply.header('connection', 'close')
     const asksServer = request.method === 'OPTIONS' && request.url === '*'
     // 404 is what the path * would be.
     if (asksServer && (refused === undefined || statusOf(refused) === 404))

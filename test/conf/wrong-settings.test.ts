@@ -52,9 +52,18 @@ const variables: [name: string, value: string, setting: string, allowed: RegExp]
   ['TLS_CLIENT_CA_FILE', '/no.pem', 'server.tls.client_ca_file', missing],
   ['CORS_ORIGINS', 'app.example.org', 'server.cors.origins', /is no origin; must be such as/],
   ['CORS_ORIGINS', 'https://a.org/', 'server.cors.origins', /a browser sends https:\/\/a\.org/],
+  ['CORS_ALLOW_HEADERS', 'a b', 'server.cors.allow_headers', /"a b" is no name of a header; must/],
+  ['CORS_EXPOSE_HEADERS', 'x-a;x-b', 'server.cors.expose_headers', /must be names of headers/],
   ['DB_DSN', 'nonsense:hunter2', 'data.database.source', /mysql:\/\/user:password@host/],
   ['DB_DSN', 'postgres://u:hunter2@h/d', 'data.database.source', /allowed are mysql/],
   ['DB_DSN', 'mysql://u:hunter2@h/', 'data.database.source', /names no database/],
+  [
+    'DB_DSN',
+    'mysql://u:hunter2@h:0/d',
+    'data.database.source',
+    /port is 0; allowed are 1 to 65535/,
+  ],
+  ['DB_DSN', 'u:hunter2@tcp(h:0)/d', 'data.database.source', /port is 0; allowed are 1 to 65535/],
   ['DB_DSN', 'u:hunter2@udp(h:1)/d', 'data.database.source', /allowed are tcp/],
   ['DB_DSN', 'mysql://u:hunter2@h/d?tls=maybe', 'data.database.source', /allowed are true/],
   [
@@ -92,6 +101,7 @@ const variables: [name: string, value: string, setting: string, allowed: RegExp]
   ['TRACING_KEEP_SLOWER_THAN', '1m', 'tracing.sampling.keep.slower_than', /in seconds/],
   ['TRACING_BATCH_DELAY', '0s', 'tracing.batch.delay', timeout],
   ['TRACING_RESPONSE_HEADER', 'X Trace', 'tracing.response_header', /must be the name of a header/],
+  ['TRACING_RESPONSE_HEADER', 'transfer-encoding', 'tracing.response_header', /must be another/],
   ['TRACING_PERSONAL_DATA', 'TRUE', 'tracing.personal_data', /true or false/],
   ['TRACING_INSTRUMENTATIONS', 'http', 'tracing.instrumentations', /must be in list \[, fastify\]/],
   ['TRACING_CLIENT_ERRORS', '', 'tracing.client_errors', /found the text "", allowed is true/],
@@ -158,6 +168,8 @@ test('a wrong variable of OpenTelemetry is named, with what is allowed', async (
     ['OTEL_EXPORTER_OTLP_METRICS_ENDPOINT', '127.0.0.1:4318', url],
     ['OTEL_EXPORTER_ZIPKIN_ENDPOINT', 'zipkin', url],
     ['OTEL_EXPORTER_OTLP_TRACES_PROTOCOL', 'udp', /must be grpc or http\/protobuf or http\/json/],
+    ['OTEL_EXPORTER_OTLP_TRACES_TIMEOUT', '10s', /must be a whole number of milliseconds above 0/],
+    ['OTEL_EXPORTER_OTLP_COMPRESSION', 'brotli', /must be gzip or none/],
     ['OTEL_EXPORTER_OTLP_CERTIFICATE', '/no.pem', missing],
   ]
   for (const [name, value, allowed] of cases) {
@@ -167,6 +179,16 @@ test('a wrong variable of OpenTelemetry is named, with what is allowed', async (
     t.same(others, [])
     t.same(problems({ [name]: value, OTEL_SDK_DISABLED: 'true' }), [], 'off: it does not matter')
   }
+})
+
+test('wrong headers in a variable of OpenTelemetry are told without them', (t) => {
+  for (const value of ['hunter2', '=hunter2', 'a=b,hunter2'])
+    t.same(problems({ OTEL_EXPORTER_OTLP_HEADERS: value }), [
+      'OTEL_EXPORTER_OTLP_HEADERS: must be names with values, such as name=value,other=value',
+    ])
+  for (const value of ['a=b', ' a = b , c=d=e ', 'authorization=Bearer%20x,'])
+    t.same(problems({ OTEL_EXPORTER_OTLP_HEADERS: value }), [])
+  t.end()
 })
 
 test('a certificate and its key are both there and fit', async (t) => {

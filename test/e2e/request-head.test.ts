@@ -26,6 +26,10 @@ const rows: Record<string, [bytes: (path: string) => string, status: number]> = 
     (path) => `GET ${path} HTTP/2.0\r\n${host}${end}`,
     505,
   ],
+  'HTTP/3 in the text of HTTP/1.1 is a version that is not supported': [
+    (path) => `GET ${path} HTTP/3.0\r\n${host}${end}`,
+    505,
+  ],
   'OPTIONS * is answered without content': [() => `OPTIONS * HTTP/1.1\r\n${host}${end}`, 204],
   'OPTIONS * without a Host is refused': [() => `OPTIONS * HTTP/1.1\r\n${end}`, 400],
   'GET * is no route': [() => `GET * HTTP/1.1\r\n${host}${end}`, 404],
@@ -47,6 +51,17 @@ for (const [title, [bytes, status]] of Object.entries(rows))
     const failures = log().filter(({ level }) => level === 'error')
     t.strictSame(failures, [], 'a mistake of the client is no failure of the service')
   })
+
+test('an unknown transfer coding ends the connection, on both ports', async (t) => {
+  const { rest, rpc } = await startApp(t, { storage: 'sqlite' })
+  for (const { port } of [rest, rpc])
+    for (const coding of ['gzip', 'identity', 'xchunked', 'gzip, chunked']) {
+      const head = `POST /x HTTP/1.1\r\n${host}${json}Transfer-Encoding: ${coding}\r\n\r\n`
+      const { status, headers } = await exchangeBytes(port, head + chunk)
+      t.equal(status, 501, coding)
+      t.equal(headers.get('connection'), 'close', coding)
+    }
+})
 
 test('a body that is malformed after its refusal brings no second answer', async (t) => {
   const { rest, rpc } = await startApp(t, { storage: 'sqlite' })

@@ -330,6 +330,26 @@ test('no refusal names an option of a library', async (t) => {
   }
 })
 
+test('a timeout that is none says what its header may be, in each protocol', async (t) => {
+  const { rpc } = await startApp(t, { storage: 'sqlite' })
+  const request = h2Client(t, rpc.url)
+  const call = (path: string, type: string, name: string, body: Buffer | string) =>
+    request({ ':method': 'POST', ':path': path, 'content-type': type, [name]: '1.5x' }, body)
+  const watch = '/grpc.health.v1.Health/Watch'
+  const connectRule = /connect-timeout-ms must be milliseconds of at most 10 digits/
+  for (const [path, type, body] of [
+    [`${user}/GetUser`, 'application/json', '{}'],
+    [watch, 'application/connect+json', envelope('{}')],
+  ] as const)
+    t.match((await call(path, type, 'connect-timeout-ms', body)).body, connectRule, path)
+  for (const path of [`${user}/GetUser`, watch]) {
+    const rule = /grpc-timeout must be at most 8 digits and one of H M S m u n/
+    const { trailers } = await call(path, 'application/grpc', 'grpc-timeout', envelope(''))
+    t.match(trailers.get('grpc-message'), rule, path)
+    t.match((await call(path, 'application/grpc-web', 'grpc-timeout', envelope(''))).body, rule)
+  }
+})
+
 test('an unknown content type on the RPC port is 415 with what is accepted', async (t) => {
   const { rpc } = await startApp(t, { storage: 'sqlite' })
   for (const type of ['text/plain', 'application/xml', 'application/json; charset=utf-16', '']) {
@@ -464,6 +484,26 @@ test('a refusal over gRPC has a message that is readable as it stands', async (t
   const nowhere = { ':method': 'POST', ':path': '/a,b', 'content-type': 'application/grpc' }
   const { headers } = await request(nowhere, envelope(''))
   t.match(headers.get('grpc-message'), /^there is no route POST \/a,b; here are paths such as/)
+})
+
+test('a stream and the service of Kratos have the reasons that calls have', async (t) => {
+  const { rpc } = await startApp(t, { storage: 'sqlite' })
+  const request = h2Client(t, rpc.url)
+  const call = (path: string, headers: Record<string, string>, body: Buffer) =>
+    request(
+      { ':method': 'POST', ':path': path, 'content-type': 'application/grpc', ...headers },
+      body,
+    )
+  const gzip = { 'grpc-encoding': 'gzip' }
+  for (const path of ['/grpc.health.v1.Health/Watch', '/grpc.health.v1.Health/Check'])
+    t.match(readGrpc(await call(path, gzip, envelope('no gzip', 1))), {
+      code: 'invalid_argument',
+      reason: 'MALFORMED_BODY',
+    })
+  t.match(readGrpc(await call('/kratos.api.Metadata/GetServiceDesc', {}, envelope('\n\x01x'))), {
+    code: 'not_found',
+    reason: 'SERVICE_NOT_FOUND',
+  })
 })
 
 test('an unknown compression is refused with the list of those that are known', async (t) => {

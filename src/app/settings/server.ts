@@ -1,7 +1,7 @@
 import type { Conf } from '../../conf/conf.ts'
 import { Health } from '../../gen/health/v1/health_pb.ts'
 import { Metadata } from '../../gen/kratos/api/metadata_pb.ts'
-import { parseOrigins } from '../../server/origin/cors.ts'
+import { parseHeaderNames, parseOrigins } from '../../server/origin/cors.ts'
 import { hostPort } from '../../text/host-port.ts'
 import { nearest } from '../../text/nearest.ts'
 import { userServices } from '../user-services.ts'
@@ -22,12 +22,25 @@ export function checkServer(conf: Conf, refuse: Refuse): void {
       'server.tls.client_ca_file',
       'needs cert_file and key_file: without them there is no TLS',
     )
-  try {
-    parseOrigins(cors.origins)
-  } catch (err) {
-    const reason = (err as Error).message.replace('server.cors.origins: ', '')
-    refuse('server.cors.origins', `${reason}; must be such as https://app.example.org, or *`)
+  checkCors(cors, refuse)
+}
+
+function checkCors(
+  { origins, allowHeaders, exposeHeaders }: Conf['server']['cors'],
+  refuse: Refuse,
+): void {
+  function check(setting: string, parse: () => unknown, allowed: string): void {
+    try {
+      parse()
+    } catch (err) {
+      const reason = (err as Error).message.replace(/^[a-z._]*: /, '')
+      refuse(setting, `${reason}; must be ${allowed}`)
+    }
   }
+  const names = 'names of headers, separated by commas'
+  check('server.cors.origins', () => parseOrigins(origins), 'such as https://app.example.org, or *')
+  check('server.cors.allow_headers', () => parseHeaderNames(allowHeaders, ''), names)
+  check('server.cors.expose_headers', () => parseHeaderNames(exposeHeaders, ''), names)
 }
 
 /** Two ports cannot have one address. A port of 0 is another each time. */

@@ -4,6 +4,13 @@ import type { Env } from '../../conf/placeholder.ts'
 import { endpointRule, isEndpoint, protocolNames } from '../../telemetry/otlp/target.ts'
 import { certificate, checkPair, readable, type Refuse } from './file.ts'
 
+// A trace id in them would break the framing of each answer, or be lost.
+const ownHeaders = new Set(
+  'allow connection content-encoding content-length content-type date etag grpc-message grpc-status keep-alive retry-after trailer transfer-encoding upgrade vary'.split(
+    ' ',
+  ),
+)
+
 /** Checks where spans and metrics go, by the file and by the variables of OpenTelemetry. */
 export function checkTelemetry(conf: Conf, env: Env, refuse: RefuseSetting): void {
   const { tracing, metrics } = conf
@@ -14,6 +21,11 @@ export function checkTelemetry(conf: Conf, env: Env, refuse: RefuseSetting): voi
     refuse.setting(
       'tracing.jaeger_endpoint',
       `found ${shown(jaegerEndpoint)}, must be a URL such as http://jaeger:14268/api/traces`,
+    )
+  if (ownHeaders.has(tracing.responseHeader))
+    refuse.setting(
+      'tracing.response_header',
+      `found ${shown(tracing.responseHeader)}, which HTTP or the answer itself has; must be another, such as x-trace-id`,
     )
   for (const rule of Object.keys(sampling.rules))
     if (!/^[/*]/.test(rule))
@@ -40,7 +52,17 @@ function checkExport(section: string, { endpoint, headers, tls }: Exported, refu
 }
 
 const variable =
-  /^OTEL_EXPORTER_(?:OTLP_(?:(?:TRACES|METRICS|LOGS)_)?(ENDPOINT|PROTOCOL|CERTIFICATE|CLIENT_CERTIFICATE|CLIENT_KEY)|ZIPKIN_(ENDPOINT))$/
+  /^OTEL_EXPORTER_(?:OTLP_(?:(?:TRACES|METRICS|LOGS)_)?(ENDPOINT|PROTOCOL|TIMEOUT|COMPRESSION|HEADERS|CERTIFICATE|CLIENT_CERTIFICATE|CLIENT_KEY)|ZIPKIN_(ENDPOINT))$/
+
+// What the exporters leave out without a word.
+const rules = {
+  TIMEOUT: { pattern: /^\s*[1-9]\d*\s*$/, allowed: 'a whole number of milliseconds above 0' },
+  COMPRESSION: { pattern: /^\s*(?:gzip|none)\s*$/, allowed: 'gzip or none' },
+  HEADERS: {
+    pattern: /^\s*[^=,\s]+\s*=[^,]*(?:,\s*(?:[^=,\s]+\s*=[^,]*)?)*$/,
+    allowed: 'names with values, such as name=value,other=value',
+  },
+}
 
 /** The standard variables, which stand in no file. One that is set to nothing does not count. */
 function checkVariables(env: Env, refuse: Refuse): void {
@@ -52,6 +74,11 @@ function checkVariables(env: Env, refuse: Refuse): void {
     } else if (kind === 'PROTOCOL') {
       if (!protocolNames.some((known) => known === value))
         refuse(name, `found ${JSON.stringify(value)}, must be ${protocolNames.join(' or ')}`)
+    } else if (kind !== undefined && kind in rules) {
+      const { pattern, allowed } = rules[kind as keyof typeof rules]
+      // Headers may have secrets.
+      const found = kind === 'HEADERS' ? '' : `found ${JSON.stringify(value)}, `
+      if (!pattern.test(value)) refuse(name, `${found}must be ${allowed}`)
     } else if (kind !== undefined) readable(name, value, refuse)
   }
 }

@@ -39,6 +39,9 @@ export function parseMysqlDsn(text: string): MysqlAddress {
   if (address.database === '')
     throw new DsnError('the DSN names no database: it ends in /<database>')
   if (address.user === '') throw new DsnError('the DSN names no user')
+  // The driver takes 0 for its default.
+  if (address.port === 0 && address.socketPath === undefined)
+    throw new DsnError("the DSN's port is 0; allowed are 1 to 65535")
   return address
 }
 

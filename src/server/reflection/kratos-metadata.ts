@@ -1,4 +1,5 @@
-import { Code, ConnectError, type ServiceImpl } from '@connectrpc/connect'
+import { Code, type ServiceImpl } from '@connectrpc/connect'
+import { refusal } from '../../call/refusal.ts'
 import type { Metadata } from '../../gen/kratos/api/metadata_pb.ts'
 import type { Descriptors } from './descriptors.ts'
 
@@ -16,7 +17,7 @@ export function kratosMetadataService(known: Descriptors): ServiceImpl<typeof Me
     },
     getServiceDesc({ name }) {
       const service = known.services.find(({ typeName }) => typeName === name)
-      if (!service) throw new ConnectError(`service ${name} not found`, Code.NotFound)
+      if (!service) throw refusal(Code.NotFound, 'SERVICE_NOT_FOUND', `there is no service ${name}`)
       return { fileDescSet: { file: known.withImports(service.file).map(({ proto }) => proto) } }
     },
   }

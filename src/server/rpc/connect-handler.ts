@@ -17,7 +17,7 @@ import { clientGone, type Exchange, exchangeKey } from '../exchange/exchange.ts'
 import { failureOf } from '../exchange/failure.ts'
 import { protocolOf } from '../exchange/protocol.ts'
 import { declaresTooMuch } from './declared-length.ts'
-import { earlyRefusals } from './early-refusal.ts'
+import { earlyRefusals, timeoutRefusal } from './early-refusal.ts'
 import { decodedRequest } from './grpc-web-text.ts'
 import { boundTimeout } from './long-timeout.ts'
 import { messageReader } from './message-reader.ts'
@@ -51,10 +51,10 @@ export function observedHandlers(maxBytes: number, types: Registry | undefined) 
       exchange.operation = operationOf(handler.method)
       exchange.protocol = protocolOf(request.header.get('content-type') ?? '')
       boundTimeout(request.header)
-      const isTooLarge = declaresTooLarge(handler, request, maxBytes)
+      const early = refusedByHead(handler, request, maxBytes)
       const { request: sent, held } = leavable(request, handler, deadlineOf(request, exchange))
       const whole = decodedRequest(sent)
-      if (isTooLarge) return held(await refused(request, exchange, tooLarge(maxBytes)))
+      if (early) return held(await refused(request, exchange, early))
       const readable = await readableRequest(whole, reading).catch((err: unknown) =>
         readingError(err, maxBytes),
       )
@@ -84,20 +84,27 @@ function deadlineOf(
   return typeof ms === 'number' ? performance.now() + ms : undefined
 }
 
-/** Whether a call is refused by its headers, so that a client which waits for 100 Continue sends no body. */
-function declaresTooLarge(
+/**
+ * The refusal of a call by its head: of one that is too large, so that a client which waits for leave to
+ * send its body need not send it, and of one with a timeout that is none, which Connect would refuse
+ * inside the interceptors if it is a stream.
+ */
+function refusedByHead(
   handler: UniversalHandler,
   { method, header }: UniversalServerRequest,
   maxBytes: number,
-): boolean {
+): ConnectError | undefined {
   const type = header.get('content-type') ?? ''
-  // The interceptors of a stream read its message and see its refusal, unless the client waits for 100.
-  if (handler.method.methodKind !== 'unary' && !header.has('expect')) return false
-  // Other requests are refused by refusedByHttp.
-  if (!handler.allowedMethods.includes(method) || !handler.supportedContentType(type)) return false
-  return (
+  // What is no call is refused by HTTP itself.
+  if (!handler.allowedMethods.includes(method) || !handler.supportedContentType(type))
+    return undefined
+  const timeout = timeoutRefusal(Object.fromEntries(header))
+  if (timeout !== undefined) return timeout
+  // The message of a stream is read inside the interceptors, which see its refusal where nobody waits.
+  if (handler.method.methodKind !== 'unary' && !header.has('expect')) return undefined
+  const isTooLarge =
     hasOneMessage(handler.method) && declaresTooMuch(type, header.get('content-length'), maxBytes)
-  )
+  return isTooLarge ? tooLarge(maxBytes) : undefined
 }
 
 /** The answer in place of Connect's bare 405, 415 or 505, with Allow and Accept-Post as in RFC 9110. */

@@ -9,7 +9,7 @@ import {
 } from '@connectrpc/connect/protocol'
 import { createEndStreamSerialization, endStreamFlag } from '@connectrpc/connect/protocol-connect'
 import { type Reason, refusal } from '../../call/refusal.ts'
-import { timeoutMs } from '../../call/timeout.ts'
+import { timeoutMs, timeoutRule } from '../../call/timeout.ts'
 import { ErrorInfoSchema } from '../../gen/google/rpc/error_details_pb.ts'
 import type { Exchange } from '../exchange/exchange.ts'
 import { failureOf } from '../exchange/failure.ts'
@@ -106,16 +106,19 @@ function earlyError(
   const error = ConnectError.from(reason, Code.Internal)
   // A refusal of this service has its details.
   if (error.findDetails(ErrorInfoSchema).length > 0) return error
-  if (hasBadTimeout(headers)) return refusal(error.code, 'MALFORMED_REQUEST', error.rawMessage)
+  const timeout = timeoutRefusal(headers)
+  if (timeout !== undefined) return timeout
   // Connect answers 500 to bytes that are not gzip; gRPC's own implementations do too, and say so.
   const badBytes = error.code === Code.Internal && protocol === 'connect'
   const code = badBytes ? Code.InvalidArgument : error.code
   return refusal(code, earlyReasons[error.code] ?? 'INTERNAL', error.rawMessage)
 }
 
-/** Connect looks at the timeout before it reads a body. */
-function hasBadTimeout(headers: IncomingHttpHeaders): boolean {
-  return (
-    timeoutMs('connect-timeout-ms', headers) === null || timeoutMs('grpc-timeout', headers) === null
+/** The refusal of a timeout header that is not of its form. */
+export function timeoutRefusal(headers: IncomingHttpHeaders): ConnectError | undefined {
+  const name = (['connect-timeout-ms', 'grpc-timeout'] as const).find(
+    (each) => timeoutMs(each, headers) === null,
   )
+  if (name === undefined) return undefined
+  return refusal(Code.InvalidArgument, 'MALFORMED_REQUEST', `${name} ${timeoutRule(name)}`)
 }

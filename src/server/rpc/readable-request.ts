@@ -116,10 +116,19 @@ export function tooLarge(maxBytes: number): ConnectError {
   return refusal(Code.ResourceExhausted, 'BODY_TOO_LARGE', message)
 }
 
-/** The refusal of a request that cannot be read. For one too large, Connect's names an option of its own. */
+/**
+ * The refusal of a request that cannot be read. For one too large, Connect's names an option of its own;
+ * for bytes that cannot be decompressed it has no details, which those of a stream get nowhere else.
+ */
 export function readingError(err: unknown, maxBytes: number): ConnectError {
   const error = ConnectError.from(err, Code.Internal)
-  return error.code === Code.ResourceExhausted ? tooLarge(maxBytes) : error
+  if (error.code === Code.ResourceExhausted) return tooLarge(maxBytes)
+  if (error.code !== Code.InvalidArgument || error.details.length > 0) return error
+  const message =
+    error.rawMessage === 'decompression failed'
+      ? 'the message is not compressed as its headers say'
+      : error.rawMessage
+  return refusal(Code.InvalidArgument, 'MALFORMED_BODY', message, { cause: err })
 }
 
 async function* inOurWords(body: AsyncIterable<Uint8Array>, maxBytes: number) {
