@@ -47,7 +47,8 @@ const table: Record<string, Room> = {
     rooms: `${rest} src/rest/options.ts src/rest/route src/rest/request`,
     packages: wire,
   },
-  'src/rest/compiled-route.ts': { rooms: restInside, packages: wire },
+  'src/rest/stream': { rooms: restInside, packages: wire },
+  'src/rest/compiled-route.ts': { rooms: `${restInside} src/rest/stream`, packages: wire },
   'src/rest/server-options.ts': { rooms: restInside, packages: wire },
   'src/rest/plugin.ts': { rooms: `${restInside} src/rest/compiled-route.ts`, packages: wire },
   'src/rest/openapi': {
