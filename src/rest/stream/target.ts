@@ -66,6 +66,8 @@ function server(binding: HttpBinding, invoke: StreamInvoker, settings: RestSetti
     const asked = await read(request, reply, values)
     const send = answer(request, reply, asked)
     if (send === undefined) return
+    // Nothing is left in it, but over HTTP/2 a stream is not over before that is read.
+    if (asked.only) request.raw.resume()
     if (method.methodKind !== 'unary') openStream?.(request, reply)
     const timeoutMs = clientTimeoutMs(request.headers, maxTimeoutMs)
     const context = unaryCall(method, request, reply, timeoutMs, settings.call)

@@ -36,7 +36,7 @@ for (const protocol of protocols) {
     const { ask } = await serveStreams(t, { watch: () => eventsOf('a', 'b') })
     for (const [accept, type, body] of forms) {
       const answer = await ask[protocol]({ target, ...(accept && { headers: { accept } }) })
-      t.equal(answer.status, 200, accept)
+      t.equal(answer.status, 200, accept ?? 'none')
       t.equal(answer.headers.get('content-type'), type)
       t.equal(answer.headers.get('vary'), 'Accept, Accept-Encoding')
       t.equal(answer.headers.get('x-accel-buffering'), 'no')
@@ -184,7 +184,7 @@ test('a stream that a client cannot take is refused before its method is called'
   ]
   for (const headers of refused) {
     const answer = await ask.h2c({ target, headers: headers as Record<string, string> })
-    t.match(JSON.parse(answer.body), { code: 406, reason: 'NOT_ACCEPTABLE' }, headers.accept)
+    t.match(JSON.parse(answer.body), { code: 406, reason: 'NOT_ACCEPTABLE' })
   }
 })
 
