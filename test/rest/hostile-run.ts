@@ -11,6 +11,7 @@ import type { RawRequest } from '../e2e/raw.ts'
 import { brokenRequest, picker } from './broken.ts'
 import { serviceIn, testProtos } from './descriptors.ts'
 import { limits } from './listen.ts'
+import { patientStreams } from '../help/limits.ts'
 import { type Answer, pipeline } from './pipeline.ts'
 
 export interface HostileResult {
@@ -40,6 +41,7 @@ function echoServer() {
       observers: [],
       limits: { ...limits, maxBodyBytes: 1024 * 1024 },
       admission: admission({ maxActive: 1000, maxCalls: 1000 }),
+      streams: patientStreams(),
       tls: undefined,
       origins: [],
     },

@@ -1,5 +1,6 @@
 import { validateHeaderValue } from 'node:http'
 import { constants, type ServerHttp2Stream } from 'node:http2'
+import type { DescMethod } from '@bufbuild/protobuf'
 import {
   Code,
   ConnectError,
@@ -31,6 +32,8 @@ interface ConnectRoutesOptions extends ConnectRouterOptions {
   /** Wraps each handler. */
   wrap: (handler: UniversalHandler) => UniversalHandler
   contextValues: (request: FastifyRequest) => ContextValues
+  /** Called before each call of a streaming method; throws the refusal if there are too many. */
+  openStream?: (request: FastifyRequest, reply: FastifyReply, method: DescMethod) => void
   /** Tells of a call that has failed here, outside of its protocol, and is going to be answered as that. */
   failed: (request: FastifyRequest, error: ConnectError) => void
   /** Tells of one whose answer has begun and is broken off. */
@@ -56,7 +59,10 @@ export function connectRoutes(
   leaveBodies(app)
   for (const handler of router.handlers) {
     const wrapped = wrap(handler)
+    const { method } = handler
+    const opens = method.methodKind === 'unary' ? undefined : options.openStream
     app.all(handler.requestPath, (request, reply) => {
+      opens?.(request, reply, method)
       void serve(wrapped, request, reply, options)
     })
   }
