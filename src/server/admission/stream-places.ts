@@ -1,5 +1,5 @@
 /** Limits of streams, of the whole process. */
-interface StreamLimits {
+export interface StreamLimits {
   maxStreams: number
   /** Streams of clients at one address. */
   maxPerAddress: number
