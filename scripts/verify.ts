@@ -62,6 +62,10 @@ const steps: Step[] = [
   { name: 'grpcio', go: grpcio },
   { name: 'million', go: million },
   { name: 'openapi', go: openapi },
+  {
+    name: 'streams',
+    go: testFile('test/rest/stream/large.test.ts', { STREAM_MIB: '1024' }, ['--timeout=1800']),
+  },
 ]
 
 interface Outcome {

@@ -2,6 +2,7 @@ import { once } from 'node:events'
 import http from 'node:http'
 import http2 from 'node:http2'
 import type { Readable, Writable } from 'node:stream'
+import { StringDecoder } from 'node:string_decoder'
 import type { Test } from 'tap'
 import type { Protocol } from '../listen.ts'
 
@@ -71,17 +72,17 @@ export function begin(
 }
 
 function opened(status: number, fields: object, body: Readable): OpenAnswer {
+  const decoder = new StringDecoder()
   let text = ''
   let isOver = false
   let isWhole = false
-  body.setEncoding('utf8')
   body.on('error', () => undefined)
   body.once('close', () => (isOver = true))
   body.once('end', () => (isWhole = !('rstCode' in body) || body.rstCode === 0))
 
   async function more(): Promise<void> {
-    const chunk = body.read() as string | null
-    if (chunk !== null) text += chunk
+    const chunk = body.read() as Buffer | null
+    if (chunk !== null) text += decoder.write(chunk)
     else if (!isOver)
       await Promise.race([once(body, 'readable'), once(body, 'close')]).catch(() => undefined)
   }
