@@ -152,7 +152,9 @@ function bytesOf(families: Families, { version }: Facts, http: Attributes): Seri
   }
 }
 
-function limitOf({ reason, requested }: Facts): Limit | undefined {
+function limitOf({ reason, requested, operation }: Facts): Limit | undefined {
+  // The operation of a call is not known where it is refused for load, that of a stream is.
+  if (reason === 'OVERLOADED' && operation !== '') return 'max_streams'
   // A refusal for load without a request is that of a connection above the limit.
   return reason === 'OVERLOADED' && !requested ? 'max_connections' : limitOfReason[reason]
 }
