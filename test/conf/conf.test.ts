@@ -90,7 +90,7 @@ test('an unknown key is refused with its path, a suggestion and the allowed keys
     [
       'max_body_bytes',
       'maxBodyBytes',
-      'server.limits.maxBodyBytes: unknown key, did you mean max_body_bytes? Allowed: max_body_bytes, max_header_bytes, headers_timeout, request_timeout, idle_timeout, max_connections, max_concurrent_streams, max_concurrent_calls',
+      'server.limits.maxBodyBytes: unknown key, did you mean max_body_bytes? Allowed: max_body_bytes, max_header_bytes, headers_timeout, request_timeout, idle_timeout, max_connections, max_concurrent_streams, max_concurrent_calls, max_streams, max_streams_per_address, max_upload_bytes',
     ],
     [
       'log:',
