@@ -183,7 +183,7 @@ test('a stream that a client cannot take is refused before its method is called'
     { 'accept-encoding': 'br, identity;q=0' },
   ]
   for (const headers of refused) {
-    const answer = await ask.h2c({ target, headers: headers as Record<string, string> })
+    const answer = await ask.h2c({ target, headers })
     t.match(JSON.parse(answer.body), { code: 406, reason: 'NOT_ACCEPTABLE' })
   }
 })

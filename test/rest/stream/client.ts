@@ -18,7 +18,7 @@ export interface OpenExchange {
   /** Resolves with the head of the answer. */
   answer: Promise<OpenAnswer>
   /** Leaves without a word to the server but the end of the connection or stream. */
-  vanish(): void
+  vanish: () => void
 }
 
 export interface OpenAnswer {
@@ -74,16 +74,16 @@ export function begin(
 function opened(status: number, fields: object, body: Readable): OpenAnswer {
   const decoder = new StringDecoder()
   let text = ''
-  let isOver = false
+  const state = { isOver: false }
   let isWhole = false
   body.on('error', () => undefined)
-  body.once('close', () => (isOver = true))
+  body.once('close', () => (state.isOver = true))
   body.once('end', () => (isWhole = !('rstCode' in body) || body.rstCode === 0))
 
   async function more(): Promise<void> {
     const chunk = body.read() as Buffer | null
     if (chunk !== null) text += decoder.write(chunk)
-    else if (!isOver)
+    else if (!state.isOver)
       await Promise.race([once(body, 'readable'), once(body, 'close')]).catch(() => undefined)
   }
 
@@ -92,11 +92,11 @@ function opened(status: number, fields: object, body: Readable): OpenAnswer {
     headers: fields as Record<string, string>,
     body,
     async rest() {
-      while (!isOver) await more()
+      while (!state.isOver) await more()
       return { text, isWhole: isWhole && (!('complete' in body) || body.complete === true) }
     },
     async until(part) {
-      while (!text.includes(part) && !isOver) await more()
+      while (!text.includes(part) && !state.isOver) await more()
       return text
     },
   }

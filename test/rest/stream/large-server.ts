@@ -27,7 +27,7 @@ const handlers: StreamHandlers = {
       if (text !== expected || number !== BigInt(count))
         throw new Error(`message ${count} is not exact`)
       count += 1
-      bytes += BigInt(String(text).length)
+      bytes += BigInt(expected.length)
     }
     return { count, bytes }
   },
