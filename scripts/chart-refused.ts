@@ -24,6 +24,8 @@ export const refusedValues: [flags: string[], told: RegExp][] = [
   [['--set', 'topologySpread.whenUnsatisfiable=Never'], /value must be one of 'DoNotSchedule'/],
   [['--set', 'extraEnv[0].name=DB_DSN,extraEnv[0].value=x'], /\/extraEnv\/0\/name': 'not' failed/],
   [['--set', 'networkPolicy.databasePorts={0}'], /databasePorts\/0': minimum: got 0, want 1/],
+  [['--set', 'registry.namespaces={A_b}'], /\/registry\/namespaces\/0': 'A_b' does not match/],
+  [['--set', 'config.registry.kind=zookeeper'], /\/config\/registry\/kind': 'zookeeper' does not/],
   [['--set', 'ingress.enabled=true'], /\/ingress\/hosts': minItems: got 0, want 1/],
   [['--set', 'gateway.enabled=true'], /\/gateway\/parentRefs': minItems: got 0, want 1/],
   [['--set', 'tracing.endpoint=otel:4317'], /\/tracing\/endpoint': 'otel:4317' does not match/],

@@ -1,5 +1,4 @@
-// Static checks, each with a line: format, types and lint, then generated files, then the messages
-// of the
+// Static checks, each with a line: format, types and lint, then generated files, then the messages of
 // commits. All of them run, even if one fails.
 import { spawnSync } from 'node:child_process'
 import { delimiter, join } from 'node:path'

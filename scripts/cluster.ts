@@ -14,6 +14,7 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { parseAllDocuments } from 'yaml'
 
 import { valueSets } from './chart.ts'
+import { checkDiscovery } from './cluster-discovery.ts'
 import { freePort } from './free-port.ts'
 import { goTool, run } from './go-tool.ts'
 
@@ -26,7 +27,7 @@ interface Kind {
 }
 
 interface KubeObject extends Kind {
-  metadata: { name: string; annotations?: Record<string, string> }
+  metadata: { name: string; namespace?: string; annotations?: Record<string, string> }
   spec?: {
     template?: { metadata: object; spec: { volumes?: object[] } }
     volumeClaimTemplates?: { metadata: { name: string } }[]
@@ -66,7 +67,10 @@ function apiClient(port: number, token: string) {
   return {
     call,
     get: (object: KubeObject, namespace: string) =>
-      call('GET', `${pathOf(object, namespace)}/${object.metadata.name}`),
+      call(
+        'GET',
+        `${pathOf(object, object.metadata.namespace ?? namespace)}/${object.metadata.name}`,
+      ),
     /** Asks whether it would be created; an unknown field is an error. */
     tryCreate: (object: Kind, namespace: string) =>
       call('POST', `${pathOf(object, namespace)}?dryRun=All&fieldValidation=Strict`, object),
@@ -150,7 +154,9 @@ async function startCluster(folder: string) {
     await sleep(250)
   }
   const flags = [`--kube-apiserver=https://127.0.0.1:${port}`, `--kube-token=${token}`]
-  return { api, stop, helmFlags: [...flags, '--kube-insecure-skip-tls-verify'] }
+  const ca = readFileSync(join(folder, 'certificates/apiserver.crt'), 'utf8')
+  const access = { server: `https://127.0.0.1:${port}`, token, ca, folder }
+  return { api, stop, access, helmFlags: [...flags, '--kube-insecure-skip-tls-verify'] }
 }
 
 let failures = 0
@@ -283,12 +289,14 @@ async function checkUpgrade({ api, helm }: Context): Promise<void> {
 async function main(): Promise<void> {
   const folder = mkdtempSync(join(tmpdir(), 'user-service-cluster-'))
   const helmProgram = goTool('helm', 'helm.sh/helm/v4/cmd/helm', 'v4.3.1')
-  const { api, stop, helmFlags } = await startCluster(folder)
+  const { api, stop, access, helmFlags } = await startCluster(folder)
   const home = { HELM_CACHE_HOME: folder, HELM_CONFIG_HOME: folder, HELM_DATA_HOME: folder }
   const helm = (...args: string[]) => run(helmProgram, [...args, ...helmFlags], home)
   try {
     const { body } = await api.call('GET', '/version')
     console.log(`Kubernetes ${body.gitVersion}, ${await installCrds(api)} resource definitions`)
+    // Of the values that have everything on.
+    await makeNamespace(api, 'orders')
     for (const [set, values] of Object.entries(valueSets)) {
       const name = `users-${set}`
       await makeNamespace(api, name)
@@ -298,6 +306,7 @@ async function main(): Promise<void> {
     }
     await checkRefusals({ api, helm }, 'users-default')
     await checkUpgrade({ api, helm })
+    await checkDiscovery({ ...access, call: api.call }, tell)
   } finally {
     await stop()
     rmSync(folder, { recursive: true })

@@ -12,13 +12,20 @@ interface Clients {
   module: string
   /** The packages that are programs. */
   programs: readonly string[]
+  /** Folders of protos whose messages they use, too. */
+  protos?: readonly string[]
 }
 
 /**
  * Generates the messages and the gRPC client, which are not committed, and builds the programs. Gives the
  * path of each by its name. Throws with the outputs of what fails.
  */
-export function buildClients({ folder, module, programs }: Clients): Map<string, string> {
+export function buildClients({
+  folder,
+  module,
+  programs,
+  protos = [],
+}: Clients): Map<string, string> {
   const cache = join(root, 'node_modules/.cache', module)
   mkdirSync(cache, { recursive: true })
   const go = (...args: string[]) => run('go', ['-C', folder, ...args])
@@ -30,7 +37,10 @@ export function buildClients({ folder, module, programs }: Clients): Map<string,
   const opt = [
     `module=${module}`,
     `Mapi/user/v1/user.proto=${module}/gen/user`,
+    `Mapi/errors/v1/error_reason.proto=${module}/gen/errors`,
     `Mbuf/validate/validate.proto=${module}/gen/validate`,
+    `Mtest/rest/v1/rich.proto=${module}/gen/rest`,
+    `Mtest/client/v1/files.proto=${module}/gen/files`,
   ]
   const plugins = Object.values(generators).map((name) => ({
     local: join(cache, name),
@@ -38,7 +48,7 @@ export function buildClients({ folder, module, programs }: Clients): Map<string,
     opt,
   }))
   const template = JSON.stringify({ version: 'v2', plugins })
-  const paths = ['proto/api/user', 'third_party/buf'].flatMap((path) => [
+  const paths = ['proto/api', 'third_party/buf', ...protos].flatMap((path) => [
     '--path',
     join(root, path),
   ])

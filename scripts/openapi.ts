@@ -1,5 +1,5 @@
-// `npm run openapi` writes docs/openapi.json, the OpenAPI document of REST. With `--check` it writes
-// nothing and fails when the file is not what it would write.
+// `npm run openapi` prints the OpenAPI document of REST. With `--write` it writes docs/openapi.json
+// instead; with `--check` it fails when that file is not what it would write.
 import { spawnSync } from 'node:child_process'
 import { readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
@@ -7,13 +7,19 @@ import { project } from './tool.ts'
 
 const file = join(project, 'docs/openapi.json')
 const main = join(project, 'src/main.ts')
-const { status, stdout, stderr } = spawnSync(process.execPath, [main, 'openapi'], {
-  cwd: project,
-  encoding: 'utf8',
-})
-if (status !== 0) throw new Error(stderr)
-if (!process.argv.includes('--check')) writeFileSync(file, stdout)
+const modes = ['--write', '--check']
+const args = process.argv.slice(2)
+const { status, stdout, stderr } = spawnSync(
+  process.execPath,
+  [main, 'openapi', ...args.filter((each) => !modes.includes(each))],
+  { cwd: project, encoding: 'utf8' },
+)
+if (status !== 0) {
+  process.stderr.write(stderr)
+  process.exitCode = status ?? 1
+} else if (args.includes('--write')) writeFileSync(file, stdout)
+else if (!args.includes('--check')) process.stdout.write(stdout)
 else if (readFileSync(file, 'utf8') !== stdout) {
-  console.error('docs/openapi.json is not what `npm run openapi` writes')
+  console.error('docs/openapi.json is not what `npm run openapi -- --write` writes')
   process.exitCode = 1
 }

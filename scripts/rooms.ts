@@ -55,6 +55,11 @@ const table: Record<string, Room> = {
     rooms: `${rest} src/rest/route src/rest/request src/rest/answer`,
     packages: `${wire} @bufbuild/protovalidate`,
   },
+  // Calls of other services by their rules: rest, seen from the other end.
+  'src/client/rest': {
+    rooms: 'src/rest src/rest/route src/call src/gen src/text',
+    packages: '@bufbuild/protobuf @connectrpc/connect',
+  },
   // From the socket up to the two ports.
   'src/server': { rooms: server, packages: wire },
   'src/server/listener': { rooms: 'src/memory' },
@@ -93,6 +98,14 @@ const table: Record<string, Room> = {
     rooms: `${telemetry} src/telemetry/trace src/telemetry/otlp`,
     packages: openTelemetry,
   },
+  // What clients and the app see of registries, then one room for each system.
+  'src/fleet': { rooms: 'src/text' },
+  'src/fleet/etcd': {
+    rooms: 'src/fleet src/gen src/text',
+    packages: '@connectrpc/connect @connectrpc/connect-node',
+  },
+  'src/fleet/consul': { rooms: 'src/fleet src/text' },
+  'src/fleet/kubernetes': { rooms: 'src/fleet src/text' },
   'src/app': { rooms: '*', packages: '*' },
   'src/command': { rooms: '*', packages: '*' },
   'src/main.ts': { rooms: '*', packages: '*' },

@@ -9,6 +9,7 @@ import { createInterface } from 'node:readline'
 
 import { testBrowser } from './chromium.ts'
 import { testDatabase } from './mariadb.ts'
+import { fleetPrograms } from './fleet-programs.ts'
 import { aptInstall, findProgram } from './program.ts'
 import { fetchPrometheus, findPrometheus } from './prometheus.ts'
 import { compact, totals } from './report.ts'
@@ -46,8 +47,10 @@ async function main(): Promise<number> {
   if (proxied && findProgram('haproxy') === undefined) aptInstall('haproxy', 'No HAProxy found')
   if (proxied && findProgram('nginx') === undefined) aptInstall('nginx-light', 'No nginx found')
   const browser = files.length === 0 || files.some(needsBrowser) ? testBrowser() : undefined
+  const inFleet = files.length === 0 || files.some((file) => file.includes('fleet'))
   const { code, output } = await runTap({
     ...process.env,
+    ...(inFleet && fleetPrograms()),
     TEST_MYSQL_DSN: database.dsn,
     ...(browser !== undefined && { TEST_BROWSER: browser }),
   })

@@ -5,10 +5,12 @@ import { existsSync } from 'node:fs'
 import { join } from 'node:path'
 import { interopSteps } from './verify/clients.ts'
 import { find, MissingTool, run } from './verify/command.ts'
+import { consul } from './verify/consul.ts'
 import { connectGo, grpcGo } from './verify/go.ts'
 import { grpcio } from './verify/grpcio.ts'
 import { million } from './verify/million.ts'
 import { openapi } from './verify/openapi.ts'
+import { schemathesis } from './verify/schemathesis.ts'
 
 interface Step {
   name: string
@@ -31,6 +33,14 @@ function testFile(
   }
 }
 
+/** A step that builds programs with Go. */
+function withGo(go: () => Promise<string>): () => Promise<string> {
+  return async () => {
+    find('go')
+    return go()
+  }
+}
+
 /** Runs a script of package.json, where there is one. */
 function npmScript(name: string, file: string, tool: string): () => Promise<string> {
   return async () => {
@@ -47,6 +57,9 @@ const strict = { HOSTILE_SERVED_MS: '100' }
 const steps: Step[] = [
   { name: 'outage', go: testFile('test/e2e/outage.test.ts', { OUTAGE_MS: '10000' }) },
   { name: 'coalesced', go: testFile('test/data/coalesced.test.ts', { COALESCED_STEPS: '100000' }) },
+  // etcd is away for longer than all leases.
+  { name: 'etcd', go: testFile('test/fleet/etcd-announce.test.ts', { ETCD_DOWN_MS: '25000' }) },
+  { name: 'consul', go: consul },
   { name: 'kill', go: testFile('test/e2e/kill.test.ts') },
   { name: 'hostile', go: testFile('test/e2e/hostile.test.ts', strict) },
   { name: 'hostile-h2', go: testFile('test/e2e/hostile-h2.test.ts', strict) },
@@ -60,12 +73,19 @@ const steps: Step[] = [
   { name: 'connect-go', go: connectGo },
   { name: 'grpc-go', go: grpcGo },
   { name: 'grpcio', go: grpcio },
+  {
+    name: 'kratos-servers',
+    go: withGo(
+      testFile('test/interop/kratos-servers.check.ts', { REST_RUNS: '2000' }, ['--timeout=600']),
+    ),
+  },
   { name: 'million', go: million },
   { name: 'openapi', go: openapi },
   {
     name: 'streams',
     go: testFile('test/rest/stream/large.test.ts', { STREAM_MIB: '1024' }, ['--timeout=1800']),
   },
+  { name: 'schemathesis', go: schemathesis },
 ]
 
 interface Outcome {

@@ -1,4 +1,5 @@
 import { documents } from './app/documents.ts'
+import { openFleet } from './app/fleet/fleet.ts'
 import { lifecycle } from './app/lifecycle.ts'
 import { routesOf } from './app/module.ts'
 import { openPorts } from './app/ports.ts'
@@ -32,6 +33,7 @@ export async function createApp({
   // Each module is one line here.
   const modules = [userModule(parts)]
   const ready = readiness({ ...storage.db.problems(), shutdown: '' })
+  const fleet = await openFleet({ conf, version, ready, watch })
   const ports = openPorts({ conf, version, modules, ready, watch })
   watch.state({
     version,
@@ -41,16 +43,17 @@ export async function createApp({
     calls: ports.calls,
     pools: storage.pools,
     certificateEnd: ports.certificateEnd,
+    registry: () => fleet?.state,
   })
   const { shutdown } = conf.server
-  const life = lifecycle({ shutdown, ready, ports, modules, storage, watch })
+  const life = lifecycle({ shutdown, ready, ports, modules, storage, watch, fleet })
   return {
     db: storage.db,
     readiness: ready,
     /** The REST routes as a text table. */
     routes: () => routeListing(compileRoutes({ routes: routesOf(modules) })),
     /** The OpenAPI documents. */
-    documents: () => documents(routesOf(modules), version),
+    documents: () => documents(modules, version),
     ...life,
   }
 }

@@ -5,7 +5,7 @@ import { test } from 'tap'
 const src = join(import.meta.dirname, '../src')
 
 /** Rooms that serve any noun. What a noun needs of them comes in through its module in src/app. */
-const rooms = ['call', 'conf', 'memory', 'rest', 'server', 'telemetry', 'text']
+const rooms = ['call', 'conf', 'fleet', 'memory', 'rest', 'server', 'telemetry', 'text']
 
 /** Layers with a file for each noun. */
 const layers = ['biz', 'data', 'service']
@@ -14,6 +14,7 @@ const layers = ['biz', 'data', 'service']
 const otherMeanings: Record<string, RegExp> = {
   'the name of this program': /user-service/g,
   'the header of HTTP and its attribute': /user[-_]?agent/gi,
+  'the account at another server': /username/g,
   'the time of the CPU outside of the kernel': /\{ user, system \}|\(user \+ system\)/g,
 }
 

@@ -1,13 +1,11 @@
 // Calls the service by Python's grpcio, with stubs that are generated for the run.
-import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { find, run } from './command.ts'
+import { run } from './command.ts'
 import { startService, temporaryFolder } from './service.ts'
+import { venv } from './venv.ts'
 
 const root = join(import.meta.dirname, '../..')
 const sources = join(root, 'test/interop/python')
-const venv = join(root, 'node_modules/.cache/verify/python')
-const python = join(venv, 'bin/python')
 
 const protoFolders = [
   'proto',
@@ -21,19 +19,7 @@ const protoFiles = [
   'health/v1/health.proto',
 ]
 
-/** Installs the pinned packages, unless the last run has installed these. */
-async function install(): Promise<void> {
-  const wanted = readFileSync(join(sources, 'requirements.txt'), 'utf8')
-  const mark = join(venv, 'installed.txt')
-  if (existsSync(mark) && readFileSync(mark, 'utf8') === wanted) return
-  mkdirSync(venv, { recursive: true })
-  await run([find('python3'), '-m', 'venv', '--clear', venv])
-  const file = join(sources, 'requirements.txt')
-  await run([python, '-m', 'pip', 'install', '--quiet', '--no-deps', '-r', file])
-  writeFileSync(mark, wanted)
-}
-
-async function generate(out: string): Promise<void> {
+async function generate(python: string, out: string): Promise<void> {
   const includes = protoFolders.map((folder) => `-I${join(root, folder)}`)
   const outputs = [`--python_out=${out}`, `--grpc_python_out=${out}`]
   await run([python, '-m', 'grpc_tools.protoc', ...includes, ...outputs, ...protoFiles])
@@ -41,9 +27,9 @@ async function generate(out: string): Promise<void> {
 
 /** Gives the number of checks. Throws MissingTool without Python, and when a check fails. */
 export async function grpcio(): Promise<string> {
-  await install()
+  const python = join(await venv('python', join(sources, 'requirements.txt')), 'python')
   using folder = temporaryFolder()
-  await generate(folder.path)
+  await generate(python, folder.path)
   await using service = await startService({ SQLITE_PATH: join(folder.path, 'users.db') })
   const client = join(sources, 'client.py')
   const command = [python, client, service.grpc, service.metrics]

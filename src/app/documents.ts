@@ -1,8 +1,8 @@
-import type { ConnectRouter } from '@connectrpc/connect'
 import { recordMethods } from '../call/methods.ts'
 import { compileRoutes } from '../rest/compiled-route.ts'
 import type { OpenApi } from '../rest/openapi/document.ts'
 import type { DocumentTexts } from '../server/docs/docs-routes.ts'
+import { type Module, routesOf } from './module.ts'
 
 /** The two OpenAPI documents of the service. */
 interface Documents {
@@ -17,13 +17,10 @@ const connectText =
   'Connect on the RPC port, 9000 unless set: each method by POST with its message as JSON.'
 
 /**
- * Makes the OpenAPI documents of the methods that `routes` registers. It takes half a second, and
- * loads its own files, so it is called when a document is first asked for.
+ * Makes the OpenAPI documents of the methods of all modules. It takes half a second, and loads its
+ * own files, so it is called when a document is first asked for.
  */
-export async function documents(
-  routes: (router: ConnectRouter) => void,
-  version: string,
-): Promise<Documents> {
+export async function documents(modules: readonly Module[], version: string): Promise<Documents> {
   const [{ restDocument }, { connectDocument }, { comments }, { createValidator }] =
     await Promise.all([
       import('../rest/openapi/document.ts'),
@@ -32,23 +29,31 @@ export async function documents(
       import('@bufbuild/protovalidate'),
     ])
   const shared = { version, comments, validator: createValidator() }
+  const routes = routesOf(modules)
   const targets = compileRoutes({ routes }).routes.map(({ target }) => target)
   const methods = recordMethods(routes).map(({ method }) => method)
-  const rest = { title: 'user-service over REST', description: restText, emitDefaults: true }
-  const connect = { title: 'user-service over Connect', description: connectText }
+  const api = titleOf(modules)
+  const rest = { title: `${api} over REST`, description: restText, emitDefaults: true }
+  const connect = { title: `${api} over Connect`, description: connectText }
   return {
     rest: restDocument(targets, { ...shared, ...rest }),
     connect: connectDocument(methods, { ...shared, ...connect, emitDefaults: false }),
   }
 }
 
+/** `User API`; the names of all services, if there are several. */
+function titleOf(modules: readonly Module[]): string {
+  const names = modules.flatMap(({ services }) => services.map(({ name }) => name))
+  return `${names.join(', ')} API`
+}
+
 /** The documents as JSON and YAML. */
 export async function documentTexts(
-  routes: (router: ConnectRouter) => void,
+  modules: readonly Module[],
   version: string,
 ): Promise<DocumentTexts> {
   const [{ rest, connect }, { stringify }] = await Promise.all([
-    documents(routes, version),
+    documents(modules, version),
     import('yaml'),
   ])
   // Repeated parts are written out: anchors would be no part of OpenAPI.

@@ -2,6 +2,7 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { durationMs } from '@bufbuild/protobuf/wkt'
 import type { Conf } from '../conf/conf.ts'
 import type { Readiness } from '../server/health/readiness.ts'
+import type { Fleet } from './fleet/fleet.ts'
 import type { Module } from './module.ts'
 import type { Ports } from './ports.ts'
 import type { Storage } from './storage.ts'
@@ -19,23 +20,28 @@ interface Lived {
   modules: readonly Module[]
   storage: Storage
   watch: Watch
+  /** Undefined: there is no registry. */
+  fleet: Fleet | undefined
 }
 
 /** Starts and stops the parts of the process in order. */
-export function lifecycle({ shutdown, ready, ports, modules, storage, watch }: Lived) {
+export function lifecycle({ shutdown, ready, ports, modules, storage, watch, fleet }: Lived) {
   let stopped: Promise<void> | undefined
 
   /**
-   * Not ready → drain delay → stop accepting → finish open calls → close modules, database,
+   * Not ready → leave the registry → drain delay → stop accepting → finish open calls → close modules, database,
    * telemetry.
    */
   async function stop(): Promise<void> {
     ready.set('shutdown', 'the service is being stopped')
+    // Clients that have the list get no error for calls that they send in the drain delay.
+    await fleet?.leave()
     await sleep(durationMs(shutdown.drainDelay))
     const begin = performance.now()
     const graceMs = durationMs(shutdown.timeout)
     await ports.close(graceMs)
     await Promise.all(modules.map(async (module) => module.close?.()))
+    await fleet?.close()
     await storage.close()
     // After the last exchange has ended, in the time that remains.
     await watch.stop(Math.max(minFlushMs, graceMs - (performance.now() - begin)))
@@ -50,6 +56,7 @@ export function lifecycle({ shutdown, ready, ports, modules, storage, watch }: L
     async start(rejected: (err: Error) => void) {
       // Ports first, so that a probe finds the process alive while migrations run.
       const addresses = await ports.listen()
+      fleet?.join(addresses)
       await storage.start(watch.log, {
         changed(problems) {
           for (const [check, problem] of Object.entries(problems)) ready.set(check, problem)

@@ -5,12 +5,12 @@ import { streamPlaces } from '../server/admission/stream-places.ts'
 import type { ServerOptions } from '../server/port.ts'
 import type { Deadlines } from '../server/interceptor/deadline.ts'
 
-/** The minimum of concurrent calls, for a small pool of database connections. */
-const minActive = 16
+/** As many calls as may share a statement: with fewer at once, each statement serves fewer. */
+const minActive = 64
 
 /**
- * The maximum of calls that run at once, and of calls that may be open. Calls beyond twice the
- * number of database connections would only wait for a connection.
+ * The maximum of calls that run at once, and of calls that may be open. Further calls would only
+ * wait for a connection to the database.
  */
 export function callLimits({ server, data }: Conf): AdmissionLimits {
   const maxCalls = server.limits.maxConcurrentCalls

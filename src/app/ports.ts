@@ -69,7 +69,7 @@ export function openPorts({ conf, version, modules, ready, watch }: PortsInit) {
   const http = httpServer({ ...options, routes }, ready, {
     version,
     rpcAddress: server.grpc.addr,
-    documents: server.docs ? () => documentTexts(routes, version) : undefined,
+    documents: server.docs ? () => documentTexts(modules, version) : undefined,
   })
   const grpc = grpcServer({
     ...options,
@@ -124,6 +124,8 @@ async function listenOn(app: FastifyInstance, setting: string, addr: string): Pr
   try {
     await app.listen({ host, port })
   } catch (cause) {
+    // A rule of a proto that cannot work is found here, too.
+    if (!(cause instanceof Error && 'syscall' in cause)) throw cause
     throw new SettingError(setting, listenProblem(addr, cause))
   }
   return app.server.address() as AddressInfo

@@ -21,6 +21,7 @@ export interface Watching {
 export type Watch = ReturnType<typeof watchers>
 
 const untraced: Tracing['traced'] = (_layer, object) => object
+const withoutSpan: Tracing['root'] = (_span, run) => run()
 
 /**
  * Combines log, traces and metrics for the other parts, which need not know whether each is
@@ -30,6 +31,7 @@ export function watchers({ log, tracing, metrics }: Watching) {
   return {
     log,
     traced: tracing?.traced ?? untraced,
+    rootSpan: tracing?.root ?? withoutSpan,
     statements: observedBy(metrics?.statements, tracing?.statements),
     /** The outermost interceptors. */
     interceptors: (tracing ? [tracing.interceptor] : []) satisfies Interceptor[],

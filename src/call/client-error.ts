@@ -2,7 +2,7 @@ import type { Socket } from 'node:net'
 import { Code, type ConnectError } from '@connectrpc/connect'
 import { refusal } from './refusal.ts'
 
-/** What a connection is told by node:http's error code; undefined when nobody is left to tell. */
+/** The refusal for an error code of node:http; undefined if the client has gone. */
 export function clientError(code: string): ConnectError | undefined {
   switch (code) {
     case 'ECONNRESET':

@@ -4,8 +4,9 @@ import { Code, ConnectError, createContextKey, createContextValues } from '@conn
 import type { ContextValues, HandlerContext } from '@connectrpc/connect'
 import type { DescMethod, DescService } from '@bufbuild/protobuf'
 import type { FastifyReply, FastifyRequest } from 'fastify'
+import { maxTimerMs } from './timeout.ts'
 
-/** What a protocol gives to each of its calls. */
+/** The parts of a call that depend on its protocol. */
 export interface CallOptions {
   protocolName: string
   headersOf: (received: IncomingHttpHeaders) => Headers
@@ -14,26 +15,26 @@ export interface CallOptions {
 
 /** One call of a unary method, as the handler and its interceptors see it. */
 export interface UnaryCall extends HandlerContext {
-  /** When the client's time is over, on the clock of performance.now(). */
+  /** The client's deadline, by performance.now(); undefined without one. */
   readonly deadline: number | undefined
-  /** What handler and interceptors have set for the answer; undefined where they touched nothing. */
+  /** Set by the handler and the interceptors; undefined if none of them has asked for the headers. */
   readonly answerHeaders: Headers | undefined
   readonly answerTrailers: Headers | undefined
   readonly answerStatus: number | undefined
 }
 
 /**
- * The HTTP status of an answer that is no error, for a handler to set in the context's values: 201, say.
- * Over the other protocols it has no effect.
+ * A handler sets this in the context's values to answer a success with another HTTP status than 200,
+ * such as 201. It has no effect outside of REST.
  */
 export const httpStatusKey = createContextKey<number | undefined>(undefined, {
   description: 'HTTP status of the answer',
 })
 
 /**
- * A handler context whose Headers and AbortSignal are made when they are first asked for: most handlers
- * touch none of them, and they cost more than a small handler itself. `timeoutMs` is what the client
- * gives the call, from now on. Its five parameters are not one object, which every call would allocate.
+ * Makes the context of a call. Headers and AbortSignal are made when they are first asked for, since
+ * they cost more than a small handler. `timeoutMs` is the client's timeout, counted from this call on.
+ * There are five parameters, because an object would be allocated for every call.
  */
 export function unaryCall(
   method: DescMethod,
@@ -78,7 +79,7 @@ class LazyCall implements UnaryCall {
     this.#options = options
     const deadline = timeoutMs === undefined ? undefined : performance.now() + timeoutMs
     this.deadline = deadline
-    // Handlers take it out of the context, so it must not depend on it.
+    // A handler may take this function out of the context, so it must not use `this`.
     this.timeoutMs = deadline === undefined ? noTimeout : () => deadline - performance.now()
   }
 
@@ -116,13 +117,10 @@ function noTimeout(): undefined {
   return undefined
 }
 
-// A timer of more fires at once.
-const maxTimerMs = 2 ** 31 - 1
-
-// Made once: an error with its stack costs more than the rest of a small call.
+// Made once: an error with its stack costs more than all else in a small call.
 const callIsOver = new ConnectError('the call is over', Code.Canceled)
 
-/** Aborts at the deadline, when the client is gone before the answer, and when that is written. */
+/** A signal that aborts at the deadline, when the client disconnects, and when the answer is written. */
 function callSignal(reply: FastifyReply, deadline: number | undefined): AbortSignal {
   const controller = new AbortController()
   if (isOver(reply.raw)) {
@@ -132,7 +130,7 @@ function callSignal(reply: FastifyReply, deadline: number | undefined): AbortSig
   const expire = () =>
     controller.abort(new ConnectError('the deadline is over', Code.DeadlineExceeded))
   const leftMs = deadline === undefined ? Number.POSITIVE_INFINITY : deadline - performance.now()
-  // A timer would let what is done in this turn of the event loop pass.
+  // A timer would fire only after this turn of the event loop.
   if (leftMs <= 0) {
     expire()
     return controller.signal
@@ -146,7 +144,7 @@ function callSignal(reply: FastifyReply, deadline: number | undefined): AbortSig
   return controller.signal
 }
 
-/** Node's response of HTTP/2 does not tell. */
+/** Whether the connection or stream is gone. Over HTTP/2 only the stream tells, not the response. */
 function isOver(raw: FastifyReply['raw'] & { stream?: Partial<Pick<Readable, 'destroyed'>> }) {
   return raw.stream?.destroyed ?? raw.destroyed
 }

@@ -18,7 +18,7 @@ const maxEntries = 17
 const keyBytes = 256
 const valueBytes = 512
 
-/** The ellipsis and the length of what is cut, in the longer form. */
+/** Room for the ellipsis and the length of the whole text, in the longer of both forms. */
 const cutBytes = 48
 
 type Weigh = (char: string) => number
@@ -55,12 +55,12 @@ function shortened(text: string, max: number, weigh: Weigh): string {
   return text.toWellFormed()
 }
 
-/** A text for JSON that is no longer than a key of an error may be. */
+/** Cuts a text to the maximum size of a key in an error's metadata. */
 export function shortenedKey(text: string): string {
   return shortened(text, keyBytes, inJson)
 }
 
-/** Shortens texts that share so many bytes. What finds no room is empty. */
+/** Makes a function that shortens texts until they use up `bytes` together; later ones are empty. */
 function shared(bytes: number): (text: string, max: number) => string {
   let left = bytes
   return function take(text, max) {
@@ -77,7 +77,7 @@ function boundedDetails(details: readonly Detail[]): Detail[] {
   return details.slice(0, maxDetails).flatMap((detail) => boundedDetail(detail, each) ?? [])
 }
 
-/** Undefined for a detail of another kind that is too large. */
+/** Shortens the texts of a detail; undefined for one of an unknown type that is too large. */
 function boundedDetail(detail: Detail, bytes: number): Detail | undefined {
   if (!('desc' in detail)) return detail.value.byteLength <= bytes ? detail : undefined
   const { desc, value } = detail
@@ -122,7 +122,7 @@ function boundedRequest({ fieldViolations = [] }: Partial<BadRequest>, bytes: nu
 
 type FieldsInit = ConstructorParameters<typeof Headers>[0]
 
-/** Without the fields that no longer fit. */
+/** The header fields, in order, that fit into the maximum size. */
 function boundedHeaders(init: FieldsInit): Headers {
   const kept = new Headers()
   let left = headersBytes
@@ -144,8 +144,8 @@ interface ErrorInit {
 const made = new WeakSet<ConnectError>()
 
 /**
- * Makes an error that is small on the wire of each protocol, whatever its texts quote: at most 8 KiB
- * of trailers. Its time does not grow with what it leaves out.
+ * Makes an error of at most 8 KiB of trailers, whatever its texts quote. The cost does not grow with
+ * the length of the texts.
  */
 export function boundedError({ code, message, headers, details, cause }: ErrorInit): ConnectError {
   const text = shortened(message, messageBytes, inEscapes)
@@ -155,7 +155,7 @@ export function boundedError({ code, message, headers, details, cause }: ErrorIn
   return error
 }
 
-/** The error with the same bounds, for where errors of others are written. */
+/** Bounds an error that boundedError did not make, such as one that a handler throws. */
 export function bounded(error: ConnectError): ConnectError {
   if (made.has(error)) return error
   const { code, rawMessage: message, metadata: headers, details, cause, stack, isWireError } = error

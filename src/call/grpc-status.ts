@@ -5,15 +5,15 @@ const messageField = 'grpc-message'
 // Of RFC 3986, 2.1, for bytes that are no printable ASCII, and for the percent sign itself.
 const escapedBytes = /[^\x20-\x24\x26-\x7e]+/gu
 
-/** Sets the fields by which gRPC says the status of a call; a success without an error. */
+/** Sets gRPC's status fields in headers or trailers: those of `error`, or of a success without one. */
 export function setGrpcStatus(target: Headers, error?: ConnectError): Headers {
   setTrailerStatus(target, error)
   return withPlainMessage(target)
 }
 
 /**
- * Writes grpc-message as gRPC has it, with percent escapes for what is no printable ASCII and nothing
- * else. Connect 2.2.0 escapes as for a URL; many clients show that as it stands.
+ * Rewrites grpc-message with percent escapes for characters outside of printable ASCII only, as gRPC
+ * specifies. Connect 2.2.0 escapes as for a URL, and many clients show those escapes.
  */
 export function withPlainMessage(target: Headers): Headers {
   const escaped = target.get(messageField)

@@ -1,6 +1,6 @@
 import type { IncomingHttpHeaders } from 'node:http'
 
-/** Of one connection and not of the message (RFC 9110, 7.6.1). */
+/** Header fields of the connection and not of the message (RFC 9110, 7.6.1). */
 const hopByHop = [
   'connection',
   'keep-alive',
@@ -15,7 +15,7 @@ const hopByHop = [
 
 const notForHandlers = new Set([...hopByHop, 'http2-settings'])
 
-/** What describes the body as it is written here, which no handler can know. */
+/** Fields that describe the body on the wire, which is written after the handler. */
 const notFromHandlers = new Set([
   ...hopByHop,
   'content-encoding',
@@ -24,8 +24,11 @@ const notFromHandlers = new Set([
   'date',
 ])
 
-/** The header fields of a request, as its handler may see them. */
-export function requestHeaders(received: IncomingHttpHeaders, alias: boolean): Headers {
+/**
+ * The header fields of a request, as its handler may see them. With `alias`, `grpc-metadata-x` is also
+ * there as `x`.
+ */
+export function requestHeaders(received: IncomingHttpHeaders, alias = false): Headers {
   const headers = new Headers()
   const dropped = connectionOptions(received.connection)
   for (const [name, value] of Object.entries(received)) {
@@ -41,15 +44,15 @@ export function requestHeaders(received: IncomingHttpHeaders, alias: boolean): H
   return headers
 }
 
-/** As grpc-gateway's clients name the metadata of gRPC. */
+/** The prefix that grpc-gateway's clients put before gRPC metadata. */
 const aliasPrefix = 'grpc-metadata-'
 
-/** Whether a header or trailer that a handler or an error sets may leave with the answer. */
+/** Whether a header or trailer from a handler or an error may be sent. */
 export function mayLeave(name: string): boolean {
   return !notFromHandlers.has(name)
 }
 
-/** The fields that a sender calls hop-by-hop by itself. */
+/** The fields that the Connection header names as hop-by-hop. */
 function connectionOptions(connection: string | undefined): string[] {
   if (connection === undefined || connection === 'keep-alive') return []
   return connection.split(',').map((option) => option.trim().toLowerCase())

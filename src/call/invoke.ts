@@ -13,12 +13,12 @@ import type { UnaryCall } from './context.ts'
 /** A unary method with its implementation. */
 export type UnaryMethod = Extract<MethodImplSpec, { kind: 'unary' }>
 
-/** Carries the call past the interceptors, which may pass on another request object. */
+/** Gives the innermost handler its call, although interceptors may pass on another request object. */
 export const callKey = createContextKey<UnaryCall | undefined>(undefined)
 
 /**
- * Composes a method with its interceptors, once, the first outermost: what Connect's own handlers do
- * for each call, by the public types alone.
+ * Composes a method with its interceptors, the first outermost. Connect's own handlers do this for each
+ * call; here it is done once.
  */
 export function unaryInvoker(
   { method, impl }: UnaryMethod,
@@ -44,7 +44,8 @@ export function unaryInvoker(
   }
   const chain = interceptors.reduceRight<ReturnType<Interceptor>>(
     (next, interceptor) => interceptor(next),
-    (req) => handle(req as UnaryRequest),
+    // The requests of this chain are made below, and none is a stream.
+    handle as ReturnType<Interceptor>,
   )
   return async function invoke(message, call) {
     const { message: output, header, trailer } = await chain(unaryRequest(method, message, call))
@@ -83,7 +84,7 @@ function unaryRequest(
 
 type Intercepted = Pick<UnaryRequest, 'contextValues' | 'signal' | 'header'>
 
-/** The call as the interceptors left it: their signal, header and values, and the call's own rest. */
+/** The call with the signal, headers and values that the interceptors pass on. */
 export class InterceptedCall implements HandlerContext {
   readonly #call: UnaryCall
   readonly #req: Intercepted
@@ -127,7 +128,7 @@ export class InterceptedCall implements HandlerContext {
   }
 }
 
-/** The message that a method has returned. Throws if there is none, which `create` takes for an empty one. */
+/** Makes the message that a method has returned. Throws for undefined, which `create` would take for {}. */
 export function normalized<Desc extends DescMessage>(
   desc: Desc,
   output: MessageInitShape<Desc> | null | undefined,

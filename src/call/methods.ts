@@ -5,8 +5,8 @@ import type { ConnectRouter, MethodImplSpec } from '@connectrpc/connect'
 const operations = new Map<DescMethod, string>()
 
 /**
- * The name of a method in paths, log, traces and metrics: `/package.Service/Method`. Always the same
- * string, since a new one is hashed anew by each map that it is looked up in.
+ * The name of a method in paths, log, traces and metrics: `/package.Service/Method`. Gives the same
+ * string object each time, because V8 hashes a string only once.
  */
 export function operationOf(method: DescMethod): string {
   const known = operations.get(method)
@@ -16,7 +16,7 @@ export function operationOf(method: DescMethod): string {
   return operation
 }
 
-/** Collects what `routes` registers, as Connect's own router would, for another protocol to serve. */
+/** Collects the methods that `routes` registers on a router of Connect, to serve them without it. */
 export function recordMethods(routes: (router: ConnectRouter) => unknown): MethodImplSpec[] {
   const methods: MethodImplSpec[] = []
   const router: ConnectRouter = {

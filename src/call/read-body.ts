@@ -1,35 +1,41 @@
 import type { IncomingMessage } from 'node:http'
 import type { Http2ServerRequest } from 'node:http2'
+import { clientDeadlineExceeded, timerMs } from './timeout.ts'
 
 type Incoming = IncomingMessage | Http2ServerRequest
 
 interface ReadBody {
-  /** All of it, or what came up to the chunk that is past the limit. */
+  /** The whole body, or its beginning, up to the chunk that exceeds the limit. */
   body: Buffer
-  /** What is left to be read then. */
+  /** The chunks after that; absent if the body is whole. */
   remaining?: AsyncIterator<Uint8Array>
 }
 
-/** Most bytes of a body, once so many of it are there that they tell. */
+/** The maximum size of a body in bytes, known when its first `headBytes` have arrived. */
 interface BodyLimit {
   headBytes: number
   limitOf: (head: Buffer) => number
 }
 
-/** How a protocol has one message in a body. */
+/** How a protocol puts one message into a body. */
 export interface MessageBody {
-  /** How long a body may be that has this message or begins so; what is longer Connect refuses. */
+  /** The maximum size of a body with one message. Connect gets, and refuses, a longer body. */
   bodyLimit(maxMessageBytes: number): BodyLimit
-  /** The one message of a whole body; undefined if that is not what it is. */
+  /** The message of a whole body; undefined if the body is not exactly one message. */
   messageOf(body: Buffer): Buffer | undefined
 }
 
 /**
- * Reads a body to its end, or to the chunk that goes past its limit. Stays unsettled if the request ends
- * otherwise, which its exchange tells of.
+ * Reads a body to its end, or to the chunk that goes past its limit. Throws DEADLINE_EXCEEDED for one
+ * that is not there at the client's `deadline`, by performance.now(). Stays unsettled if the request
+ * ends otherwise, which its exchange tells of.
  */
-export function readBody(request: Incoming, { headBytes, limitOf }: BodyLimit): Promise<ReadBody> {
-  const { promise, resolve } = Promise.withResolvers<ReadBody>()
+export function readBody(
+  request: Incoming,
+  { headBytes, limitOf }: BodyLimit,
+  deadline?: number,
+): Promise<ReadBody> {
+  const { promise, resolve, reject } = Promise.withResolvers<ReadBody>()
   const chunks: Buffer[] = []
   let size = 0
   let limit: number | undefined
@@ -53,11 +59,30 @@ export function readBody(request: Incoming, { headBytes, limitOf }: BodyLimit): 
   function leave(): void {
     request.off('data', add)
     request.off('end', end)
+    forget?.()
   }
 
   request.on('data', add)
   request.once('end', end)
+  const forget =
+    deadline === undefined
+      ? undefined
+      : whenLate(request, deadline, () => {
+          leave()
+          reject(clientDeadlineExceeded())
+        })
   return promise
+}
+
+/**
+ * Calls back at a client's deadline, by performance.now(), unless the request has ended before. Returns
+ * the function that cancels.
+ */
+export function whenLate(request: Incoming, deadline: number, late: () => void): () => void {
+  const timer = setTimeout(late, timerMs(deadline))
+  const cancel = () => clearTimeout(timer)
+  request.once('close', cancel)
+  return cancel
 }
 
 function joined(chunks: readonly Buffer[]): Buffer {
@@ -65,7 +90,7 @@ function joined(chunks: readonly Buffer[]): Buffer {
   return chunks.length === 1 && only ? only : Buffer.concat(chunks)
 }
 
-/** A body of which some has been read. */
+/** The chunks of a body of which a part has been read. */
 export async function* replayed({ body, remaining }: ReadBody): AsyncGenerator<Uint8Array> {
   yield body
   if (remaining) yield* { [Symbol.asyncIterator]: () => ({ next: () => remaining.next() }) }

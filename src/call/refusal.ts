@@ -16,9 +16,9 @@ interface Violation {
   rule: string
 }
 
-/** What an error says beside its code, reason and message. */
+/** The parts of an error beside its code, reason and message. */
 export interface RefusalDetails {
-  /** HTTP status where it says more than the code's own. */
+  /** The HTTP status, if it is not that of the code. */
   status?: number
   metadata?: Record<string, string>
   /** Offending fields: they go into a BadRequest, and into the metadata, where Kratos' clients look. */
@@ -48,7 +48,7 @@ export function errorWithInfo(
   return withStatus(error, status)
 }
 
-/** What a port refuses by itself. */
+/** Makes an error with a reason of the ports; otherwise as errorWithInfo. */
 export const refusal: (
   code: Code,
   reason: Reason,
@@ -64,7 +64,7 @@ export function retryAfterSeconds(error: ConnectError): number | undefined {
   return Math.max(0, Number(seconds) + (nanos > 0 ? 1 : 0))
 }
 
-/** A field that breaks several rules has them in one value. */
+/** The broken rules by field; a field that breaks several has them in one text. */
 export function rulesByField(violations: readonly Violation[]): Record<string, string> {
   const byField = Object.entries(Object.groupBy(violations, ({ field }) => field))
   return Object.fromEntries(

@@ -1,4 +1,4 @@
-/** A request target as proxies get it, `http://host/path`, is served as its path (RFC 9112, 3.2.2). */
+/** Path and query of a request target; proxies get `http://host/path` as the target (RFC 9112, 3.2.2). */
 export function originForm(url: string): string {
   if (url.startsWith('/')) return url
   const [absolute = ''] = /^https?:\/\/[^/?#]*/i.exec(url) ?? []

@@ -1,6 +1,6 @@
 import { Code, type ConnectError } from '@connectrpc/connect'
 
-/** HTTP status of each code, as in the comments of google/rpc/code.proto. One way: never back. */
+/** HTTP status of each code, as in the comments of google/rpc/code.proto. No code is made from a status. */
 const httpStatusOf: Record<Code, number> = {
   [Code.Canceled]: 499,
   [Code.Unknown]: 500,
@@ -21,8 +21,8 @@ const httpStatusOf: Record<Code, number> = {
 }
 
 /**
- * Gives an error the HTTP status that says more than its code's own. As a property, because instanceof
- * takes every ConnectError for one of a subclass.
+ * Gives an error another HTTP status than that of its code. It is a property and not a subclass, because
+ * ConnectError's own instanceof is true for every ConnectError.
  */
 export function withStatus<E extends ConnectError>(error: E, status: number | undefined): E {
   return status === undefined ? error : Object.assign(error, { httpStatus: status })

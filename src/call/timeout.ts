@@ -1,6 +1,14 @@
 import type { IncomingHttpHeaders } from 'node:http'
-import { Code } from '@connectrpc/connect'
+import { Code, type ConnectError } from '@connectrpc/connect'
 import { refusal } from './refusal.ts'
+
+/** The maximum of Node's timers, in milliseconds; a timer of more fires at once. */
+export const maxTimerMs = 2 ** 31 - 1
+
+/** The delay of a timer for a deadline, which is by performance.now() and may be over. */
+export function timerMs(deadline: number): number {
+  return Math.max(0, Math.min(deadline - performance.now(), maxTimerMs))
+}
 
 /** A way to say how long the client waits. */
 interface Spelling {
@@ -70,4 +78,14 @@ function malformed(name: TimeoutHeader) {
   return refusal(Code.InvalidArgument, 'INVALID_PARAMETER', `${name} ${rule}`, {
     metadata: { [name]: rule },
   })
+}
+
+/** The error of a call that has taken longer than `limit`, such as `300 ms`. */
+export function deadlineExceeded(limit: string): ConnectError {
+  return refusal(Code.DeadlineExceeded, 'DEADLINE_EXCEEDED', `the call took longer than ${limit}`)
+}
+
+/** The error of a call whose client's own deadline has passed. */
+export function clientDeadlineExceeded(): ConnectError {
+  return deadlineExceeded('its client allows')
 }

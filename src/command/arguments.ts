@@ -14,7 +14,7 @@ const options = {
   help: { type: 'boolean', short: 'h' },
 } as const
 
-/** What the program is asked to do. */
+/** The command on the command line. */
 interface Asked {
   command: string
   /** The configuration file; undefined: the one of the program. */

@@ -10,7 +10,7 @@ import { failure } from './fail.ts'
 import type { RunOptions } from './serve.ts'
 import { onSignals } from './signals.ts'
 
-/** What a command has of its process. */
+/** The parts of the process that commands use. */
 export interface CommandProcess {
   args: readonly string[]
   env: Record<string, string | undefined>

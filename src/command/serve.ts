@@ -11,7 +11,7 @@ export interface RunOptions {
   version: string
   /** For the standard OTEL_* variables. */
   env: Record<string, string | undefined>
-  /** Makes the log. What every line gets is known later, from the traces. */
+  /** Makes the log. The fields of every line are known later, when traces have started. */
   log: (context: LogContext) => Logger | Promise<Logger>
   /** Told before anything is opened, so that a signal can stop what has not started yet. */
   created?: (service: Pick<App, 'stop'> & { log: Logger }) => void

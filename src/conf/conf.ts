@@ -17,7 +17,7 @@ export type Conf = Complete<ConfMessage>
 /** Finds what the rules of the proto cannot say. Durations may be missing where others are wrong. */
 export type ConfCheck = (conf: Conf, refuse: RefuseSetting) => void
 
-/** What the configuration is read with. */
+/** Options for reading the configuration. */
 interface Reading {
   env: Env
   /** Gives the values that the file leaves out, so that a file for an older release goes on working. */

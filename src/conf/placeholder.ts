@@ -14,7 +14,7 @@ interface Replaced {
 
 /**
  * Replaces each `${NAME}` and `${NAME:default}` by the variable's value. A variable that is set to
- * nothing counts as set. What is put in is never looked at again.
+ * nothing counts as set. Placeholders in a value are not replaced.
  */
 export function expand(text: string, env: Env): Replaced {
   const variables: string[] = []

@@ -98,7 +98,7 @@ function keysOf(message: DescMessage): string {
   return message.fields.map((field) => field.name).join(', ')
 }
 
-/** What stands in the file. `field` says whether that may be shown. */
+/** The value in the file, in words for messages. A secret `field` is not shown. */
 function inWords(node: unknown, field?: DescField): string {
   if (isMap(node)) return 'a mapping'
   if (isSeq(node)) return 'a list'

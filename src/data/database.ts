@@ -1,7 +1,7 @@
 import type { Queries } from './queries.ts'
 import type { Recorder } from './statement-observer.ts'
 
-/** What the connections of one storage do now. */
+/** The state of the connections of one storage. */
 export interface PoolState {
   name: string
   open: number
@@ -18,7 +18,7 @@ export interface StorageProblems {
   migrations: string
 }
 
-/** What a storage reports while it runs. */
+/** Events of a storage while it runs. */
 export interface StorageEvents {
   /** The problems have changed; `cause` has the driver's words for the log, where there are any. */
   changed: (problems: StorageProblems, cause?: string) => void
@@ -28,7 +28,7 @@ export interface StorageEvents {
   rejected: (err: Error) => void
 }
 
-/** One storage adapter. What its driver throws leaves it as UniqueViolation or DomainError. */
+/** One storage adapter. Errors of its driver leave it as UniqueViolation or DomainError. */
 export interface Database {
   /** Names the storage for the start line, without credentials. */
   readonly description: string

@@ -33,7 +33,7 @@ interface Sending<Item, Result> {
 }
 
 interface Call<Item, Result> extends Sharer<Item, Result> {
-  /** What it has in common with the others of its statement. */
+  /** The state that it shares with the other calls of its statement. */
   batch: { left: number; controller: AbortController } | undefined
   /** Of a recorded call: its name, and what runs a function as a part of it. */
   recorded: { name: object; enter: typeof outside } | undefined

@@ -1,7 +1,7 @@
 import type { NewUser, User, UserFields, UserRepo } from '../biz/user.ts'
 import type { Shared } from './statement-observer.ts'
 
-/** What tells which new user a stored one is, and its id. */
+/** The id of a stored user, with the mail address by which its insert is found. */
 export type Stored = Pick<User, 'id' | 'email'>
 
 /** The statements of every noun on one connection; a transaction may use those of several. */

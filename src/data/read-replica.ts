@@ -1,6 +1,6 @@
 import type { Database } from './database.ts'
 
-/** What only reads and may be a little old. */
+/** The storage for reads that may be a little old. */
 export type Reads = Pick<Database, 'use'>
 
 /**

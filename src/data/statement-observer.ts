@@ -39,19 +39,19 @@ export function storageName({ address, port, namespace }: Omit<Storage, 'system'
   return place === '' ? namespace : `${place}/${namespace}`
 }
 
-/** What tells which call is recorded. */
+/** Names the call that is recorded. */
 export type Recorder = Pick<StatementObserver, 'recorded'>
 
 /** Makes the observer of one storage. */
 export type ObserveStatements = (storage: Storage) => StatementObserver
 
-/** Where nobody watches. */
+/** An observer that does nothing. */
 export const unobserved: StatementObserver = {
   statement: (_sql, run) => run(),
   waited: () => undefined,
 }
 
-/** Tells all who watch; undefined where nobody does. */
+/** Makes one observer of several; undefined if there is none. */
 export function observedBy(
   ...watching: (ObserveStatements | undefined)[]
 ): ObserveStatements | undefined {

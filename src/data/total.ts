@@ -8,7 +8,7 @@ export interface TotalOptions {
   maxAgeMs: number
 }
 
-// A shared count serves whoever asks, so no caller's deadline ends it.
+// A count is shared by several callers, so no caller's deadline ends it.
 const refreshMs = 10_000
 
 /**

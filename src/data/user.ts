@@ -11,7 +11,7 @@ import { sharedTotal, type TotalOptions } from './total.ts'
 
 /**
  * Users in either database. Lists and their totals come from `reads`, which may lag behind; a user is
- * found in `db`, so that whoever has written one finds it as written, through any process.
+ * found in `db`, so that a client finds what it has written, through any process.
  */
 export function userRepo(db: Database, total: TotalOptions, reads: Reads = db): UserRepo {
   const { coalesced, grouped } = db

@@ -5,6 +5,7 @@ import type { BindOptions } from './request/bind.ts'
 import type { CallOptions } from '../call/context.ts'
 import { requestHeaders } from '../call/headers.ts'
 import type { UnescapeMode } from './route/unescape.ts'
+import type { ReservedSegments } from './route/reserved.ts'
 import type { HttpBinding } from './route/rules.ts'
 import type { ServiceConfig } from './route/service-config.ts'
 
@@ -34,6 +35,8 @@ export interface RestPluginOptions {
   types?: Registry
   /** Rules of a service configuration, added to the rules in the protos or in place of them. */
   serviceConfig?: ServiceConfig
+  /** Paths that the host serves itself; a binding at one of them is an error; none. */
+  reserved?: ReservedSegments
   /** Maximum bytes of a request body, both as sent and decompressed; 1 MiB. */
   bodyLimit?: number
   /** Maximum bytes of all messages of a streamed request, as sent and decompressed; 1 GiB. */

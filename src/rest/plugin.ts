@@ -22,6 +22,8 @@ import {
   refuseByForm,
 } from './request/read-body.ts'
 import { splitUrl } from './request/split-url.ts'
+import { refuseLateBody } from './request/late-body.ts'
+import { rejectReserved } from './route/reserved.ts'
 import { literalPrefixes, type RouteTable } from './route/table.ts'
 import {
   compileTargets,
@@ -61,6 +63,7 @@ export function fastifyRestPlugin(
 function mount(app: FastifyInstance, settings: RestSettings): void {
   const { bodyLimit, observer, mergeSlashes } = settings
   const table = compileTargets(settings)
+  if (settings.reserved) rejectReserved(table, settings.reserved)
   for (const line of advice(table.routes.map(({ target }) => target.binding))) app.log.warn(line)
   for (const line of notServed(unservedBindings(settings))) app.log.warn(line)
   // Fastify answers 404 to HTTP methods that it does not know; the plugin answers 405.
@@ -91,7 +94,10 @@ function mount(app: FastifyInstance, settings: RestSettings): void {
           // Served here, since Fastify would read the whole body before the handler.
           if (target.kind === 'stream') return target.serve(request, reply, match.values)
           matchOf.attach(request, match as RouteMatch)
-          if (!isBodyIgnored(request, target.binding)) refuseByForm(request, target.types)
+          if (!isBodyIgnored(request, target.binding)) {
+            refuseByForm(request, target.types)
+            refuseLateBody(request, reply, settings.maxTimeoutMs)
+          }
           next()
         } catch (err) {
           next(err as Error)

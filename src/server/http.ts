@@ -6,16 +6,16 @@ import { operationOf } from '../call/methods.ts'
 import { restServerOptions } from '../rest/server-options.ts'
 import { streamOpener } from './admission/open-stream.ts'
 import { overflowRest } from './admission/refusals.ts'
-import { type DocsOptions, docsRoutes } from './docs/docs-routes.ts'
+import { type DocsOptions, docsRoutes, docsSegments } from './docs/docs-routes.ts'
 import { exchangeKey, type Exchanges } from './exchange/exchange.ts'
 import { failureOf } from './exchange/failure.ts'
-import { healthRoutes } from './health/probes.ts'
+import { healthRoutes, healthSegments } from './health/probes.ts'
 import type { Readiness } from './health/readiness.ts'
 import { refuseForeignForms } from './origin/foreign-forms.ts'
 import { hintOfRest } from './other-port.ts'
 import { type Port, port, type PortParts, type ServerOptions } from './port.ts'
 
-/** The REST port: the services by their google.api.http rules, every refusal in Kratos' body. */
+/** Makes the REST port: the services by their google.api.http rules, and each refusal in Kratos' body. */
 export function httpServer(options: ServerOptions, readiness: Readiness, docs?: DocsOptions): Port {
   const { routes, interceptors, limits, streams, origins, types } = options
   const parts: PortParts = {
@@ -47,6 +47,7 @@ export function httpServer(options: ServerOptions, readiness: Readiness, docs?: 
     uploadIdleMs: limits.requestTimeoutMs,
     heartbeatMs: streams.heartbeatMs,
     openStream: ({ raw }, reply) => openStream(raw, reply.raw),
+    reserved: new Map([...healthSegments, ...docsSegments(docs)]),
     ...(types && { types }),
     contextValues: ({ raw }) => createContextValues().set(exchangeKey, exchanges.of(raw)),
     observer,

@@ -1,13 +1,13 @@
 const rpcPath = /^\/(?:\w+\.)+\w+\/\w+$/
 
-/** Says of a path that the REST port does not have that it is one of the other port. Empty if not. */
+/** A hint for a path that the REST port lacks and the RPC port has; empty if that lacks it, too. */
 export function hintOfRest(path: string): string {
   return rpcPath.test(path)
     ? 'Connect, gRPC and gRPC-Web are served on the other port, that of server.grpc.addr (9000 unless set)'
     : ''
 }
 
-/** The same of the RPC port. */
+/** A hint for a path that the RPC port lacks and the REST port has; empty if that lacks it, too. */
 export function hintOfRpc(path: string): string {
   return rpcPath.test(path)
     ? ''

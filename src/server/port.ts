@@ -38,7 +38,7 @@ export interface ServerOptions {
   types?: Registry
   /** Origins that browsers may call from. */
   origins: readonly string[]
-  /** Headers of those calls beside what the protocols have. */
+  /** Headers of those calls beside those of the protocols. */
   corsHeaders?: CorsHeaders
 }
 
@@ -48,7 +48,7 @@ export interface PortParts extends Pick<GateOptions, 'protocolOf' | 'timeoutHead
   overflow: Buffer
   /** May change the headers of a request before anything reads them. */
   adapt?: (headers: IncomingHttpHeaders) => void
-  /** Says where a path is served that this port does not have; empty if nobody knows. */
+  /** Says where a path is served that this port lacks; empty if neither port has it. */
   elsewhere: (path: string) => string
   fastify: (exchanges: Exchanges) => FastifyServerOptions
 }

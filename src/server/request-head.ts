@@ -44,7 +44,8 @@ function refusalOf(
     return malformed(`the expectation ${expect} is not known; 100-continue is`, 417)
   if (method === 'CONNECT') return methodNotAllowed(method, '')
   const [path = ''] = url.split('?', 1)
-  return is404 ? routeNotFound(method, path, elsewhere(path)) : undefined
+  // Fastify's router takes `*` for `/`.
+  return is404 || path === '*' ? routeNotFound(method, path, elsewhere(path)) : undefined
 }
 
 // The characters of a host (RFC 3986, 3.2.2) and its port, in any order. Values that name no host

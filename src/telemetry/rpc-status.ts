@@ -5,7 +5,7 @@ import { connectCodeName, grpcCodeName } from '../text/code-name.ts'
 // What spans and metrics both say of a call and its outcome, so that they cannot differ. The values are
 // those of opentelemetry.io/docs/specs/semconv/rpc (connect-rpc and grpc).
 
-/** The value of a convention's attribute for what nobody has declared. */
+/** The conventions' value of an attribute for a method that is not known. */
 export const other = '_OTHER'
 
 /**

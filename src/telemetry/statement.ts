@@ -20,7 +20,7 @@ export function statementAttributes(
   }
 }
 
-/** What a statement does, by its first word in upper case, and its main table, as `SELECT books`. */
+/** The summary of a statement: its first word in upper case and its main table, as `SELECT books`. */
 export function statementSummary(sql: string): string {
   const { operation, table } = readStatement(sql)
   return table === undefined ? operation : `${operation} ${table}`

@@ -103,6 +103,12 @@ const variables: [name: string, value: string, setting: string, allowed: RegExp]
   ['METRICS_PUSH_INTERVAL', '60', 'metrics.push.interval', /a duration in seconds/],
   ['METRICS_PUSH_TLS_CA_FILE', '/no.pem', 'metrics.push.tls.ca_file', missing],
   ['MEMORY_RELEASE_WHEN_IDLE', 'no', 'memory.release_when_idle', /true or false/],
+  ['REGISTRY', 'zookeeper', 'registry.kind', /must be in list \[off, etcd, consul, kubernetes\]/],
+  ['REGISTRY_NAME', 'user service', 'registry.name', /must be letters, digits, dots/],
+  ['REGISTRY_GO_ZERO_KEY', 'user/rpc', 'registry.go_zero_key', /must be letters, digits, dots/],
+  ['REGISTRY_KITEX_NAME', '/user', 'registry.kitex_name', /must be letters, digits, dots/],
+  ['REGISTRY_ID', 'a/b', 'registry.id', /must be letters, digits, dots/],
+  ['REGISTRY_TTL', '1s', 'registry.ttl', /found 1s, must be greater than or equal to 2s/],
 ]
 
 test('a wrong variable is named beside its setting, with what is allowed and no secret', async (t) => {

@@ -87,6 +87,26 @@ function byTransport(transport: Transport): Call {
   }
 }
 
+/**
+ * A caller over REST by a client library, which has what an HTTP status can say: one code for all of
+ * 409, and no list of fields.
+ */
+export function byRestTransport(transport: Transport): Call {
+  const call = byTransport(transport)
+  return async function callRest(method, request) {
+    const outcome = await call(method, request)
+    if ('message' in outcome) return outcome
+    const { code, reason } = outcome
+    const metadata = inProtoNames(method, reason, outcome.metadata)
+    return {
+      code: code === 'aborted' ? 'already_exists' : code,
+      reason,
+      metadata,
+      fields: reason === 'INVALID_USER_INPUT' ? metadata : {},
+    }
+  }
+}
+
 function byConnectJson(send: Send): Call {
   return async function call(method, request) {
     const path = `/${User.typeName}/${unary(method).name}`
@@ -176,6 +196,16 @@ function readReply(method: Method, text: string) {
 }
 
 /** REST names the fields as they were sent: in the JSON spelling, and without the body's own name. */
+function inProtoNames(method: Method, reason: string, metadata: Text): Text {
+  const names = Object.entries(metadata).map(([name, value]) => {
+    const field = name.replace(/[A-Z]/g, (upper) => `_${upper.toLowerCase()}`)
+    const inBody = method === 'updateUser' && ['name', 'email', 'phone'].includes(field)
+    const ofField = reason === 'INVALID_USER_INPUT' || reason === 'MALFORMED_BODY'
+    return [inBody && ofField ? `user.${field}` : field, value]
+  })
+  return Object.fromEntries(names) as Text
+}
+
 function failedByRest(method: Method, status: number, text: string): Outcome {
   const { code, reason, metadata } = JSON.parse(text) as {
     code: number
@@ -183,13 +213,7 @@ function failedByRest(method: Method, status: number, text: string): Outcome {
     metadata: Text
   }
   if (code !== status) throw new Error(`the body says ${code} and the status line ${status}`)
-  const names = Object.entries(metadata).map(([name, value]) => {
-    const field = name.replace(/[A-Z]/g, (upper) => `_${upper.toLowerCase()}`)
-    const inBody = method === 'updateUser' && ['name', 'email', 'phone'].includes(field)
-    const ofField = reason === 'INVALID_USER_INPUT' || reason === 'MALFORMED_BODY'
-    return [inBody && ofField ? `user.${field}` : field, value]
-  })
-  const all: Text = Object.fromEntries(names)
+  const all = inProtoNames(method, reason, metadata)
   return {
     code: codeOfStatus[status] ?? `HTTP ${status}`,
     reason,

@@ -128,7 +128,7 @@ test('curl works with its defaults, over both HTTP versions', { skip }, async (t
 
 for (const storage of storages)
   test(`of 200 creates of one address over all protocols one succeeds, 199 are 409 (${storage})`, async (t) => {
-    // All at once are more than ten connections serve in the usual wait of 0.2 s.
+    // All at once are more than ten connections serve in the usual wait of 0.5 s.
     const patience = { DB_POOL_WAIT: '20s', TIMEOUT: '30s' }
     const { rest, rpc } = await startApp(t, { storage, env: patience })
     const user = { name: 'One', email: 'one@example.org' }

@@ -1,4 +1,3 @@
-import { setTimeout as sleep } from 'node:timers/promises'
 import { type Test, test } from 'tap'
 import { type RunningApp, startApp } from '../help/app.ts'
 import { samplesOf } from '../help/exposition.ts'
@@ -8,6 +7,7 @@ import { type Change, changeOf } from './heads/fields.ts'
 import { type Outcome, outcomeOf } from './heads/outcome.ts'
 import { oneOf, randoms } from './heads/random.ts'
 import { sendHttp1, sendHttp2 } from './heads/send.ts'
+import { until } from '../help/until.ts'
 
 const runs = Number(process.env.HEADS_RUNS ?? 1000)
 const seed = Number(process.env.HEADS_SEED ?? Date.now() % 2 ** 31)
@@ -88,7 +88,7 @@ function countsOf(keys: readonly string[]): Record<string, number> {
 /** The keys of all exchanges by the log, once there are so many lines. */
 async function loggedKeys(app: RunningApp, count: number): Promise<string[]> {
   const lines = () => app.log().filter(({ kind }) => kind === 'server')
-  for (let wait = 0; lines().length < count && wait < 200; wait += 1) await sleep(20)
+  await until(`${count} lines of the log`, () => lines().length >= count)
   return lines().map((line) => keyOf(line['protocol'], line['code'], line['reason']))
 }
 

@@ -8,6 +8,8 @@ import { othersAreServedDuring } from './others-served.ts'
 const PREFACE = 'PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n'
 const listUsers = '/api.user.v1.User/ListUsers'
 const { NGHTTP2_CANCEL } = http2.constants
+/** How long an attack goes on after all of it is sent. */
+const heldMs = 1500
 
 const [DATA, HEADERS, RST_STREAM, SETTINGS, PING, WINDOW_UPDATE, CONTINUATION] = [
   0, 1, 3, 4, 6, 8, 9,
@@ -52,9 +54,9 @@ function begin(addr: string, first = settings): net.Socket {
   return dial(addr, Buffer.concat([Buffer.from(PREFACE), first])).resume()
 }
 
-/** Writes the same again and again, as fast as the service takes it, for a second and a half. */
+/** Writes the same again and again, as fast as the service takes it. */
 async function flood(sockets: net.Socket[], bytes: Buffer): Promise<void> {
-  const until = performance.now() + 1500
+  const until = performance.now() + heldMs
   while (performance.now() < until) {
     for (const socket of sockets)
       if (socket.writable && !socket.writableNeedDrain) socket.write(bytes)
@@ -150,7 +152,7 @@ async function zeroWindow({ grpc }: ServiceProcess): Promise<void> {
       )
     await sleep(20)
   }
-  await sleep(1000)
+  await sleep(heldMs)
   for (const socket of sockets) socket.resetAndDestroy()
 }
 
@@ -159,7 +161,7 @@ async function missingMessages({ grpc }: ServiceProcess): Promise<void> {
   const sockets = Array.from({ length: 20 }, () => begin(grpc))
   for (let stream = 1; stream < 200; stream += 2)
     for (const socket of sockets) socket.write(frame(HEADERS, END_HEADERS, stream, callHead))
-  await sleep(1500)
+  await sleep(heldMs)
   for (const socket of sockets) socket.resetAndDestroy()
 }
 

@@ -8,6 +8,8 @@ import { othersAreServedDuring } from './others-served.ts'
 const json = 'Host: x\r\nContent-Type: application/json\r\n'
 const create = '/api.user.v1.User/CreateUser'
 const gigabyte = 2 ** 30
+/** How long an attack goes on after all of it is sent. */
+const heldMs = 1000
 
 /** The beginnings of a create in each protocol that HTTP/1.1 carries, with the port that takes it. */
 function creates({ http, grpc }: ServiceProcess): [addr: string, head: string][] {
@@ -27,7 +29,7 @@ async function idleConnections({ http, grpc }: ServiceProcess): Promise<void> {
     sockets.push(dial(i % 2 ? http : grpc, i % 4 < 2 ? '' : 'PR'))
     if (i % 250 === 0) await sleep(5)
   }
-  await sleep(1000)
+  await sleep(heldMs)
   for (const socket of sockets) socket.resetAndDestroy()
 }
 
@@ -120,7 +122,7 @@ async function readNothing({ http, grpc }: ServiceProcess): Promise<void> {
     const socket = i % 2 ? dial(http, requests) : dial(grpc, calls)
     return socket.pause()
   })
-  await sleep(2000)
+  await sleep(2 * heldMs)
   for (const socket of sockets) socket.resetAndDestroy()
 }
 
@@ -128,7 +130,7 @@ async function readNothing({ http, grpc }: ServiceProcess): Promise<void> {
 async function pipelines({ http, grpc }: ServiceProcess): Promise<void> {
   const requests = 'GET /v1/users HTTP/1.1\r\nHost: x\r\n\r\n'.repeat(1000)
   const sockets = Array.from({ length: 100 }, (_, i) => dial(i % 2 ? http : grpc, requests))
-  await sleep(1000)
+  await sleep(heldMs)
   for (const socket of sockets) socket.resetAndDestroy()
 }
 

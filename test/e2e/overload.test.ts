@@ -117,7 +117,7 @@ test('a call whose client has no more time is answered at once while it waits, i
   t.teardown(() => locker.destroy())
   await locker.query('LOCK TABLES users WRITE')
   // More than are worked on at once, so that what comes after them waits.
-  const held = Array.from({ length: 40 }, () => fetch(`${service.rest}/v1/users`))
+  const held = Array.from({ length: 100 }, () => fetch(`${service.rest}/v1/users`))
   let served = 0
   for (const answer of held) void answer.then(() => (served += 1))
   const rest = await fetch(`${service.rest}/v1/users`, { headers: { 'x-server-timeout': '0.2' } })

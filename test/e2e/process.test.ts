@@ -1,4 +1,6 @@
-import { readdirSync, rmSync } from 'node:fs'
+import { spawn, spawnSync } from 'node:child_process'
+import { once } from 'node:events'
+import { readdirSync, readFileSync, rmSync } from 'node:fs'
 import net from 'node:net'
 import { test } from 'tap'
 import { openRequests } from '../help/exposition.ts'
@@ -74,4 +76,29 @@ test('what a start compiles is kept in the folder of the program', async (t) => 
   service.kill('SIGTERM')
   t.equal(await service.exit, 0)
   t.ok(readdirSync(folder, { recursive: true }).length > 100)
+})
+
+const namespace = ['--pid', '--fork', '--kill-child']
+const cannot =
+  process.platform !== 'linux' || spawnSync('unshare', [...namespace, 'true']).status !== 0
+    ? 'needs the right to make a PID namespace'
+    : false
+
+test('as the first process of a container it stops in order', { skip: cannot }, async (t) => {
+  const main = new URL('../../src/main.ts', import.meta.url).pathname
+  const [HTTP_ADDR, GRPC_ADDR, METRICS_ADDR] = Array.from({ length: 3 }, () => '127.0.0.1:0')
+  const child = spawn('unshare', [...namespace, process.execPath, main], {
+    env: { HTTP_ADDR, GRPC_ADDR, METRICS_ADDR, SQLITE_PATH: freshSqlitePath(t) },
+    stdio: ['ignore', 'pipe', 'inherit'],
+  })
+  t.teardown(() => child.kill('SIGKILL'))
+  let log = ''
+  child.stdout.setEncoding('utf8').on('data', (text: string) => (log += text))
+  const exit = once(child, 'exit')
+  await until('the service', () => log.includes('"serving'))
+  const first = Number(readFileSync(`/proc/${child.pid}/task/${child.pid}/children`, 'utf8'))
+  t.match(readFileSync(`/proc/${first}/status`, 'utf8'), /^NSpid:.*\t1$/m)
+  process.kill(first, 'SIGTERM')
+  t.strictSame(await exit, [0, null])
+  t.match(log, /"stopped"/)
 })

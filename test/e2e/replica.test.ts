@@ -1,8 +1,8 @@
-import { setTimeout as sleep } from 'node:timers/promises'
 import { test, type Test } from 'tap'
 import { findServer } from '../../scripts/mariadbd.ts'
 import { freshMysqlDatabase, type PrivateServer, privateMysqlServer } from '../help/db.ts'
 import { type ServiceProcess, spawnService, startProcess } from '../help/process.ts'
+import { until } from '../help/until.ts'
 
 const isMariadb = findServer()?.endsWith('mariadbd') ?? true
 
@@ -48,14 +48,14 @@ async function listed({ rest }: ServiceProcess): Promise<string[]> {
   return users.map(({ name }) => name)
 }
 
-/** The list, once it is as wanted, or after ten seconds. */
+/** The list, once it is as wanted. */
 async function listedSoon(service: ServiceProcess, want: string[]): Promise<string[]> {
-  for (let attempt = 0; attempt < 200; attempt += 1) {
-    const names = await listed(service)
-    if (names.join() === want.join()) return names
-    await sleep(50)
-  }
-  return listed(service)
+  let names: string[] = []
+  await until(`the list ${want.join()}`, async () => {
+    names = await listed(service)
+    return names.join() === want.join()
+  })
+  return names
 }
 
 test('lists come from the replica, and a user from the primary', async (t) => {

@@ -131,7 +131,6 @@ const restCases: Record<string, RestCase> = {
     metadata: {},
   },
   'an unknown route': { request: get('/v2/users'), ...noRoute },
-  'the root': { request: get('/'), ...noRoute },
   'a slash at the end': { request: get('/v1/users/'), ...noRoute },
   'two slashes': { request: get('//v1/users'), ...noRoute },
   'a path below a user': { request: get('/v1/users/1/x'), ...noRoute },

@@ -10,12 +10,14 @@ import { freshMysqlDatabase } from '../help/db.ts'
 import { balancer } from '../help/haproxy.ts'
 import { type ServiceProcess, startProcess } from '../help/process.ts'
 import type { Backend } from '../help/proxy.ts'
+import { until } from '../help/until.ts'
 
 const haproxy = findProgram('haproxy')
 const skip = haproxy === undefined ? 'needs haproxy, which Debian has as a package' : false
 // On each port; `npm run verify` asks for more than a shared machine of CI can be trusted with.
 const everyMs = 1000 / Number(process.env.ROLLOUT_RATE ?? 20)
-const warmUpMs = 1500
+/** Calls of each load before the next thing happens to an instance. */
+const callsBetween = Math.ceil(1500 / everyMs)
 
 /** One way to call: resolves, or rejects with what a client of it would see. */
 type Call = () => Promise<unknown>
@@ -92,6 +94,11 @@ function load(calls: readonly Call[]): Load {
   return state
 }
 
+async function moreCalls(loads: readonly Load[]): Promise<void> {
+  const wanted = loads.map(({ calls }) => calls + callsBetween)
+  await until('more calls', () => loads.every(({ calls }, i) => calls >= (wanted[i] ?? 0)))
+}
+
 /** Two instances on one database behind HAProxy, each able to start again on its ports. */
 async function deployment(t: Test) {
   const database = await freshMysqlDatabase(t)
@@ -141,13 +148,16 @@ function served({ lines }: ServiceProcess): Record<string, number> {
 test('a rolling restart under load fails no call, and connections move', { skip }, async (t) => {
   const { instances, restCalls, rpcCalls, restart } = await deployment(t)
   const running = [load(restCalls), load(rpcCalls)]
-  await sleep(warmUpMs)
+  await moreCalls(running)
   for (const i of [0, 1]) {
     instances[i]?.kill('SIGTERM')
     t.equal(await instances[i]?.exit, 0, `instance ${i} ends by itself`)
     await restart(i)
-    await sleep(warmUpMs)
+    await moreCalls(running)
   }
+  await until('calls on each instance', () =>
+    instances.every((instance) => Object.values(served(instance)).every((calls) => calls > 10)),
+  )
   await Promise.all(running.map((each) => each.end()))
   for (const { calls, failures } of running) {
     t.ok(calls > 60, `${calls} calls`)
@@ -178,11 +188,11 @@ test('an instance that is killed costs what was under way on it', { skip }, asyn
   const { instances, restCalls, rpcCalls } = await deployment(t)
   const plain = [load(restCalls), load(rpcCalls)]
   const idempotent = load([restCalls[0], restCalls[2], rpcCalls[0]].map(repeating))
-  await sleep(warmUpMs)
+  await moreCalls([...plain, idempotent])
   const underWay = plain.map(({ inFlight }) => inFlight)
   instances[0]?.kill('SIGKILL')
   await instances[0]?.exit
-  await sleep(warmUpMs)
+  await moreCalls([...plain, idempotent])
   await Promise.all([...plain, idempotent].map((each) => each.end()))
   for (const [i, { calls, failures }] of plain.entries()) {
     t.comment(`${failures.length} of ${calls} calls: ${distinct(failures).join()}`)

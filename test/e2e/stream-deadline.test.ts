@@ -29,6 +29,22 @@ test('a stream that its client’s deadline ends says so in each protocol', asyn
   t.match(connect.body, /DEADLINE_EXCEEDED/)
 })
 
+test('a stream whose deadline is over before it begins ends at once in each protocol', async (t) => {
+  const { rpc } = await startApp(t, { storage: 'sqlite' })
+  const request = h2Client(t, rpc.url)
+  const call = (type: string, headers: Record<string, string>, body: Buffer) =>
+    request({ ':method': 'POST', ':path': watch, 'content-type': type, ...headers }, body)
+  const grpc = await call('application/grpc', { 'grpc-timeout': '0S' }, frame(''))
+  t.equal(grpc.trailers.get('grpc-status'), '4')
+  t.equal(grpc.body, '')
+  const web = await call('application/grpc-web', { 'grpc-timeout': '0n' }, frame(''))
+  t.match(web.body, /grpc-status: 4\r\n/)
+  const timeout = { 'connect-timeout-ms': '0' }
+  const connect = await call('application/connect+json', timeout, frame('{}'))
+  t.match(connect.body, /"code":"deadline_exceeded"/)
+  t.match(connect.body, /DEADLINE_EXCEEDED/)
+})
+
 test('a deadline that is over before the message has come has its reason', async (t) => {
   const { rpc } = await startApp(t, { storage: 'sqlite' })
   const request = h2Client(t, rpc.url)

@@ -6,7 +6,9 @@ import type { Test } from 'tap'
 import { run, type RunOptions } from '../../src/command/serve.ts'
 import { redacted } from '../../src/telemetry/log/redact.ts'
 import { type Conf, loadConf } from '../../src/conf/conf.ts'
+import { watchAnswers } from './answers.ts'
 import { freshMysqlDatabase, freshSqlitePath } from './db.ts'
+import { documentedAnswers } from './documented.ts'
 
 export type Storage = 'sqlite' | 'mysql'
 
@@ -35,7 +37,12 @@ export type RunningApp = Awaited<ReturnType<typeof startApp>>
 
 const confFile = new URL('../../configs/config.yaml', import.meta.url)
 
-/** The whole service on two free ports and an empty, migrated database; closed when the test ends. */
+let lacking: ReturnType<typeof documentedAnswers> | undefined
+
+/**
+ * The whole service on two free ports and an empty, migrated database; closed when the test ends. The
+ * test fails at an answer of REST that the OpenAPI document lacks.
+ */
 export async function startApp(t: Test, options: StartOptions) {
   const { storage, now, env: given, spans, measured, configure, logged, ...limits } = options
   const database = storage === 'mysql' ? await freshMysqlDatabase(t) : freshSqlitePath(t)
@@ -70,6 +77,12 @@ export async function startApp(t: Test, options: StartOptions) {
     now,
   })
   const { app, tracing, http, grpc, metrics } = service
+  const unwatch = watchAnswers(http.port, (answer) => {
+    lacking ??= documentedAnswers()
+    const fault = lacking(answer)
+    if (fault !== undefined) t.fail(`docs/openapi.json: ${fault}`)
+  })
+  t.teardown(unwatch)
   return {
     db: app.db,
     tracing,

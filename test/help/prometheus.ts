@@ -4,9 +4,9 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { type AddressInfo, createServer } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { setTimeout as sleep } from 'node:timers/promises'
 import type { Test } from 'tap'
 import { findPrometheus } from '../../scripts/prometheus.ts'
+import { until } from './until.ts'
 
 const rules = ['recording', 'alerts'].map(
   (name) => new URL(`../../deploy/prometheus/${name}.rules.yaml`, import.meta.url).pathname,
@@ -43,10 +43,10 @@ export async function startPrometheus(t: Test, targets: readonly string[]) {
     rmSync(dir, { recursive: true, force: true })
   })
   const url = `http://127.0.0.1:${port}`
-  for (let attempt = 0; !(await isReady(url)); attempt += 1) {
-    if (child.exitCode !== null || attempt === 600) throw new Error(`no Prometheus: ${log}`)
-    await sleep(100)
-  }
+  await until('Prometheus', () => {
+    if (child.exitCode !== null) throw new Error(`no Prometheus: ${log}`)
+    return isReady(url)
+  })
 
   /** The values of an instant query. Fails where the expression is wrong. */
   async function query(expression: string): Promise<number[]> {

@@ -4,8 +4,8 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { connect } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { setTimeout as sleep } from 'node:timers/promises'
 import type { Test } from 'tap'
+import { until } from './until.ts'
 
 /** One instance of the service behind a proxy, by its ports on 127.0.0.1. */
 export interface Backend {
@@ -42,16 +42,13 @@ export async function runProxy(
 }
 
 async function untilListening(port: number): Promise<void> {
-  for (let attempt = 0; ; attempt += 1) {
+  await until(`a listener on port ${port}`, async () => {
     const socket = connect({ port, host: '127.0.0.1' })
-    try {
-      await once(socket, 'connect')
-      return
-    } catch (err) {
-      if (attempt === 100) throw err
-      await sleep(50)
-    } finally {
-      socket.destroy()
-    }
-  }
+    const connected = await once(socket, 'connect').then(
+      () => true,
+      () => false,
+    )
+    socket.destroy()
+    return connected
+  })
 }

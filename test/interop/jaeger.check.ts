@@ -2,13 +2,13 @@
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { type AddressInfo, createServer } from 'node:net'
-import { setTimeout as sleep } from 'node:timers/promises'
 import { createConnection } from 'mysql2/promise'
 import { test, type Test } from 'tap'
 import { type Protocol, callers, protocols } from '../e2e/callers.ts'
 import { freshMysqlDatabase, freshSqlitePath, privateMysqlServer } from '../help/db.ts'
 import { startProcess } from '../help/process.ts'
 import { type SeenSpan, trees } from '../help/spans.ts'
+import { until } from '../help/until.ts'
 
 interface JaegerTag {
   key: string
@@ -82,16 +82,15 @@ async function startBackend(t: Test) {
     /** The tree that `act` has made, once Jaeger has it with so many spans. */
     async treeOf(act: () => Promise<unknown>, spans: number): Promise<string> {
       await act()
-      for (let left = 200; left > 0; left -= 1) {
-        await sleep(100)
-        const fresh = (await all()).find(
-          (trace) => trace.length >= spans && !known.has(trace[0]?.traceId ?? ''),
-        )
-        if (!fresh) continue
-        known.add(fresh[0]?.traceId ?? '')
-        return trees(fresh).join('\n')
-      }
-      throw new Error(`no new trace of ${spans} spans after 20 s`)
+      let fresh: SeenSpan[] = []
+      await until(`a new trace of ${spans} spans`, async () => {
+        const isNew = (trace: SeenSpan[]) =>
+          trace.length >= spans && !known.has(trace[0]?.traceId ?? '')
+        fresh = (await all()).find(isNew) ?? []
+        return fresh.length > 0
+      })
+      known.add(fresh[0]?.traceId ?? '')
+      return trees(fresh).join('\n')
     },
   }
 }
@@ -251,7 +250,10 @@ test('Jaeger shows a database that is down', { timeout: 600_000 }, async (t) => 
     DB_DSN: database.dsn,
   })
   await database.end('SIGKILL')
-  await sleep(1500)
+  await until('the outage to be noticed', async () => {
+    const { status } = await fetch(`${service.rest}/readyz`)
+    return status === 503
+  })
   const calls = callers({
     rest: { url: service.rest, port: 0 },
     rpc: { url: service.rpc, port: 0 },

@@ -1,17 +1,11 @@
 // Sends broken requests to the REST port and tells on standard output, in JSON, what came of it:
 // `node --expose-gc hostile-run.ts COUNT SEED`. A process of its own, since tap watches each promise
 // of its process, which takes longer than most of these requests.
-import type { Message } from '@bufbuild/protobuf'
 import type { AddressInfo } from 'node:net'
-import { admission } from '../../src/server/admission/admission.ts'
-import { httpServer } from '../../src/server/http.ts'
-import { readiness } from '../../src/server/health/readiness.ts'
 import { requestBytes } from '../e2e/raw.ts'
 import type { RawRequest } from '../e2e/raw.ts'
 import { brokenRequest, picker } from './broken.ts'
-import { serviceIn, testProtos } from './descriptors.ts'
-import { limits } from './listen.ts'
-import { patientStreams } from '../help/limits.ts'
+import { echoServer } from './echo-server.ts'
 import { type Answer, pipeline } from './pipeline.ts'
 
 export interface HostileResult {
@@ -26,28 +20,6 @@ export interface HostileResult {
 const [count = 0, seed = 0] = process.argv.slice(2).map(Number)
 const lanes = 4
 const parts = 5
-
-const echo = serviceIn(testProtos(), 'test.rest.v1.Echo')
-const methods = Object.fromEntries(
-  echo.methods.map(({ localName }) => [localName, (message: Message) => message]),
-)
-
-/** The REST port as the service has it, with Echo in the place of its own methods. */
-function echoServer() {
-  return httpServer(
-    {
-      routes: (router) => router.service(echo, methods as never),
-      interceptors: [],
-      observers: [],
-      limits: { ...limits, maxBodyBytes: 1024 * 1024 },
-      admission: admission({ maxActive: 1000, maxCalls: 1000 }),
-      streams: patientStreams(),
-      tls: undefined,
-      origins: [],
-    },
-    readiness({}),
-  )
-}
 
 /** What is wrong with an answer; undefined if nothing is. */
 function fault({ status, head, body }: Answer): string | undefined {

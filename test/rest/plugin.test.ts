@@ -222,9 +222,11 @@ test('headers that an interceptor sets after the handler reach the answer', asyn
 })
 
 test('the signal of a call aborts when its client leaves', async (t) => {
+  const begun = Promise.withResolvers<void>()
   const left = Promise.withResolvers<string>()
   const app = serve({
     async getUser(_request, { signal }) {
+      begun.resolve()
       await once(signal, 'abort')
       left.resolve(ConnectError.from(signal.reason).code === Code.Canceled ? 'canceled' : 'else')
       return ada
@@ -235,7 +237,8 @@ test('the signal of a call aborts when its client leaves', async (t) => {
   const { port } = app.server.address() as AddressInfo
   const request = http.get({ port, host: '127.0.0.1', path: '/v1/users/1' })
   request.on('error', () => undefined)
-  app.server.once('request', () => setTimeout(() => request.destroy(), 20))
+  await begun.promise
+  request.destroy()
   t.equal(await left.promise, 'canceled')
 })
 

@@ -12,7 +12,8 @@ import { test, type Test } from 'tap'
 import { serviceIn, testProtos } from './descriptors.ts'
 import type { RawRequest } from '../e2e/raw.ts'
 import { encode, type Rule } from './rich-client.ts'
-import { isText, richJson } from './rich.ts'
+import { richJson } from './rich.ts'
+import { inQuery, required } from './rich-requests.ts'
 import { protocols, serveRest } from './listen.ts'
 import { httpBindings } from '../../src/rest/route/rules.ts'
 
@@ -41,56 +42,6 @@ function ruleOf(name: string): Rule {
   return { httpMethod: binding.httpMethod, path: binding.template.source, body: binding.body }
 }
 
-const segment = fc.string({ unit: 'binary', minLength: 1, maxLength: 10 })
-const bytes = fc
-  .uint8Array({ minLength: 1, maxLength: 10 })
-  .map((each) => Buffer.from(each).toString('base64'))
-const noSlash = segment.filter((each) => !each.includes('/'))
-const several = fc
-  .array(noSlash, { maxLength: 3 })
-  .map((each) => each.map((one) => `/${one}`).join(''))
-
-/** What a path cannot leave out. */
-const required: Record<string, fc.Arbitrary<JsonObject>> = {
-  Path: fc.record({
-    text: segment,
-    i32: fc.integer(),
-    u64: fc.bigInt({ min: 0n, max: 2n ** 64n - 1n }).map(String),
-    flag: fc.boolean(),
-    color: fc.constantFrom('COLOR_UNSPECIFIED', 'RED', 'ULTRA'),
-    raw: bytes,
-    child: fc.record({ text: segment }),
-    at: fc.constantFrom('2026-01-31T12:00:00Z', '1969-12-31T23:59:59.999999999Z'),
-    span: fc.constantFrom('1.5s', '-0.000000001s', '315576000000s'),
-    mask: fc.constantFrom('text', 'child.optI64,byText'),
-    wI64: fc.bigInt({ min: -(2n ** 63n), max: 2n ** 63n - 1n }).map(String),
-  }),
-  Deep: fc.record({
-    child: fc.record({ text: segment }),
-    text: fc.tuple(noSlash, several).map(([room, doors]) => `rooms/${room}/doors${doors}`),
-  }),
-  ...Object.fromEntries(
-    ['Child', 'List', 'Map', 'Scalar'].map((name) => [name, fc.record({ text: segment })]),
-  ),
-}
-
-const nothing: fc.Arbitrary<JsonObject> = fc.constant({})
-
-/** Without what a query cannot carry, save the field that is the body. */
-function inQuery(message: JsonObject, body: string, desc = rich): JsonObject {
-  const entries = desc.fields.flatMap((field): [string, JsonValue][] => {
-    const value = message[field.jsonName]
-    if (value === undefined) return []
-    if (isText(field) || field.name === body) return [[field.jsonName, value]]
-    if (field.fieldKind !== 'message' || field.message.typeName.startsWith('google.')) return []
-    const nested = inQuery(value as JsonObject, '', field.message)
-    // A message is there because a field of it is; an empty list is no field.
-    const empty = Object.values(nested).every((each) => Array.isArray(each) && each.length === 0)
-    return empty ? [] : [[field.jsonName, nested]]
-  })
-  return Object.fromEntries(entries)
-}
-
 function canonical(message: JsonValue): JsonValue {
   return toJson(rich, fromJson(rich, message))
 }
@@ -110,12 +61,12 @@ for (const protocol of protocols)
       const rule = ruleOf(name)
       const property = fc.asyncProperty(
         richJson(rich),
-        required[name] ?? nothing,
+        required[name] ?? fc.constant<JsonObject>({}),
         fc.infiniteStream(fc.nat()),
         async (random, fixed, numbers) => {
           const child = { ...(random.child as JsonObject), ...(fixed.child as JsonObject) }
           const whole = { ...random, ...fixed, ...(fixed.child && { child }) }
-          const message = rule.body === '*' ? whole : inQuery(whole, rule.body)
+          const message = rule.body === '*' ? whole : inQuery(rich, whole, rule.body)
           const request = encode(rich, rule, message, (below) => numbers.next().value % below)
           const { status, body } = await ask[protocol](request)
           if (status !== 200) throw new Error(`${status} ${body}\n${JSON.stringify(request)}`)

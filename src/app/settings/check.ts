@@ -1,6 +1,7 @@
 import type { ConfCheck } from '../../conf/conf.ts'
 import type { Env } from '../../conf/placeholder.ts'
 import { checkDatabase } from './database.ts'
+import { checkRegistry } from './registry.ts'
 import { checkServer } from './server.ts'
 import { checkTelemetry } from './telemetry.ts'
 
@@ -13,5 +14,6 @@ export function checkSettings(env: Env): ConfCheck {
     checkServer(conf, refuse.setting)
     checkDatabase(conf.data.database, refuse.setting)
     checkTelemetry(conf, env, refuse)
+    checkRegistry(conf, refuse.setting)
   }
 }

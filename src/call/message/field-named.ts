@@ -2,7 +2,7 @@ import type { DescField, DescMessage } from '@bufbuild/protobuf'
 
 const fieldIndex = new WeakMap<DescMessage, Map<string, DescField>>()
 
-/** The field of that proto or JSON name. */
+/** The field with this proto name or JSON name. */
 export function fieldNamed(desc: DescMessage, name: string): DescField | undefined {
   let index = fieldIndex.get(desc)
   if (index === undefined) {

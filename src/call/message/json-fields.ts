@@ -20,13 +20,13 @@ interface FieldOptions {
   ignoreUnknownFields?: boolean | undefined
 }
 
-// As deep as protobuf reads messages; it refuses what is deeper.
+// The depth to which protobuf-es reads messages; it refuses deeper ones.
 const maxDepth = 100
 
 /**
  * Gives the JSON of a message with each number as protobuf-es has to get it, by what its field is: an
  * integer of 64 bits exact, any other as a number. Throws InvalidJson for a value that its field cannot
- * have, by one wording for all ports. What it passes, protobuf-es may refuse.
+ * have, in the same words for all ports. protobuf-es may still refuse the result.
  */
 export function fieldsFromJson(
   desc: DescMessage,
@@ -83,7 +83,7 @@ function replace(object: ExactObject, name: string, value: ExactJson): void {
 function extensionNamed(name: string, { registry }: FieldOptions): DescField | undefined {
   if (!name.startsWith('[') || !name.endsWith(']')) return undefined
   const extension = registry?.getExtension(name.slice(1, -1))
-  // Extensions have all that is asked of a field here.
+  // An extension has the properties of a field that are read here.
   return extension as DescField | undefined
 }
 

@@ -40,13 +40,13 @@ export function messageFromJson(desc: DescMessage, text: string, options: ReadOp
 }
 
 /**
- * The JSON of a message for readers that round integers: with those of 64 bits in quotes, and no
- * longer than it was but for the quotes. Throws MALFORMED_BODY for what `messageFromJson` refuses.
+ * The JSON of a message with its 64-bit integers in quotes, for readers that round bare numbers. Throws
+ * MALFORMED_BODY for a text that `messageFromJson` refuses.
  */
 export function quotedIntegers(desc: DescMessage, text: string, options: ReadOptions): string {
   return reading(() => {
     const json = exactValue(desc, text, options)
-    // Reading removes nothing of the JSON, but its errors are for here.
+    // The message is not needed, but errors of the JSON must be found here.
     fromJson(desc, json as JsonValue, options)
     return JSON.stringify(json, (_name, value: unknown) =>
       typeof value === 'bigint' ? String(value) : value,
@@ -76,7 +76,7 @@ function parsed(text: string): ExactJson {
   }
 }
 
-/** The refusal of a text that JSON.parse has thrown at. */
+/** The refusal of a text that JSON.parse rejects with `cause`. */
 export function notJson(cause: unknown): ConnectError {
   return malformedBody(`the body is not JSON: ${messageOf(cause)}`, { cause })
 }

@@ -4,7 +4,7 @@ import type { ExactJson } from './json.ts'
 import { isInteger, isNumber } from './number-text.ts'
 import { type IntegerType, is64Bit, rangeOf, scalarRule } from './scalar-rule.ts'
 
-/** Where a value stands in the JSON of a message. */
+/** The place of a value in the JSON of a message. */
 export interface Place {
   /** Of a member, or the index of an element. */
   name: string | number
@@ -22,7 +22,7 @@ function pathOf(place: Place | undefined): string {
   return before === '' ? name : `${before}.${name}`
 }
 
-/** Tells of a value that its field cannot have, and what is allowed. */
+/** A value that its field cannot have. The message is the rule that it breaks. */
 export class InvalidJson extends Error {
   override readonly name = 'InvalidJson'
   readonly path: string
@@ -35,7 +35,7 @@ export class InvalidJson extends Error {
   }
 }
 
-/** Reads the JSON of a scalar as protobuf-es has to get it. Throws InvalidJson. */
+/** Converts the JSON of a scalar to the form in which protobuf-es reads it exactly. Throws InvalidJson. */
 export function scalarFromJson(
   type: ScalarType,
   json: ExactJson,
@@ -96,7 +96,7 @@ function integer(json: ExactJson, type: IntegerType): ExactJson | undefined {
   const value = integerOf(json, is64Bit(type))
   if (value === undefined) return undefined
   const [min, max] = rangeOf(type)
-  // A text stays one, which protobuf-es reads alike.
+  // A text stays a text: protobuf-es reads both exactly.
   return value >= min && value <= max ? (typeof json === 'string' ? json : value) : undefined
 }
 

@@ -45,15 +45,15 @@ function isLongInteger(source: string): boolean {
 export const maxJsonDepth = 10_000
 
 /**
- * Whether objects and arrays are nested deeper than anybody means it. To be asked before JSON.parse, which
- * takes 15 ms for 100,000 levels, in which nobody else is served; this stops where it becomes too deep.
+ * Whether objects and arrays are nested deeper than `maxJsonDepth`. To be asked before JSON.parse, which
+ * blocks the event loop for 15 ms at 100,000 levels; this stops at the level that is too deep.
  */
 export function isTooDeep(json: string): boolean {
   if (json.length <= maxJsonDepth) return false
   let depth = 0
   for (let at = 0; at < json.length && depth <= maxJsonDepth;) {
     const unit = json.charCodeAt(at)
-    // [ and {, ] and } differ by this bit alone.
+    // [ and { differ by this bit alone, and so do ] and }.
     const bracket = unit | 0x20
     if (bracket === openBrace) depth += 1
     else if (bracket === closeBrace) depth -= 1
@@ -63,8 +63,8 @@ export function isTooDeep(json: string): boolean {
 }
 
 /**
- * A name that one object has twice, which JSON.parse passes over; undefined where there is none. Only
- * for text that JSON.parse has taken.
+ * The first name that an object has twice, which JSON.parse accepts; undefined if there is none. The
+ * text must be valid JSON.
  */
 export function repeatedName(json: string): string | undefined {
   // The names of each open object; an array has none.
@@ -93,7 +93,7 @@ export function repeatedName(json: string): string | undefined {
   return undefined
 }
 
-/** Of a string with its quotes. */
+/** The value of a JSON string that is given with its quotes. */
 function nameOf(text: string): string {
   return text.includes('\\') ? (JSON.parse(text) as string) : text.slice(1, -1)
 }

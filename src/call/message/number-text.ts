@@ -21,14 +21,14 @@ export function isNumber(text: string): boolean {
   return at === text.length
 }
 
-/** Where the digits from a place on end. */
+/** The index after the digits that begin at `start`; `start` if there are none. */
 export function endOfDigits(text: string, start: number): number {
   let at = start
   while (at < text.length && isDigit(text.charCodeAt(at))) at += 1
   return at
 }
 
-/** 0 where there is none, as with a leading zero. */
+/** The index after the integer at the beginning; 0 if there is none, or it has a leading zero. */
 function endOfInteger(text: string): number {
   const start = text[0] === '-' ? 1 : 0
   const end = endOfDigits(text, start)

@@ -31,7 +31,7 @@ export function is64Bit(type: IntegerType): boolean {
   return ranges[type] === int64 || ranges[type] === uint64
 }
 
-/** What a value of a scalar type must be, as every port says it. */
+/** The rule for values of a scalar type, in the words of all ports, such as `must be a string`. */
 export function scalarRule(type: ScalarType): string {
   switch (type) {
     case ScalarType.STRING:

@@ -3,7 +3,7 @@ import net from 'node:net'
 import type { ConnectionOptions } from 'mysql2'
 import type { MysqlAddress } from './dsn.ts'
 
-/** What mysql2 is told of every connection to an address. Throws when the file of `tls_ca` cannot be read. */
+/** mysql2's options for connections to an address. Throws if the file of `tls_ca` cannot be read. */
 export function connectionOptions(address: MysqlAddress): ConnectionOptions {
   const { host, port, socketPath, user, password, database, tls } = address
   return {
@@ -17,9 +17,8 @@ export function connectionOptions(address: MysqlAddress): ConnectionOptions {
     supportBigNumbers: true,
     bigNumberStrings: true,
     connectTimeout: 5_000,
-    // As the statements of this service are read: by position, and times by Drizzle's column types.
+    // As the statements of this service are read. A time is a Date, by `timezone`.
     rowsAsArray: true,
-    dateStrings: true,
     // No stack is captured for each statement: an error of the driver leaves as one of ours.
     trace: false,
     ...(tls && tlsOptions(tls)),

@@ -18,7 +18,7 @@ export class DsnError extends Error {
 
 const defaultPort = 3306
 const goForm =
-  /^(?:(?<login>.*)@)?(?<net>[a-z0-9]*)(?:\((?<address>[^()]*)\))?\/(?<rest>[^/?]*(?:\?.*)?)$/s
+  /^(?:(?<login>.*)@)?(?<net>[a-z0-9]*)(?:\((?<address>[^()]*)\))?\/(?<path>[^/?]*(?:\?.*)?)$/s
 
 // Parameters of Go's driver that ask for what this service always does, or for what it has no use.
 const ignored = new Set(
@@ -76,9 +76,9 @@ function parseGoForm(dsn: string): MysqlAddress {
     throw new DsnError(
       'the DSN is neither a URL (mysql://user:password@host:3306/database) nor in the form of the Go driver (user:password@tcp(host:3306)/database)',
     )
-  const { login = '', net, address = '', rest = '' } = groups
+  const { login = '', net, address = '', path = '' } = groups
   const [user = '', ...password] = login.split(':')
-  const [database = '', query = ''] = rest.split('?', 2)
+  const [database = '', query = ''] = path.split('?', 2)
   return {
     ...parseGoAddress(net || 'tcp', address),
     user,

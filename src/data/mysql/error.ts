@@ -27,7 +27,7 @@ interface ServerRejection {
   message: string
 }
 
-/** What the server said of a statement; undefined where the connection failed or nothing did. */
+/** The server's error for a statement; undefined if `err` is none, such as a lost connection. */
 function serverRejection(err: unknown): ServerRejection | undefined {
   const cause = driverError(err)
   if (!(cause instanceof Error) || !('errno' in cause) || !('sqlState' in cause)) return undefined
@@ -85,7 +85,7 @@ function isEmailTaken({ errno, message }: ServerRejection): boolean {
   return errno === duplicateEntry && emailKeyLast.test(message)
 }
 
-/** Turns what mysql2 throws into UniqueViolation or DomainError; the rest stays, without Drizzle's wrapper. */
+/** Turns errors of mysql2 into UniqueViolation or DomainError; others lose only Drizzle's wrapper. */
 export function mysqlError(err: unknown): unknown {
   if (err instanceof DomainError || err instanceof MigrationError) return err
   const rejection = serverRejection(err)

@@ -11,7 +11,7 @@ import { isLostStatement, isWithoutRoom } from './error.ts'
 /** The service has about 20; servers count those of all connections (max_prepared_stmt_count). */
 const maxPrepared = 32
 
-/** What a statement gives: an array for each row, or how many rows it has changed. */
+/** The result of a statement: an array for each row, or the number of changed rows. */
 type Result = RowDataPacket[] | ResultSetHeader
 
 /** Runs statements on one connection. Values are strings, integers and null. */
@@ -24,8 +24,8 @@ export interface Runner {
 
 /**
  * Runs statements that the server keeps prepared for this connection. Values travel apart from the
- * text, so no character set and no `sql_mode` can make text of them. Each is told to `observer`. What
- * fails names its statement, and no value.
+ * text, so no character set and no `sql_mode` can make text of them. Each is told to `observer`. An
+ * error names its statement, and no value.
  */
 export function runner(connection: Connection, observer: StatementObserver): Runner {
   const prepared = preparedStatements(connection)
@@ -51,7 +51,7 @@ export function runner(connection: Connection, observer: StatementObserver): Run
   }
 }
 
-/** What mysql2 has read of the greeting, not in its types; without it MariaDB is called MySQL. */
+/** Whether the server has said that it is MariaDB. mysql2 reads it from the greeting, without a type. */
 export function isMariaDb(connection: Connection): boolean {
   return '_isMariaDB' in connection && connection._isMariaDB === true
 }

@@ -4,12 +4,12 @@ import { type Abortable, abortable } from '../abortable.ts'
 import { isUnwritable } from './error.ts'
 import { called } from './execute.ts'
 
-/** What a call does with a connection, which it gets when one is open. */
+/** The work of a call on a connection. */
 type Work<T> = (connection: PoolConnection) => Promise<T>
 
 /**
- * What calls do with the connections of a pool. mysql2 leaves a statement that no call waits for any
- * more on its connection, so whatever is given up costs its connection.
+ * Runs the work of calls on the connections of a pool. mysql2 cannot cancel a statement, so a call that
+ * is given up costs its connection.
  */
 export function runningCalls(pool: Pool) {
   const running = inFlight<Pick<Abortable<unknown>, 'giveUp'>>()

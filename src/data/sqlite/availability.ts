@@ -1,6 +1,7 @@
 import { statSync } from 'node:fs'
 import { DomainError } from '../../biz/error.ts'
 import { databaseUnavailable } from '../error.ts'
+import { sqliteError } from './error.ts'
 
 const probeMs = 1_000
 
@@ -48,20 +49,22 @@ export function fileAvailability({ path, probe, changed }: Watched) {
     }
   }
 
-  function failed(err: unknown): void {
-    if (err instanceof DomainError && err.reason === 'DATABASE_UNAVAILABLE')
-      tell(err.cause instanceof Error ? err.cause.message : String(err.cause))
+  /** Gives the error that leaves the storage. */
+  function failed(err: unknown): unknown {
+    const known = sqliteError(err)
+    if (known instanceof DomainError && known.reason === 'DATABASE_UNAVAILABLE')
+      tell(known.cause instanceof Error ? known.cause.message : String(known.cause))
+    return known
   }
 
   return {
-    /** Runs a piece of work on the file. */
+    /** Runs a piece of work on the file. Throws UniqueViolation or DomainError for an error of node:sqlite. */
     async guard<T>(work: () => Promise<T>): Promise<T> {
       try {
         check()
         return await work()
       } catch (err) {
-        failed(err)
-        throw err
+        throw failed(err)
       }
     },
     stop: () => clearInterval(timer),

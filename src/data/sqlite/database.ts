@@ -10,7 +10,7 @@ import {
   unobserved,
 } from '../statement-observer.ts'
 import { fileAvailability } from './availability.ts'
-import { isBusy, sqliteError } from './error.ts'
+import { isBusy } from './error.ts'
 import { sqliteQueries } from './queries.ts'
 
 /** For how long another process on the file is waited for. */
@@ -32,7 +32,7 @@ export function sqliteDatabase(path: string, observe?: ObserveStatements): Datab
   let calls = 0
   const file = fileAvailability({
     path,
-    probe: () => inTurn(() => translated(() => rewrite(connection))),
+    probe: () => inTurn(() => rewrite(connection)),
     changed(database) {
       // SQLite waits on the one thread, so no call waits for a lock that is known to be held.
       if (connection.isOpen) setBusyTimeout(connection, database === '' ? busyTimeoutMs : 0)
@@ -51,7 +51,7 @@ export function sqliteDatabase(path: string, observe?: ObserveStatements): Datab
         signal.throwIfAborted()
         const since = performance.now()
         try {
-          return await file.guard(() => translated(work))
+          return await file.guard(work)
         } finally {
           observer.used?.(since)
         }
@@ -170,14 +170,6 @@ function remoteCallback(
       // Drizzle's `get` takes the row itself, and undefined for none.
       return { rows: method === 'get' ? (rows[0] as unknown as unknown[]) : rows }
     })
-  }
-}
-
-async function translated<T>(work: () => Promise<T>): Promise<T> {
-  try {
-    return await work()
-  } catch (err) {
-    throw sqliteError(err)
   }
 }
 

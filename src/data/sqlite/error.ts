@@ -11,7 +11,7 @@ export function isBusy(err: unknown): boolean {
   return err instanceof Error && 'errcode' in err && (Number(err.errcode) & 0xff) === busy
 }
 
-/** Turns what node:sqlite throws into UniqueViolation or DomainError; the rest stays, without Drizzle's wrapper. */
+/** Turns errors of node:sqlite into UniqueViolation or DomainError; others lose only Drizzle's wrapper. */
 export function sqliteError(err: unknown): unknown {
   const cause = driverError(err)
   if (err instanceof DomainError || !(cause instanceof Error)) return err

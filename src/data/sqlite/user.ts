@@ -32,7 +32,7 @@ export function sqliteUserQueries(execute: AsyncRemoteCallback): UserQueries {
         .from(users)
         .where(inArray(users.id, [...userIds]))
     },
-    // Whoever writes to the file waits for the end of this transaction.
+    // Other writers of the file wait for the end of this transaction.
     async lock(userId) {
       return statements.find.get({ id: userId })
     },

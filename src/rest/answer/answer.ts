@@ -132,10 +132,10 @@ export function vary(reply: FastifyReply, names: string): void {
 function copyMetadata(request: FastifyRequest, reply: FastifyReply, call: UnaryCall): void {
   copyHeaders(reply, call)
   const { answerTrailers } = call
-  const real = answerTrailers !== undefined && takesTrailers(request)
   answerTrailers?.forEach((value, name) => {
     if (!leaves(name, value)) return
-    if (real) void reply.trailer(name, (_reply, _payload, done) => done(null, value))
+    if (takesTrailers(request))
+      void reply.trailer(name, (_reply, _payload, done) => done(null, value))
     else void reply.header(`trailer-${name}`, value)
   })
 }

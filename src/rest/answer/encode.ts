@@ -68,16 +68,17 @@ function onlyField(desc: DescMessage, field: DescField, message: Message): Messa
 
 const objects = ['google.protobuf.Struct', 'google.protobuf.Any', 'google.protobuf.Empty']
 
+/** Whether an unset message that is the whole answer is `{}`; null if not. */
+export function isEmptyObject({ typeName }: DescMessage): boolean {
+  // Most well-known types have no empty value in JSON.
+  return !typeName.startsWith('google.protobuf.') || objects.includes(typeName)
+}
+
 /** The JSON of an unset field, which toJson leaves out of its message's JSON. */
 function unsetJson(field: DescField, enumsAsNumbers: boolean): JsonValue {
   if (field.fieldKind === 'list') return []
   if (field.fieldKind === 'map') return {}
-  if (field.message) {
-    const { typeName } = field.message
-    // Most well-known types have no empty value in JSON.
-    const plain = !typeName.startsWith('google.protobuf.') || objects.includes(typeName)
-    return plain ? {} : null
-  }
+  if (field.message) return isEmptyObject(field.message) ? {} : null
   if (field.enum) {
     const [first] = field.enum.values
     return (enumsAsNumbers ? first?.number : first?.name) ?? 0

@@ -55,9 +55,11 @@ function failuresOf(route: DocumentedRoute): Failure[] {
 }
 
 function declared(method: DescMethod): Failure[] {
-  return getOption(method, errors).map((number) => {
+  return getOption(method, errors).flatMap((number) => {
     const reason = ErrorReasonSchema.value[number]?.name ?? ''
-    return { reason, status: statusOfReason(reason) }
+    const failure = { reason, status: statusOfReason(reason) }
+    // An etag that is no header but a field of the request is no condition of HTTP: 409.
+    return reason === 'PRECONDITION_FAILED' ? [failure, { reason, status: 409 }] : [failure]
   })
 }
 

@@ -2,6 +2,7 @@ import { create, type DescField, type DescMessage } from '@bufbuild/protobuf'
 import { getExtension, ScalarType } from '@bufbuild/protobuf'
 import { FieldBehavior, field_behavior } from '../../gen/google/api/field_behavior_pb.ts'
 import { isNullable } from '../answer/nulls.ts'
+import { setField } from '../field-path.ts'
 import { fieldLimits } from './field-rules.ts'
 import { type Schema, scalarSchemas } from './scalar-schema.ts'
 import { described, type SchemaSet, type Side } from './schema-set.ts'
@@ -13,6 +14,7 @@ export function fieldSchema(set: SchemaSet, field: DescField, side: Side): Schem
   const description = [own.description, ...texts].filter(Boolean).join('\n')
   const schema = {
     ...shape(set, field, side),
+    ...(texts.length > 0 && side === 'request' && refusesEmpty(set, field) && { minLength: 1 }),
     ...keywords,
     ...own,
     ...(description !== '' && { description }),
@@ -44,6 +46,17 @@ export function requiredIn({ options }: SchemaSet, desc: DescMessage): string[] 
   return desc.fields
     .filter((each) => refused.includes(each.name) || behaves(each, FieldBehavior.REQUIRED))
     .map(({ jsonName }) => jsonName)
+}
+
+/** Whether a rule in CEL refuses the empty text. */
+function refusesEmpty({ options }: SchemaSet, field: DescField): boolean {
+  if (field.fieldKind !== 'scalar' || field.scalar !== ScalarType.STRING) return false
+  const message = create(field.parent)
+  setField(message, [field], '')
+  const { violations = [] } = options.validator.validate(field.parent, message)
+  return violations.some(
+    ({ field: [first] }) => first?.kind === 'field' && first.name === field.name,
+  )
 }
 
 /** The fields of a message that a side has: field_behavior may keep one out. */

@@ -1,5 +1,7 @@
+import type { DescField } from '@bufbuild/protobuf'
 import { fieldNamed } from '../../call/message/field-named.ts'
 import { resolvePath } from '../field-path.ts'
+import { isEmptyObject } from '../answer/encode.ts'
 import { bodyTypes } from '../request/body-types.ts'
 import type { HttpBinding } from '../route/rules.ts'
 import { mergePatchType } from '../media-type.ts'
@@ -49,7 +51,8 @@ function isRead({ httpMethod }: HttpBinding): boolean {
 
 /** The headers that make a call conditional. */
 function conditions({ binding, etag }: DocumentedRoute): Schema[] {
-  return isRead(binding) || etag !== undefined ? ['IfMatch', 'IfNoneMatch'].map(parameter) : []
+  if (isRead(binding)) return ['IfMatch', 'IfNoneMatch'].map(parameter)
+  return etag === undefined ? [] : ['IfMatch', 'IfNoneMatchAny'].map(parameter)
 }
 
 function success(set: SchemaSet, { method, httpMethod, responseBody }: HttpBinding): Schema {
@@ -58,16 +61,19 @@ function success(set: SchemaSet, { method, httpMethod, responseBody }: HttpBindi
   return {
     description: 'OK',
     ...(tagged && { headers: etagHeader }),
-    content: jsonContent(
-      field ? answerOf(fieldSchema(set, field, 'answer')) : set.reference(method.output, 'answer'),
-    ),
+    content: jsonContent(field ? answerOf(set, field) : set.reference(method.output, 'answer')),
   }
 }
 
-/** A field that is the whole answer is `{}` if it is an unset message. */
-function answerOf(schema: Schema): Schema {
+/** The schema of a field that is the whole answer, also if it is an unset message. */
+function answerOf(set: SchemaSet, field: DescField): Schema {
+  const schema = fieldSchema(set, field, 'answer')
+  if (field.fieldKind !== 'message') return schema
   const [only, none] = Array.isArray(schema.anyOf) ? (schema.anyOf as Schema[]) : []
-  return none?.type === 'null' ? { anyOf: [only, { type: 'object', maxProperties: 0 }] } : schema
+  const unset = isEmptyObject(field.message)
+    ? { type: 'object', maxProperties: 0 }
+    : { type: 'null' }
+  return { anyOf: [none?.type === 'null' ? only : schema, unset] }
 }
 
 function requestBody(set: SchemaSet, binding: HttpBinding): Schema {

@@ -32,7 +32,9 @@ export const scalarSchemas: Readonly<Record<ScalarType, Schema>> = {
   [ScalarType.FIXED64]: uint64,
 }
 
-const fieldPaths = '^([A-Za-z_][A-Za-z0-9_]*([.,](?=[A-Za-z_]))?)*$'
+// The form of JSON; snake_case is accepted in queries, too. Each text matches in one way only:
+// validators that backtrack stay linear.
+const fieldPaths = '^([A-Za-z][A-Za-z0-9]*([.,][A-Za-z][A-Za-z0-9]*)*)?$'
 
 const wellKnown: Readonly<Record<string, Schema>> = {
   'google.protobuf.Timestamp': { type: 'string', format: 'date-time' },

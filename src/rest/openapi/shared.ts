@@ -7,17 +7,25 @@ const header = (name: string, description: string, schema: Schema): Schema => ({
   schema,
 })
 
+const tag = '(W/)?"[!#-~]*"'
+const tagList = `^(\\*|${tag}( *, *${tag})*)$`
+
 /** The header parameters that operations share, by the name of their component. */
 export const sharedParameters: Readonly<Record<string, Schema>> = {
   IfMatch: header(
     'If-Match',
     'Entity tags in quotes, separated by commas, or `*`. If none of them is that of the current state, the call fails with PRECONDITION_FAILED and changes nothing.',
-    { type: 'string' },
+    { type: 'string', pattern: tagList },
   ),
   IfNoneMatch: header(
     'If-None-Match',
-    'For reads: entity tags of the states that the client holds; the answer to one of them is 304. For writes only `*` is allowed.',
+    'Entity tags of the states that the client holds, or `*`. The answer to one of them is 304.',
     { type: 'string' },
+  ),
+  IfNoneMatchAny: header(
+    'If-None-Match',
+    'The call fails with PRECONDITION_FAILED if there is any state, so it changes nothing.',
+    { type: 'string', enum: ['*'] },
   ),
   ServerTimeout: header('X-Server-Timeout', 'How long the client waits, in seconds.', {
     type: 'string',

@@ -177,7 +177,7 @@ function compileBody(binding: HttpBinding, options: BindOptions) {
   }
 }
 
-/** As `curl -d '{}'` sends it without a header. No field has such a name. */
+/** The form that `curl -d '{}'` sends without a header. No field has such a name. */
 const jsonAsForm =
   'the body looks like JSON, but its content type is application/x-www-form-urlencoded; send JSON with Content-Type: application/json'
 

@@ -13,9 +13,9 @@ import { isTextField, isTextType, parseText, type TextOptions } from './value.ts
 
 /** How the parameters of a query or a form are bound. */
 export interface ParameterOptions extends TextOptions {
-  /** What happens to a parameter that names no field. */
+  /** The treatment of a parameter that names no field. */
   unknownParameters: 'refuse' | 'ignore'
-  /** What happens if the body or the query has another value for a field than the path. */
+  /** The treatment of a field that has another value in the body or the query than in the path. */
   conflicts: 'refuse' | 'path-wins'
   /** Whether `labels[key]=value` fills a map. */
   mapParameters: boolean

@@ -45,7 +45,7 @@ export function refuseByForm(request: FastifyRequest, types: BodyTypes): void {
   if (length === undefined ? expect !== undefined : Number(length) > 0) formOf(request, types)
 }
 
-/** What a body is by its headers. Throws UNSUPPORTED_MEDIA_TYPE. */
+/** The format and coding of a body by its headers. Throws UNSUPPORTED_MEDIA_TYPE. */
 export function formOf({ headers }: FastifyRequest, types: BodyTypes) {
   const { 'content-type': type, 'content-encoding': encoding } = headers
   const format = bodyFormat(type, types)

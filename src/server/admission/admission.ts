@@ -3,7 +3,7 @@ import { callQueue } from './call-queue.ts'
 import { type Clock, systemClock } from './clock.ts'
 import { type Place, slowBodies } from './slow-bodies.ts'
 
-/** How many calls the process works on at once, over both ports. */
+/** Limits the calls that the process works on at once, over both ports. */
 export interface Admission {
   /** Begins the call now or when there is room; tells why when it never begins. */
   arrive(arrival: Arrival, terms: Terms): void
@@ -13,9 +13,9 @@ export interface Admission {
   readonly waiting: number
 }
 
-/** What is to be done with a call that never begins. */
+/** How a call may wait, and the callbacks for one that never begins. */
 interface Terms {
-  /** For how many milliseconds it may wait, as its client says; undefined if it does not. */
+  /** The client's timeout in milliseconds; undefined if it gave none. */
   timeoutMs: () => number | undefined
   refused: () => void
   expired: () => void
@@ -26,13 +26,13 @@ interface Terms {
 export interface AdmissionLimits {
   /** Calls that are worked on at once. */
   maxActive: number
-  /** These and those that wait, together. */
+  /** Calls that are worked on and calls that wait, together. */
   maxCalls: number
 }
 
 /**
- * Calls that ask whether the service is well, or what it serves, must get an answer from a busy service
- * too, and may last for long; they have a separate limit of `maxCalls`.
+ * Health checks, reflection and the documents must be answered by a busy service, too, and may last for
+ * long, so they have a separate limit of `maxCalls`.
  */
 const forOperators =
   /^\/(?:(?:healthz|readyz|start\.css|docs|docs\/[\w.-]+|openapi\.[a-z.]+)?(?:\?|$)|grpc\.health\.|grpc\.reflection\.|kratos\.api\.)/
@@ -62,7 +62,7 @@ export function admission(
       forgetBody?.()
       place.give()
     }
-    // Not only at the close, which a client puts off by reading nothing.
+    // Not at the close alone: a client that reads nothing delays it.
     arrival.onAnswered(over)
     arrival.onStream(over)
     arrival.onClose(over)
@@ -101,7 +101,7 @@ export function admission(
   }
 }
 
-/** Places for calls, of which each counts once while it is taken. */
+/** Counts the places that are taken. `given` is called after one is given back. */
 function countedPlaces(given: () => void) {
   let taken = 0
   return {

@@ -4,9 +4,9 @@ import { type Clock, systemClock } from './clock.ts'
 /** A call that waits to begin. Exactly one of the three is called, unless it leaves before. */
 interface Waiter {
   begin(): void
-  /** It has waited for as long as the server lets a call wait. */
+  /** The server's maximum wait is over. */
   refuse(): void
-  /** It has waited for as long as its client allows. */
+  /** The client's timeout is over. */
   expire(): void
 }
 
@@ -23,8 +23,8 @@ export function callQueue(maxWaiting: number, { setTimer }: Pick<Clock, 'setTime
 
   return {
     /**
-     * Lets a call wait, for `timeoutMs` at most where its client gives that. Returns a function that
-     * takes it out and tells whether it was still there; undefined if the queue is full.
+     * Queues a call, for `timeoutMs` at most if that is given. Returns a function that takes the call
+     * out and tells whether it was still there; undefined if the queue is full.
      */
     join(waiter: Waiter, timeoutMs: number | undefined): (() => boolean) | undefined {
       if (waiting.size >= maxWaiting) return undefined
@@ -44,7 +44,7 @@ export function callQueue(maxWaiting: number, { setTimer }: Pick<Clock, 'setTime
         return waiting.remove(entry)
       }
     },
-    /** Lets the calls that have waited for the longest begin while there is room. */
+    /** Begins calls while there is room, those that came first before the others. */
     proceed(hasRoom: () => boolean): void {
       while (hasRoom()) {
         const oldest = waiting.oldest()

@@ -12,14 +12,14 @@ export interface GateOptions {
   allowOrigin: Cors
   exchanges: Exchanges
   protocolOf: (arrival: Arrival) => Protocol
-  /** By which clients of this port say how long they wait. */
+  /** The headers by which clients of this port give a timeout. */
   timeoutHeaders: readonly TimeoutHeader[]
   answerOf: (arrival: Arrival, reason: TurnedAway) => Answer
 }
 
 /**
- * Begins each call of a port as soon as the process has room for it, answers those that never begin,
- * and tells of them. A preflight costs less than to let it wait.
+ * Begins each call of a port as soon as the process has room for it; answers and reports the calls that
+ * never begin. A preflight begins at once, since it costs less than a place in the queue.
  */
 export function admissionGate(options: GateOptions): Gate {
   const { admission, allowOrigin, exchanges, protocolOf, timeoutHeaders, answerOf } = options
@@ -40,7 +40,7 @@ export function admissionGate(options: GateOptions): Gate {
   }
 }
 
-/** What its client allows; undefined also for what is malformed, which is refused when it begins. */
+/** The client's timeout; undefined also if it is malformed: the call is refused when it begins. */
 function timeoutOf({ headers }: Arrival, names: readonly TimeoutHeader[]): number | undefined {
   const given = names.map((name) => timeoutMs(name, headers))
   const timeouts = given.filter((ms) => typeof ms === 'number')

@@ -6,17 +6,18 @@ import { setGrpcStatus } from '../../call/grpc-status.ts'
 import { statusOf } from '../../call/status.ts'
 import { errorBody } from '../../rest/errors.ts'
 import { refusal } from '../../call/refusal.ts'
+import { clientDeadlineExceeded } from '../../call/timeout.ts'
 import { failureOf, type Failure } from '../exchange/failure.ts'
 import type { Answer } from '../listener/arrival.ts'
 import { protocolOf } from '../exchange/protocol.ts'
 
 /** Why a call never begins. */
 export interface TurnedAway {
-  /** What the observers are told. */
+  /** The failure for log, traces and metrics. */
   failure: Failure
   /** Its answer on the REST port. */
   rest: Answer
-  /** That on the RPC port, in the protocol of its content type. */
+  /** Its answer on the RPC port, in the protocol of the content type. */
   rpc: (contentType: string) => Answer
 }
 
@@ -49,13 +50,7 @@ export const streamsOverloaded = refusal(
 streamsOverloaded.details.push(retryInfo)
 
 /** The time that its client gives the call was over before it could begin. */
-export const expired = turnedAway(
-  refusal(
-    Code.DeadlineExceeded,
-    'DEADLINE_EXCEEDED',
-    'the call took longer than its client allows',
-  ),
-)
+export const expired = turnedAway(clientDeadlineExceeded())
 
 /** The REST port's answer to a connection above its limit, as bytes of HTTP/1.1. */
 export const overflowRest = rawAnswer(overloaded.rest)
@@ -63,8 +58,8 @@ export const overflowRest = rawAnswer(overloaded.rest)
 export const overflowRpc = rawAnswer(overloaded.rpc('application/json'))
 
 /**
- * Everything is made once: past capacity there is a refusal for each call that is served, so what a
- * refusal costs is missing there.
+ * Makes the answers in all protocols in advance. Past capacity there are as many refusals as calls
+ * served, so the cost of a refusal reduces the calls served.
  */
 function turnedAway(error: ConnectError, headers: Record<string, string> = {}): TurnedAway {
   const status = statusOf(error)

@@ -17,15 +17,15 @@ interface Awaited {
   late: boolean
 }
 
-/** Calls without a place whose body is awaited; past these the slowest is aborted. */
+/** Maximum number of calls without a place; one more aborts the call that lost its place first. */
 const maxSlowBodies = 1024
 const sweepMs = 10
 
 /**
- * Watches the bodies of calls, so that a client that sends a byte at a time does not keep others out: a
- * body that is missing at two sweeps costs its call the place until it is there. Sweeps are turns of the
- * event loop, between which the sockets are read, since in overload what has come lies unread for long.
- * While `callsWait`, each turn is one; else there is one every 10 ms.
+ * Takes the place from calls whose body is slow, so that clients that send a byte at a time do not keep
+ * others out. A call whose body is incomplete at two sweeps loses its place until the body is complete.
+ * The sockets are read between two sweeps, since an overloaded process leaves bytes unread for long.
+ * There is a sweep in each turn of the event loop while `callsWait`, else every 10 ms.
  */
 export function slowBodies(callsWait: () => boolean, { setTimer, nextTurn }: Clock = systemClock) {
   const receiving = inFlight<Awaited>()

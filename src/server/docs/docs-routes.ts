@@ -1,6 +1,7 @@
 import { readFile } from 'node:fs/promises'
 import { createRequire } from 'node:module'
 import type { FastifyInstance } from 'fastify'
+import { routeNotFound } from '../../rest/errors.ts'
 import {
   contentSecurityPolicy,
   docsPage,
@@ -56,6 +57,21 @@ export function docsRoutes(app: FastifyInstance, { documents, ...facts }: DocsOp
   serve(app, '/docs/initializer.js', () => storedFile(script, initializer))
   for (const [name, type] of Object.entries(bundled))
     serve(app, `/docs/${name}`, async () => storedFile(type, await swaggerUi(name)))
+  app.get('/docs/*', ({ method, url }, reply) => {
+    void reply.header('content-security-policy', contentSecurityPolicy)
+    throw routeNotFound(method, url.split('?', 1)[0] ?? '')
+  })
+}
+
+/** The first segments of the paths of docsRoutes, each with what is there and how to free it. */
+export function docsSegments(docs: DocsOptions | undefined): ReadonlyMap<string, string> {
+  if (docs?.documents === undefined) return new Map()
+  const documents = ['openapi', 'openapi.connect'].flatMap((each) => [
+    `${each}.json`,
+    `${each}.yaml`,
+  ])
+  const use = 'its API documentation; server.docs: false takes that away'
+  return new Map(['docs', ...documents].map((segment) => [segment, use]))
 }
 
 function startRoutes(app: FastifyInstance, facts: StartFacts): void {
@@ -63,19 +79,23 @@ function startRoutes(app: FastifyInstance, facts: StartFacts): void {
   const document = once(() => storedFile(json, `${JSON.stringify(startDocument(facts))}\n`))
   app.get('/', async (request, reply) => {
     const isPage = request.headers.accept?.includes('text/html') === true
-    const file = await (isPage ? page() : document())
     void reply.header('content-security-policy', contentSecurityPolicy)
+    const file = await (isPage ? page() : document())
     return sendFile(request, reply, file, 'Accept, Accept-Encoding')
   })
   serve(app, '/start.css', () => storedFile(css, pageStyle))
 }
 
-function serve(app: FastifyInstance, path: string, make: () => Promise<StoredFile>): void {
+function serve(
+  app: FastifyInstance,
+  path: string,
+  make: () => StoredFile | Promise<StoredFile>,
+): void {
   const file = once(make)
   app.get(path, async (request, reply) => {
-    const found = await file()
+    // Before anything can fail: errors have it, too.
     void reply.header('content-security-policy', contentSecurityPolicy)
-    return sendFile(request, reply, found)
+    return sendFile(request, reply, await file())
   })
 }
 
@@ -84,13 +104,15 @@ function swaggerUi(name: string): Promise<Buffer> {
 }
 
 /** The result of the first call for all calls; a call that failed is made again. */
-function once<T>(make: () => Promise<T>): () => Promise<T> {
+function once<T>(make: () => T | Promise<T>): () => Promise<T> {
   let result: Promise<T> | undefined
   return function made() {
-    result ??= make().catch((err: unknown) => {
-      result = undefined
-      throw err
-    })
+    result ??= Promise.resolve()
+      .then(make)
+      .catch((err: unknown) => {
+        result = undefined
+        throw err
+      })
     return result
   }
 }

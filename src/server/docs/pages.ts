@@ -41,10 +41,10 @@ SwaggerUIBundle({
 export const pageStyle = `body { margin: 0; font-family: sans-serif; color: #222; background: #fff }
 main { max-width: 50em; margin: 2em auto; padding: 0 1em }
 .switch { margin: 1em; text-align: right }
-pre { background: #f4f4f4; padding: 1em; overflow: auto }
+main pre { background: #f4f4f4; padding: 1em; overflow: auto }
 `
 
-/** What the start page says. */
+/** The facts on the start page. */
 export interface StartFacts {
   version: string
   /** host:port of the RPC port, as it is set. */
@@ -61,6 +61,19 @@ const docsLinks = {
   openapiOfConnect: '/openapi.connect.json',
 }
 
+const docsTexts = {
+  '/docs': 'the REST API, to read and to call',
+  '/docs/connect': 'the same methods over Connect, to read',
+  '/openapi.json': 'the OpenAPI document of REST',
+  '/openapi.yaml': 'the same as YAML',
+  '/openapi.connect.json': 'the OpenAPI document of Connect',
+}
+
+const healthTexts = {
+  '/healthz': 'whether the process is alive',
+  '/readyz': 'whether it should get calls',
+}
+
 /** The content of `/` for programs. */
 export function startDocument({ version, rpcAddress, docs }: StartFacts) {
   return {
@@ -75,13 +88,13 @@ export function startDocument({ version, rpcAddress, docs }: StartFacts) {
 /** The content of `/` for browsers. */
 export function startPage({ version, rpcAddress, docs }: StartFacts): string {
   const port = rpcAddress.split(':').at(-1) ?? ''
-  const links = Object.values({ ...(docs && docsLinks), alive: '/healthz', ready: '/readyz' })
+  const links = Object.entries({ ...(docs && docsTexts), ...healthTexts })
   return page(
     'Service',
     '<link rel="icon" href="data:,">',
     `<main><h1>Service ${version}</h1>
 <p>REST is on this port. Connect, gRPC and gRPC-Web are on port ${port}.</p>
-<ul>${links.map((link) => `<li><a href="${link}">${link}</a></li>`).join('')}</ul>
+<ul>${links.map(([link, text]) => `<li><a href="${link}">${link}</a> ${text}</li>`).join('')}</ul>
 <pre>grpcurl -plaintext localhost:${port} list</pre></main>`,
   )
 }

@@ -29,7 +29,7 @@ export interface Exchange {
   httpStatus: number
   /** From the request's arrival to its end. */
   durationMs: number
-  /** Whether the client has given it up; what it sent of its body over HTTP/2 then just ends. */
+  /** Whether the client has canceled it. Over HTTP/2 a body that is cut off looks like a whole one. */
   abandoned(): boolean
 }
 
@@ -37,7 +37,7 @@ export interface Exchange {
 export interface ExchangeObserver {
   /** A request has arrived; not called for a connection that is refused before there is one. */
   begin?(exchange: Exchange, request: Request, response: Response): void
-  /** Calls `work`, which does all that the exchange needs, for observers that must be around it. */
+  /** Calls `work`, which serves the exchange, inside of a context of the observer's, such as a span. */
   around?(exchange: Exchange, work: () => void): void
   /** The exchange is a stream. Not called for one that is refused before its method is called. */
   stream?(exchange: Exchange): void
@@ -58,7 +58,7 @@ export const exchangeKey = createContextKey<Exchange | undefined>(undefined, {
 
 /** The client went away before its answer was complete; 499 as nginx logs it. */
 export const clientGone: Failure = { status: 499, reason: 'CANCELED', code: Code.Canceled }
-/** Bytes that are no HTTP/2, whose connection ends with GOAWAY. */
+/** The client broke the protocol of HTTP/2; the connection ends with GOAWAY. */
 const malformedFrames: Failure = { status: 400, reason: 'MALFORMED_REQUEST' }
 
 /** The exchanges of one port. */
@@ -73,7 +73,7 @@ export function exchangeRegistry(protocol: Protocol, observers: readonly Exchang
   const served = new WeakSet<object>()
   const telling = tellingAll(observers)
 
-  /** Tells of a connection that is refused: it ends the exchange on it, or is one by itself. */
+  /** Reports a refused connection: as the failure of its open exchange, or as an exchange of its own. */
   function refused(connection: object, failure: Failure): void {
     const exchange = onConnection.get(connection)
     if (exchange === undefined) return telling.end(neverRead(protocol, failure))
@@ -104,10 +104,10 @@ export function exchangeRegistry(protocol: Protocol, observers: readonly Exchang
     },
 
     /** Calls `work` inside of what the observers put around it. */
-    within: (exchange: Exchange, work: () => void) => telling.around(exchange, work),
+    within: telling.around,
     /** The exchange of a request that `open` has seen. */
     of: exchangeOf.of,
-    /** Tells of a request that ends before it is opened. */
+    /** Reports a request that is refused before it is opened. */
     turnedAway(asked: Protocol, arrival: Arrival, failure: Failure): void {
       telling.end(neverOpened(asked, arrival, failure))
     },
@@ -117,7 +117,7 @@ export function exchangeRegistry(protocol: Protocol, observers: readonly Exchang
       const exchange = exchangeOf.of(request)
       if (exchange) beginStream(exchange, telling, streamTally(request, response))
     },
-    /** To be called where the server breaks off an answer that has begun; else it would count as the client's doing. */
+    /** Records that the server breaks off an answer; without it the client would be taken for the cause. */
     brokenOff(request: Request, failure: Failure): void {
       const exchange = exchangeOf.of(request)
       if (!exchange) return
@@ -126,9 +126,9 @@ export function exchangeRegistry(protocol: Protocol, observers: readonly Exchang
     },
 
     /**
-     * Tells of an HTTP/2 connection that ends because its client breaks the protocol. Its open streams
-     * have ended before, each with this failure. Clients that are done sometimes break it, with a frame
-     * for a stream that is over: that is no exchange.
+     * Reports an HTTP/2 connection that ends because its client breaks the protocol, unless it has had
+     * requests: those that were open have ended with this failure, and a client that is done sometimes
+     * sends a frame for a closed stream.
      */
     broken(session: object): void {
       if (!served.has(session)) refused(session, malformedFrames)
@@ -190,7 +190,7 @@ function tellingAll(observers: readonly ExchangeObserver[]) {
     begin(exchange: Exchange, request: Request, response: Response): void {
       for (const observer of observers) observer.begin?.(exchange, request, response)
     },
-    around(exchange: Exchange, work: () => void): void {
+    around: (exchange: Exchange, work: () => void): void => {
       let call = work
       for (const observer of observers) {
         const inner = call
@@ -211,7 +211,7 @@ function tellingAll(observers: readonly ExchangeObserver[]) {
   }
 }
 
-/** Tells, once the response is closed, whether all of it has been written. */
+/** Calls `closed` when the response is closed, with whether all of it was written. */
 function onClose(response: Response, closed: (finished: boolean) => void): void {
   let finished = false
   response.once('finish', () => {

@@ -55,6 +55,8 @@ async function* changesOf(source: HealthSource, signal: AbortSignal): AsyncGener
   const changed = () => wake.resolve()
   const unsubscribe = source.subscribe(changed)
   signal.addEventListener('abort', changed, { once: true })
+  // No event comes for what was before.
+  if (signal.aborted) changed()
   try {
     for (;;) {
       yield

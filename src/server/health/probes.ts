@@ -1,6 +1,12 @@
 import type { FastifyInstance } from 'fastify'
 import type { Readiness } from './readiness.ts'
 
+/** The first segments of the paths of healthRoutes, each with what is there. */
+export const healthSegments = new Map([
+  ['healthz', 'a health check'],
+  ['readyz', 'a health check'],
+])
+
 /**
  * Adds `/healthz` (the process is alive) and `/readyz` (it should get calls; if not, which check
  * fails).

@@ -4,6 +4,7 @@ import type { Interceptor } from '@connectrpc/connect'
 import { operationOf } from '../../call/methods.ts'
 import { refusal } from '../../call/refusal.ts'
 import { stoppable } from '../../call/stoppable.ts'
+import { clientDeadlineExceeded, deadlineExceeded } from '../../call/timeout.ts'
 
 /** Maximum durations of unary calls, in milliseconds. */
 export interface Deadlines {
@@ -21,8 +22,8 @@ export interface Deadlines {
 export function deadline({ defaultMs, byOperation }: Deadlines): Interceptor {
   return (next) =>
     async function deadline(req) {
-      if (req.stream) return untilDeadline(await next(req), req.signal)
       if (req.signal.aborted) throw reasonOf(req.signal.reason)
+      if (req.stream) return untilDeadline(await next(req), req.signal)
       const limitMs = byOperation.get(operationOf(req.method)) ?? defaultMs
       const { promise, reject } = Promise.withResolvers<never>()
       const controller = new AbortController()
@@ -30,7 +31,7 @@ export function deadline({ defaultMs, byOperation }: Deadlines): Interceptor {
         controller.abort(reason)
         reject(reason)
       }
-      const timer = setTimeout(() => end(exceeded(`${limitMs} ms`)), limitMs)
+      const timer = setTimeout(() => end(deadlineExceeded(`${limitMs} ms`)), limitMs)
       const abort = () => end(reasonOf(req.signal.reason))
       req.signal.addEventListener('abort', abort, { once: true })
       try {
@@ -60,16 +61,12 @@ function untilDeadline(
   return { ...response, message: messages(response.message) }
 }
 
-function exceeded(limit: string): ConnectError {
-  return refusal(Code.DeadlineExceeded, 'DEADLINE_EXCEEDED', `the call took longer than ${limit}`)
-}
-
 /**
  * The error of a request whose signal aborts: the client's deadline, or the client disconnected.
  */
 function reasonOf(reason: unknown): ConnectError {
   const { code } = ConnectError.from(reason, Code.Canceled)
   return code === Code.DeadlineExceeded
-    ? exceeded('its client allows')
+    ? clientDeadlineExceeded()
     : refusal(Code.Canceled, 'CANCELED', 'the client has gone')
 }

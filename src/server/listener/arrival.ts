@@ -70,7 +70,7 @@ export interface Connections {
   /** Serves a socket whose first bytes were put back. */
   serve(socket: net.Socket): void
   closeIdle(): void
-  /** Closes one connection that is kept only to read and drop the rest of a request; false if none is. */
+  /** Closes one connection that is kept only to read and drop a body; false if there is none. */
   makeRoom(): boolean
   /**
    * Asks each client to leave and closes its connection after the last exchange. Requests that were

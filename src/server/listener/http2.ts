@@ -22,7 +22,7 @@ const { NGHTTP2_CANCEL, NGHTTP2_ENHANCE_YOUR_CALM, NGHTTP2_FLAG_END_STREAM } = h
 /** The size of a message that gRPC accepts by default. */
 const megabytesPerStream = 4
 
-/** What is known of a stream before it has a request and a response. */
+/** The state of a stream before it has a request and a response. */
 interface Opened {
   at: number
   /** Called when the handler has written its whole answer. */

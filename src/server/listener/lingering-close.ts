@@ -69,7 +69,7 @@ export function lingeringClose(repeat: Repeat = onTimer) {
         if (request === undefined || request.complete) return destroySoon()
         socket.end()
         dropRemaining(request)
-        // With nothing unread a close no longer resets the connection.
+        // Nothing is unread, so a close does not reset the connection.
         request.once('end', destroySoon)
         linger(socket)
       }
@@ -85,7 +85,7 @@ export function lingeringClose(repeat: Repeat = onTimer) {
 }
 
 /**
- * Reads and drops the rest of a request that has its answer. Node does so only if nothing of the body
+ * Reads and drops what remains of a request that has its answer. Node does so only if nothing of the body
  * was read; otherwise the unread bytes would block the next request on the connection.
  */
 export function dropRemaining(request: http.IncomingMessage): void {

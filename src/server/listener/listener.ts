@@ -37,7 +37,7 @@ export interface DualListener extends net.Server {
   closeGracefully(graceMs: number): Promise<void>
 }
 
-/** What a listener does beside passing requests on; all of it may be left out. */
+/** Options of a listener; each may be left out. */
 export interface ListenerOptions {
   /** Decides which requests the handler sees, and when. Default: each request begins when it arrives. */
   gate?: Gate

@@ -10,6 +10,7 @@ import { errorToJsonBytes } from '@connectrpc/connect/protocol-connect'
 import { setGrpcStatus } from '../../call/grpc-status.ts'
 import { operationOf } from '../../call/methods.ts'
 import { refusal } from '../../call/refusal.ts'
+import { timeoutMs } from '../../call/timeout.ts'
 import { attachment } from '../../memory/attachment.ts'
 import { methodNotAllowed, unsupportedMediaType } from '../../rest/errors.ts'
 import { clientGone, type Exchange, exchangeKey } from '../exchange/exchange.ts'
@@ -26,8 +27,8 @@ import { hasOneMessage, leavable } from './unread-body.ts'
 const contexts = attachment<Exchange, HandlerContext>('context')
 
 /**
- * Connect calls this before it reads a body. It keeps the context, whose signal has the reason of an
- * early failure; Connect's answer has no more of it than the protocol says.
+ * Keeps the context of a call, whose signal has the whole error of an early failure; Connect's answer
+ * has only the fields of the protocol. Connect calls this before it reads the body.
  */
 export function requestGate(context: HandlerContext): void {
   const exchange = context.values.get(exchangeKey)
@@ -35,9 +36,9 @@ export function requestGate(context: HandlerContext): void {
 }
 
 /**
- * Makes what stands around each handler of Connect: it tells the exchange its operation and protocol,
- * and has what is refused before any interceptor runs (a body that is malformed, too large, of the
- * wrong type) answered with the details that other errors have.
+ * Makes the function that wraps each handler of Connect. It writes operation and protocol into the
+ * exchange. Calls that Connect refuses before any interceptor runs (a body that is malformed, too large
+ * or of the wrong type) get the details that all errors have.
  */
 export function observedHandlers(maxBytes: number, types: Registry | undefined) {
   const refused = earlyRefusals(types && { registry: types })
@@ -51,7 +52,7 @@ export function observedHandlers(maxBytes: number, types: Registry | undefined) 
       exchange.protocol = protocolOf(request.header.get('content-type') ?? '')
       boundTimeout(request.header)
       const isTooLarge = declaresTooLarge(handler, request, maxBytes)
-      const { request: sent, held } = leavable(request, handler)
+      const { request: sent, held } = leavable(request, handler, deadlineOf(request, exchange))
       const whole = decodedRequest(sent)
       if (isTooLarge) return held(await refused(request, exchange, tooLarge(maxBytes)))
       const readable = await readableRequest(whole, reading).catch((err: unknown) =>
@@ -73,23 +74,33 @@ export function observedHandlers(maxBytes: number, types: Registry | undefined) 
   }
 }
 
-/** Refused by its head, so that a client which waits for leave to send its body need not send it. */
+/** When the message of a call must be there, by performance.now(); undefined if its client does not say. */
+function deadlineOf(
+  { header }: UniversalServerRequest,
+  { protocol }: Exchange,
+): number | undefined {
+  const name = protocol === 'connect' ? 'connect-timeout-ms' : 'grpc-timeout'
+  const ms = timeoutMs(name, Object.fromEntries(header))
+  return typeof ms === 'number' ? performance.now() + ms : undefined
+}
+
+/** Whether a call is refused by its headers, so that a client which waits for 100 Continue sends no body. */
 function declaresTooLarge(
   handler: UniversalHandler,
   { method, header }: UniversalServerRequest,
   maxBytes: number,
 ): boolean {
   const type = header.get('content-type') ?? ''
-  // The message of a stream is read inside the interceptors, which see its refusal where nobody waits.
+  // The interceptors of a stream read its message and see its refusal, unless the client waits for 100.
   if (handler.method.methodKind !== 'unary' && !header.has('expect')) return false
-  // Of what is no call HTTP itself says so.
+  // Other requests are refused by refusedByHttp.
   if (!handler.allowedMethods.includes(method) || !handler.supportedContentType(type)) return false
   return (
     hasOneMessage(handler.method) && declaresTooMuch(type, header.get('content-length'), maxBytes)
   )
 }
 
-/** HTTP itself refuses: Connect answers a bare 405, 415 or 505; RFC 9110 wants Allow and Accept-Post. */
+/** The answer in place of Connect's bare 405, 415 or 505, with Allow and Accept-Post as in RFC 9110. */
 function refusedByHttp(
   { allowedMethods }: UniversalHandler,
   request: UniversalServerRequest,
@@ -100,7 +111,7 @@ function refusedByHttp(
   const error = httpError(status, request, allowedMethods.toSorted().join(', '))
   exchange.failure = { ...failureOf(error), status, cause: undefined }
   if (status === 415 && exchange.protocol !== 'connect') {
-    // Clients of gRPC make UNKNOWN of a status of HTTP.
+    // gRPC clients turn an HTTP status into UNKNOWN.
     const header = new Headers({ 'content-type': `application/${exchange.protocol}` })
     return { status: 200, header: setGrpcStatus(header, error) }
   }

@@ -11,8 +11,6 @@ import {
   type MethodImplSpec,
 } from '@connectrpc/connect'
 import {
-  compressionBrotli,
-  compressionGzip,
   universalRequestFromNodeRequest,
   universalResponseToNodeResponse,
 } from '@connectrpc/connect-node'
@@ -24,6 +22,7 @@ import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
 import { mergedVary } from '../../call/headers.ts'
 import { normalized } from '../../call/invoke.ts'
 import { refusal } from '../../call/refusal.ts'
+import { compressions } from './compressions.ts'
 import { encodedResponse, isText } from './grpc-web-text.ts'
 import { withPlainMessages } from './plain-messages.ts'
 
@@ -34,9 +33,9 @@ interface ConnectRoutesOptions extends ConnectRouterOptions {
   contextValues: (request: FastifyRequest) => ContextValues
   /** Called before each call of a streaming method; throws the refusal if there are too many. */
   openStream?: (request: FastifyRequest, reply: FastifyReply, method: DescMethod) => void
-  /** Tells of a call that has failed here, outside of its protocol, and is going to be answered as that. */
+  /** Called for a call that failed outside of Connect's handler, before it is answered with `error`. */
   failed: (request: FastifyRequest, error: ConnectError) => void
-  /** Tells of one whose answer has begun and is broken off. */
+  /** Called for a call whose answer has begun and is broken off. */
   brokenOff: (request: FastifyRequest, error: ConnectError) => void
 }
 
@@ -51,10 +50,7 @@ export function connectRoutes(
   { methods, wrap, ...options }: ConnectRoutesOptions,
   done: () => void,
 ): void {
-  const router = createConnectRouter({
-    ...options,
-    acceptCompression: [compressionGzip, compressionBrotli],
-  })
+  const router = createConnectRouter({ ...options, acceptCompression: compressions })
   for (const spec of methods) router.rpc(spec.method as never, answering(spec) as never)
   leaveBodies(app)
   for (const handler of router.handlers) {
@@ -73,13 +69,13 @@ export function connectRoutes(
 function leaveBodies(app: FastifyInstance): void {
   // Fastify reads text/plain by itself.
   app.removeAllContentTypeParsers()
-  // By name, too: a name goes before an expression, and Fastify knows that of JSON.
+  // By name, too: Fastify tries names before expressions, and has a parser for the name of JSON.
   const names = ['application/json', 'application/connect+json']
   for (const type of [names, connectTypes, grpcTypes, grpcWebTypes])
     app.addContentTypeParser(type, (_request, _body, read) => read(null, undefined))
 }
 
-/** The empty message would be the answer of a method that returns nothing. */
+/** Has a method that returns nothing fail; Connect would answer with an empty message. */
 function answering(spec: MethodImplSpec): MethodImplSpec['impl'] {
   if (spec.kind !== 'unary' && spec.kind !== 'client_streaming') return spec.impl
   const { method, impl } = spec
@@ -103,7 +99,7 @@ async function serve(
     const response = await handler(call)
     for (const [name, value] of Object.entries(reply.getHeaders()))
       if (value !== undefined) raw.setHeader(name, value)
-    // What is compressed or not by Accept-Encoding differs for caches, which keep answers to GET.
+    // Caches keep answers to GET, which differ by Accept-Encoding.
     if (request.method === 'GET')
       response.header?.set('Vary', mergedVary(raw.getHeader('vary'), 'Accept-Encoding'))
     const answer = checked(withPlainMessages(response))
@@ -122,8 +118,8 @@ async function serve(
 }
 
 /**
- * Has the writing fail where a field cannot be sent. Over HTTP/2 node writes what it refuses over
- * HTTP/1.1, and clients then drop the answer or the field.
+ * Has the answer fail if a header or trailer cannot be sent. Over HTTP/2 node sends values that it
+ * refuses over HTTP/1.1, and clients then drop the answer or the field.
  */
 function checked(response: UniversalServerResponse): UniversalServerResponse {
   const { header, body, trailer } = response
@@ -144,13 +140,13 @@ function checked(response: UniversalServerResponse): UniversalServerResponse {
 
 type Answering = FastifyReply['raw'] & { stream?: ServerHttp2Stream }
 
-/** Connect tells by ABORTED that the connection is lost; a handler's own never comes here. */
+/** Whether the client has gone. Connect throws ABORTED for that; a handler's own ABORTED is not thrown. */
 function hasGone(cause: unknown, raw: Answering): boolean {
   const over = raw.stream?.destroyed ?? raw.destroyed
   return over || ConnectError.from(cause).code === Code.Aborted
 }
 
-/** So that nobody takes the answer for a whole one. */
+/** Ends an answer so that its client sees that it is incomplete. */
 function breakOff(raw: Answering): void {
   if (raw.stream) raw.stream.close(constants.NGHTTP2_INTERNAL_ERROR)
   else raw.destroy()

@@ -19,8 +19,9 @@ import { type UnaryProtocol, unaryProtocols } from './unary-protocols.ts'
 type Refusing = Pick<UnaryProtocol, 'codingOf' | 'failure'>
 
 /**
- * Makes the function that answers a call which Connect would refuse before any interceptor runs, where
- * errors come out bare: in its protocol, with the details that each error has. `json` is for those.
+ * Makes the function that answers a call which Connect refuses before any interceptor runs. The answer
+ * is in the protocol of the call and has the details that Connect leaves out there. `json` has the
+ * options for writing details.
  */
 export function earlyRefusals(json: Partial<JsonWriteOptions> | undefined) {
   const protocols = new Map<string, Refusing>(unaryProtocols(json))
@@ -34,9 +35,9 @@ export function earlyRefusals(json: Partial<JsonWriteOptions> | undefined) {
   ): Promise<UniversalServerResponse> {
     const headers = Object.fromEntries(request.header)
     const error = earlyError(reason, exchange.protocol, headers)
-    // The client's mistake, whatever its code: nothing for the log to explain.
+    // A mistake of the client, whatever the code: the log needs no cause.
     exchange.failure = { ...failureOf(error), cause: undefined }
-    // Whatever content type a GET gives, it has none.
+    // A GET has no body, whatever its content type says.
     const type = request.method === 'GET' ? 'application/json' : headers['content-type']
     const [name = ''] = (type ?? '').toLowerCase().split(';')
     const protocol = protocols.get(name.trim())
@@ -52,7 +53,7 @@ export function earlyRefusals(json: Partial<JsonWriteOptions> | undefined) {
   }
 }
 
-/** Connect with envelopes, whose last one has the error. */
+/** Connect's streams, whose last envelope has the error. */
 function connectStream(type: string, json: Partial<JsonWriteOptions> | undefined): Refusing {
   const lastEnvelope = createEndStreamSerialization(json)
   return {
@@ -75,9 +76,9 @@ function headersOf(
   ConnectError.from(reason).metadata.forEach((value, name) => {
     if (name.endsWith('accept-encoding')) headers.set(name, value)
   })
-  // The rest of the body would be read to its end, which may never come.
-  if (code === Code.ResourceExhausted && httpVersion.startsWith('1'))
-    headers.set('connection', 'close')
+  // A kept connection would first read the body to its end, which may never come.
+  const mayHaveMore = code === Code.ResourceExhausted || code === Code.DeadlineExceeded
+  if (mayHaveMore && httpVersion.startsWith('1')) headers.set('connection', 'close')
   return headers
 }
 
@@ -93,7 +94,7 @@ const earlyReasons: Partial<Record<Code, Reason>> = {
   [Code.Aborted]: 'CANCELED',
   // The client's deadline was over before its message had come.
   [Code.DeadlineExceeded]: 'DEADLINE_EXCEEDED',
-  // Nothing of ours has run, so bytes that cannot be decompressed are what is left.
+  // No handler has run, so the cause is a body that cannot be decompressed.
   [Code.Internal]: 'MALFORMED_BODY',
 }
 
@@ -103,7 +104,7 @@ function earlyError(
   headers: IncomingHttpHeaders,
 ): ConnectError {
   const error = ConnectError.from(reason, Code.Internal)
-  // A refusal of ours says all there is to say.
+  // A refusal of this service has its details.
   if (error.findDetails(ErrorInfoSchema).length > 0) return error
   if (hasBadTimeout(headers)) return refusal(error.code, 'MALFORMED_REQUEST', error.rawMessage)
   // Connect answers 500 to bytes that are not gzip; gRPC's own implementations do too, and say so.

@@ -17,7 +17,7 @@ export function isText(contentType: string): boolean {
   return /^application\/grpc-web-text(?:\+proto)?$/i.test(contentType)
 }
 
-/** A request in base64 as one of gRPC-Web; others as they are. Its body throws MALFORMED_BODY. */
+/** Turns a request in base64 into one of gRPC-Web, whose body throws MALFORMED_BODY. Others are unchanged. */
 export function decodedRequest(request: UniversalServerRequest): UniversalServerRequest {
   const { header, body } = request
   if (!isText(header.get('content-type') ?? '') || !isByteStream(body)) return request
@@ -25,7 +25,7 @@ export function decodedRequest(request: UniversalServerRequest): UniversalServer
   return { ...request, body: decodedBody(body) }
 }
 
-/** An answer of gRPC-Web in base64. Each of its chunks has its own padding. */
+/** Turns an answer of gRPC-Web into base64. Each chunk has its own padding. */
 export function encodedResponse(response: UniversalServerResponse): UniversalServerResponse {
   const { header, body } = response
   // An error of HTTP is JSON.
@@ -34,7 +34,7 @@ export function encodedResponse(response: UniversalServerResponse): UniversalSer
   return { ...response, body: encodedBody(body) }
 }
 
-/** Reads a body of one message in base64, as it is read decoded. */
+/** The reader of one message in base64, made from the reader of the decoded body. */
 export function inText(binary: MessageBody): MessageBody {
   return {
     bodyLimit(maxMessageBytes) {
@@ -56,22 +56,22 @@ export function inText(binary: MessageBody): MessageBody {
   }
 }
 
-/** Bytes in base64, as they are sent. */
+/** Encodes bytes in base64. */
 export function encoded(bytes: Uint8Array): Buffer {
   return Buffer.from(Buffer.from(bytes).toString('base64'), 'latin1')
 }
 
-/** How long a text of so many bytes is. */
+/** The length of `bytes` bytes in base64. */
 function textLength(bytes: number): number {
   return 4 * Math.ceil(bytes / 3)
 }
 
-/** Of one or several texts, each with its padding. Undefined for what is no base64. */
+/** Decodes one or several texts in a row, each with its padding; undefined if one is not base64. */
 function decoded(text: string): Buffer | undefined {
   const bytes: Buffer[] = []
   for (const part of text.match(/[^=]+=*|=+/g) ?? []) {
     const each = Buffer.from(part, 'base64')
-    // Buffer skips what is no base64.
+    // Buffer.from skips invalid characters.
     if (each.toString('base64') !== part) return undefined
     bytes.push(each)
   }

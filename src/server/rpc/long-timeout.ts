@@ -1,7 +1,4 @@
-import { type TimeoutHeader, timeoutMs } from '../../call/timeout.ts'
-
-// A timer of more fires at once.
-const maxTimerMs = 2 ** 31 - 1
+import { maxTimerMs, type TimeoutHeader, timeoutMs } from '../../call/timeout.ts'
 
 const maxTimeouts: Partial<Record<TimeoutHeader, string>> = {
   'connect-timeout-ms': `${maxTimerMs}`,

@@ -5,13 +5,13 @@ import { jsonText, messageFromJson, quotedIntegers } from '../../call/message/js
 /** Reads the messages of a type. Throws MALFORMED_BODY. */
 export interface MessageReader {
   read(bytes: Uint8Array, binary: boolean): Message
-  /** Bytes of the same message of which Connect's own codecs read every number exactly. */
+  /** Rewrites a message so that Connect's own codecs read every number exactly. */
   readable(bytes: Uint8Array, binary: boolean): Uint8Array
 }
 
 /** Makes the reader of a message type. `types` are those that google.protobuf.Any may hold in JSON. */
 export function messageReader(desc: DescMessage, types: Registry | undefined): MessageReader {
-  // As Connect's codecs have it.
+  // The options of Connect's codecs.
   const options = { ignoreUnknownFields: true, ...(types && { registry: types }) }
   return {
     read: (bytes, binary) =>

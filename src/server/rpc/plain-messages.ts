@@ -1,4 +1,3 @@
-import { compressionBrotli, compressionGzip } from '@connectrpc/connect-node'
 import {
   compressedFlag,
   type Compression,
@@ -7,17 +6,18 @@ import {
 } from '@connectrpc/connect/protocol'
 import { trailerFlag, trailerParse, trailerSerialize } from '@connectrpc/connect/protocol-grpc-web'
 import { withPlainMessage } from '../../call/grpc-status.ts'
+import { compressions } from './compressions.ts'
 
-// They were made here, so this is no limit for anybody.
+// Trailers are made by this service and stay far below this.
 const maxTrailerBytes = 2 ** 24
 
-/** Rewrites grpc-message in the trailers of Connect's answers; gRPC-Web has them in its last envelope. */
+/** Rewrites grpc-message (see withPlainMessage) in gRPC's trailers and in gRPC-Web's last envelope. */
 export function withPlainMessages(response: UniversalServerResponse): UniversalServerResponse {
   const { header, body, trailer } = response
   const type = header?.get('content-type') ?? ''
   if (!body || !type.startsWith('application/grpc')) return response
   const encoding = header?.get('grpc-encoding')
-  const compression = [compressionGzip, compressionBrotli].find(({ name }) => name === encoding)
+  const compression = compressions.find(({ name }) => name === encoding)
   async function* plainBody(chunks: AsyncIterable<Uint8Array>) {
     // Connect writes each envelope as one chunk.
     for await (const chunk of chunks) {

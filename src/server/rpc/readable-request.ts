@@ -1,5 +1,4 @@
 import { Code, ConnectError } from '@connectrpc/connect'
-import { compressionBrotli, compressionGzip } from '@connectrpc/connect-node'
 import {
   type Compression,
   type EnvelopedMessage,
@@ -10,6 +9,7 @@ import {
   type UniversalServerRequest,
 } from '@connectrpc/connect/protocol'
 import { refusal } from '../../call/refusal.ts'
+import { compressions } from './compressions.ts'
 import type { MessageReader } from './message-reader.ts'
 import { isByteStream } from './unread-body.ts'
 
@@ -25,8 +25,9 @@ interface Reading {
 
 /**
  * Reads the messages of a request before Connect does, decompressed, for every protocol and for Connect
- * GET: Connect's codecs take a bare 9007199254740993 for …992 and `"0x10"` for 16. Connect gets what
- * it reads alike. What is no message is refused here, and what is wrong around it is left to Connect.
+ * GET: Connect's codecs take a bare 9007199254740993 for …992 and `"0x10"` for 16. Connect gets the
+ * messages in a form that its codecs read exactly. Malformed messages are refused here, and all other
+ * mistakes of a request by Connect.
  */
 export async function readableRequest(
   request: UniversalServerRequest,
@@ -46,7 +47,7 @@ export async function readableRequest(
 /** The compression that a request names; null for none, undefined for one that is not known. */
 function compressionOf(name: string | null): Compression | null | undefined {
   if (name === null || name === '' || name === 'identity') return null
-  return [compressionGzip, compressionBrotli].find((each) => each.name === name)
+  return compressions.find((each) => each.name === name)
 }
 
 interface InEncoding extends Reading {
@@ -62,7 +63,7 @@ function withReadableBody(
   const compression = compressionOf(header.get('content-encoding'))
   if (compression === undefined) return request
   header.delete('content-encoding')
-  // Connect compares it with what it reads, which may be longer.
+  // Connect compares it with the size of the rewritten body, which may be longer.
   header.delete('content-length')
   const bytes = readableBody(body, compression, reading)
   return { ...request, body: inOurWords(bytes, reading.maxBytes) }
@@ -96,7 +97,7 @@ function withReadableEnvelopes(
   if (compression === undefined) return request
   async function* readable(envelopes: AsyncIterable<EnvelopedMessage>) {
     for await (const { flags, data } of envelopes)
-      // The last envelope of a stream has a form of its own.
+      // The last envelope of a stream is no message.
       yield { flags, data: flags === 0 ? reader.readable(data, binary) : data }
   }
   const messages = pipe(
@@ -109,13 +110,13 @@ function withReadableEnvelopes(
   return { ...request, body: inOurWords(messages, maxBytes) }
 }
 
-/** The error of a message that is larger than so many bytes. */
+/** The refusal of a message that is larger than `maxBytes`. */
 export function tooLarge(maxBytes: number): ConnectError {
   const message = `the message is larger than ${maxBytes} bytes, the most that is accepted`
   return refusal(Code.ResourceExhausted, 'BODY_TOO_LARGE', message)
 }
 
-/** The error of a request that cannot be read. Connect names an option of its own for what is too large. */
+/** The refusal of a request that cannot be read. For one too large, Connect's names an option of its own. */
 export function readingError(err: unknown, maxBytes: number): ConnectError {
   const error = ConnectError.from(err, Code.Internal)
   return error.code === Code.ResourceExhausted ? tooLarge(maxBytes) : error

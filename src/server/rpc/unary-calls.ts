@@ -41,7 +41,7 @@ interface Unary {
   serialization: MethodSerializationLookup<DescMessage, DescMessage>
 }
 
-/** What of a call is known before its body is read. */
+/** A call whose body has not been read. */
 interface Begun {
   request: FastifyRequest
   reply: FastifyReply
@@ -55,8 +55,8 @@ interface Begun {
 /**
  * Serves well-formed calls of unary methods without Connect's own handlers, which take ten times as
  * long: each is a pipeline of asynchronous generators that are compiled to closures made for each call.
- * Interceptors, messages and errors are the same. Whatever is out of the ordinary is left for Connect,
- * together with what has been read: GET, streams, compressed or malformed requests, each refusal.
+ * Interceptors, messages and errors are the same. GET, streams, and requests that are compressed or
+ * malformed are left for Connect, together with the part of the body that has been read.
  */
 export function unaryCalls(options: UnaryCallsOptions): preHandlerAsyncHookHandler {
   const { maxBodyBytes, exchangeOf, types, brokenOff } = options
@@ -88,12 +88,17 @@ export function unaryCalls(options: UnaryCallsOptions): preHandlerAsyncHookHandl
   return async function serveUnary(request, reply) {
     const begin = begun(request, reply)
     if (begin === undefined) return
-    const read = await readBody(request.raw, begin.protocol.bodyLimit(maxBodyBytes))
-    const message = read.remaining ? undefined : messageOf(begin, read.body)
-    if (message === undefined) {
-      request.body = replayed(read)
-      return
+    const { protocol, call } = begin
+    let message: Message | ConnectError | undefined
+    try {
+      const read = await readBody(request.raw, protocol.bodyLimit(maxBodyBytes), call.deadline)
+      message = read.remaining ? undefined : messageOf(begin, read.body)
+      if (message === undefined) request.body = replayed(read)
+    } catch (err) {
+      if (!(err instanceof ConnectError)) throw err
+      message = err
     }
+    if (message === undefined) return
     void reply.hijack()
     if (message instanceof ConnectError) await refuse(begin, message)
     else await carryOut(begin, message, brokenOff)
@@ -123,27 +128,21 @@ function callOptionsOf(
 ): CallOptions {
   return {
     protocolName,
-    headersOf: (received) => requestHeaders(received, false),
+    headersOf: requestHeaders,
     contextValues: ({ raw }) => createContextValues().set(exchangeKey, exchangeOf(raw)),
   }
 }
 
-/** Undefined for what Connect shall refuse, or answer by saying nothing: a client that has gone. */
-function messageOf(
-  { exchange, unary, protocol }: Begun,
-  body: Buffer,
-): Message | ConnectError | undefined {
-  if (exchange.abandoned()) return undefined
-  const bytes = protocol.messageOf(body)
-  try {
-    return bytes && unary.reader.read(bytes, protocol.binary)
-  } catch (err) {
-    if (err instanceof ConnectError) return err
-    throw err
-  }
+/**
+ * The message of a body; undefined for a body that Connect refuses, or answers with nothing because its
+ * client has gone. Throws MALFORMED_BODY.
+ */
+function messageOf({ exchange, unary, protocol }: Begun, body: Buffer): Message | undefined {
+  const bytes = exchange.abandoned() ? undefined : protocol.messageOf(body)
+  return bytes && unary.reader.read(bytes, protocol.binary)
 }
 
-/** The client's mistake: nothing for the log to explain. */
+/** Answers a call whose message is refused: a mistake of the client, so the log needs no cause. */
 async function refuse(
   { reply, exchange, protocol, coding }: Begun,
   error: ConnectError,

@@ -5,7 +5,6 @@ import {
   validateHeaderValue,
 } from 'node:http'
 import type { ConnectError } from '@connectrpc/connect'
-import { compressionBrotli, compressionGzip } from '@connectrpc/connect-node'
 import {
   compressedFlag,
   type Compression,
@@ -23,23 +22,24 @@ import { statusOf } from '../../call/status.ts'
 import { timeoutMs } from '../../call/timeout.ts'
 import type { Response } from '../exchange/exchange.ts'
 import { type Protocol, protocolOf } from '../exchange/protocol.ts'
+import { compressions } from './compressions.ts'
 import { encoded, inText, textAnswerType, textTypes } from './grpc-web-text.ts'
 import type { MessageBody } from '../../call/read-body.ts'
 
 /** One protocol in one encoding of messages, as a content type names it. */
 export interface UnaryProtocol extends MessageBody {
   readonly name: Protocol
-  /** Messages are binary; else they are JSON. */
+  /** Whether messages are binary; else they are JSON. */
   readonly binary: boolean
   /** The client's timeout in milliseconds. Undefined for none, null for one that is malformed. */
   timeoutMs(headers: IncomingHttpHeaders): number | undefined | null
-  /** Whether it has no compression. */
+  /** Whether the request is not compressed. */
   isPlain(headers: IncomingHttpHeaders): boolean
-  /** The compression of the answer: the one that the client likes best, or has used itself. */
+  /** The compression of the answer: the one that the client prefers, else the one of its request. */
   codingOf(headers: IncomingHttpHeaders): Compression | undefined
   /** The answer to a call that has succeeded. Throws for a header that HTTP cannot send. */
   answer(call: UnaryCall, message: Uint8Array, coding?: Compression): Promise<Written>
-  /** The answer to a call that has failed, likewise. */
+  /** The answer to a call that has failed. Throws for a header that HTTP cannot send. */
   failure(set: SetFields, error: ConnectError, coding?: Compression): Promise<Written>
 }
 
@@ -51,18 +51,17 @@ interface Written {
   trailers?: OutgoingHttpHeaders
 }
 
-/** What the handler of a call has set for its answer. */
+/** The headers and trailers that the handler of a call has set. */
 type SetFields = Pick<UnaryCall, 'answerHeaders' | 'answerTrailers'>
 
-/** For a call that has reached no handler. */
+/** The fields of a call that has reached no handler. */
 export const nothingSet: SetFields = { answerHeaders: undefined, answerTrailers: undefined }
 
-const compressions = [compressionGzip, compressionBrotli]
-/** Smaller messages are not compressed, as Connect has it by default. */
+/** Smaller messages are not compressed: Connect's default. */
 const compressFromBytes = 1024
 const envelopeHeadBytes = 5
 
-/** The protocols by content type, as their clients spell it. `json` is for the details of errors. */
+/** The protocols by content type, as clients spell it. `json` has the options for details of errors. */
 export function unaryProtocols(json: Partial<JsonWriteOptions> | undefined) {
   const all = new Map<string, UnaryProtocol>()
   for (const type of ['application/json', 'application/json; charset=utf-8'])
@@ -100,7 +99,7 @@ function connect(
     },
     failure(call, error, coding) {
       const fields = connectHeaders(call) ?? new Headers()
-      // Those of another service's error are not for our client.
+      // The headers of an error from another service are not passed on.
       if (!error.isWireError) mergeNonProtocolHeaders(fields, error.metadata)
       const headers = fieldsOf(fields)
       headers['content-type'] = 'application/json'
@@ -187,13 +186,13 @@ const endings = {
   'grpc-web-text': withLastEnvelope(encoded),
 }
 
-/** Undefined for a success of which the handler says no more. */
+/** The trailers with the status; undefined for a success without trailers of the handler. */
 function statusTrailers({ answerTrailers }: SetFields, error?: ConnectError): Headers | undefined {
   if (!error && isEmpty(answerTrailers)) return undefined
   return setGrpcStatus(new Headers(answerTrailers), error)
 }
 
-/** Connect has the trailers of unary calls among the headers. */
+/** Headers and trailers in one: Connect sends the trailers of unary calls as headers. */
 function connectHeaders({ answerHeaders, answerTrailers }: SetFields): Headers | undefined {
   if (isEmpty(answerTrailers)) return answerHeaders
   return trailerMux(answerHeaders ?? new Headers(), answerTrailers)
@@ -203,7 +202,7 @@ function isEmpty(headers: Headers | undefined): headers is undefined {
   return headers === undefined || headers.keys().next().done === true
 }
 
-/** Throws for a value that HTTP/1.1 cannot send. */
+/** The fields for node:http. Throws for a value that HTTP/1.1 cannot send. */
 function fieldsOf(headers: Headers | undefined): OutgoingHttpHeaders {
   const fields: OutgoingHttpHeaders = {}
   headers?.forEach((value, name) => {
@@ -237,7 +236,7 @@ function isPlainEnvelope(head: Buffer, maxBytes: number): boolean {
   return head[0] === 0 && head.readUInt32BE(1) <= maxBytes
 }
 
-/** Of a body with exactly one envelope, without compression. */
+/** The message of a body with exactly one uncompressed envelope; undefined for other bodies. */
 function onlyMessage(body: Buffer): Buffer | undefined {
   if (body.byteLength < envelopeHeadBytes || body[0] !== 0) return undefined
   return envelopeBytes(body) === body.byteLength ? body.subarray(envelopeHeadBytes) : undefined

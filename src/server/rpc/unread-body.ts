@@ -3,8 +3,9 @@ import type {
   UniversalServerRequest,
   UniversalServerResponse,
 } from '@connectrpc/connect/protocol'
+import { clientDeadlineExceeded, timerMs } from '../../call/timeout.ts'
 
-/** For how long the rest of a request is read before its answer, if the answer is ready earlier. */
+/** Maximum time for which a body is read to its end while its answer is ready. */
 const maxReadMs = 500
 
 type Body = UniversalServerRequest['body']
@@ -15,25 +16,31 @@ export function isByteStream(body: Body): body is AsyncIterable<Uint8Array> {
 }
 
 /**
- * Lets Connect leave a body before its end. Leaving node's own iterator destroys the request, whose
- * rest then cannot be read: over HTTP/1.1 the connection stops.
+ * Lets Connect stop reading a body before its end. Leaving node's own iterator would destroy the request,
+ * and over HTTP/1.1 its unread bytes would then block the connection.
  *
- * Lets a client of HTTP/2 finish a call of one message before it is answered, too: reads and drops what
- * comes after an answer is ready, for half a second at most. connect-go breaks its message off when
- * the answer begins; node:http2 then misses bytes of the content-length and resets the stream with
- * PROTOCOL_ERROR, often before the end of the answer is out. A client that expects 100 Continue, which
- * the first reading sends, has nothing under way.
+ * Holds back the answer to a call of one message over HTTP/2 until the client has sent it, for half a
+ * second at most. connect-go breaks its message off when the answer begins; node:http2 then misses bytes
+ * of the content-length and resets the stream with PROTOCOL_ERROR, often before the end of the answer is
+ * sent. A client that waits for 100 Continue, which the first reading sends, sends nothing yet.
  *
- * Returns the request to be handled, and what holds back the answer to it.
+ * Ends the reading with DEADLINE_EXCEEDED at the client's `deadline`, by performance.now(): the message
+ * of a unary call is read before its deadline is otherwise looked at.
+ *
+ * Returns the request to be handled, and the function that holds back its answer.
  */
-export function leavable(request: UniversalServerRequest, { method }: UniversalHandler) {
+export function leavable(
+  request: UniversalServerRequest,
+  { method }: UniversalHandler,
+  deadline: number | undefined,
+) {
   const { body } = request
   if (!isByteStream(body)) return { request, held: asIs }
   const chunks = body[Symbol.asyncIterator]()
   let isSent = !request.header.has('expect')
   function next(): Promise<IteratorResult<Uint8Array>> {
     isSent = true
-    return chunks.next()
+    return inTime(chunks.next(), deadline)
   }
   function held(response: UniversalServerResponse): UniversalServerResponse {
     if (!response.body || !isSent) return response
@@ -42,6 +49,17 @@ export function leavable(request: UniversalServerRequest, { method }: UniversalH
   return {
     request: { ...request, body: { [Symbol.asyncIterator]: () => ({ next }) } },
     held: hasOneMessage(method) && request.httpVersion.startsWith('2') ? held : asIs,
+  }
+}
+
+async function inTime<T>(work: Promise<T>, deadline: number | undefined): Promise<T> {
+  if (deadline === undefined) return work
+  const { promise: late, reject } = Promise.withResolvers<never>()
+  const timer = setTimeout(() => reject(clientDeadlineExceeded()), timerMs(deadline))
+  try {
+    return await Promise.race([work, late])
+  } finally {
+    clearTimeout(timer)
   }
 }
 
@@ -80,7 +98,7 @@ async function dropped(remaining: AsyncIterator<Uint8Array>): Promise<void> {
       if (done === true || over) return
     }
   }
-  // A client that has gone sends nothing more, and its exchange tells of it.
+  // The reading fails if the client has gone; its exchange reports that.
   await Promise.race([late, readAll().catch(() => undefined)])
   clearTimeout(timer)
 }

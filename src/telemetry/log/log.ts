@@ -3,7 +3,7 @@ import type { Conf } from '../../conf/conf.ts'
 import { type LogOutput, logOutput } from './output.ts'
 import { redacted } from './redact.ts'
 
-/** What the lines of the log have beside their own fields, and where else they go. */
+/** The common fields of all lines, and their second destination. */
 export interface LogContext {
   version: string
   /** Gives the ids of the trace for a line that is written, and that has none yet. */
@@ -13,8 +13,8 @@ export interface LogContext {
 }
 
 /**
- * JSON lines on standard output, or lines for people where that is a terminal (`auto`). What cannot
- * be written there neither throws nor blocks; what waits is written when the process ends.
+ * JSON lines on standard output, or lines for people where that is a terminal (`auto`). A line that
+ * cannot be written neither throws nor blocks; lines that wait are written when the process ends.
  */
 export async function createLog(
   { level, format }: Pick<Conf['log'], 'level' | 'format'>,

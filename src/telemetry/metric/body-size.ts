@@ -12,7 +12,7 @@ export interface BodySizes {
 
 const sizesOf = attachment<object, BodySizes>('sizes of bodies')
 
-/** What is counted of either kind of message, without the overloads of their types. */
+/** The methods that are counted, without the overloads of their types. */
 interface Counted {
   push: (chunk: unknown, encoding?: BufferEncoding) => boolean
   write: (chunk: unknown, a?: unknown, b?: unknown) => boolean
@@ -55,7 +55,7 @@ export function countBodies(request: Request, response: Response, sizes: BodySiz
   const counted = request as unknown as Counted
   sizesOf.attach(request, sizes)
   counted.push = pushCounted
-  // What is given as the body of an answer without one is dropped.
+  // Node drops the body of an answer to HEAD.
   if (request.method === 'HEAD') return
   const answer = response as unknown as Counted
   sizesOf.attach(response, sizes)

@@ -15,7 +15,7 @@ export interface Series {
   refused: Count | undefined
 }
 
-/** What an exchange is counted by. Each fact has finitely many values: clients make no series. */
+/** The labels of an exchange. Each has finitely many values, so that clients cannot make series. */
 export interface Facts {
   protocol: Exchange['protocol']
   operation: string
@@ -95,7 +95,7 @@ export function exchangeFamilies() {
   }
 }
 
-/** What is the same for all exchanges of the process. */
+/** The facts that are the same for all exchanges of the process. */
 export interface Common {
   scheme: string
   refused: Record<Limit, Count>

@@ -22,13 +22,13 @@ interface ExchangeMetricsOptions {
   paths: readonly string[]
 }
 
-/** What names the series of an exchange beside the exchange itself. */
+/** The settings that the labels of an exchange depend on. */
 interface Labels {
   paths: readonly string[]
   reasonOf: (reason: string) => string
 }
 
-/** What is known of an exchange from its beginning. */
+/** The state of an exchange from its beginning on. */
 interface Begun extends BodySizes {
   version: string
   active: Count

@@ -120,12 +120,16 @@ function store<Series>(make: () => Series) {
   }
 
   function points<T>(endTime: HrTime, valueOf: (series: Series) => T) {
-    return Array.from(known.values(), ({ attributes, startTime, series }) => ({
-      attributes,
-      startTime,
-      endTime,
-      value: valueOf(series),
-    }))
+    return Array.from(known.values(), (point) => {
+      // A clock that was set back would give an interval of negative length.
+      if (isBefore(endTime, point.startTime)) point.startTime = endTime
+      const { attributes, startTime, series } = point
+      return { attributes, startTime, endTime, value: valueOf(series) }
+    })
   }
   return { series, points }
+}
+
+function isBefore([seconds, nanos]: HrTime, [thanSeconds, thanNanos]: HrTime): boolean {
+  return seconds < thanSeconds || (seconds === thanSeconds && nanos < thanNanos)
 }

@@ -9,7 +9,7 @@ export interface Metrics {
   exchanges: (reasons: readonly object[]) => ExchangeObserver
   /** Records statements and waits for connections. */
   statements: ObserveStatements
-  /** Reads the state whenever somebody asks for the metrics; to be called once. */
+  /** Reads the state at each collection of the metrics; to be called once. */
   watch: (state: ServiceState) => void
   /** All metrics in Prometheus' text format. */
   text: () => Promise<string>

@@ -15,7 +15,7 @@ export interface PushOptions extends OtlpSettings {
   intervalMs: number
 }
 
-/** What the push tells the log. */
+/** Events of the push, for the log. */
 interface PushEvents {
   /** About a setting, at the start. */
   note: (text: string) => void

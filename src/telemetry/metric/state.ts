@@ -16,8 +16,23 @@ export interface ServiceState {
   certificateEnd: () => Date | undefined
   /** Lines that could not be written to standard output since the start. */
   linesDropped: () => number
+  /** What the registry knows of this instance and tells of others; undefined where there is none. */
+  registry: () => RegistryState | undefined
   /** Counts of spans and lines for the collector; undefined where tracing is off. */
   spans: () => SpanCounts | undefined
+}
+
+/** The state of the registry's clients. */
+export interface RegistryState {
+  /** etcd, consul or kubernetes. */
+  kind: string
+  /** Whether this instance is announced, by format. */
+  announced: () => ReadonlyMap<string, boolean>
+  /** Tries to announce it, by their result. */
+  attempts: ReadonlyMap<string, number>
+  /** By the names of services that are looked up: how many instances are in use, and for how long the
+   * registry has not confirmed them. */
+  lists: () => readonly { name: string; instances: number; ageMs: number }[]
 }
 
 /** Makes the gauges and counters of the state. To be called once. */
@@ -25,6 +40,7 @@ export function watchState(meter: Meter, state: ServiceState): void {
   watchReadiness(meter, state)
   watchPools(meter, state)
   watchSpans(meter, state)
+  watchRegistry(meter, state)
   const { version, storage } = state
   gauge(meter, 'service_build_info', 'What runs; always 1', '').addCallback((result) =>
     result.observe(1, { version, node: process.version, storage }),
@@ -115,5 +131,37 @@ function watchPools(meter: Meter, { pools }: ServiceState): void {
       }
     },
     [count, limit, pending],
+  )
+}
+
+function watchRegistry(meter: Meter, { registry }: ServiceState): void {
+  const registered = gauge(
+    meter,
+    'registry_registered',
+    '1 where this instance is announced in the format, else 0',
+    '',
+  )
+  const instances = gauge(meter, 'registry_instances', 'Instances in use', '{instance}')
+  const unconfirmed = 'For how long the registry has not confirmed the list in use'
+  const age = gauge(meter, 'registry_list_age_seconds', unconfirmed, 's')
+  const attempts = meter.createObservableCounter('registry_attempts', {
+    description: 'Tries to announce this instance',
+    unit: '{attempt}',
+  })
+  meter.addBatchObservableCallback(
+    (result) => {
+      const state = registry()
+      if (!state) return
+      const { kind } = state
+      for (const [format, is] of state.announced())
+        result.observe(registered, Number(is), { registry: kind, format })
+      for (const [outcome, count] of state.attempts)
+        result.observe(attempts, count, { registry: kind, result: outcome })
+      for (const { name, instances: count, ageMs } of state.lists()) {
+        result.observe(instances, count, { registry: kind, name })
+        result.observe(age, ageMs / 1000, { registry: kind, name })
+      }
+    },
+    [registered, instances, age, attempts],
   )
 }

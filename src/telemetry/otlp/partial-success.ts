@@ -19,7 +19,7 @@ interface Result {
   error?: Error
 }
 
-/** What the exporters of OpenTelemetry have in common. */
+/** The common type of OpenTelemetry's exporters. */
 export interface Exporter<T, R extends Result = Result> {
   export(items: T, done: (result: R) => void): void
 }

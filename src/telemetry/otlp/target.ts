@@ -12,7 +12,7 @@ interface OtlpTls {
   keyFile: string
 }
 
-/** What the configuration says of one signal. */
+/** The settings of one signal in the configuration. */
 export interface OtlpSettings {
   /** Base URL of the collector; empty where none is named. */
   endpoint: string
@@ -32,11 +32,11 @@ export interface OtlpTarget {
   headers: Record<string, string>
   tls: OtlpTls
   timeoutMs: number
-  /** What the log should say of it at the start. */
+  /** Lines for the log at the start. */
   notes: string[]
 }
 
-/** What an endpoint has to be, for messages. */
+/** The rule for endpoints, for messages. */
 export const endpointRule =
   'must be a URL with its scheme, such as http://collector:4317 (gRPC) or http://collector:4318 (HTTP)'
 

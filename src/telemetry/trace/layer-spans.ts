@@ -13,7 +13,7 @@ import { type Scope, scopeOf, type Scopes } from './scope.ts'
 import { type SpanHead, spanHead } from './span/span-part.ts'
 import type { Describe } from './tracing.ts'
 
-/** What is needed to make a span. */
+/** The functions that make a span. */
 export interface SpanTools extends Recorder {
   scopes: Scopes
   personalData: boolean

@@ -6,11 +6,12 @@ import { layerSpans, within } from './layer-spans.ts'
 import { outgoingHeaders } from './propagation.ts'
 import { isOpen } from './span/recorded-span.ts'
 import { logFields, type RequestTrace, type Scope, scopeOf, traceFields } from './scope.ts'
+import { rootSpans } from './root-spans.ts'
 import { openTrace, type ServerSpanOptions, serverSpans } from './server-span.ts'
 import { statementSpans } from './statement-spans.ts'
 import type { RunningTracing } from './tracing.ts'
 
-/** What the tracing of requests is made of. */
+/** The parts of the tracing of requests. */
 interface RequestTracingOptions extends ServerSpanOptions {
   /** Name of this service, for calls to others. */
   service: string
@@ -30,6 +31,7 @@ export function requestTracing(options: RequestTracingOptions) {
     observer: observerOf(options, spans, traces),
     interceptor: interceptorOf(options, spans, traces),
     traced: options.flat ? (_layer, object) => object : layerSpans(options),
+    root: rootSpans(options),
     statements: statementSpans(options),
     fieldsOf(exchange) {
       const trace = traces.of(exchange)

@@ -9,7 +9,7 @@ export interface SamplingSettings {
   keep: boolean
 }
 
-/** What the decision depends on. */
+/** The facts that the decision depends on. */
 export interface SamplingFacts {
   /** The caller's decision; undefined when it sent none. */
   parent: boolean | undefined

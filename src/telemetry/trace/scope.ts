@@ -14,7 +14,7 @@ export interface Peer {
   said: { authority: unknown; part: SpanPart } | undefined
 }
 
-/** What is known of the trace of one exchange; without a span where it is not recorded. */
+/** The trace of one exchange; without a span if it is not recorded. */
 export interface RequestTrace extends SpanTrace {
   readonly exchange: Exchange
   /** Undefined for a connection that was refused before there was a request. */

@@ -27,7 +27,7 @@ function serverSpanName({ protocol, operation, route, method }: Exchange): strin
   return route === '' ? known : `${known} ${route}`
 }
 
-/** What the server spans of one route have in common. */
+/** The common attributes of the server spans of one route. */
 interface Route extends Pick<Exchange, 'method' | 'route' | 'protocol'> {
   head: SpanHead
   /** By the HTTP status of an answer that is no failure. */
@@ -79,7 +79,7 @@ function routeAttributes(exchange: Exchange): Attributes {
   }
 }
 
-/** What each request says for itself; behind a proxy, requests of many clients share a connection. */
+/** The attributes of one request; behind a proxy, requests of many clients share a connection. */
 function requestFacts(
   { path, route, operation }: Exchange,
   request: Request | undefined,
@@ -110,7 +110,7 @@ export function peerOf(request: Request): Peer {
   return peer
 }
 
-/** What the requests of a connection have in common; made again for one to another host than the one before. */
+/** The common attributes of a connection's requests; made again for a request to another host. */
 function connectionPart({ headers, httpVersion }: Request, peer: Peer): SpanPart {
   const authority = headers[':authority'] ?? headers.host
   if (peer.said && peer.said.authority === authority) return peer.said.part

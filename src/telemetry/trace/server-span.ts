@@ -13,7 +13,7 @@ import { peerOf, serverDescriber } from './server-attributes.ts'
 import { spanHead, stateBytes } from './span/span-part.ts'
 import { heldKey } from './tail-sampling.ts'
 
-/** What the server spans of a process depend on. */
+/** The settings of the server spans of a process. */
 export interface ServerSpanOptions extends SpanTools {
   sampling: Sampling
   /** Where a caller asks for a trace: a header, an entry of the baggage; empty: nowhere. */
@@ -102,7 +102,7 @@ function begin(trace: RequestTrace, parent: SpanContext | undefined): void {
   const state = parent?.traceState?.serialize()
   if (state) trace.state = stateBytes(state)
   const above = parent && spanIdOf(parent.spanId)
-  // What the span is called is known at its end.
+  // The name of the span is known at its end.
   trace.span = beginSpan(trace, unnamed, timeIn(trace, exchange.startedAt), above)
   trace.spanId = trace.span.id
 }

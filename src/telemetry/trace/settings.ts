@@ -125,7 +125,7 @@ function exporterKind(
   return configured === 'auto' && nowhere ? undefined : 'otlp'
 }
 
-/** The first exporter of a list that there is. What is not used of the list is said. */
+/** The first known exporter of a list. The entries that are not used are noted. */
 function namedExporter(list: string, notes: string[]): ExporterKind | 'none' | undefined {
   const names = list.split(',').flatMap((name) => name.trim() || [])
   const known = ['otlp', 'zipkin', 'console', 'none'] as const

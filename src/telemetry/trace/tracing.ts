@@ -29,6 +29,14 @@ export interface SpanCounts {
   logs: { exported: number; dropped: number }
 }
 
+/** Work that belongs to no request, such as connecting to a registry. */
+export interface RootSpan {
+  name: string
+  facts: SpanFacts
+  /** Name of the event that says that it has succeeded. */
+  event: string
+}
+
 /** Tracing as app.ts sees it; OpenTelemetry stays behind it. */
 export interface Tracing {
   /** Makes the server span of every exchange; the first of the observers. */
@@ -37,6 +45,8 @@ export interface Tracing {
   interceptor: Interceptor
   /** Makes a span of each call of the object's methods: `layer.Method`. */
   traced: <T extends object>(layer: string, object: T, describe?: Describe<T>) => T
+  /** Makes the span of such work, at the root of a trace of its own, if the sampling chooses its name. */
+  root: <T>(span: RootSpan, run: () => Promise<T>) => Promise<T>
   /** Makes spans of statements and of waits for a connection. */
   statements: ObserveStatements
   /** The fields that tell the log line of an exchange its trace. */
@@ -48,7 +58,7 @@ export interface Tracing {
   stop: (timeoutMs: number) => Promise<void>
 }
 
-/** What tracing is started with. */
+/** Options for the start of tracing. */
 export interface StartOptions {
   settings: TracingSettings
   identity: Pick<Identity, 'service' | 'version'>

@@ -30,15 +30,19 @@ test('a body that does not come to an end is answered with 408', async (t) => {
 })
 
 test('pipelined requests are answered in order', async (t) => {
-  const { port } = await listen(
+  const first = Promise.withResolvers<Response>()
+  const { port, sockets } = await listen(
     t,
-    handle((req, res) => void setTimeout(() => res.end(`<${req.url}>`), req.url === '/1' ? 50 : 0)),
+    handle((req, res) => {
+      if (req.url === '/1') first.resolve(res)
+      else res.end(`<${req.url}>`)
+    }),
   )
-  const raw = dial(
-    t,
-    port,
-    getRequest.replace('/', '/1') + getRequest.replace('/', '/2') + getRequest.replace('/', '/3'),
-  )
+  const requests = ['/1', '/2', '/3'].map((path) => getRequest.replace('/', path)).join('')
+  const raw = dial(t, port, requests)
+  const slow = await first.promise
+  await haveRead(sockets, 0, requests.length)
+  slow.end('</1>')
   t.match(await raw.until('</3>'), /<\/1>[^]*<\/2>[^]*<\/3>/)
 })
 
@@ -79,7 +83,7 @@ test('a request of an HTTP/1.1 connection begins when the one before is answered
 test('a client that has shut its sending side gets its answer', async (t) => {
   const { port } = await listen(
     t,
-    handle((_req, res) => setTimeout(() => res.end('late'), 100)),
+    handle(({ socket }, res) => socket.once('end', () => res.end('late'))),
   )
   const raw = dial(t, port)
   raw.socket.end(getRequest)

@@ -42,6 +42,7 @@ test('pings do not keep an idle session open', async (t) => {
 })
 
 test('a session with a quiet stream outlives the keep-alive timeout', async (t) => {
+  // Several timeouts, which have no clock to step.
   const slow = handle((_req, res) => setTimeout(() => res.end('late'), 400))
   const { port } = await listen(t, slow, { keepAliveTimeoutMs: 50 })
   t.equal(await h2Get(h2Connect(t, port)), 'late')

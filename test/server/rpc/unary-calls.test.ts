@@ -202,10 +202,16 @@ test('calls of unary methods are answered as by the handlers of Connect', async 
       await compare(t, name, { type, body, headers: sent })
       await compare(t, `${name}, compressed`, { type, body, headers: taking })
     }
-    const slow = wrap(message(wanted.slow, binary))
-    const headers = { 'grpc-timeout': '50m', 'connect-timeout-ms': '50' }
-    await compare(t, 'slow', { type, body: slow, headers })
   }
+})
+
+test('calls that last for too long are answered as by the handlers of Connect', async (t) => {
+  // Enough for a busy machine to read the messages, after which the deadline is the handler's.
+  const headers = { 'grpc-timeout': '1S', 'connect-timeout-ms': '1000' }
+  const slow = spellings.map(({ type, binary, wrap }) =>
+    compare(t, 'slow', { type, body: wrap(message(wanted.slow, binary)), headers }),
+  )
+  await Promise.all(slow)
 })
 
 test('what is no well-formed call is refused as by the handlers of Connect', async (t) => {

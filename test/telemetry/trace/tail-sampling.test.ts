@@ -8,7 +8,6 @@ import type { Conf } from '../../../src/conf/conf.ts'
 import { User } from '../../../src/gen/api/user/v1/user_pb.ts'
 import { startApp } from '../../help/app.ts'
 import { spanMemory, trees } from '../../help/spans.ts'
-import { until } from '../../help/until.ts'
 
 /** More than the other calls take on a busy machine. */
 const slowMs = 1500
@@ -46,6 +45,7 @@ async function hundredCalls({ rest, rpc, database }: Awaited<ReturnType<typeof s
     }),
     grpc.updateUser({ id: created.id, user: { name: 'C' } }),
   ]
+  // So long the calls are to last.
   await sleep(slowMs + 100)
   await connection.query('ROLLBACK')
   await Promise.all(slow)
@@ -63,8 +63,7 @@ test('errors and slow calls are kept whole though none was chosen, and nothing e
   })
   const app = await starting
   await hundredCalls(app)
-  await until('the spans', () => memory.spans().length >= 3 * 5 + 2 * 8)
-  await sleep(200)
+  await app.close()
   const kept = trees(memory.spans())
   t.equal(kept.length, 5)
   t.equal(kept.filter((tree) => tree.includes('ER_NO_SUCH_TABLE')).length, 3)
@@ -77,7 +76,7 @@ test('with nothing to keep, no span is made of a call that was not chosen', asyn
   const { memory, app: starting } = start(t, () => undefined)
   const app = await starting
   await hundredCalls(app)
-  await sleep(200)
+  await app.close()
   t.same(memory.spans(), [])
   t.same(app.tracing?.counts().exported, 0)
 })
@@ -89,7 +88,7 @@ test('what is held back has a limit, past which requests are given up whole', as
   })
   const app = await starting
   await hundredCalls(app)
-  await sleep(200)
+  await app.close()
   t.same(trees(memory.spans()), [], 'a tree of five does not fit into three')
   t.match(app.tracing?.counts(), { waiting: 0 })
   t.ok((app.tracing?.counts().dropped.keep ?? 0) >= 3 * 4, 'and is counted')

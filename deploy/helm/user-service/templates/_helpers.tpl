@@ -80,6 +80,11 @@ app.kubernetes.io/component: mysql
 {{- mergeOverwrite (deepCopy .Values.config) (dict "server" $server) | toYaml }}
 {{- end }}
 
+{{/* The registry of the settings; off unless they name one. */}}
+{{- define "user-service.registry" -}}
+{{- dig "registry" "kind" "off" .Values.config }}
+{{- end }}
+
 {{/* The grace period that fits the service's own: after it the kubelet kills. */}}
 {{- define "user-service.gracePeriod" -}}
 {{- add .Values.shutdown.drainDelaySeconds .Values.shutdown.timeoutSeconds 5 }}

@@ -8,7 +8,7 @@ const servedMs = 400
 
 type MonitorOptions = Pick<ProbeOptions, 'options' | 'mustWrite' | 'lastAnswerAt'>
 
-/** What the monitor tells: `up`, `readOnly` and `down` where it last told another of them. */
+/** Events of the monitor. Of `up`, `readOnly` and `down` none is repeated in a row. */
 interface MonitorEvents {
   /** The server answers, and takes writes where it must, for the first time or again. */
   up: () => void

@@ -21,7 +21,7 @@ export interface Failure {
   isSilent: boolean
 }
 
-/** What is known of a server; one that is `read-only` answers, but takes no writes. */
+/** The state of a server; a `read-only` one answers, but takes no writes. */
 export type ServerState = 'up' | 'read-only' | Failure
 
 /** How one server is asked for its state. */

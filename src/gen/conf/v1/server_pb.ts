@@ -168,7 +168,7 @@ export type Limits = Message<"conf.v1.Limits"> & {
   maxConcurrentStreams: number;
 
   /**
-   * Calls in the process, both ports together. Of these 16, or twice data.database.pool_size if that is more,
+   * Calls in the process, both ports together. Of these 64, or twice data.database.pool_size if that is more,
    * run at once; the others wait in a queue.
    *
    * @generated from field: int32 max_concurrent_calls = 8;

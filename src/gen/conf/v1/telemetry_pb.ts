@@ -6,6 +6,8 @@ import type { GenFile, GenMessage } from "@bufbuild/protobuf/codegenv2";
 import { fileDesc, messageDesc } from "@bufbuild/protobuf/codegenv2";
 import { file_buf_validate_validate } from "../../buf/validate/validate_pb.ts";
 import { file_conf_v1_rules } from "./rules_pb.ts";
+import type { ClientTls } from "./tls_pb.ts";
+import { file_conf_v1_tls } from "./tls_pb.ts";
 import type { Duration } from "@bufbuild/protobuf/wkt";
 import { file_google_protobuf_duration } from "@bufbuild/protobuf/wkt";
 import type { Message } from "@bufbuild/protobuf";
@@ -14,7 +16,7 @@ import type { Message } from "@bufbuild/protobuf";
  * Describes the file conf/v1/telemetry.proto.
  */
 export const file_conf_v1_telemetry: GenFile = /*@__PURE__*/
-  fileDesc("Chdjb25mL3YxL3RlbGVtZXRyeS5wcm90bxIHY29uZi52MSKEAQoDTG9nEkQKBWxldmVsGAEgASgJQjW6SDJyMFIFdHJhY2VSBWRlYnVnUgRpbmZvUgR3YXJuUgVlcnJvclIFZmF0YWxSBnNpbGVudBIpCgZmb3JtYXQYAiABKAlCGbpIFnIUUgRhdXRvUgRqc29uUgZwcmV0dHkSDAoEb3RscBgDIAEoCCKCBAoHVHJhY2luZxJJCghleHBvcnRlchgBIAEoCUI3ukg0cjJSBGF1dG9SA29mZlIJb3RscF9ncnBjUglvdGxwX2h0dHBSBnppcGtpblIHY29uc29sZRIQCghlbmRwb2ludBgCIAEoCRIXCg9qYWVnZXJfZW5kcG9pbnQYAyABKAkSMwoHaGVhZGVycxgEIAMoCzIdLmNvbmYudjEuVHJhY2luZy5IZWFkZXJzRW50cnlCA4ABARInCgN0bHMYBSABKAsyEi5jb25mLnYxLkNsaWVudFRsc0IGukgDyAEBEisKCHNhbXBsaW5nGAYgASgLMhEuY29uZi52MS5TYW1wbGluZ0IGukgDyAEBEiUKBWJhdGNoGAcgASgLMg4uY29uZi52MS5CYXRjaEIGukgDyAEBEhMKC2Vudmlyb25tZW50GAggASgJEiIKD3Jlc3BvbnNlX2hlYWRlchgJIAEoCUIJukgGcgSQtRgBEhUKDXBlcnNvbmFsX2RhdGEYCiABKAgSKgoQaW5zdHJ1bWVudGF0aW9ucxgLIAEoCUIQukgNcgtSAFIHZmFzdGlmeRIVCg1jbGllbnRfZXJyb3JzGAwgASgIEgwKBGZsYXQYDSABKAgaLgoMSGVhZGVyc0VudHJ5EgsKA2tleRgBIAEoCRINCgV2YWx1ZRgCIAEoCToCOAEiQQoJQ2xpZW50VGxzEg8KB2NhX2ZpbGUYASABKAkSEQoJY2VydF9maWxlGAIgASgJEhAKCGtleV9maWxlGAMgASgJIo4CCghTYW1wbGluZxImCgVyYXRpbxgBIAEoAUIXukgUEhIZAAAAAAAA8D8pAAAAAAAAAAASSQoFcnVsZXMYAiADKAsyHC5jb25mLnYxLlNhbXBsaW5nLlJ1bGVzRW50cnlCHLpIGZoBFioUEhIZAAAAAAAA8D8pAAAAAAAAAAASIgoPcHJpb3JpdHlfaGVhZGVyGAMgASgJQgm6SAZyBJC1GAESGAoQcHJpb3JpdHlfYmFnZ2FnZRgEIAEoCRIjCgRrZWVwGAUgASgLMg0uY29uZi52MS5LZWVwQga6SAPIAQEaLAoKUnVsZXNFbnRyeRILCgNrZXkYASABKAkSDQoFdmFsdWUYAiABKAE6AjgBInUKBEtlZXASDgoGZXJyb3JzGAEgASgIEj0KC3Nsb3dlcl90aGFuGAIgASgLMhkuZ29vZ2xlLnByb3RvYnVmLkR1cmF0aW9uQg26SArIAQGqAQSItRgBEh4KCW1heF9zcGFucxgDIAEoBUILukgIGgYYwIQ9KAEitgEKBUJhdGNoEh0KCG1heF9zaXplGAEgASgFQgu6SAgaBhigjQYoARI3CgVkZWxheRgCIAEoCzIZLmdvb2dsZS5wcm90b2J1Zi5EdXJhdGlvbkINukgKyAEBqgEEgLUYARIaCgVxdWV1ZRgDIAEoBUILukgIGgYYwIQ9KAESOQoHdGltZW91dBgEIAEoCzIZLmdvb2dsZS5wcm90b2J1Zi5EdXJhdGlvbkINukgKyAEBqgEEgLUYASJOCgdNZXRyaWNzEhcKBGFkZHIYASABKAlCCbpIBnIEiLUYARIqCgRwdXNoGAIgASgLMhQuY29uZi52MS5NZXRyaWNzUHVzaEIGukgDyAEBItwCCgtNZXRyaWNzUHVzaBIQCghlbmRwb2ludBgBIAEoCRIyCghwcm90b2NvbBgCIAEoCUIgukgdchtSBGF1dG9SDWh0dHAvcHJvdG9idWZSBGdycGMSNwoHaGVhZGVycxgDIAMoCzIhLmNvbmYudjEuTWV0cmljc1B1c2guSGVhZGVyc0VudHJ5QgOAAQESOgoIaW50ZXJ2YWwYBCABKAsyGS5nb29nbGUucHJvdG9idWYuRHVyYXRpb25CDbpICsgBAaoBBIC1GAESOQoHdGltZW91dBgFIAEoCzIZLmdvb2dsZS5wcm90b2J1Zi5EdXJhdGlvbkINukgKyAEBqgEEgLUYARInCgN0bHMYBiABKAsyEi5jb25mLnYxLkNsaWVudFRsc0IGukgDyAEBGi4KDEhlYWRlcnNFbnRyeRILCgNrZXkYASABKAkSDQoFdmFsdWUYAiABKAk6AjgBYgZwcm90bzM", [file_buf_validate_validate, file_conf_v1_rules, file_google_protobuf_duration]);
+  fileDesc("Chdjb25mL3YxL3RlbGVtZXRyeS5wcm90bxIHY29uZi52MSKEAQoDTG9nEkQKBWxldmVsGAEgASgJQjW6SDJyMFIFdHJhY2VSBWRlYnVnUgRpbmZvUgR3YXJuUgVlcnJvclIFZmF0YWxSBnNpbGVudBIpCgZmb3JtYXQYAiABKAlCGbpIFnIUUgRhdXRvUgRqc29uUgZwcmV0dHkSDAoEb3RscBgDIAEoCCKCBAoHVHJhY2luZxJJCghleHBvcnRlchgBIAEoCUI3ukg0cjJSBGF1dG9SA29mZlIJb3RscF9ncnBjUglvdGxwX2h0dHBSBnppcGtpblIHY29uc29sZRIQCghlbmRwb2ludBgCIAEoCRIXCg9qYWVnZXJfZW5kcG9pbnQYAyABKAkSMwoHaGVhZGVycxgEIAMoCzIdLmNvbmYudjEuVHJhY2luZy5IZWFkZXJzRW50cnlCA4ABARInCgN0bHMYBSABKAsyEi5jb25mLnYxLkNsaWVudFRsc0IGukgDyAEBEisKCHNhbXBsaW5nGAYgASgLMhEuY29uZi52MS5TYW1wbGluZ0IGukgDyAEBEiUKBWJhdGNoGAcgASgLMg4uY29uZi52MS5CYXRjaEIGukgDyAEBEhMKC2Vudmlyb25tZW50GAggASgJEiIKD3Jlc3BvbnNlX2hlYWRlchgJIAEoCUIJukgGcgSQtRgBEhUKDXBlcnNvbmFsX2RhdGEYCiABKAgSKgoQaW5zdHJ1bWVudGF0aW9ucxgLIAEoCUIQukgNcgtSAFIHZmFzdGlmeRIVCg1jbGllbnRfZXJyb3JzGAwgASgIEgwKBGZsYXQYDSABKAgaLgoMSGVhZGVyc0VudHJ5EgsKA2tleRgBIAEoCRINCgV2YWx1ZRgCIAEoCToCOAEijgIKCFNhbXBsaW5nEiYKBXJhdGlvGAEgASgBQhe6SBQSEhkAAAAAAADwPykAAAAAAAAAABJJCgVydWxlcxgCIAMoCzIcLmNvbmYudjEuU2FtcGxpbmcuUnVsZXNFbnRyeUIcukgZmgEWKhQSEhkAAAAAAADwPykAAAAAAAAAABIiCg9wcmlvcml0eV9oZWFkZXIYAyABKAlCCbpIBnIEkLUYARIYChBwcmlvcml0eV9iYWdnYWdlGAQgASgJEiMKBGtlZXAYBSABKAsyDS5jb25mLnYxLktlZXBCBrpIA8gBARosCgpSdWxlc0VudHJ5EgsKA2tleRgBIAEoCRINCgV2YWx1ZRgCIAEoAToCOAEidQoES2VlcBIOCgZlcnJvcnMYASABKAgSPQoLc2xvd2VyX3RoYW4YAiABKAsyGS5nb29nbGUucHJvdG9idWYuRHVyYXRpb25CDbpICsgBAaoBBIi1GAESHgoJbWF4X3NwYW5zGAMgASgFQgu6SAgaBhjAhD0oASK2AQoFQmF0Y2gSHQoIbWF4X3NpemUYASABKAVCC7pICBoGGKCNBigBEjcKBWRlbGF5GAIgASgLMhkuZ29vZ2xlLnByb3RvYnVmLkR1cmF0aW9uQg26SArIAQGqAQSAtRgBEhoKBXF1ZXVlGAMgASgFQgu6SAgaBhjAhD0oARI5Cgd0aW1lb3V0GAQgASgLMhkuZ29vZ2xlLnByb3RvYnVmLkR1cmF0aW9uQg26SArIAQGqAQSAtRgBIk4KB01ldHJpY3MSFwoEYWRkchgBIAEoCUIJukgGcgSItRgBEioKBHB1c2gYAiABKAsyFC5jb25mLnYxLk1ldHJpY3NQdXNoQga6SAPIAQEi3AIKC01ldHJpY3NQdXNoEhAKCGVuZHBvaW50GAEgASgJEjIKCHByb3RvY29sGAIgASgJQiC6SB1yG1IEYXV0b1INaHR0cC9wcm90b2J1ZlIEZ3JwYxI3CgdoZWFkZXJzGAMgAygLMiEuY29uZi52MS5NZXRyaWNzUHVzaC5IZWFkZXJzRW50cnlCA4ABARI6CghpbnRlcnZhbBgEIAEoCzIZLmdvb2dsZS5wcm90b2J1Zi5EdXJhdGlvbkINukgKyAEBqgEEgLUYARI5Cgd0aW1lb3V0GAUgASgLMhkuZ29vZ2xlLnByb3RvYnVmLkR1cmF0aW9uQg26SArIAQGqAQSAtRgBEicKA3RscxgGIAEoCzISLmNvbmYudjEuQ2xpZW50VGxzQga6SAPIAQEaLgoMSGVhZGVyc0VudHJ5EgsKA2tleRgBIAEoCRINCgV2YWx1ZRgCIAEoCToCOAFiBnByb3RvMw", [file_buf_validate_validate, file_conf_v1_rules, file_conf_v1_tls, file_google_protobuf_duration]);
 
 /**
  * @generated from message conf.v1.Log
@@ -150,41 +152,6 @@ export const TracingSchema: GenMessage<Tracing> = /*@__PURE__*/
   messageDesc(file_conf_v1_telemetry, 1);
 
 /**
- * TLS to the collector, for an endpoint that begins with https.
- *
- * @generated from message conf.v1.ClientTls
- */
-export type ClientTls = Message<"conf.v1.ClientTls"> & {
-  /**
-   * PEM file of the authorities to trust; empty: the known ones.
-   *
-   * @generated from field: string ca_file = 1;
-   */
-  caFile: string;
-
-  /**
-   * PEM file of the client's own certificate; empty: none is shown.
-   *
-   * @generated from field: string cert_file = 2;
-   */
-  certFile: string;
-
-  /**
-   * PEM file of its key.
-   *
-   * @generated from field: string key_file = 3;
-   */
-  keyFile: string;
-};
-
-/**
- * Describes the message conf.v1.ClientTls.
- * Use `create(ClientTlsSchema)` to create a new message.
- */
-export const ClientTlsSchema: GenMessage<ClientTls> = /*@__PURE__*/
-  messageDesc(file_conf_v1_telemetry, 2);
-
-/**
  * @generated from message conf.v1.Sampling
  */
 export type Sampling = Message<"conf.v1.Sampling"> & {
@@ -228,7 +195,7 @@ export type Sampling = Message<"conf.v1.Sampling"> & {
  * Use `create(SamplingSchema)` to create a new message.
  */
 export const SamplingSchema: GenMessage<Sampling> = /*@__PURE__*/
-  messageDesc(file_conf_v1_telemetry, 3);
+  messageDesc(file_conf_v1_telemetry, 2);
 
 /**
  * Tail sampling: what is kept of the requests that were not chosen at their beginning.
@@ -263,7 +230,7 @@ export type Keep = Message<"conf.v1.Keep"> & {
  * Use `create(KeepSchema)` to create a new message.
  */
 export const KeepSchema: GenMessage<Keep> = /*@__PURE__*/
-  messageDesc(file_conf_v1_telemetry, 4);
+  messageDesc(file_conf_v1_telemetry, 3);
 
 /**
  * @generated from message conf.v1.Batch
@@ -303,7 +270,7 @@ export type Batch = Message<"conf.v1.Batch"> & {
  * Use `create(BatchSchema)` to create a new message.
  */
 export const BatchSchema: GenMessage<Batch> = /*@__PURE__*/
-  messageDesc(file_conf_v1_telemetry, 5);
+  messageDesc(file_conf_v1_telemetry, 4);
 
 /**
  * Metrics for Prometheus to fetch, and over OTLP.
@@ -329,7 +296,7 @@ export type Metrics = Message<"conf.v1.Metrics"> & {
  * Use `create(MetricsSchema)` to create a new message.
  */
 export const MetricsSchema: GenMessage<Metrics> = /*@__PURE__*/
-  messageDesc(file_conf_v1_telemetry, 6);
+  messageDesc(file_conf_v1_telemetry, 5);
 
 /**
  * Push over OTLP. The OTEL_* variables take precedence.
@@ -383,5 +350,5 @@ export type MetricsPush = Message<"conf.v1.MetricsPush"> & {
  * Use `create(MetricsPushSchema)` to create a new message.
  */
 export const MetricsPushSchema: GenMessage<MetricsPush> = /*@__PURE__*/
-  messageDesc(file_conf_v1_telemetry, 7);
+  messageDesc(file_conf_v1_telemetry, 6);
 

@@ -18,8 +18,8 @@ import type { LogRecordLimits } from '@opentelemetry/sdk-logs'
 import type { SpanLimits } from '@opentelemetry/sdk-trace'
 import type { Env } from '../../../conf/placeholder.ts'
 
-// The variables that OpenTelemetry's specification has for every SDK. What they choose between is in
-// OpenTelemetry's packages; its sdk-node, which reads them too, loads every exporter to do so.
+// The variables that OpenTelemetry's specification has for every SDK. They choose between classes of
+// OpenTelemetry's packages. Its sdk-node reads them too, but loads every exporter to do so.
 
 /** Makes OpenTelemetry's packages tell of themselves on the console, by OTEL_LOG_LEVEL. */
 export function useLogLevel({ OTEL_LOG_LEVEL: level }: Env): void {

@@ -32,7 +32,7 @@ function listBacklog<T>(maxSize: number): Backlog<T, T[]> {
   }
 }
 
-/** What a queue tells and asks of its owner. */
+/** The functions that a queue calls. */
 export interface ExportEvents {
   /** An export has failed, and it is the first, or the one before it had succeeded. */
   failing: (reason: string) => void

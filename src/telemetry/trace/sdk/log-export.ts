@@ -13,7 +13,7 @@ import type { Identity } from '../../resource.ts'
 import { logLimits } from './environment.ts'
 import { type BatchSettings, type ExportEvents, exportQueue } from './export-queue.ts'
 
-/** What the export of log lines is made of. */
+/** The parts of the export of log lines. */
 export interface LineOptions {
   target: OtlpTarget
   batch: BatchSettings

@@ -112,9 +112,9 @@ function batchSerializer(
   return {
     serializeRequest({ bytes, others }) {
       // Messages that are joined are one message with the lists of both.
-      const rest = others.length > 0 && ProtobufTraceSerializer.serializeRequest(others)
+      const further = others.length > 0 && ProtobufTraceSerializer.serializeRequest(others)
       const own = bytes.length > 0 ? [head(bytes), bytes] : []
-      return Buffer.concat([...own, ...(rest ? [rest] : [])])
+      return Buffer.concat([...own, ...(further ? [further] : [])])
     },
     deserializeResponse: (bytes) => ProtobufTraceSerializer.deserializeResponse(bytes),
   }

@@ -18,7 +18,7 @@ import {
   type SpanTrace,
 } from '../span/recorded-span.ts'
 
-/** What the spans of the SDK are made with. */
+/** The settings of the SDK's spans. */
 interface SdkOptions {
   identity: Pick<Identity, 'service' | 'version'>
   resource: Resource
@@ -76,7 +76,7 @@ export function sdkSpans({ identity, resource, limits, processor }: SdkOptions) 
       if (!sdk?.isRecording()) return undefined
       return recordedBy.of(sdk) ?? foreign(sdk, trace)
     },
-    /** Ends a recorded span as one of the SDK's. What the API has set of it stays. */
+    /** Ends a recorded span as one of the SDK's. Values that were set through the API stay. */
     end(span: RecordedSpan): void {
       const sdk = (span.sdk ??= made(span))
       const { attributes } = sdk as Span & ReadableSpan

@@ -3,7 +3,7 @@ import type { ReadableSpan } from '@opentelemetry/sdk-trace'
 import { newSpanId, newTraceId, type SpanId, type TraceId } from './ids.ts'
 import type { SpanHead, SpanPart } from './span-part.ts'
 
-/** What the spans of one request share. */
+/** The values that the spans of one request share. */
 export interface SpanTrace {
   /**
    * Added to `performance.now()`, gives the time of all spans of this request in ms of the epoch; set
@@ -14,7 +14,7 @@ export interface SpanTrace {
   traceId: TraceId | undefined
   /** Of the server span. */
   spanId: SpanId | undefined
-  /** What the caller sent: its span as parent, its baggage. Undefined until it is read. */
+  /** The caller's context: its span as parent, its baggage. Undefined until it is read. */
   base: Context | undefined
   /** The caller's `tracestate`, as OTLP's `Span` has it. */
   state: Uint8Array | undefined

@@ -124,14 +124,14 @@ const twoTo32 = 0x100000000
 
 /**
  * Milliseconds as nanoseconds in 64 bits. A double has no room for these, so they are counted in parts:
- * multiples of 2^21 ms, which are multiples of 2^21 ns, and the rest.
+ * multiples of 2^21 ms, which are multiples of 2^21 ns, and the remainder.
  */
 function writeTime(out: Output, tag: number, ms: number): void {
   const whole = Math.floor(ms)
   const parts = Math.floor(whole / twoTo21)
-  const rest = (whole - parts * twoTo21) * 1e6 + Math.round((ms - whole) * 1e6)
+  const remainder = (whole - parts * twoTo21) * 1e6 + Math.round((ms - whole) * 1e6)
   const high = Math.floor((parts * 1e6) / twoTo11)
-  const low = rest + (parts * 1e6 - high * twoTo11) * twoTo21
+  const low = remainder + (parts * 1e6 - high * twoTo11) * twoTo21
   const carry = Math.floor(low / twoTo32)
   byte(out, tag)
   word(out, low - carry * twoTo32)

@@ -1,0 +1,10 @@
+// Preloaded by loaded.test.ts: writes the files of src/fleet that the program loads.
+import { registerHooks } from 'node:module'
+
+registerHooks({
+  load(url, context, next) {
+    const [file] = /src\/fleet\/.*/.exec(url) ?? []
+    if (file !== undefined) process.stderr.write(`${file}\n`)
+    return next(url, context)
+  },
+})

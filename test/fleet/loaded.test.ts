@@ -1,0 +1,33 @@
+import { test, type Test } from 'tap'
+import { freshSqlitePath } from '../help/db.ts'
+import { startProcess } from '../help/process.ts'
+
+/** The folders of src/fleet from which the program loads files. */
+async function loadedWith(t: Test, env: Record<string, string>): Promise<string[]> {
+  const hook = new URL('loaded.mjs', import.meta.url).href
+  const service = await startProcess(t, {
+    SQLITE_PATH: freshSqlitePath(t),
+    NODE_OPTIONS: `--import=${hook}`,
+    ...env,
+  })
+  service.kill('SIGTERM')
+  await service.exit
+  const files = service.stderr().match(/^src\/fleet\/.*$/gm) ?? []
+  return [...new Set(files.map((file) => file.split('/')[2] ?? ''))]
+    .filter((name) => !name.endsWith('.ts'))
+    .concat(files.length > 0 ? ['shared'] : [])
+}
+
+test('only the client of the registry that is chosen is loaded, and nothing where it is off', async (t) => {
+  t.strictSame(await loadedWith(t, {}), [])
+  const unused = 'http://127.0.0.1:1'
+  t.strictSame(await loadedWith(t, { REGISTRY: 'etcd', ETCD_ENDPOINTS: unused }), [
+    'etcd',
+    'shared',
+  ])
+  t.strictSame(await loadedWith(t, { REGISTRY: 'consul', CONSUL_ADDRESS: unused }), [
+    'consul',
+    'shared',
+  ])
+  t.strictSame(await loadedWith(t, { REGISTRY: 'kubernetes' }), ['kubernetes', 'shared'])
+})
