@@ -52,7 +52,7 @@ const table: Record<string, Room> = {
   'src/rest/server-options.ts': { rooms: restInside, packages: wire },
   'src/rest/plugin.ts': { rooms: `${restInside} src/rest/compiled-route.ts`, packages: wire },
   'src/rest/openapi': {
-    rooms: `${rest} src/rest/route src/rest/request src/rest/answer`,
+    rooms: `${rest} src/rest/route src/rest/request src/rest/answer src/rest/stream`,
     packages: `${wire} @bufbuild/protovalidate`,
   },
   // Calls of other services by their rules: rest, seen from the other end.
