@@ -47,11 +47,12 @@ const table: Record<string, Room> = {
     rooms: `${rest} src/rest/options.ts src/rest/route src/rest/request`,
     packages: wire,
   },
-  'src/rest/compiled-route.ts': { rooms: restInside, packages: wire },
+  'src/rest/stream': { rooms: restInside, packages: wire },
+  'src/rest/compiled-route.ts': { rooms: `${restInside} src/rest/stream`, packages: wire },
   'src/rest/server-options.ts': { rooms: restInside, packages: wire },
   'src/rest/plugin.ts': { rooms: `${restInside} src/rest/compiled-route.ts`, packages: wire },
   'src/rest/openapi': {
-    rooms: `${rest} src/rest/route src/rest/request src/rest/answer`,
+    rooms: `${rest} src/rest/route src/rest/request src/rest/answer src/rest/stream`,
     packages: `${wire} @bufbuild/protovalidate`,
   },
   // Calls of other services by their rules: rest, seen from the other end.

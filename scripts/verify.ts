@@ -81,6 +81,10 @@ const steps: Step[] = [
   },
   { name: 'million', go: million },
   { name: 'openapi', go: openapi },
+  {
+    name: 'streams',
+    go: testFile('test/rest/stream/large.test.ts', { STREAM_MIB: '1024' }, ['--timeout=1800']),
+  },
   { name: 'schemathesis', go: schemathesis },
 ]
 

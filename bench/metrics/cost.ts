@@ -42,6 +42,7 @@ function exchangeOf(index: number): Exchange {
     route: protocol === 'rest' ? '/v1/users' : '',
     startedAt: 0,
     intercepted: true,
+    stream: undefined,
     failure: reason === '' ? undefined : { status, reason },
     httpStatus: protocol.startsWith('grpc') ? 200 : status,
     durationMs: (index % 100) / 10,

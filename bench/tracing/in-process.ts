@@ -67,6 +67,7 @@ async function one(): Promise<void> {
     route: '/v1/users/{id}',
     startedAt: performance.now(),
     intercepted: true,
+    stream: undefined,
     failure: undefined,
     httpStatus: 200,
     durationMs: 1,

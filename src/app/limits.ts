@@ -1,6 +1,7 @@
 import { durationMs } from '@bufbuild/protobuf/wkt'
 import type { Conf } from '../conf/conf.ts'
 import type { AdmissionLimits } from '../server/admission/admission.ts'
+import { streamPlaces } from '../server/admission/stream-places.ts'
 import type { ServerOptions } from '../server/port.ts'
 import type { Deadlines } from '../server/interceptor/deadline.ts'
 
@@ -15,6 +16,25 @@ export function callLimits({ server, data }: Conf): AdmissionLimits {
   const maxCalls = server.limits.maxConcurrentCalls
   const maxActive = Math.min(maxCalls, Math.max(minActive, 2 * data.database.poolSize))
   return { maxActive, maxCalls }
+}
+
+/** The limits of streams, for both ports. */
+export function streamOptions({ limits, streams }: Conf['server']): ServerOptions['streams'] {
+  const { maxStreams, maxStreamsPerAddress: maxPerAddress, maxUploadBytes } = limits
+  return {
+    places: streamPlaces({ maxStreams, maxPerAddress }),
+    maxUploadBytes,
+    heartbeatMs: durationMs(streams.heartbeat),
+  }
+}
+
+/** Maximum milliseconds over which the ends of streams are spread when the process ends. */
+const maxSpreadMs = 2000
+
+/** For how long a stream goes on when the process begins to end, which leaves it time to end. */
+export function streamDelayMs({ shutdown }: Conf['server'], random: () => number): () => number {
+  const spreadMs = Math.min(maxSpreadMs, durationMs(shutdown.timeout) / 2)
+  return () => random() * spreadMs
 }
 
 /** The deadlines of unary calls. */

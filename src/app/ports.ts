@@ -15,7 +15,7 @@ import type { InvalidOf } from '../server/interceptor/validate.ts'
 import { loadTls, type Tls } from '../server/listener/tls.ts'
 import { type CorsHeaders, parseHeaderNames, parseOrigins } from '../server/origin/cors.ts'
 import { documentTexts } from './documents.ts'
-import { callLimits, deadlines, portLimits } from './limits.ts'
+import { callLimits, deadlines, portLimits, streamDelayMs, streamOptions } from './limits.ts'
 import { type Module, routesOf } from './module.ts'
 import { ownServices } from './own-services.ts'
 import type { Watch } from './watch.ts'
@@ -39,6 +39,7 @@ export function openPorts({ conf, version, modules, ready, watch }: PortsInit) {
   const closing = new AbortController()
   const memory = conf.memory.releaseWhenIdle ? idleMemory() : undefined
   const calls = admission(callLimits(conf))
+  const streams = streamOptions(server)
   const tls = tlsOf(server.tls, watch.log)
   const routes = routesOf(modules)
   const own = ownServices({
@@ -52,10 +53,14 @@ export function openPorts({ conf, version, modules, ready, watch }: PortsInit) {
   const options = {
     interceptors: [
       ...watch.interceptors,
-      ...interceptors(deadlines(server), invalidByService(modules)),
+      ...interceptors(deadlines(server), invalidByService(modules), {
+        closing: closing.signal,
+        delayMs: streamDelayMs(server, Math.random),
+      }),
     ],
     observers: watch.observers(reasons, memory ? [{ begin: memory.note, end: memory.note }] : []),
     admission: calls,
+    streams,
     tls,
     origins: parseOrigins(server.cors.origins),
     corsHeaders: corsHeadersOf(conf),

@@ -13,8 +13,8 @@ import type { UnaryCall } from './context.ts'
 /** A unary method with its implementation. */
 export type UnaryMethod = Extract<MethodImplSpec, { kind: 'unary' }>
 
-// Gives the innermost handler its call, although interceptors may pass on another request object.
-const callKey = createContextKey<UnaryCall | undefined>(undefined)
+/** Gives the innermost handler its call, although interceptors may pass on another request object. */
+export const callKey = createContextKey<UnaryCall | undefined>(undefined)
 
 /**
  * Composes a method with its interceptors, the first outermost. Connect's own handlers do this for each
@@ -55,8 +55,8 @@ export function unaryInvoker(
   }
 }
 
-/** An interceptor may answer with headers of its own. */
-function replaceBy(given: Headers, headers: Headers): void {
+/** Replaces the headers of an answer by those that an interceptor has answered with. */
+export function replaceBy(given: Headers, headers: Headers): void {
   if (given === headers) return
   for (const name of Array.from(headers.keys())) headers.delete(name)
   for (const [name, value] of given) headers.append(name, value)
@@ -82,13 +82,15 @@ function unaryRequest(
   }
 }
 
+type Intercepted = Pick<UnaryRequest, 'contextValues' | 'signal' | 'header'>
+
 /** The call with the signal, headers and values that the interceptors pass on. */
-class InterceptedCall implements HandlerContext {
+export class InterceptedCall implements HandlerContext {
   readonly #call: UnaryCall
-  readonly #req: UnaryRequest
+  readonly #req: Intercepted
   readonly timeoutMs: () => number | undefined
 
-  constructor(call: UnaryCall, req: UnaryRequest) {
+  constructor(call: UnaryCall, req: Intercepted) {
     this.#call = call
     this.#req = req
     this.timeoutMs = call.timeoutMs

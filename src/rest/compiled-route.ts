@@ -5,7 +5,10 @@ import { compileEncoder, type Encoder } from './answer/encode.ts'
 import { bodyTypes } from './request/body-types.ts'
 import { etagPath } from './request/preconditions.ts'
 import type { BodyTypes } from './media-type.ts'
-import { unaryInvoker, type UnaryMethod } from '../call/invoke.ts'
+import { unaryInvoker } from '../call/invoke.ts'
+import { type OneWayMethod, streamInvoker } from '../call/stream.ts'
+import { hasHttpBody } from './stream/http-body.ts'
+import { type StreamTarget, streamTargets } from './stream/target.ts'
 import { type RestPluginOptions, type RestSettings, withDefaults } from './options.ts'
 import { recordMethods } from '../call/methods.ts'
 import { configuredBindings, type HttpBinding } from './route/rules.ts'
@@ -14,8 +17,12 @@ import { reasonNotToServe } from './route/advice.ts'
 import type { RouteTable } from './route/table.ts'
 import { compileTable } from './route/compile-table.ts'
 
-/** The functions that serve one binding, compiled before the first request. */
-export interface Target {
+/** What serves one binding, compiled before the first request. */
+export type Target = UnaryTarget | StreamTarget
+
+/** The functions that serve a binding whose request and answer are one JSON message each. */
+export interface UnaryTarget {
+  kind: 'unary'
   binding: HttpBinding
   bind: Binder
   invoke: ReturnType<typeof unaryInvoker>
@@ -35,25 +42,43 @@ export function compileRoutes(options: RestPluginOptions): RouteTable<Target> {
 
 /** Compiles the bindings that are served. Throws for a rule that cannot work. */
 export function compileTargets(settings: RestSettings): RouteTable<Target> {
-  const { interceptors, emitDefaults, types } = settings
   const all = registered(settings).flatMap(({ spec, bindings }) => {
     if (!isServed(spec)) return []
-    const invoke = unaryInvoker(spec, interceptors)
+    const targetOf = targetMaker(spec, settings)
     return bindings.map((binding) => ({
       httpMethod: binding.httpMethod,
       template: binding.template,
       label: `${spec.method.parent.typeName}.${spec.method.name}`,
-      target: {
-        binding,
-        bind: compileBinder(binding, settings.bind),
-        invoke,
-        encode: compileEncoder(binding, { emitDefaults, types }),
-        etag: etagPath(binding),
-        types: bodyTypes(binding),
-      },
+      target: targetOf(binding),
     }))
   })
   return compileTable(all)
+}
+
+/** The interceptors of a method are composed once for all of its bindings. */
+function targetMaker(spec: OneWayMethod, settings: RestSettings): (binding: HttpBinding) => Target {
+  const { interceptors } = settings
+  const stream = streamTargets(streamInvoker(spec, interceptors), settings)
+  if (spec.kind !== 'unary') return stream
+  const invoke = unaryInvoker(spec, interceptors)
+  return (binding) =>
+    hasHttpBody(binding) ? stream(binding) : unaryTarget(binding, invoke, settings)
+}
+
+function unaryTarget(
+  binding: HttpBinding,
+  invoke: UnaryTarget['invoke'],
+  { emitDefaults, types, bind }: RestSettings,
+): UnaryTarget {
+  return {
+    kind: 'unary',
+    binding,
+    bind: compileBinder(binding, bind),
+    invoke,
+    encode: compileEncoder(binding, { emitDefaults, types }),
+    etag: etagPath(binding),
+    types: bodyTypes(binding),
+  }
 }
 
 /** The bindings of registered methods that are not served. */
@@ -68,6 +93,6 @@ function registered({ routes, serviceConfig }: RestSettings) {
   return specs.map((spec) => ({ spec, bindings: configuredBindings(spec.method, configured) }))
 }
 
-function isServed(spec: MethodImplSpec): spec is UnaryMethod {
+function isServed(spec: MethodImplSpec): spec is OneWayMethod {
   return reasonNotToServe(spec.method) === undefined
 }

@@ -3,7 +3,7 @@ import { BadRequestSchema, ErrorInfoSchema } from '../gen/google/rpc/error_detai
 import { boundedError, shortenedKey } from '../call/error-bounds.ts'
 import { refusal, rulesByField } from '../call/refusal.ts'
 import { type BodyTypes, commonTypes } from './media-type.ts'
-import { statusOf, withStatus } from '../call/status.ts'
+import { ownStatusOf, statusOf, withStatus } from '../call/status.ts'
 import { upperCodeName } from '../text/code-name.ts'
 
 /** No template matches the path: 404. `elsewhere` says where it is served, if that is known. */
@@ -86,14 +86,25 @@ export const notAcceptable = (header: string, given: string, offered: string): C
     { status: 406 },
   )
 
-/** The body, as sent or decompressed, has more than `limit` bytes: 413. */
-export const bodyTooLarge = (limit: number): ConnectError =>
+/** The body, or one message of it, as sent or decompressed, has more than `limit` bytes: 413. */
+export const bodyTooLarge = (limit: number, what: 'body' | 'message' = 'body'): ConnectError =>
   refusal(
     Code.ResourceExhausted,
     'BODY_TOO_LARGE',
-    `the body is larger than ${limit} bytes, the most that is accepted`,
+    `the ${what} is larger than ${limit} bytes, the most that is accepted`,
     { status: 413 },
   )
+
+/**
+ * The error of one message among many, with the place of the message before its text. Other errors are
+ * returned unchanged.
+ */
+export function placed(err: unknown, place: string): unknown {
+  if (!(err instanceof ConnectError)) return err
+  const { code, rawMessage, metadata: headers, details, cause } = err
+  const message = `${place}: ${rawMessage}`
+  return withStatus(boundedError({ code, message, headers, details, cause }), ownStatusOf(err))
+}
 
 const malformedRequest = (message: string, cause: unknown): ConnectError =>
   refusal(Code.InvalidArgument, 'MALFORMED_REQUEST', message, { cause })

@@ -16,6 +16,15 @@ export const commonTypes: BodyTypes = {
   list: 'application/json, application/protojson, application/x-www-form-urlencoded',
 }
 
+/** Bodies with one JSON message a line. */
+export const lineTypes = ['application/x-ndjson', 'application/jsonl']
+
+/** The content types of a body with many messages. */
+export const streamedTypes: BodyTypes = {
+  header: 'Accept-Post',
+  list: [...lineTypes, 'application/json', 'application/protojson'].join(', '),
+}
+
 /**
  * The format of a body by its Content-Type header; undefined for a type that `list` lacks or a
  * charset other than UTF-8.

@@ -1,6 +1,6 @@
 import type { Registry } from '@bufbuild/protobuf'
 import type { ConnectError, ConnectRouter, ContextValues, Interceptor } from '@connectrpc/connect'
-import type { FastifyRequest } from 'fastify'
+import type { FastifyReply, FastifyRequest } from 'fastify'
 import type { BindOptions } from './request/bind.ts'
 import type { CallOptions } from '../call/context.ts'
 import { requestHeaders } from '../call/headers.ts'
@@ -18,6 +18,8 @@ export interface RestObserver {
    * status.
    */
   error(request: FastifyRequest, error: ConnectError, status: number, reason: string): void
+  /** The same for an answer that has begun and is broken off, which is all that its client sees. */
+  brokenOff?(request: FastifyRequest, error: ConnectError): void
 }
 
 /** The options of the REST plugin. A comment ends with the default value, if there is one. */
@@ -37,6 +39,19 @@ export interface RestPluginOptions {
   reserved?: ReservedSegments
   /** Maximum bytes of a request body, both as sent and decompressed; 1 MiB. */
   bodyLimit?: number
+  /** Maximum bytes of all messages of a streamed request, as sent and decompressed; 1 GiB. */
+  uploadLimit?: number
+  /** Maximum milliseconds between two parts of a streamed request; 60,000. */
+  uploadIdleMs?: number
+  /** Milliseconds of silence after which a stream of events has a heartbeat; 15,000. */
+  heartbeatMs?: number
+  /**
+   * The field of replies whose value is the id of an event, and of requests that Last-Event-ID fills;
+   * resume_token.
+   */
+  resumeField?: string
+  /** Called before each call of a streaming method; throws the refusal if there are too many. */
+  openStream?: (request: FastifyRequest, reply: FastifyReply) => void
   /** Answers of fewer bytes are not compressed; 1024. */
   compressFrom?: number
   /** Maximum milliseconds that a client's timeout header may give a call. */
@@ -90,6 +105,10 @@ export function withDefaults(options: RestPluginOptions) {
     ...options,
     interceptors: options.interceptors ?? [],
     bodyLimit: options.bodyLimit ?? mebibyte,
+    uploadLimit: options.uploadLimit ?? 1024 * mebibyte,
+    uploadIdleMs: options.uploadIdleMs ?? 60_000,
+    heartbeatMs: options.heartbeatMs ?? 15_000,
+    resumeField: options.resumeField ?? 'resume_token',
     compressFrom: options.compressFrom ?? 1024,
     emitDefaults: options.emitDefaults ?? true,
     strictAccept: options.strictAccept ?? true,

@@ -1,31 +1,42 @@
 import { METHODS } from 'node:http'
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
-import { type Acceptance, sendAnswer, sendError } from './answer/answer.ts'
-import { unaryCall, type UnaryCall } from '../call/context.ts'
+import { accepted } from './answer/accepted.ts'
+import { sendAnswer, sendError } from './answer/answer.ts'
+import { unaryCall } from '../call/context.ts'
 import {
   asPreconditionFailed,
   malformedUrl,
   methodNotAllowed,
-  notAcceptable,
   restError,
   routeNotFound,
 } from './errors.ts'
 import { applyPreconditions } from './request/preconditions.ts'
 import { matchRoute, type MatchResult } from './route/match.ts'
-import { answerCoding, answerType } from './answer/negotiate.ts'
-import { codings } from './codings.ts'
 import { type RestPluginOptions, type RestSettings, withDefaults } from './options.ts'
-import { mayHaveBody, receivedBody, type ReceivedBody, refuseByForm } from './request/read-body.ts'
+import {
+  isBodyIgnored,
+  mayHaveBody,
+  noBody,
+  receivedBody,
+  type ReceivedBody,
+  refuseByForm,
+} from './request/read-body.ts'
+import { splitUrl } from './request/split-url.ts'
 import { refuseLateBody } from './request/late-body.ts'
-import type { SystemParameters } from './request/system-parameters.ts'
 import { rejectReserved } from './route/reserved.ts'
 import { literalPrefixes, type RouteTable } from './route/table.ts'
-import { compileTargets, type Target, unservedBindings } from './compiled-route.ts'
+import {
+  compileTargets,
+  type Target,
+  type UnaryTarget,
+  unservedBindings,
+} from './compiled-route.ts'
 import { advice, notServed } from './route/advice.ts'
 import { clientTimeoutMs } from '../call/timeout.ts'
+import { withinDeadline } from '../call/within-deadline.ts'
 import { attachment } from '../memory/attachment.ts'
 
-type RouteMatch = Extract<MatchResult<Target>, { kind: 'route' }>
+type RouteMatch = Extract<MatchResult<UnaryTarget>, { kind: 'route' }>
 
 const matchOf = attachment<FastifyRequest, RouteMatch>('match')
 
@@ -78,10 +89,13 @@ function mount(app: FastifyInstance, settings: RestSettings): void {
         try {
           const match = matchRequest(table, request, reply, settings)
           if (match === undefined) return void reply.code(204).send()
-          observer?.route(request, match.target.binding)
-          matchOf.attach(request, match)
-          if (!isBodyIgnored(request, match)) {
-            refuseByForm(request, match.target.types)
+          const { target } = match
+          observer?.route(request, target.binding)
+          // Served here, since Fastify would read the whole body before the handler.
+          if (target.kind === 'stream') return target.serve(request, reply, match.values)
+          matchOf.attach(request, match as RouteMatch)
+          if (!isBodyIgnored(request, target.binding)) {
+            refuseByForm(request, target.types)
             refuseLateBody(request, reply, settings.maxTimeoutMs)
           }
           next()
@@ -133,12 +147,6 @@ function tellPatchTypes(table: RouteTable<Target>, path: string, reply: FastifyR
   if (patch.kind === 'route') void reply.header('accept-patch', patch.target.types.list)
 }
 
-function splitUrl(request: FastifyRequest): [path: string, query: string] {
-  const url = request.raw.url ?? ''
-  const mark = url.indexOf('?')
-  return mark === -1 ? [url, ''] : [url.slice(0, mark), url.slice(mark + 1)]
-}
-
 function merged(path: string): string {
   if (!path.includes('//')) return path
   return `/${path
@@ -147,8 +155,6 @@ function merged(path: string): string {
     .join('/')}`
 }
 
-const noBody: ReceivedBody = { bytes: new Uint8Array(), format: 'json' }
-
 /**
  * Not async, and without promises that are not needed: each is a large part of the cost of a small
  * call.
@@ -156,16 +162,11 @@ const noBody: ReceivedBody = { bytes: new Uint8Array(), format: 'json' }
 function serve(request: FastifyRequest, reply: FastifyReply, settings: RestSettings): void {
   const match = matchOf.of(request)
   if (match === undefined) throw new Error('a request reached its handler unmatched')
-  if (isBodyIgnored(request, match) || !mayHaveBody(request))
+  if (isBodyIgnored(request, match.target.binding) || !mayHaveBody(request))
     return call(reply, match, noBody, settings)
   receivedBody(request, reply, settings.bodyLimit, match.target.types)
     .then((received) => call(reply, match, received, settings))
     .catch((err: unknown) => void reply.send(err))
-}
-
-/** A body of these methods has no meaning (RFC 9110, 9.3) unless their rule gives it one. */
-function isBodyIgnored({ method }: FastifyRequest, { target }: RouteMatch): boolean {
-  return target.binding.body === '' && ['GET', 'HEAD', 'DELETE'].includes(method)
 }
 
 /**
@@ -199,38 +200,4 @@ function call(
       },
     )
     .catch((err: unknown) => void reply.send(err))
-}
-
-/**
- * The type and coding that the client accepts. Throws NOT_ACCEPTABLE, before the method is called,
- * since the method may have effects.
- */
-function accepted(
-  { headers }: FastifyRequest,
-  { json }: SystemParameters,
-  { strictAccept }: RestSettings,
-): Acceptance {
-  const { accept, 'accept-encoding': acceptEncoding } = headers
-  const other = json || !strictAccept ? 'application/json' : undefined
-  const type = answerType(accept) ?? other
-  if (type === undefined)
-    throw notAcceptable('Accept', accept ?? '', 'application/json, application/protojson')
-  const coding = answerCoding(acceptEncoding)
-  if (coding === undefined)
-    throw notAcceptable('Accept-Encoding', acceptEncoding ?? '', `identity, ${codings.join(', ')}`)
-  return { type, coding }
-}
-
-/**
- * Rejects at the client's deadline even if the method ignores its signal. It does so one turn of
- * the event loop later, so that the error of an interceptor that does the same is used instead.
- */
-function withinDeadline<T>(output: Promise<T>, call: UnaryCall): Promise<T> {
-  if (call.deadline === undefined) return output
-  const { signal } = call
-  const { promise, reject } = Promise.withResolvers<never>()
-  const abort = () => setImmediate(() => reject(signal.reason as Error))
-  if (signal.aborted) abort()
-  else signal.addEventListener('abort', abort, { once: true })
-  return Promise.race([promise, output]).finally(() => signal.removeEventListener('abort', abort))
 }

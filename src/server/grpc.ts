@@ -3,11 +3,12 @@ import { errorToJsonBytes } from '@connectrpc/connect/protocol-connect'
 import type { FastifyReply, FastifyRequest } from 'fastify'
 import { clientError, writeRefusal } from '../call/client-error.ts'
 import { bounded } from '../call/error-bounds.ts'
-import { recordMethods } from '../call/methods.ts'
+import { operationOf, recordMethods } from '../call/methods.ts'
 import { originForm } from '../call/request-target.ts'
 import { setGrpcStatus } from '../call/grpc-status.ts'
 import { statusOf } from '../call/status.ts'
 import { restError, unsupportedMediaType } from '../rest/errors.ts'
+import { streamOpener } from './admission/open-stream.ts'
 import { overflowRpc } from './admission/refusals.ts'
 import { exchangeKey, type Exchanges } from './exchange/exchange.ts'
 import { failureOf } from './exchange/failure.ts'
@@ -25,6 +26,7 @@ export function grpcServer(options: ServerOptions): Port {
   const { maxBodyBytes } = limits
   const server = port('connect', parts, options)
   const { app, exchanges } = server
+  const openStream = streamOpener(options.streams.places, exchanges, { timesBody: false })
   app.setErrorHandler((err, request, reply) =>
     refuse(exchanges, request, reply, rpcError(err, request)),
   )
@@ -45,6 +47,14 @@ export function grpcServer(options: ServerOptions): Port {
     failed({ raw }, error) {
       const exchange = exchanges.of(raw)
       if (exchange) exchange.failure = failureOf(error)
+    },
+    openStream({ raw, headers }, reply, method) {
+      const exchange = exchanges.of(raw)
+      if (exchange) {
+        exchange.operation = operationOf(method)
+        exchange.protocol = protocolOf(headers['content-type'] ?? '')
+      }
+      openStream(raw, reply.raw)
     },
     brokenOff: ({ raw }, error) => exchanges.brokenOff(raw, failureOf(error)),
     interceptors,

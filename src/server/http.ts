@@ -4,9 +4,11 @@ import { restError } from '../rest/errors.ts'
 import { fastifyRestPlugin } from '../rest/plugin.ts'
 import { operationOf } from '../call/methods.ts'
 import { restServerOptions } from '../rest/server-options.ts'
+import { streamOpener } from './admission/open-stream.ts'
 import { overflowRest } from './admission/refusals.ts'
 import { type DocsOptions, docsRoutes, docsSegments } from './docs/docs-routes.ts'
 import { exchangeKey, type Exchanges } from './exchange/exchange.ts'
+import { failureOf } from './exchange/failure.ts'
 import { healthRoutes, healthSegments } from './health/probes.ts'
 import type { Readiness } from './health/readiness.ts'
 import { refuseForeignForms } from './origin/foreign-forms.ts'
@@ -15,7 +17,7 @@ import { type Port, port, type PortParts, type ServerOptions } from './port.ts'
 
 /** Makes the REST port: the services by their google.api.http rules, and each refusal in Kratos' body. */
 export function httpServer(options: ServerOptions, readiness: Readiness, docs?: DocsOptions): Port {
-  const { routes, interceptors, limits, origins, types } = options
+  const { routes, interceptors, limits, streams, origins, types } = options
   const parts: PortParts = {
     protocolOf: () => 'rest',
     timeoutHeaders: ['x-server-timeout', 'connect-timeout-ms', 'grpc-timeout'],
@@ -30,6 +32,7 @@ export function httpServer(options: ServerOptions, readiness: Readiness, docs?: 
   const server = port('rest', parts, options)
   const { app, exchanges } = server
   const observer = restObserver(exchanges)
+  const openStream = streamOpener(streams.places, exchanges, { timesBody: true })
   app.addHook('onRequest', refuseForeignForms(origins))
   app.setErrorHandler((err, request, reply) =>
     sendError(request, reply, restError(err), { observer }),
@@ -40,6 +43,10 @@ export function httpServer(options: ServerOptions, readiness: Readiness, docs?: 
     routes,
     interceptors,
     bodyLimit: limits.maxBodyBytes,
+    uploadLimit: streams.maxUploadBytes,
+    uploadIdleMs: limits.requestTimeoutMs,
+    heartbeatMs: streams.heartbeatMs,
+    openStream: ({ raw }, reply) => openStream(raw, reply.raw),
     reserved: new Map([...healthSegments, ...docsSegments(docs)]),
     ...(types && { types }),
     contextValues: ({ raw }) => createContextValues().set(exchangeKey, exchanges.of(raw)),
@@ -62,6 +69,7 @@ function restObserver(exchanges: Exchanges) {
       // A call that reached the interceptors has its failure from them.
       if (exchange) exchange.failure ??= { status, reason, code: error.code, cause: error.cause }
     },
+    brokenOff: ({ raw }, error) => exchanges.brokenOff(raw, failureOf(error)),
     refused(socket, error, status, reason) {
       exchanges.refused(socket, { status, reason, cause: error.cause })
     },

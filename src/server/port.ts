@@ -5,6 +5,7 @@ import fastify, { type FastifyInstance, type FastifyServerOptions } from 'fastif
 import type { Admission } from './admission/admission.ts'
 import { admissionGate, type GateOptions } from './admission/gate.ts'
 import { overloaded } from './admission/refusals.ts'
+import type { StreamPlaces } from './admission/stream-places.ts'
 import { type ExchangeObserver, type Exchanges, exchangeRegistry } from './exchange/exchange.ts'
 import type { Protocol } from './exchange/protocol.ts'
 import type { ListenerLimits } from './listener/arrival.ts'
@@ -12,6 +13,16 @@ import { dualProtocolListener } from './listener/listener.ts'
 import type { Tls } from './listener/tls.ts'
 import { cors, type CorsHeaders } from './origin/cors.ts'
 import { refuseByHead } from './request-head.ts'
+
+/** The settings of streams. */
+interface StreamOptions {
+  /** One for the process, too. */
+  places: StreamPlaces
+  /** Bytes of all messages of a streamed REST request. */
+  maxUploadBytes: number
+  /** Milliseconds of silence after which a stream of events has a heartbeat. */
+  heartbeatMs: number
+}
 
 /** The settings of a port. Both ports get the same ones, but for their routes. */
 export interface ServerOptions {
@@ -21,6 +32,7 @@ export interface ServerOptions {
   limits: ListenerLimits & { maxBodyBytes: number }
   /** One for the process, so that both ports share its limit of calls. */
   admission: Admission
+  streams: StreamOptions
   tls: Tls | undefined
   /** Messages that google.protobuf.Any may hold in JSON. */
   types?: Registry

@@ -85,12 +85,12 @@ test('an unknown key is refused with its path, a suggestion and the allowed keys
     [
       'grpc:',
       'grcp:',
-      'server.grcp: unknown key, did you mean grpc? Allowed: http, grpc, limits, timeout, operation_timeouts, shutdown, reflection, tls, cors, docs',
+      'server.grcp: unknown key, did you mean grpc? Allowed: http, grpc, limits, timeout, operation_timeouts, shutdown, reflection, tls, cors, docs, streams',
     ],
     [
       'max_body_bytes',
       'maxBodyBytes',
-      'server.limits.maxBodyBytes: unknown key, did you mean max_body_bytes? Allowed: max_body_bytes, max_header_bytes, headers_timeout, request_timeout, idle_timeout, max_connections, max_concurrent_streams, max_concurrent_calls',
+      'server.limits.maxBodyBytes: unknown key, did you mean max_body_bytes? Allowed: max_body_bytes, max_header_bytes, headers_timeout, request_timeout, idle_timeout, max_connections, max_concurrent_streams, max_concurrent_calls, max_streams, max_streams_per_address, max_upload_bytes',
     ],
     [
       'log:',
@@ -127,7 +127,7 @@ test('a wrong type is refused with its path, what was found and what is allowed'
     t.same(problems({}, part, replacement), [`config.yaml: ${problem}`])
   }
   t.same(problems({}, shipped, 'server: 8000\n').slice(0, 1), [
-    'config.yaml: server: found 8000, allowed is a mapping with http, grpc, limits, timeout, operation_timeouts, shutdown, reflection, tls, cors, docs',
+    'config.yaml: server: found 8000, allowed is a mapping with http, grpc, limits, timeout, operation_timeouts, shutdown, reflection, tls, cors, docs, streams',
   ])
   t.same(problems({ DB_POOL_SIZE: 'ten' }), [
     `config.yaml: data.database.pool_size (DB_POOL_SIZE): found the text "ten", allowed is ${whole}`,
@@ -165,6 +165,7 @@ test('what the file leaves out is told as missing, not as zero', async (t) => {
     'config.yaml: server.shutdown: missing',
     'config.yaml: server.tls: missing',
     'config.yaml: server.cors: missing',
+    'config.yaml: server.streams: missing',
     'config.yaml: data.database.pool_wait: missing',
     'config.yaml: data.total: missing',
     'config.yaml: log: missing',

@@ -8,6 +8,7 @@ import { join } from 'node:path'
 import { create, createRegistry, fromBinary, toBinary } from '@bufbuild/protobuf'
 import { admission } from '../../src/server/admission/admission.ts'
 import { grpcServer } from '../../src/server/grpc.ts'
+import { patientStreams } from '../help/limits.ts'
 import { interceptors } from '../../src/server/interceptor/list.ts'
 import { loadTls, type Tls } from '../../src/server/listener/tls.ts'
 import {
@@ -66,6 +67,7 @@ const { app } = grpcServer({
   ],
   observers: [],
   admission: admission({ maxActive: 10_000, maxCalls: 10_000 }),
+  streams: patientStreams(),
   tls,
   types: createRegistry(file_connectrpc_conformance_v1_conformance),
   origins: [],

@@ -1,3 +1,4 @@
+import { streamPlaces } from '../../src/server/admission/stream-places.ts'
 import type { ListenerLimits } from '../../src/server/listener/arrival.ts'
 
 /** Limits that leave a client all the time in which a test may let it wait. */
@@ -9,3 +10,10 @@ export const patientLimits: ListenerLimits = {
   maxConcurrentStreams: 100,
   maxConnections: 100,
 }
+
+/** Streams without a limit that a test could meet. */
+export const patientStreams = () => ({
+  places: streamPlaces({ maxStreams: 1000, maxPerAddress: 1000 }),
+  maxUploadBytes: 1_000_000_000,
+  heartbeatMs: 60_000,
+})

@@ -8,6 +8,7 @@ import { readiness } from '../../src/server/health/readiness.ts'
 import { httpServer } from '../../src/server/http.ts'
 import { serviceIn, testProtos } from './descriptors.ts'
 import { limits } from './listen.ts'
+import { patientStreams } from '../help/limits.ts'
 
 const echo = serviceIn(testProtos(), 'test.rest.v1.Echo')
 const methods = Object.fromEntries(
@@ -27,6 +28,7 @@ export function echoServer() {
       observers: [],
       limits: { ...limits, maxBodyBytes: 1024 * 1024 },
       admission: admission({ maxActive: 1000, maxCalls: 1000 }),
+      streams: patientStreams(),
       tls: undefined,
       origins: [],
     },

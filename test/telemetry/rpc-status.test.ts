@@ -48,6 +48,7 @@ function ended(protocol: Protocol, failure: Failure | undefined, httpStatus: num
     route: '',
     startedAt: performance.now(),
     intercepted: true,
+    stream: undefined,
     failure,
     httpStatus,
     durationMs: 1,

@@ -126,25 +126,37 @@ export function sendError(
   void reply.code(body.code).header('content-type', type).send(jsonBytes(body))
 }
 
-function vary(reply: FastifyReply, names: string): void {
+/** Adds names to the Vary header of an answer. */
+export function vary(reply: FastifyReply, names: string): void {
   void reply.header('vary', mergedVary(reply.getHeader('vary'), names))
 }
 
-function copyMetadata(
-  request: FastifyRequest,
-  reply: FastifyReply,
-  { answerHeaders, answerTrailers }: UnaryCall,
-): void {
-  answerHeaders?.forEach((value, name) => {
-    if (leaves(name, value))
-      void reply.header(name, name === 'vary' ? mergedVary(reply.getHeader('vary'), value) : value)
-  })
+function copyMetadata(request: FastifyRequest, reply: FastifyReply, call: UnaryCall): void {
+  copyHeaders(reply, call)
+  const { answerTrailers } = call
   answerTrailers?.forEach((value, name) => {
     if (!leaves(name, value)) return
     if (takesTrailers(request))
       void reply.trailer(name, (_reply, _payload, done) => done(null, value))
     else void reply.header(`trailer-${name}`, value)
   })
+}
+
+/** Sets the headers that handler and interceptors gave. Throws for one that cannot be sent. */
+export function copyHeaders(reply: FastifyReply, { answerHeaders }: UnaryCall): void {
+  answerHeaders?.forEach((value, name) => {
+    if (leaves(name, value))
+      void reply.header(name, name === 'vary' ? mergedVary(reply.getHeader('vary'), value) : value)
+  })
+}
+
+/** The trailers that can follow the body of an answer whose headers are sent. */
+export function lateTrailers(
+  request: FastifyRequest,
+  { answerTrailers }: UnaryCall,
+): Record<string, string> {
+  if (answerTrailers === undefined || !takesTrailers(request)) return {}
+  return Object.fromEntries([...answerTrailers].filter(([name, value]) => leaves(name, value)))
 }
 
 /**

@@ -37,23 +37,49 @@ export function answerType(accept: string | undefined): AnswerType | undefined {
   return json.weight > 0 ? 'application/json' : undefined
 }
 
+/**
+ * The offered media type that the Accept header prefers, the first of several that weigh the same;
+ * one that the header names goes before one that a range includes. Undefined if none is acceptable.
+ */
+export function preferredType<T extends string>(
+  accept: string | undefined,
+  offered: readonly T[],
+): T | undefined {
+  if (accept === undefined || accept === '' || accept === '*/*') return offered[0]
+  const ranges = parseWeighted(accept)
+  let best: (Preference & { type: T }) | undefined
+  for (const type of offered) {
+    const range = `${type.slice(0, type.indexOf('/'))}/*`
+    const { weight, precision } = strongest(ranges, (name) => [type, range, '*/*'].indexOf(name))
+    const isBetter =
+      best === undefined ||
+      weight > best.weight ||
+      (weight === best.weight && precision > best.precision)
+    if (weight > 0 && isBetter) best = { type, weight, precision }
+  }
+  return best?.type
+}
+
 const uncompressed: CodingChoice = { coding: undefined, identity: true }
 
 /**
- * The coding of the answer by the Accept-Encoding header (RFC 9110, 12.5.3); undefined if neither a
- * known coding nor an uncompressed answer is acceptable.
+ * The coding of the answer by the Accept-Encoding header (RFC 9110, 12.5.3), one of `offered`;
+ * undefined if neither one of them nor an uncompressed answer is acceptable.
  */
-export function answerCoding(acceptEncoding: string | undefined): CodingChoice | undefined {
+export function answerCoding(
+  acceptEncoding: string | undefined,
+  offered: readonly Coding[] = codings,
+): CodingChoice | undefined {
   if (acceptEncoding === undefined || acceptEncoding === '') return uncompressed
   const listed = parseWeighted(acceptEncoding)
-  const weights = codings.map((name) => codingPreference(listed, name).weight)
+  const weights = offered.map((name) => codingPreference(listed, name).weight)
   const identity = codingPreference(listed, 'identity')
   const best = Math.max(...weights)
   // Identity is acceptable unless it is excluded; a client that names it may prefer it.
   const acceptable = identity.precision < 0 || identity.weight > 0
   if (best === 0 && !acceptable) return undefined
   const liked = identity.precision === 2 && identity.weight > best
-  const coding = best === 0 || liked ? undefined : codings[weights.indexOf(best)]
+  const coding = best === 0 || liked ? undefined : offered[weights.indexOf(best)]
   return { coding, identity: acceptable }
 }
 

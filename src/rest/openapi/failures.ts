@@ -23,6 +23,7 @@ const reads: Applies = ({ binding }) => ['GET', 'HEAD'].includes(binding.httpMet
 const sends: Applies = (route) => !reads(route)
 const parses: Applies = ({ binding: { body, httpMethod } }) =>
   body !== '' || !['GET', 'HEAD', 'DELETE'].includes(httpMethod)
+const streams: Applies = ({ binding }) => binding.method.methodKind !== 'unary'
 const hasVariable: Applies = ({ binding }) => binding.template.variables.length > 0
 
 /** The errors that the port and the interceptors give, and to which operations. */
@@ -43,6 +44,7 @@ const common: readonly [reason: Reason, applies: Applies, statuses?: readonly nu
   ['CANCELED', always],
   ['INTERNAL', always],
   ['OVERLOADED', always],
+  ['SHUTTING_DOWN', streams],
   ['DEADLINE_EXCEEDED', always],
 ]
 

@@ -2,9 +2,8 @@ import type { DescField } from '@bufbuild/protobuf'
 import { fieldNamed } from '../../call/message/field-named.ts'
 import { resolvePath } from '../field-path.ts'
 import { isEmptyObject } from '../answer/encode.ts'
-import { bodyTypes } from '../request/body-types.ts'
 import type { HttpBinding } from '../route/rules.ts'
-import { mergePatchType } from '../media-type.ts'
+import { answerContent, isOfMessages, requestContent } from './content.ts'
 import { type DocumentedRoute, failureResponses, jsonContent } from './failures.ts'
 import { fieldSchema, fieldsOf, objectOf, requiredIn } from './field-schema.ts'
 import type { DocumentPath } from './path.ts'
@@ -45,8 +44,9 @@ const anyError = { $ref: '#/components/schemas/Error' }
 const etagHeader = { ETag: { $ref: '#/components/headers/ETag' } }
 const notModified = { description: 'If-None-Match names this state.', headers: etagHeader }
 
-function isRead({ httpMethod }: HttpBinding): boolean {
-  return httpMethod === 'GET' || httpMethod === 'HEAD'
+/** Whether the answer has an entity tag that a condition may name. */
+function isRead(binding: HttpBinding): boolean {
+  return ['GET', 'HEAD'].includes(binding.httpMethod) && isOfMessages(binding)
 }
 
 /** The headers that make a call conditional. */
@@ -55,13 +55,16 @@ function conditions({ binding, etag }: DocumentedRoute): Schema[] {
   return etag === undefined ? [] : ['IfMatch', 'IfNoneMatchAny'].map(parameter)
 }
 
-function success(set: SchemaSet, { method, httpMethod, responseBody }: HttpBinding): Schema {
+function success(set: SchemaSet, binding: HttpBinding): Schema {
+  const { method, httpMethod, responseBody } = binding
   const field = fieldNamed(method.output, responseBody)
-  const tagged = ['GET', 'PATCH'].includes(httpMethod)
+  const tagged = ['GET', 'PATCH'].includes(httpMethod) && isOfMessages(binding)
   return {
     description: 'OK',
     ...(tagged && { headers: etagHeader }),
-    content: jsonContent(field ? answerOf(set, field) : set.reference(method.output, 'answer')),
+    content: answerContent(binding, () =>
+      field ? answerOf(set, field) : set.reference(method.output, 'answer'),
+    ),
   }
 }
 
@@ -85,11 +88,7 @@ function requestBody(set: SchemaSet, binding: HttpBinding): Schema {
         required: requiredIn(set, method.input).includes(field.jsonName),
       }
     : wholeMessage(set, binding)
-  const types = bodyTypes(binding).list.split(', ')
-  // Forms have the parameters of a query, which no schema of the body describes.
-  const media = types.filter((type) => type !== 'application/x-www-form-urlencoded')
-  const content = media.map((type) => [type, { schema: type === mergePatchType ? {} : schema }])
-  return { ...(required && { required }), content: Object.fromEntries(content) }
+  return { ...(required && { required }), content: requestContent(binding, schema) }
 }
 
 /** The request message without the fields that the path fills. */

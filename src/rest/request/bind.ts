@@ -17,7 +17,11 @@ import {
 import { parseQuery } from './query.ts'
 import type { HttpBinding } from '../route/rules.ts'
 import { InvalidText } from './scalar-text.ts'
-import { noSystemParameters, type SystemParameters } from './system-parameters.ts'
+import {
+  type ChosenAnswer,
+  noSystemParameters,
+  type SystemParameters,
+} from './system-parameters.ts'
 import { derivedMask, deriveMask, jsonPaths, mergePatchPaths, needsMask } from './update-mask.ts'
 import { parseText } from './value.ts'
 
@@ -77,7 +81,7 @@ export function compileBinder(binding: HttpBinding, options: BindOptions): Binde
   })
   const bound = new Set(variables.map(({ path }) => protoPath(path)))
   const mask = derivedMask(binding)
-  const answer = answerMessage(binding)
+  const answer = chosenAnswer(binding)
   const readBody = compileBody(binding, options)
 
   function bindPath(message: Message, values: readonly string[], rules: BrokenRules): void {
@@ -123,9 +127,13 @@ export function compileBinder(binding: HttpBinding, options: BindOptions): Binde
   }
 }
 
-/** The message that the answer's body holds: the reply, or the field that response_body names. */
-function answerMessage({ method, responseBody }: HttpBinding): DescMessage | undefined {
-  return responseBody === '' ? method.output : fieldNamed(method.output, responseBody)?.message
+/** The answer's body holds the reply, or the field that response_body names. */
+function chosenAnswer({ method, responseBody }: HttpBinding): ChosenAnswer {
+  const { output } = method
+  return {
+    message: responseBody === '' ? output : fieldNamed(output, responseBody)?.message,
+    streams: method.methodKind === 'server_streaming',
+  }
 }
 
 const emptyObject = /^[ \t\r\n]*\{[ \t\r\n]*\}[ \t\r\n]*$/

@@ -4,6 +4,7 @@ import { nearest } from '../../text/nearest.ts'
 import type { QueryParameter } from './query.ts'
 import { InvalidText, parseScalar } from './scalar-text.ts'
 import {
+  type ChosenAnswer,
   isSystemParameter,
   readSystemParameter,
   type SystemParameters,
@@ -31,10 +32,9 @@ interface ParameterTarget {
   /** The proto paths of the fields that the URL's path has filled. */
   bound: ReadonlySet<string>
   /**
-   * The place for system parameters, and the message that `$fields` selects from; absent for a
-   * form.
+   * The place for system parameters, and the answer that they are about; absent for a form.
    */
-  system?: { into: SystemParameters; answer: DescMessage | undefined }
+  system?: { into: SystemParameters; answer: ChosenAnswer }
 }
 
 /** The rule that each wrong parameter breaks first, by the name of the parameter. */

@@ -2,6 +2,7 @@ import type { FastifyReply, FastifyRequest } from 'fastify'
 import { codingOf, decompressed } from './decompress.ts'
 import { bodyTooLarge, unsupportedMediaType } from '../errors.ts'
 import { readBody } from '../../call/read-body.ts'
+import type { HttpBinding } from '../route/rules.ts'
 import { type BodyFormat, bodyFormat, type BodyTypes } from '../media-type.ts'
 
 /** A body without its content coding; empty if there is none. */
@@ -10,7 +11,13 @@ export interface ReceivedBody {
   format: BodyFormat
 }
 
-const nothing: ReceivedBody = { bytes: new Uint8Array(), format: 'json' }
+/** The body of a request that has none. */
+export const noBody: ReceivedBody = { bytes: new Uint8Array(), format: 'json' }
+
+/** A body of these methods has no meaning (RFC 9110, 9.3) unless their rule gives it one. */
+export function isBodyIgnored({ method }: FastifyRequest, { body }: HttpBinding): boolean {
+  return body === '' && ['GET', 'HEAD', 'DELETE'].includes(method)
+}
 
 /**
  * The body of a request, decompressed, and what it is by its content type; headers of an absent body
@@ -23,7 +30,7 @@ export async function receivedBody(
   types: BodyTypes,
 ): Promise<ReceivedBody> {
   const bytes = await rawBody(request, reply, limit)
-  if (bytes.byteLength === 0) return nothing
+  if (bytes.byteLength === 0) return noBody
   const { format, coding } = formOf(request, types)
   return { format, bytes: await decompressed(bytes, coding, limit) }
 }
@@ -39,7 +46,7 @@ export function refuseByForm(request: FastifyRequest, types: BodyTypes): void {
 }
 
 /** The format and coding of a body by its headers. Throws UNSUPPORTED_MEDIA_TYPE. */
-function formOf({ headers }: FastifyRequest, types: BodyTypes) {
+export function formOf({ headers }: FastifyRequest, types: BodyTypes) {
   const { 'content-type': type, 'content-encoding': encoding } = headers
   const format = bodyFormat(type, types)
   if (format === undefined) throw unsupportedMediaType(type ?? '', types)
@@ -53,8 +60,11 @@ export function mayHaveBody({ raw, headers, body }: FastifyRequest): boolean {
   return headers['transfer-encoding'] !== undefined || Number(headers['content-length'] ?? 0) > 0
 }
 
-/** Fastify leaves some bodies unread: over HTTP/2 those without a type and a length, and GET's. */
-async function rawBody(
+/**
+ * The bytes of a body, as sent. Fastify leaves some bodies unread: over HTTP/2 those without a type and
+ * a length, and GET's. Throws BODY_TOO_LARGE.
+ */
+export async function rawBody(
   request: FastifyRequest,
   reply: FastifyReply,
   limit: number,

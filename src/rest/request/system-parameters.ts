@@ -7,6 +7,8 @@ import { InvalidText } from './scalar-text.ts'
 export interface SystemParameters {
   /** `$alt`: the answer is JSON, even if Accept excludes it. */
   json: boolean
+  /** `$alt=sse`: the messages of a stream are events, whatever Accept says. */
+  events: boolean
   /** `$alt=json;enum-encoding=int`: enums are numbers in the answer. */
   enumsAsNumbers: boolean
   /** `$prettyPrint`: the answer is indented. */
@@ -18,6 +20,7 @@ export interface SystemParameters {
 /** The values without any system parameter. Shared between requests, so copy it before writing. */
 export const noSystemParameters: SystemParameters = {
   json: false,
+  events: false,
   enumsAsNumbers: false,
   pretty: false,
   fields: undefined,
@@ -28,13 +31,18 @@ export function isSystemParameter(key: string): boolean {
   return ['$alt', 'alt', '$prettyPrint', '$fields'].includes(key)
 }
 
-/**
- * Reads a system parameter into `into`. `answer` is the message that `$fields` selects from;
- * undefined if the answer has no fields. Throws InvalidText.
- */
+/** The answer whose form system parameters choose. */
+export interface ChosenAnswer {
+  /** The message that `$fields` selects from; undefined if the answer has no fields. */
+  message: DescMessage | undefined
+  /** Whether the answer is a stream of messages. */
+  streams: boolean
+}
+
+/** Reads a system parameter into `into`. Throws InvalidText. */
 export function readSystemParameter(
   { key, value }: QueryParameter,
-  answer: DescMessage | undefined,
+  { message: answer, streams }: ChosenAnswer,
   into: SystemParameters,
 ): void {
   if (key === '$prettyPrint') into.pretty = readBool(value)
@@ -43,10 +51,14 @@ export function readSystemParameter(
     if (answer === undefined) throw new InvalidText('cannot be given: the answer has no fields')
     into.fields = parseFields(answer, value)
   } else {
-    if (into.json) throw new InvalidText('is given more than once')
-    const known = value === 'json' || value === 'json;enum-encoding=int'
-    if (!known) throw new InvalidText('must be json or json;enum-encoding=int')
-    into.json = true
+    if (into.json || into.events) throw new InvalidText('is given more than once')
+    const isEvents = streams && value === 'sse'
+    const known = isEvents || value === 'json' || value === 'json;enum-encoding=int'
+    if (!known)
+      throw new InvalidText(`must be json or json;enum-encoding=int${streams ? ', or sse' : ''}`)
+    into.events = isEvents
+    into.json = !isEvents
+    if (isEvents) return
     into.enumsAsNumbers = value !== 'json'
   }
 }

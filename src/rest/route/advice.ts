@@ -1,4 +1,4 @@
-import type { DescMessage, DescMethod } from '@bufbuild/protobuf'
+import type { DescMethod } from '@bufbuild/protobuf'
 import { fieldNamed } from '../../call/message/field-named.ts'
 import type { HttpBinding } from './rules.ts'
 
@@ -21,18 +21,11 @@ export function advice(bindings: readonly HttpBinding[]): string[] {
   })
 }
 
-const httpBody = 'google.api.HttpBody'
-
 /** The reason why the rules of a method are not served; undefined if they are served. */
-export function reasonNotToServe({ methodKind, input, output }: DescMethod): string | undefined {
-  if (methodKind !== 'unary') return 'its method streams'
-  return hasHttpBody(input) || hasHttpBody(output)
-    ? `its method takes or gives ${httpBody}`
+export function reasonNotToServe({ methodKind }: DescMethod): string | undefined {
+  return methodKind === 'bidi_streaming'
+    ? 'its method streams in both directions, for which there are Connect and gRPC'
     : undefined
-}
-
-function hasHttpBody({ typeName, fields }: DescMessage): boolean {
-  return typeName === httpBody || fields.some(({ message }) => message?.typeName === httpBody)
 }
 
 /**

@@ -37,6 +37,11 @@ export interface AdmissionLimits {
 const forOperators =
   /^\/(?:(?:healthz|readyz|start\.css|docs|docs\/[\w.-]+|openapi\.[a-z.]+)?(?:\?|$)|grpc\.health\.|grpc\.reflection\.|kratos\.api\.)/
 
+/** Whether a request is one of those, by its target. */
+export function isForOperators(url: string): boolean {
+  return forOperators.test(url)
+}
+
 /** A semaphore with a bounded queue: calls beyond `maxActive` wait, those beyond `maxCalls` are refused. */
 export function admission(
   { maxActive, maxCalls }: AdmissionLimits,
@@ -59,6 +64,7 @@ export function admission(
     }
     // Not at the close alone: a client that reads nothing delays it.
     arrival.onAnswered(over)
+    arrival.onStream(over)
     arrival.onClose(over)
     arrival.begin()
   }
@@ -82,7 +88,7 @@ export function admission(
 
   return {
     arrive(arrival, terms) {
-      if (forOperators.test(arrival.url)) beginForOperator(arrival, terms)
+      if (isForOperators(arrival.url)) beginForOperator(arrival, terms)
       else if (hasRoom()) begin(arrival, terms)
       else wait(arrival, terms)
     },

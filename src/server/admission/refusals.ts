@@ -24,19 +24,30 @@ export interface TurnedAway {
 const retryAfterSeconds = 1
 const retryAfter = { 'retry-after': `${retryAfterSeconds}` }
 
+const retryInfo = {
+  desc: RetryInfoSchema,
+  value: { retryDelay: { seconds: BigInt(retryAfterSeconds) } },
+}
+
 const overload = refusal(
   Code.ResourceExhausted,
   'OVERLOADED',
   'the server works on as many calls as it can take; try again later',
   { status: 503 },
 )
-overload.details.push({
-  desc: RetryInfoSchema,
-  value: { retryDelay: { seconds: BigInt(retryAfterSeconds) } },
-})
+overload.details.push(retryInfo)
 
 /** More calls have come than can be served. */
 export const overloaded = turnedAway(overload, retryAfter)
+
+/** The refusal of a stream above a limit of streams. */
+export const streamsOverloaded = refusal(
+  Code.ResourceExhausted,
+  'OVERLOADED',
+  'the server, or the address of this client, has as many streams as it may have; try again later',
+  { status: 503 },
+)
+streamsOverloaded.details.push(retryInfo)
 
 /** The time that its client gives the call was over before it could begin. */
 export const expired = turnedAway(clientDeadlineExceeded())

@@ -1,6 +1,7 @@
 import type { Logger } from 'pino'
 import type { Exchange, ExchangeObserver } from './exchange.ts'
 import { safePath } from './safe-path.ts'
+import type { StreamTally } from './stream-tally.ts'
 import type { Reason } from '../../call/refusal.ts'
 
 const refusalsTogetherMs = 1000
@@ -11,7 +12,7 @@ const loadShed: Reason = 'OVERLOADED'
  * middleware (operation, code, reason, latency in seconds). A failure of the server is logged as an
  * error with its cause; a mistake of a client or a refusal is not. Calls refused for load share one
  * line per second: the first call with their number in `refused`, since a line costs as much as a
- * refusal. `fieldsOf` gives further fields, such as the trace id.
+ * refusal. A stream has a line when it begins, too, and at its end what it has carried. `fieldsOf` gives further fields, such as the trace id.
  */
 export function accessLog(
   log: Logger,
@@ -32,6 +33,10 @@ export function accessLog(
   }
 
   return {
+    stream(exchange) {
+      const { code: _, reason: __, latency: ___, ...begun } = facts(exchange)
+      log.info({ ...fieldsOf(exchange), ...begun }, 'stream')
+    },
     end(exchange) {
       const { failure } = exchange
       if (failure?.reason === loadShed) return refusal(exchange)
@@ -44,7 +49,7 @@ export function accessLog(
 }
 
 function facts(exchange: Exchange) {
-  const { failure, protocol, operation, method, path, durationMs, httpStatus } = exchange
+  const { failure, protocol, operation, method, path, durationMs, httpStatus, stream } = exchange
   return {
     kind: 'server',
     protocol,
@@ -54,7 +59,12 @@ function facts(exchange: Exchange) {
     code: failure?.status ?? httpStatus,
     reason: failure?.reason ?? '',
     latency: Math.round(durationMs * 1000) / 1e6,
+    ...(stream && carried(stream)),
   }
+}
+
+function carried({ received, sent, bytesReceived, bytesSent }: StreamTally) {
+  return { messages: { received, sent }, bytes: { received: bytesReceived, sent: bytesSent } }
 }
 
 /**

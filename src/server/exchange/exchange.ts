@@ -6,6 +6,7 @@ import { attachment } from '../../memory/attachment.ts'
 import type { Arrival } from '../listener/arrival.ts'
 import type { Failure } from './failure.ts'
 import type { Protocol } from './protocol.ts'
+import { type Direction, streamTally, type StreamTally } from './stream-tally.ts'
 
 /** One HTTP exchange of either port, from the first header line to the last byte or the abort. */
 export interface Exchange {
@@ -22,6 +23,8 @@ export interface Exchange {
   /** Whether the interceptors have seen the call, so that its error already has its details. */
   intercepted: boolean
   failure: Failure | undefined
+  /** What a stream has carried; undefined for any other exchange. */
+  stream: StreamTally | undefined
   /** HTTP status of the answer; 0 when there was none. */
   httpStatus: number
   /** From the request's arrival to its end. */
@@ -36,6 +39,10 @@ export interface ExchangeObserver {
   begin?(exchange: Exchange, request: Request, response: Response): void
   /** Calls `work`, which serves the exchange, inside of a context of the observer's, such as a span. */
   around?(exchange: Exchange, work: () => void): void
+  /** The exchange is a stream. Not called for one that is refused before its method is called. */
+  stream?(exchange: Exchange): void
+  /** A stream has carried a message. */
+  message?(exchange: Exchange, direction: Direction): void
   end(exchange: Exchange): void
 }
 
@@ -105,6 +112,11 @@ export function exchangeRegistry(protocol: Protocol, observers: readonly Exchang
       telling.end(neverOpened(asked, arrival, failure))
     },
     refused,
+    /** To be called where a request is about to be served as a stream. */
+    streams(request: Request, response: Response): void {
+      const exchange = exchangeOf.of(request)
+      if (exchange) beginStream(exchange, telling, streamTally(request, response))
+    },
     /** Records that the server breaks off an answer; without it the client would be taken for the cause. */
     brokenOff(request: Request, failure: Failure): void {
       const exchange = exchangeOf.of(request)
@@ -139,6 +151,7 @@ function newExchange(
     route: '',
     intercepted: false,
     failure: undefined,
+    stream: undefined,
     httpStatus: 0,
     durationMs: 0,
     abandoned,
@@ -162,6 +175,16 @@ function neverRead(protocol: Protocol, failure: Failure): Exchange {
   )
 }
 
+function beginStream(
+  exchange: Exchange,
+  telling: ReturnType<typeof tellingAll>,
+  tally: StreamTally,
+): void {
+  exchange.stream = tally
+  tally.noted = (direction) => telling.message(exchange, direction)
+  telling.stream(exchange)
+}
+
 function tellingAll(observers: readonly ExchangeObserver[]) {
   return {
     begin(exchange: Exchange, request: Request, response: Response): void {
@@ -174,6 +197,12 @@ function tellingAll(observers: readonly ExchangeObserver[]) {
         if (observer.around) call = () => observer.around?.(exchange, inner)
       }
       call()
+    },
+    stream(exchange: Exchange): void {
+      for (const observer of observers) observer.stream?.(exchange)
+    },
+    message(exchange: Exchange, direction: Direction): void {
+      for (const observer of observers) observer.message?.(exchange, direction)
     },
     end(exchange: Exchange): void {
       exchange.durationMs = performance.now() - exchange.startedAt

@@ -3,6 +3,7 @@ import { Code, ConnectError } from '@connectrpc/connect'
 import type { Interceptor } from '@connectrpc/connect'
 import { operationOf } from '../../call/methods.ts'
 import { refusal } from '../../call/refusal.ts'
+import { stoppable } from '../../call/stoppable.ts'
 import { clientDeadlineExceeded, deadlineExceeded } from '../../call/timeout.ts'
 
 /** Maximum durations of unary calls, in milliseconds. */
@@ -16,7 +17,7 @@ export interface Deadlines {
  * Ends unary calls that take longer than the server or the client allows; the client's deadline
  * aborts the signal of the request. The call is answered at once with DEADLINE_EXCEEDED, and the
  * signal of the handler aborts, so that the layers below stop working for it. Streams have only
- * their client's deadline, at which they end with DEADLINE_EXCEEDED even if their handler returns.
+ * their client's deadline, at which they end with DEADLINE_EXCEEDED, whatever their handler does.
  */
 export function deadline({ defaultMs, byOperation }: Deadlines): Interceptor {
   return (next) =>
@@ -49,7 +50,11 @@ function untilDeadline(
 ): typeof response {
   if (!response.stream) return response
   async function* messages(sent: AsyncIterable<Message>) {
-    yield* sent
+    try {
+      yield* stoppable(sent, signal)
+    } catch (err) {
+      throw signal.aborted && err === signal.reason ? reasonOf(err) : err
+    }
     const error = signal.aborted ? reasonOf(signal.reason) : undefined
     if (error?.code === Code.DeadlineExceeded) throw error
   }

@@ -1,16 +1,26 @@
 import type { Interceptor } from '@connectrpc/connect'
 import { deadline, type Deadlines } from './deadline.ts'
 import { errors } from './errors.ts'
+import { type Drain, streams } from './streams.ts'
 import { type InvalidOf, validate } from './validate.ts'
+
+/** For a process whose streams end with their connections. */
+const never: Drain = { closing: new AbortController().signal, delayMs: () => 0 }
 
 /**
  * The interceptors of every call in every protocol, the outermost first. For `invalidOf` see
  * validate.
  */
-export function interceptors(deadlines: Deadlines, invalidOf: InvalidOf): Interceptor[] {
+export function interceptors(
+  deadlines: Deadlines,
+  invalidOf: InvalidOf,
+  drain = never,
+): Interceptor[] {
   return [
     // Outermost, so that it maps the errors of all others.
     errors,
+    // Outside of the others, so that it ends a stream whatever they wait for.
+    streams(drain),
     // Before everything that may take time.
     deadline(deadlines),
     // Innermost, so that the handler gets valid messages only.

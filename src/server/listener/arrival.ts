@@ -48,6 +48,8 @@ export interface Arrival {
   onReceived(listener: () => void): void
   /** Calls back when the handler has written its whole answer, also if the client reads nothing. */
   onAnswered(listener: () => void): void
+  /** Calls back when the handler finds that the exchange is a stream, which may last for long. */
+  onStream(listener: () => void): void
   /** Calls back when the exchange is over, however it ended. */
   onClose(listener: () => void): void
 }

@@ -16,6 +16,7 @@ import {
 import { continueWhenRead } from './expect-continue.ts'
 import { dropRemaining, lingeringClose } from './lingering-close.ts'
 import { type Pipeline, pipeline } from './pipeline.ts'
+import { isTimedElsewhere, onStreaming } from './streaming.ts'
 
 /** Bytes of an unwanted body that are read to keep the connection, since a new one costs more. */
 const maxDroppedBytes = 16_384
@@ -42,7 +43,7 @@ export function http1Connections(
   const lingering = lingeringClose(repeat)
   const server = createServer(owner, limits, {
     begin,
-    isAnswered: (socket) => endAfterAnswer(connectionOf.of(socket)),
+    isHandled: (socket, error) => isHandled(connectionOf.of(socket), error),
   })
   let leaving = false
 
@@ -116,6 +117,10 @@ function answerOver(connection: Http1Connection, req: http.IncomingMessage): boo
   return true
 }
 
+function isHandled(connection: Http1Connection | undefined, error: Error): boolean {
+  return isTimedElsewhere(connection?.request, error) || endAfterAnswer(connection)
+}
+
 /**
  * Ends a connection whose last request turns out to be malformed after its answer has begun: a second
  * answer would be taken for that to the next request. False if there is no such answer.
@@ -158,20 +163,21 @@ function arrivalOf(
     abort: () => void socket.destroy(),
     onReceived: (listener) => req.once('end', listener),
     onAnswered: (listener) => answered(res, listener),
+    onStream: (listener) => onStreaming(res, listener),
     onClose: (listener) => res.once('close', listener),
   }
 }
 
 interface Connected {
   begin: (req: http.IncomingMessage, res: http.ServerResponse) => void
-  /** Whether a request that is malformed has its answer; the connection ends then. */
-  isAnswered: (socket: net.Socket) => boolean
+  /** Whether nobody is to be refused for an error, since there is an answer or a stream. */
+  isHandled: (socket: net.Socket, error: Error) => boolean
 }
 
 function createServer(
   owner: net.Server,
   limits: ListenerLimits,
-  { begin, isAnswered }: Connected,
+  { begin, isHandled }: Connected,
 ): http.Server {
   const server = http.createServer({
     maxHeaderSize: limits.maxHeaderBytes,
@@ -192,7 +198,7 @@ function createServer(
   owner.on('newListener', (event) => {
     if (event !== 'clientError' || server.listenerCount('clientError') > 0) return
     server.on('clientError', (error, socket: net.Socket) => {
-      if (isAnswered(socket)) return
+      if (isHandled(socket, error)) return
       if (!owner.emit('clientError', error, socket)) socket.destroy(error)
     })
   })

@@ -15,6 +15,7 @@ import {
 } from './arrival.ts'
 import { endWithAnswer } from './early-answer.ts'
 import { continueWhenRead, expectsContinue } from './expect-continue.ts'
+import { onStreaming } from './streaming.ts'
 
 const { NGHTTP2_CANCEL, NGHTTP2_ENHANCE_YOUR_CALM, NGHTTP2_FLAG_END_STREAM } = http2.constants
 
@@ -26,6 +27,8 @@ interface Opened {
   at: number
   /** Called when the handler has written its whole answer. */
   listeners: (() => void)[]
+  /** Called when the handler finds that the exchange is a stream. */
+  streams?: () => void
 }
 
 interface Http2Connection {
@@ -57,7 +60,8 @@ export function http2Connections(
     // Before anything else: a stream that is over already may still emit its error.
     stream.on('error', ignore)
     if (stream.destroyed) return
-    const { at, listeners } = requests.announce(stream)
+    const opened = requests.announce(stream)
+    const { at, listeners } = opened
     const { ':method': method = '', ':path': url = '', 'content-type': type = '' } = headers
     const arrival: Arrival = {
       method,
@@ -72,6 +76,7 @@ export function http2Connections(
       abort: () => stream.close(NGHTTP2_ENHANCE_YOUR_CALM),
       onReceived: (listener) => stream.once('end', listener),
       onAnswered: (listener) => void listeners.push(listener),
+      onStream: (listener) => void (opened.streams = listener),
       onClose: (listener) => stream.once('close', listener),
     }
     afterPacket(() => gate(arrival))
@@ -133,9 +138,10 @@ function requestsOf(handler: RequestHandler, idleTimeoutMs: number) {
 
   function serve(req: http2.Http2ServerRequest, res: http2.Http2ServerResponse): void {
     const { stream } = req
-    const { at, listeners } = openedOf.of(stream) ?? { at: performance.now(), listeners: [] }
+    const { at, listeners, streams } = openedOf.of(stream) ?? unannounced()
     // Node keeps streams for long after their end (ADR 32) and would keep the call with them.
     openedOf.detach(stream)
+    if (streams) onStreaming(res, streams)
     answered(res, () => {
       for (const listener of listeners.splice(0)) listener()
       // A client that reads nothing for the idle timeout loses its stream.
@@ -149,12 +155,16 @@ function requestsOf(handler: RequestHandler, idleTimeoutMs: number) {
 
   return {
     announce(stream: http2.ServerHttp2Stream): Opened {
-      const opened = { at: performance.now(), listeners: [] }
+      const opened = unannounced()
       openedOf.attach(stream, opened)
       return opened
     },
     begin: (...stream: Parameters<StreamListener>): void => void server.emit('stream', ...stream),
   }
+}
+
+function unannounced(): Opened {
+  return { at: performance.now(), listeners: [] }
 }
 
 /** Counts the streams of a connection, and closes the connection after the idle timeout. */

@@ -1,5 +1,6 @@
 import { validateHeaderValue } from 'node:http'
 import { constants, type ServerHttp2Stream } from 'node:http2'
+import type { DescMethod } from '@bufbuild/protobuf'
 import {
   Code,
   ConnectError,
@@ -30,6 +31,8 @@ interface ConnectRoutesOptions extends ConnectRouterOptions {
   /** Wraps each handler. */
   wrap: (handler: UniversalHandler) => UniversalHandler
   contextValues: (request: FastifyRequest) => ContextValues
+  /** Called before each call of a streaming method; throws the refusal if there are too many. */
+  openStream?: (request: FastifyRequest, reply: FastifyReply, method: DescMethod) => void
   /** Called for a call that failed outside of Connect's handler, before it is answered with `error`. */
   failed: (request: FastifyRequest, error: ConnectError) => void
   /** Called for a call whose answer has begun and is broken off. */
@@ -52,7 +55,10 @@ export function connectRoutes(
   leaveBodies(app)
   for (const handler of router.handlers) {
     const wrapped = wrap(handler)
+    const { method } = handler
+    const opens = method.methodKind === 'unary' ? undefined : options.openStream
     app.all(handler.requestPath, (request, reply) => {
+      opens?.(request, reply, method)
       void serve(wrapped, request, reply, options)
     })
   }

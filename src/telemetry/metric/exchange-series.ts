@@ -78,6 +78,15 @@ export function exchangeFamilies() {
       'http.server.response.body.size',
       'Size of response bodies as they were sent',
     ),
+    streams: counts(
+      { name: 'server.streams.active', description: 'Streams that are open', unit: '{call}' },
+      { monotonic: false },
+    ),
+    messages: counts({
+      name: 'server.streams.messages',
+      description: 'Messages that streams have carried, by their direction',
+      unit: '{message}',
+    }),
     rpcSeconds: seconds(
       'rpc.server.call.duration',
       'Time of calls over Connect, gRPC and gRPC-Web',
@@ -92,12 +101,35 @@ export interface Common {
   refused: Record<Limit, Count>
 }
 
+/** The series of the streams of one operation. */
+export interface StreamSeries {
+  active: Count
+  received: Count
+  sent: Count
+}
+
+/** Makes the series for the streams of one operation. */
+export function makeStreamSeries(
+  { streams, messages }: Families,
+  call: Pick<Facts, 'protocol' | 'operation'>,
+): StreamSeries {
+  const labels = callLabels(call)
+  return {
+    active: streams.series(labels),
+    received: messages.series({ ...labels, direction: 'received' }),
+    sent: messages.series({ ...labels, direction: 'sent' }),
+  }
+}
+
+/** Kratos has `http` and `grpc`; Connect and gRPC-Web go by their own names. */
+function callLabels({ protocol, operation }: Pick<Facts, 'protocol' | 'operation'>): Attributes {
+  return { kind: protocol === 'rest' ? 'http' : protocol, operation: operation || other }
+}
+
 /** Finds or makes the series for all exchanges with these facts. */
 export function makeSeries(families: Families, facts: Facts, { scheme, refused }: Common): Series {
-  const { operation, status, reason } = facts
-  // Kratos has `http` and `grpc`; Connect and gRPC-Web go by their own names.
-  const kind = facts.protocol === 'rest' ? 'http' : facts.protocol
-  const call = { kind, operation: operation || other }
+  const { status, reason } = facts
+  const call = callLabels(facts)
   const http = httpAttributes(facts, scheme)
   const rpc = rpcAttributes(facts)
   const limit = limitOf(facts)
@@ -120,7 +152,9 @@ function bytesOf(families: Families, { version }: Facts, http: Attributes): Seri
   }
 }
 
-function limitOf({ reason, requested }: Facts): Limit | undefined {
+function limitOf({ reason, requested, operation }: Facts): Limit | undefined {
+  // The operation of a call is not known where it is refused for load, that of a stream is.
+  if (reason === 'OVERLOADED' && operation !== '') return 'max_streams'
   // A refusal for load without a request is that of a connection above the limit.
   return reason === 'OVERLOADED' && !requested ? 'max_connections' : limitOfReason[reason]
 }

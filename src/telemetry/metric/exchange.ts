@@ -8,7 +8,9 @@ import {
   type Facts,
   type Families,
   makeSeries,
+  makeStreamSeries,
   type Series,
+  type StreamSeries,
 } from './exchange-series.ts'
 import { type Count, type Family, record } from './family.ts'
 import { knownMethod, knownReasons } from './labels.ts'
@@ -52,7 +54,11 @@ export function exchangeMetrics(
     return series
   }
 
+  const streamOf = streamFinder(families)
+
   const observedWith = (seriesOf: ReturnType<typeof seriesFinder>): ExchangeObserver => ({
+    stream: (exchange) => void (streamOf(exchange).active.value += 1),
+    message: (exchange, direction) => void (streamOf(exchange)[direction].value += 1),
     begin(exchange, request, response) {
       const series = activeOf(knownMethod(exchange.method))
       series.value += 1
@@ -65,11 +71,10 @@ export function exchangeMetrics(
       // Undefined for a request that was refused before it was opened.
       const sizes = begun.of(exchange)
       const series = seriesOf(exchange, sizes?.version ?? '')
-      const seconds = exchange.durationMs / 1000
       series.requests.value += 1
-      record(series.seconds, seconds)
-      record(series.httpSeconds, seconds)
-      if (series.rpcSeconds) record(series.rpcSeconds, seconds)
+      // A stream lasts as long as its client likes, which says nothing about the service.
+      if (exchange.stream) streamOf(exchange).active.value -= 1
+      else time(series, exchange.durationMs / 1000)
       if (series.refused) series.refused.value += 1
       if (!sizes) return
       if (series.bytes) {
@@ -87,6 +92,24 @@ export function exchangeMetrics(
       observedWith(
         seriesFinder(families, { scheme, refused }, { paths, reasonOf: knownReasons(reasons) }),
       ),
+  }
+}
+
+function time({ seconds, httpSeconds, rpcSeconds }: Series, duration: number): void {
+  record(seconds, duration)
+  record(httpSeconds, duration)
+  if (rpcSeconds) record(rpcSeconds, duration)
+}
+
+/** Finds the series of the streams of an operation, which are known when a stream begins. */
+function streamFinder(families: Families) {
+  const found = attachment<Exchange, StreamSeries>('stream series')
+  return function streamOf(exchange: Exchange): StreamSeries {
+    const known = found.of(exchange)
+    if (known) return known
+    const series = makeStreamSeries(families, exchange)
+    found.attach(exchange, series)
+    return series
   }
 }
 

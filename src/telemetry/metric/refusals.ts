@@ -7,6 +7,7 @@ const limits = [
   'request_timeout',
   'max_connections',
   'max_concurrent_calls',
+  'max_streams',
   'pool_wait',
   'pool_queue',
 ] as const

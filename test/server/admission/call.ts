@@ -30,6 +30,7 @@ export function call(options: CallOptions = {}) {
       },
       onReceived: (listener: () => void) => events.once('received', listener),
       onAnswered: (listener: () => void) => events.once('answered', listener),
+      onStream: (listener: () => void) => events.once('stream', listener),
       onClose: (listener: () => void) => events.once('close', listener),
     },
     never: {
@@ -39,6 +40,7 @@ export function call(options: CallOptions = {}) {
       clientGone: () => void story.push('client gone'),
     },
     answer: () => void events.emit('answered'),
+    stream: () => void events.emit('stream'),
     receive: () => void events.emit('received'),
     close: () => void events.emit('close'),
   }

@@ -4,7 +4,7 @@ import { admission } from '../../../src/server/admission/admission.ts'
 import type { DocsOptions } from '../../../src/server/docs/docs-routes.ts'
 import { readiness } from '../../../src/server/health/readiness.ts'
 import { httpServer } from '../../../src/server/http.ts'
-import { patientLimits } from '../../help/limits.ts'
+import { patientLimits, patientStreams } from '../../help/limits.ts'
 import { compileSchema } from '../../rest/schema.ts'
 
 /** The REST port with one method at a path. */
@@ -19,6 +19,7 @@ function serving(path: string, documents: DocsOptions['documents']) {
     observers: [],
     limits: { ...patientLimits, maxBodyBytes: 1000 },
     admission: admission({ maxActive: 10, maxCalls: 10 }),
+    streams: patientStreams(),
     tls: undefined,
     origins: [],
   }

@@ -24,7 +24,7 @@ import { messageReader } from '../../../src/server/rpc/message-reader.ts'
 import { connectRoutes } from '../../../src/server/rpc/connect-routes.ts'
 import { grpcServer } from '../../../src/server/grpc.ts'
 import { interceptors } from '../../../src/server/interceptor/list.ts'
-import { patientLimits } from '../../help/limits.ts'
+import { patientLimits, patientStreams } from '../../help/limits.ts'
 
 const path = '/api.user.v1.User/GetUser'
 const maxBodyBytes = 2000
@@ -60,6 +60,7 @@ async function serve(t: Test): Promise<number> {
     interceptors: interceptors({ defaultMs: 5000, byOperation: new Map() }, () => undefined),
     observers: [],
     admission: admission({ maxActive: 100, maxCalls: 100 }),
+    streams: patientStreams(),
     tls: undefined,
     types: createRegistry(ErrorInfoSchema),
     origins: [],

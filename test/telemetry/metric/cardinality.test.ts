@@ -88,6 +88,7 @@ test('unknown reasons make no series', async (t) => {
     route: '/c',
     startedAt: 0,
     intercepted: true,
+    stream: undefined,
     failure: { status: 400, reason },
     httpStatus: 400,
     durationMs: 1,

@@ -59,6 +59,13 @@ async function counted(app: RunningApp): Promise<Tally> {
 
 const totalOf = (tally: Tally) => Object.values(tally).reduce((total, count) => total + count, 0)
 
+const streamsOf = (tally: Tally) =>
+  totalOf(
+    Object.fromEntries(
+      Object.entries(tally).filter(([key]) => /Watch|ServerReflectionInfo/.test(key)),
+    ),
+  )
+
 /** An exchange ends when its last byte is out, which may be after its client has it. */
 async function settled(app: RunningApp, total: number): Promise<Tally> {
   await until('each call to be counted', async () => totalOf(await counted(app)) >= total)
@@ -97,12 +104,17 @@ export async function sumsEqual(t: Test, ratio: number): Promise<void> {
   const total = totalOf(tally)
   t.equal(total, mixed + late + 1)
   t.strictSame(await settled(app, total), tally, 'by kind, operation, code and reason')
+  const streamed = streamsOf(tally)
   const seconds = await samplesOf(app.metrics, 'server_requests_seconds_count')
-  t.equal(sum(seconds), total, 'each is in the histogram of Kratos')
+  t.equal(sum(seconds), total - streamed, 'each but streams is in the histogram of Kratos')
   const http = await samplesOf(app.metrics, 'http_server_request_duration_seconds_count')
-  t.equal(sum(http), total, 'each is in the histogram of OpenTelemetry')
+  t.equal(sum(http), total - streamed, 'each but streams is in the histogram of OpenTelemetry')
+  const open = await samplesOf(app.metrics, 'server_streams_active')
+  t.equal(sum(open), 0, 'no stream is open')
   const active = await samplesOf(app.metrics, 'http_server_active_requests')
   t.equal(sum(active), 0, 'none is open')
   const lines = app.log().filter(({ msg }) => msg === 'request' || msg === 'request failed')
   t.equal(lines.length, total, 'each has its line in the log')
+  const begun = app.log().filter(({ msg }) => msg === 'stream')
+  t.equal(begun.length, streamed, 'each stream has one more')
 }

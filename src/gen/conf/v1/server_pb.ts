@@ -14,7 +14,7 @@ import type { Message } from "@bufbuild/protobuf";
  * Describes the file conf/v1/server.proto.
  */
 export const file_conf_v1_server: GenFile = /*@__PURE__*/
-  fileDesc("ChRjb25mL3YxL3NlcnZlci5wcm90bxIHY29uZi52MSL/AwoGU2VydmVyEicKBGh0dHAYASABKAsyES5jb25mLnYxLkxpc3RlbmVyQga6SAPIAQESJwoEZ3JwYxgCIAEoCzIRLmNvbmYudjEuTGlzdGVuZXJCBrpIA8gBARInCgZsaW1pdHMYAyABKAsyDy5jb25mLnYxLkxpbWl0c0IGukgDyAEBEjkKB3RpbWVvdXQYBCABKAsyGS5nb29nbGUucHJvdG9idWYuRHVyYXRpb25CDbpICsgBAaoBBIC1GAESUwoSb3BlcmF0aW9uX3RpbWVvdXRzGAUgAygLMiYuY29uZi52MS5TZXJ2ZXIuT3BlcmF0aW9uVGltZW91dHNFbnRyeUIPukgMmgEJKgeqAQSAtRgBEisKCHNodXRkb3duGAYgASgLMhEuY29uZi52MS5TaHV0ZG93bkIGukgDyAEBEhIKCnJlZmxlY3Rpb24YByABKAgSIQoDdGxzGAggASgLMgwuY29uZi52MS5UbHNCBrpIA8gBARIjCgRjb3JzGAkgASgLMg0uY29uZi52MS5Db3JzQga6SAPIAQESDAoEZG9jcxgKIAEoCBpTChZPcGVyYXRpb25UaW1lb3V0c0VudHJ5EgsKA2tleRgBIAEoCRIoCgV2YWx1ZRgCIAEoCzIZLmdvb2dsZS5wcm90b2J1Zi5EdXJhdGlvbjoCOAEiIwoITGlzdGVuZXISFwoEYWRkchgBIAEoCUIJukgGcgSAtRgBIpwDCgZMaW1pdHMSJgoObWF4X2JvZHlfYnl0ZXMYASABKAVCDrpICxoJGICAgIAEKIAIEiYKEG1heF9oZWFkZXJfYnl0ZXMYAiABKAVCDLpICRoHGICAQCiACBJBCg9oZWFkZXJzX3RpbWVvdXQYAyABKAsyGS5nb29nbGUucHJvdG9idWYuRHVyYXRpb25CDbpICsgBAaoBBIC1GAESQQoPcmVxdWVzdF90aW1lb3V0GAQgASgLMhkuZ29vZ2xlLnByb3RvYnVmLkR1cmF0aW9uQg26SArIAQGqAQSAtRgBEj4KDGlkbGVfdGltZW91dBgFIAEoCzIZLmdvb2dsZS5wcm90b2J1Zi5EdXJhdGlvbkINukgKyAEBqgEEkLUYARIkCg9tYXhfY29ubmVjdGlvbnMYBiABKAVCC7pICBoGGMCEPSgBEisKFm1heF9jb25jdXJyZW50X3N0cmVhbXMYByABKAVCC7pICBoGGKCNBigBEikKFG1heF9jb25jdXJyZW50X2NhbGxzGAggASgFQgu6SAgaBhjAhD0oASKEAQoIU2h1dGRvd24SPQoLZHJhaW5fZGVsYXkYASABKAsyGS5nb29nbGUucHJvdG9idWYuRHVyYXRpb25CDbpICsgBAaoBBIi1GAESOQoHdGltZW91dBgCIAEoCzIZLmdvb2dsZS5wcm90b2J1Zi5EdXJhdGlvbkINukgKyAEBqgEEgLUYASJwCgNUbHMSEQoJY2VydF9maWxlGAEgASgJEhAKCGtleV9maWxlGAIgASgJEiwKC21pbl92ZXJzaW9uGAMgASgJQhe6SBRyElIHVExTdjEuMlIHVExTdjEuMxIWCg5jbGllbnRfY2FfZmlsZRgEIAEoCSJGCgRDb3JzEg8KB29yaWdpbnMYASABKAkSFQoNYWxsb3dfaGVhZGVycxgCIAEoCRIWCg5leHBvc2VfaGVhZGVycxgDIAEoCWIGcHJvdG8z", [file_buf_validate_validate, file_conf_v1_rules, file_google_protobuf_duration]);
+  fileDesc("ChRjb25mL3YxL3NlcnZlci5wcm90bxIHY29uZi52MSKqBAoGU2VydmVyEicKBGh0dHAYASABKAsyES5jb25mLnYxLkxpc3RlbmVyQga6SAPIAQESJwoEZ3JwYxgCIAEoCzIRLmNvbmYudjEuTGlzdGVuZXJCBrpIA8gBARInCgZsaW1pdHMYAyABKAsyDy5jb25mLnYxLkxpbWl0c0IGukgDyAEBEjkKB3RpbWVvdXQYBCABKAsyGS5nb29nbGUucHJvdG9idWYuRHVyYXRpb25CDbpICsgBAaoBBIC1GAESUwoSb3BlcmF0aW9uX3RpbWVvdXRzGAUgAygLMiYuY29uZi52MS5TZXJ2ZXIuT3BlcmF0aW9uVGltZW91dHNFbnRyeUIPukgMmgEJKgeqAQSAtRgBEisKCHNodXRkb3duGAYgASgLMhEuY29uZi52MS5TaHV0ZG93bkIGukgDyAEBEhIKCnJlZmxlY3Rpb24YByABKAgSIQoDdGxzGAggASgLMgwuY29uZi52MS5UbHNCBrpIA8gBARIjCgRjb3JzGAkgASgLMg0uY29uZi52MS5Db3JzQga6SAPIAQESDAoEZG9jcxgKIAEoCBIpCgdzdHJlYW1zGAsgASgLMhAuY29uZi52MS5TdHJlYW1zQga6SAPIAQEaUwoWT3BlcmF0aW9uVGltZW91dHNFbnRyeRILCgNrZXkYASABKAkSKAoFdmFsdWUYAiABKAsyGS5nb29nbGUucHJvdG9idWYuRHVyYXRpb246AjgBIiMKCExpc3RlbmVyEhcKBGFkZHIYASABKAlCCbpIBnIEgLUYASKWBAoGTGltaXRzEiYKDm1heF9ib2R5X2J5dGVzGAEgASgFQg66SAsaCRiAgICABCiACBImChBtYXhfaGVhZGVyX2J5dGVzGAIgASgFQgy6SAkaBxiAgEAogAgSQQoPaGVhZGVyc190aW1lb3V0GAMgASgLMhkuZ29vZ2xlLnByb3RvYnVmLkR1cmF0aW9uQg26SArIAQGqAQSAtRgBEkEKD3JlcXVlc3RfdGltZW91dBgEIAEoCzIZLmdvb2dsZS5wcm90b2J1Zi5EdXJhdGlvbkINukgKyAEBqgEEgLUYARI+CgxpZGxlX3RpbWVvdXQYBSABKAsyGS5nb29nbGUucHJvdG9idWYuRHVyYXRpb25CDbpICsgBAaoBBJC1GAESJAoPbWF4X2Nvbm5lY3Rpb25zGAYgASgFQgu6SAgaBhjAhD0oARIrChZtYXhfY29uY3VycmVudF9zdHJlYW1zGAcgASgFQgu6SAgaBhigjQYoARIpChRtYXhfY29uY3VycmVudF9jYWxscxgIIAEoBUILukgIGgYYwIQ9KAESIAoLbWF4X3N0cmVhbXMYCSABKAVCC7pICBoGGMCEPSgBEiwKF21heF9zdHJlYW1zX3Blcl9hZGRyZXNzGAogASgFQgu6SAgaBhjAhD0oARIoChBtYXhfdXBsb2FkX2J5dGVzGAsgASgFQg66SAsaCRj/////ByiACCJGCgdTdHJlYW1zEjsKCWhlYXJ0YmVhdBgBIAEoCzIZLmdvb2dsZS5wcm90b2J1Zi5EdXJhdGlvbkINukgKyAEBqgEEgLUYASKEAQoIU2h1dGRvd24SPQoLZHJhaW5fZGVsYXkYASABKAsyGS5nb29nbGUucHJvdG9idWYuRHVyYXRpb25CDbpICsgBAaoBBIi1GAESOQoHdGltZW91dBgCIAEoCzIZLmdvb2dsZS5wcm90b2J1Zi5EdXJhdGlvbkINukgKyAEBqgEEgLUYASJwCgNUbHMSEQoJY2VydF9maWxlGAEgASgJEhAKCGtleV9maWxlGAIgASgJEiwKC21pbl92ZXJzaW9uGAMgASgJQhe6SBRyElIHVExTdjEuMlIHVExTdjEuMxIWCg5jbGllbnRfY2FfZmlsZRgEIAEoCSJGCgRDb3JzEg8KB29yaWdpbnMYASABKAkSFQoNYWxsb3dfaGVhZGVycxgCIAEoCRIWCg5leHBvc2VfaGVhZGVycxgDIAEoCWIGcHJvdG8z", [file_buf_validate_validate, file_conf_v1_rules, file_google_protobuf_duration]);
 
 /**
  * @generated from message conf.v1.Server
@@ -81,6 +81,11 @@ export type Server = Message<"conf.v1.Server"> & {
    * @generated from field: bool docs = 10;
    */
   docs: boolean;
+
+  /**
+   * @generated from field: conf.v1.Streams streams = 11;
+   */
+  streams?: Streams | undefined;
 };
 
 /**
@@ -169,6 +174,28 @@ export type Limits = Message<"conf.v1.Limits"> & {
    * @generated from field: int32 max_concurrent_calls = 8;
    */
   maxConcurrentCalls: number;
+
+  /**
+   * Streams in the process, both ports together. They are not among the calls.
+   *
+   * @generated from field: int32 max_streams = 9;
+   */
+  maxStreams: number;
+
+  /**
+   * The same for clients at one address, which is that of a proxy if there is one.
+   *
+   * @generated from field: int32 max_streams_per_address = 10;
+   */
+  maxStreamsPerAddress: number;
+
+  /**
+   * Bytes of a streamed request of REST, all messages together; max_body_bytes bounds each. request_timeout
+   * bounds the time between two of its parts instead of the whole.
+   *
+   * @generated from field: int32 max_upload_bytes = 11;
+   */
+  maxUploadBytes: number;
 };
 
 /**
@@ -177,6 +204,25 @@ export type Limits = Message<"conf.v1.Limits"> & {
  */
 export const LimitsSchema: GenMessage<Limits> = /*@__PURE__*/
   messageDesc(file_conf_v1_server, 2);
+
+/**
+ * @generated from message conf.v1.Streams
+ */
+export type Streams = Message<"conf.v1.Streams"> & {
+  /**
+   * A stream of server-sent events has a comment after so much silence, so that proxies keep it.
+   *
+   * @generated from field: google.protobuf.Duration heartbeat = 1;
+   */
+  heartbeat?: Duration | undefined;
+};
+
+/**
+ * Describes the message conf.v1.Streams.
+ * Use `create(StreamsSchema)` to create a new message.
+ */
+export const StreamsSchema: GenMessage<Streams> = /*@__PURE__*/
+  messageDesc(file_conf_v1_server, 3);
 
 /**
  * @generated from message conf.v1.Shutdown
@@ -202,7 +248,7 @@ export type Shutdown = Message<"conf.v1.Shutdown"> & {
  * Use `create(ShutdownSchema)` to create a new message.
  */
 export const ShutdownSchema: GenMessage<Shutdown> = /*@__PURE__*/
-  messageDesc(file_conf_v1_server, 3);
+  messageDesc(file_conf_v1_server, 4);
 
 /**
  * TLS on both ports, when both files are named.
@@ -245,7 +291,7 @@ export type Tls = Message<"conf.v1.Tls"> & {
  * Use `create(TlsSchema)` to create a new message.
  */
 export const TlsSchema: GenMessage<Tls> = /*@__PURE__*/
-  messageDesc(file_conf_v1_server, 4);
+  messageDesc(file_conf_v1_server, 5);
 
 /**
  * Cross-origin calls of browsers, on both ports.
@@ -280,5 +326,5 @@ export type Cors = Message<"conf.v1.Cors"> & {
  * Use `create(CorsSchema)` to create a new message.
  */
 export const CorsSchema: GenMessage<Cors> = /*@__PURE__*/
-  messageDesc(file_conf_v1_server, 5);
+  messageDesc(file_conf_v1_server, 6);
 

@@ -1,0 +1,72 @@
+import type { Message } from '@bufbuild/protobuf'
+import { Code, type Interceptor } from '@connectrpc/connect'
+import { refusal } from '../../call/refusal.ts'
+import { stoppable } from '../../call/stoppable.ts'
+import { exchangeKey } from '../exchange/exchange.ts'
+import type { Direction, StreamTally } from '../exchange/stream-tally.ts'
+
+/** When streams end because the process does. */
+export interface Drain {
+  /** Aborts when the process begins to end. */
+  closing: AbortSignal
+  /** For how many milliseconds a stream goes on then. They differ, or all clients would connect again at once. */
+  delayMs: () => number
+}
+
+/**
+ * Counts the messages of streams, and ends streams with SHUTTING_DOWN when the process is about to
+ * end: their clients then know that they have not got all, and that they can go on elsewhere.
+ */
+export function streams(drain: Drain): Interceptor {
+  return (next) =>
+    async function streams(req) {
+      if (!req.stream) return next(req)
+      const tally = req.contextValues.get(exchangeKey)?.stream
+      const ending = endOf(drain, req.signal)
+      const signal = AbortSignal.any([req.signal, ending])
+      const message = counted(stoppable(req.message, ending), tally, 'received')
+      const res = await orEnd(next({ ...req, signal, message }), ending)
+      return res.stream
+        ? { ...res, message: counted(stoppable(res.message, ending), tally, 'sent') }
+        : res
+    }
+}
+
+async function* counted(
+  messages: AsyncIterable<Message>,
+  tally: StreamTally | undefined,
+  direction: Direction,
+) {
+  for await (const message of messages) {
+    tally?.message(direction)
+    yield message
+  }
+}
+
+/** Aborts with SHUTTING_DOWN some time after the process begins to end, unless the call is over before. */
+function endOf({ closing, delayMs }: Drain, call: AbortSignal): AbortSignal {
+  const controller = new AbortController()
+  let timer: NodeJS.Timeout | undefined
+  function begin(): void {
+    timer = setTimeout(() => controller.abort(shuttingDown()), delayMs())
+  }
+  function release(): void {
+    clearTimeout(timer)
+    closing.removeEventListener('abort', begin)
+  }
+  if (closing.aborted) begin()
+  else closing.addEventListener('abort', begin, { once: true })
+  call.addEventListener('abort', release, { once: true })
+  return controller.signal
+}
+
+function shuttingDown() {
+  return refusal(Code.Unavailable, 'SHUTTING_DOWN', 'the server is shutting down')
+}
+
+/** The answer, unless the signal aborts before it is there. */
+function orEnd<T>(answer: Promise<T>, signal: AbortSignal): Promise<T> {
+  const { promise, reject } = Promise.withResolvers<never>()
+  signal.addEventListener('abort', () => reject(signal.reason as Error), { once: true })
+  return Promise.race([answer, promise])
+}
