@@ -31,6 +31,8 @@ export function watchers({ log, tracing, metrics }: Watching) {
     log,
     traced: tracing?.traced ?? untraced,
     statements: observedBy(metrics?.statements, tracing?.statements),
+    /** The observers of calls to other services. */
+    calls: { tracing: tracing?.calls, metrics: metrics?.calls },
     /** The outermost interceptors. */
     interceptors: (tracing ? [tracing.interceptor] : []) satisfies Interceptor[],
     /**
