@@ -18,8 +18,10 @@ const rest = 'src/rest src/call src/gen src/memory src/text'
 const restInside = `${rest} src/rest/options.ts src/rest/route src/rest/request src/rest/answer`
 const server = `${restInside} src/memory src/server src/server/listener src/server/exchange`
 const port = `${server} src/server/origin src/server/admission`
+const client = 'src/client src/client/target src/client/limit src/client/node'
 // Rooms that telemetry imports types from.
-const watched = 'src/call src/conf src/data src/server/exchange src/gen src/memory src/text'
+const watched =
+  'src/call src/client src/client/target src/conf src/data src/server/exchange src/gen src/memory src/text'
 const telemetry = `${watched} src/telemetry`
 
 const table: Record<string, Room> = {
@@ -38,6 +40,19 @@ const table: Record<string, Room> = {
   'src/data': { rooms: data, packages: 'drizzle-orm' },
   'src/data/mysql': { rooms: data, packages: 'drizzle-orm mysql2' },
   'src/data/sqlite': { rooms: data, packages: 'drizzle-orm' },
+  // What clients and the app see of registries.
+  'src/fleet/registry.ts': { rooms: '' },
+  // Calls to other services: targets give addresses, which become nodes.
+  'src/client/target': { rooms: 'src/client src/fleet/registry.ts' },
+  'src/client/limit': { rooms: 'src/client' },
+  'src/client/node': {
+    rooms: 'src/client src/client/target',
+    packages: '@bufbuild/protobuf @connectrpc/connect @connectrpc/connect-node',
+  },
+  'src/client': {
+    rooms: `${client} src/call src/fleet/registry.ts src/gen`,
+    packages: '@bufbuild/protobuf @connectrpc/connect',
+  },
   // What the rooms of REST share, then those rooms in the order of a call.
   'src/rest': { rooms: rest, packages: wire },
   'src/rest/route': { rooms: rest, packages: wire },
@@ -98,14 +113,14 @@ const table: Record<string, Room> = {
     rooms: `${telemetry} src/telemetry/trace src/telemetry/otlp`,
     packages: openTelemetry,
   },
-  // What clients and the app see of registries, then one room for each system.
-  'src/fleet': { rooms: 'src/text' },
+  // What the systems share, then one room for each.
+  'src/fleet': { rooms: 'src/fleet/registry.ts src/text' },
   'src/fleet/etcd': {
-    rooms: 'src/fleet src/gen src/text',
+    rooms: 'src/fleet src/fleet/registry.ts src/gen src/text',
     packages: '@connectrpc/connect @connectrpc/connect-node',
   },
-  'src/fleet/consul': { rooms: 'src/fleet src/text' },
-  'src/fleet/kubernetes': { rooms: 'src/fleet src/text' },
+  'src/fleet/consul': { rooms: 'src/fleet src/fleet/registry.ts src/text' },
+  'src/fleet/kubernetes': { rooms: 'src/fleet src/fleet/registry.ts src/text' },
   'src/app': { rooms: '*', packages: '*' },
   'src/command': { rooms: '*', packages: '*' },
   'src/main.ts': { rooms: '*', packages: '*' },

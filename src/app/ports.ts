@@ -1,5 +1,6 @@
 import type { AddressInfo } from 'node:net'
 import type { SecureVersion } from 'node:tls'
+import type { Interceptor } from '@connectrpc/connect'
 import type { FastifyInstance } from 'fastify'
 import type { Logger } from 'pino'
 import type { Conf } from '../conf/conf.ts'
@@ -28,13 +29,15 @@ interface PortsInit {
   modules: readonly Module[]
   ready: Readiness
   watch: Watch
+  /** Remembers each call, for the clients that it uses; see appClients. */
+  incoming?: Interceptor
 }
 
 /** The two ports, as openPorts makes them. */
 export type Ports = ReturnType<typeof openPorts>
 
 /** Makes the REST port and the RPC port. Neither listens yet. */
-export function openPorts({ conf, version, modules, ready, watch }: PortsInit) {
+export function openPorts({ conf, version, modules, ready, watch, incoming }: PortsInit) {
   const { server } = conf
   const closing = new AbortController()
   const memory = conf.memory.releaseWhenIdle ? idleMemory() : undefined
@@ -54,8 +57,8 @@ export function openPorts({ conf, version, modules, ready, watch }: PortsInit) {
     interceptors: [
       ...watch.interceptors,
       ...interceptors(deadlines(server), invalidByService(modules), {
-        closing: closing.signal,
-        delayMs: streamDelayMs(server, Math.random),
+        drain: { closing: closing.signal, delayMs: streamDelayMs(server, Math.random) },
+        inside: incoming ? [incoming] : [],
       }),
     ],
     observers: watch.observers(reasons, memory ? [{ begin: memory.note, end: memory.note }] : []),

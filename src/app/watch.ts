@@ -33,6 +33,8 @@ export function watchers({ log, tracing, metrics }: Watching) {
     traced: tracing?.traced ?? untraced,
     rootSpan: tracing?.root ?? withoutSpan,
     statements: observedBy(metrics?.statements, tracing?.statements),
+    /** The observers of calls to other services. */
+    calls: { tracing: tracing?.calls, metrics: metrics?.calls },
     /** The outermost interceptors. */
     interceptors: (tracing ? [tracing.interceptor] : []) satisfies Interceptor[],
     /**

@@ -5,7 +5,7 @@ import { type Conf, readConf } from '../conf/conf.ts'
 import { SettingError } from '../conf/error.ts'
 import { processMemory } from '../memory/process-memory.ts'
 import { createLog, type LogContext } from '../telemetry/log/log.ts'
-import { readArguments, usage } from './arguments.ts'
+import { type CallArguments, readArguments, usage } from './arguments.ts'
 import { failure } from './fail.ts'
 import type { RunOptions } from './serve.ts'
 import { onSignals } from './signals.ts'
@@ -58,11 +58,24 @@ const commands: Record<string, (asked: AskedCommand) => Promise<unknown>> = {
     const silent = await createLog({ ...conf.log, level: 'silent' }, false, { version })
     write(await openapi(conf, silent, version))
   },
+  async call({ conf, call: asked, write, fail }) {
+    const { call, problemOf } = await import('./call.ts')
+    const openRegistry = async () => {
+      const [{ openDiscovery }, { watchers }] = await Promise.all([
+        import('../app/fleet/fleet.ts'),
+        import('../app/watch.ts'),
+      ])
+      const silent = await createLog({ ...conf.log, level: 'silent' }, false, { version })
+      return openDiscovery(conf.registry, watchers({ log: silent }))
+    }
+    await call(asked, write, openRegistry).catch((err: unknown) => fail(problemOf(err)))
+  },
 }
 
 interface AskedCommand extends Omit<CommandProcess, 'args' | 'fail'> {
   conf: Conf
   users: string | undefined
+  call: CallArguments
   fail: (err: unknown) => never
 }
 
@@ -78,7 +91,8 @@ export async function runCommand(given: CommandProcess): Promise<void> {
     if (asked.help) return void given.write(`${usage}\n`)
     const read = readSettings(asked.conf, given.env)
     named = read.named
-    await commands[asked.command]?.({ ...given, conf: read.conf, users: asked.users, fail })
+    const { users, call } = asked
+    await commands[asked.command]?.({ ...given, conf: read.conf, users, call, fail })
   } catch (err) {
     fail(err)
   }

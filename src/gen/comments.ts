@@ -14,6 +14,7 @@ export const comments: Readonly<Record<string, string>> = {
   "api.errors.v1.ErrorReason.DEADLINE_EXCEEDED": "The call took longer than the server or the client allows. A write may have happened.",
   "api.errors.v1.ErrorReason.OVERLOADED": "The server works on as many calls, or holds as many connections, as it can take.",
   "api.errors.v1.ErrorReason.SHUTTING_DOWN": "The server is being stopped.",
+  "api.errors.v1.ErrorReason.CIRCUITBREAKER": "Calls to another service fail so often that this one was not sent. Kratos' clients have the word.",
   "api.errors.v1.errors": "The reasons that a method may fail with, beside those that the ports and interceptors give to any\ncall. The OpenAPI document has them.",
   "api.errors.v1.status": "The HTTP status of a reason over REST.",
   "api.user.v1.CreateUserRequest.name": "1 to 100 characters (code points) after trimming; stored trimmed.",

@@ -1,6 +1,9 @@
+import type { Code, ConnectError } from '@connectrpc/connect'
+import type { Try } from '../client/observer.ts'
+import { ErrorInfoSchema } from '../gen/google/rpc/error_details_pb.ts'
 import type { Exchange } from '../server/exchange/exchange.ts'
 import type { Protocol } from '../server/exchange/protocol.ts'
-import { connectCodeName, grpcCodeName } from '../text/code-name.ts'
+import { connectCodeName, grpcCodeName, upperCodeName } from '../text/code-name.ts'
 
 // What spans and metrics both say of a call and its outcome, so that they cannot differ. The values are
 // those of opentelemetry.io/docs/specs/semconv/rpc (connect-rpc and grpc).
@@ -50,4 +53,26 @@ export function serverError({
 }: Pick<Exchange, 'failure' | 'httpStatus'>): string | undefined {
   if (failure) return failure.status >= 500 ? failure.reason : undefined
   return httpStatus >= 500 ? String(httpStatus) : undefined
+}
+
+/** The `rpc.system.name` of a call to another service; undefined for HTTP and within the process. */
+export function calledSystem(protocol: Try['protocol']): 'connectrpc' | 'grpc' | undefined {
+  return protocol === 'grpc' || protocol === 'connect' ? rpcSystem(protocol) : undefined
+}
+
+/** The `rpc.response.status_code` of a try of such a call, spelled as for an exchange. */
+export function calledStatus(protocol: Try['protocol'], code?: Code): string | undefined {
+  if (protocol === 'grpc') return code === undefined ? 'OK' : grpcCodeName(code)
+  return code === undefined ? undefined : connectCodeName(code)
+}
+
+/** Kratos' word for the transport of a call to another service. */
+export function kratosKind(protocol: Try['protocol']): string {
+  return protocol === 'kratos2' || protocol === 'kratos3' ? 'http' : protocol
+}
+
+/** The reason of the error of a call: as its ErrorInfo has it, else the name of its code. */
+export function reasonOf(error: ConnectError): string {
+  const [info] = error.findDetails(ErrorInfoSchema)
+  return info?.reason || upperCodeName(error.code)
 }

@@ -11,7 +11,7 @@ interface Failure {
   status: number
   headers: IncomingHttpHeaders
   text: string
-  /** The call in messages, such as `GET http://10.0.0.1:8000/v1/users/{id}`. */
+  /** The call in messages, such as `GET http://10.0.0.1:8000/v1/books/{id}`. */
   call: string
 }
 
@@ -58,10 +58,10 @@ const shownCharacters = 200
  */
 export function answerError(failure: Failure, dialect: Dialect): ConnectError {
   const status = readStatus(failure.text)
-  return status ? statusError(failure, status, dialect) : foreignError(failure, dialect)
+  return status ? errorOfStatus(failure, status, dialect) : foreignError(failure, dialect)
 }
 
-function statusError(
+function errorOfStatus(
   { status, headers }: Pick<Failure, 'status' | 'headers'>,
   { reason, message, metadata }: Status,
   dialect: Dialect,
@@ -98,7 +98,7 @@ export function streamedError(text: string, dialect: Dialect): ConnectError | un
   if (status === undefined) return undefined
   const { code } = JSON.parse(text) as { code?: unknown }
   const known = typeof code === 'number' && code >= 400 && code < 600
-  return statusError({ status: known ? code : 500, headers: {} }, status, dialect)
+  return errorOfStatus({ status: known ? code : 500, headers: {} }, status, dialect)
 }
 
 /** Go's JSON leaves out what is empty, so one of the keys is enough. */

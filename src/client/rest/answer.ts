@@ -25,7 +25,7 @@ export interface ReadOptions {
 
 /** The call that an answer is for, as messages name it. */
 export interface About {
-  /** Such as `GET http://10.0.0.1:8000/v1/users/{id}`. */
+  /** Such as `GET http://10.0.0.1:8000/v1/books/{id}`. */
   call: string
   output: DescMessage
   /** The field that the answer is, if not the whole message. */

@@ -7,6 +7,13 @@ import { type InvalidOf, validate } from './validate.ts'
 /** For a process whose streams end with their connections. */
 const never: Drain = { closing: new AbortController().signal, delayMs: () => 0 }
 
+interface Further {
+  /** When streams are to end. */
+  drain?: Drain
+  /** Those that need to know the signal of the deadline. */
+  inside?: readonly Interceptor[]
+}
+
 /**
  * The interceptors of every call in every protocol, the outermost first. For `invalidOf` see
  * validate.
@@ -14,7 +21,7 @@ const never: Drain = { closing: new AbortController().signal, delayMs: () => 0 }
 export function interceptors(
   deadlines: Deadlines,
   invalidOf: InvalidOf,
-  drain = never,
+  { drain = never, inside = [] }: Further = {},
 ): Interceptor[] {
   return [
     // Outermost, so that it maps the errors of all others.
@@ -23,6 +30,7 @@ export function interceptors(
     streams(drain),
     // Before everything that may take time.
     deadline(deadlines),
+    ...inside,
     // Innermost, so that the handler gets valid messages only.
     validate(invalidOf),
   ]

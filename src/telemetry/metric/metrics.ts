@@ -1,4 +1,5 @@
 import type { AddressInfo } from 'node:net'
+import type { CallMetrics } from '../../client/observer.ts'
 import type { ObserveStatements } from '../../data/statement-observer.ts'
 import type { ExchangeObserver } from '../../server/exchange/exchange.ts'
 import type { ServiceState } from './state.ts'
@@ -9,6 +10,8 @@ export interface Metrics {
   exchanges: (reasons: readonly object[]) => ExchangeObserver
   /** Records statements and waits for connections. */
   statements: ObserveStatements
+  /** Records the tries of calls to other services. */
+  calls: CallMetrics
   /** Reads the state at each collection of the metrics; to be called once. */
   watch: (state: ServiceState) => void
   /** All metrics in Prometheus' text format. */

@@ -7,6 +7,7 @@ import { SettingError } from '../../conf/error.ts'
 import type { Env } from '../../conf/placeholder.ts'
 import { listenProblem } from '../../text/listen-problem.ts'
 import { type Identity, serviceResource } from '../resource.ts'
+import { clientMetrics } from './client/try-metrics.ts'
 import { exchangeMetrics } from './exchange.ts'
 import type { Family } from './family.ts'
 import type { Metrics } from './metrics.ts'
@@ -38,10 +39,12 @@ export async function startMetrics({ conf, identity, env, log }: MetricsInit): P
   const refused = refusals()
   const exchanges = exchangeMetrics({ scheme, paths }, refused.of)
   const statements = statementMetrics(refused.of)
+  const clients = clientMetrics()
   const families: Family<unknown>[] = [
     ...exchanges.families,
     refused.family,
     ...statements.families,
+    ...clients.families,
   ]
   const producer = metricProducer(families)
   const prometheus = prometheusReader(producer)
@@ -60,6 +63,7 @@ export async function startMetrics({ conf, identity, env, log }: MetricsInit): P
   const meter = provider.getMeter(scope.name)
   const runtime = runtimeMetrics(meter)
   families.push(...runtime.families)
+  clients.watch(meter)
   const { addr } = conf.metrics
   const served =
     addr === '' ? undefined : await metricsServer(addr, prometheus.text, failed).catch(taken)
@@ -75,6 +79,7 @@ export async function startMetrics({ conf, identity, env, log }: MetricsInit): P
   return {
     exchanges: exchanges.observerFor,
     statements: statements.observe,
+    calls: clients.calls,
     watch: (state) => watchState(meter, state),
     text: prometheus.text,
     address: served?.address,

@@ -32,6 +32,14 @@ export const rpc = {
   status: 'rpc.response.status_code',
 } as const
 
+/** Tries of a call to another service. */
+export const attempt = {
+  /** Counted from 1; not of the conventions. */
+  number: 'rpc.attempt',
+  /** True on the last try of a call whose caller has got another answer in place of the error. */
+  fallback: 'fallback',
+} as const
+
 /** `rest`, `connect`, `grpc`, `grpc-web` or `http`, the word of log lines (`protocol`) for the same. */
 export const exchangeProtocol = 'exchange.protocol'
 

@@ -68,24 +68,33 @@ const forwarded = 'x-md-global-'
  */
 export function outgoingHeaders(scope: Scope | undefined, service: string): Record<string, string> {
   const headers: Record<string, string> = { 'x-md-service-name': service }
-  if (scope?.trace) propagation.inject(contextToSend(scope, scope.trace), headers)
+  if (scope?.trace) injectTrace(scope, scope.trace, scope.span?.id.hex, headers)
   for (const [name, value] of Object.entries(scope?.trace?.request?.headers ?? {}))
     if (name.startsWith(forwarded) && value !== undefined) headers[name] = String(value)
   return headers
 }
 
-/** The service that is called must not record a request that is held here only in case it fails. */
-function contextToSend(scope: Scope, trace: RequestTrace): Context {
+/**
+ * Writes the headers that carry the trace and the baggage to another service; `spanId` is the span that
+ * calls it, undefined where none is recorded. That service must not record a request that is held here
+ * only in case it fails.
+ */
+export function injectTrace(
+  scope: Scope,
+  trace: RequestTrace,
+  spanId: string | undefined,
+  headers: Record<string, string>,
+): void {
   const base = trace.base ?? ROOT_CONTEXT
   const recorded = scope.span !== undefined && !trace.held
   const { trace_id: traceId, span_id: own } = traceFields(trace)
-  const spanId = scope.span?.id.hex ?? own
   const traceFlags = recorded ? TraceFlags.SAMPLED : TraceFlags.NONE
   const traceState = api.getSpanContext(base)?.traceState
-  return api.setSpanContext(base, {
+  const context = api.setSpanContext(base, {
     traceId,
-    spanId,
+    spanId: spanId ?? own,
     traceFlags,
     ...(traceState && { traceState }),
   })
+  propagation.inject(context, headers)
 }

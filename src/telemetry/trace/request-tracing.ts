@@ -2,6 +2,7 @@ import type { Interceptor } from '@connectrpc/connect'
 import { attachment } from '../../memory/attachment.ts'
 import type { Exchange, ExchangeObserver } from '../../server/exchange/exchange.ts'
 import { exchangeKey } from '../../server/exchange/exchange.ts'
+import { clientSpans } from './client-spans.ts'
 import { layerSpans, within } from './layer-spans.ts'
 import { outgoingHeaders } from './propagation.ts'
 import { isOpen } from './span/recorded-span.ts'
@@ -39,6 +40,7 @@ export function requestTracing(options: RequestTracingOptions) {
       spans.read(trace)
       return traceFields(trace)
     },
+    calls: clientSpans(options),
     outgoing: () => outgoingHeaders(scopes.getStore(), service),
     logFields() {
       const scope = scopes.getStore()

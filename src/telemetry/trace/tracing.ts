@@ -1,6 +1,7 @@
 import type { Interceptor } from '@connectrpc/connect'
 import type { SpanExporter } from '@opentelemetry/sdk-trace'
 import type { Logger } from 'pino'
+import type { CallTracing } from '../../client/observer.ts'
 import type { Env } from '../../conf/placeholder.ts'
 import type { ObserveStatements } from '../../data/statement-observer.ts'
 import type { Exchange, ExchangeObserver } from '../../server/exchange/exchange.ts'
@@ -51,6 +52,8 @@ export interface Tracing {
   statements: ObserveStatements
   /** The fields that tell the log line of an exchange its trace. */
   fieldsOf: (exchange: Exchange) => LogFields
+  /** Makes the client span of each try of a call to another service. */
+  calls: CallTracing
   /** Headers that carry the trace, the baggage and `x-md-*` to another service. */
   outgoing: () => Record<string, string>
   counts: () => SpanCounts

@@ -29,8 +29,7 @@ export async function servePorts(t: Test, handlers: StreamHandlers, options: Por
   const shared = {
     routes: (router: ConnectRouter) => router.service(streams, handlers as never),
     interceptors: interceptors({ defaultMs: 5000, byOperation: new Map() }, () => undefined, {
-      closing: closing.signal,
-      delayMs: () => 0,
+      drain: { closing: closing.signal, delayMs: () => 0 },
     }),
     observers: [accessLog(log)],
     admission: admission({ maxActive, maxCalls: maxActive }),

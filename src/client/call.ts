@@ -1,0 +1,119 @@
+import type { DescMethod } from '@bufbuild/protobuf'
+import { Code } from '@connectrpc/connect'
+import { deadlineOf, forwardedHeaders, type Incoming } from '../call/incoming.ts'
+import { operationOf } from '../call/methods.ts'
+import { refusal } from '../call/refusal.ts'
+import type { Clock } from './clock.ts'
+import type { Node } from './node/node.ts'
+
+/** One call, which its tries share. */
+export interface Call {
+  readonly method: DescMethod
+  readonly operation: string
+  readonly signal: AbortSignal | undefined
+  /** On the client's clock; undefined: none. */
+  readonly deadline: number | undefined
+  /** Of the first try. */
+  readonly headers: Record<string, string>
+  /** Whether the call is part of one that is a further try already. */
+  readonly isChained: boolean
+  /** How many tries have begun. */
+  attempt: number
+  /** Tries that reached no node, and further tries that the budget paid for. */
+  unsent: number
+  retried: number
+  last: Node | undefined
+}
+
+/** What each call of a client has in common. */
+export interface CallDefaults {
+  /** 0: none. */
+  timeoutMs: number
+  /** Sent with each call. */
+  headers: Readonly<Record<string, string>>
+  incoming: (() => Incoming | undefined) | undefined
+  now: Clock
+}
+
+/** What a caller gives a call. */
+interface CallInit {
+  signal: AbortSignal | undefined
+  timeoutMs: number | undefined
+  header: HeadersInit | undefined
+}
+
+type HeadersInit = ConstructorParameters<typeof Headers>[0]
+
+/** Time that is kept back for the answer of the incoming call. */
+const reserveMs = 5
+const retryHeader = 'x-md-global-retry'
+
+/**
+ * Makes a call: with its deadline, the minimum of its own timeout and of what the incoming call has
+ * left, and its headers, the caller's before those of the incoming call. A stream has no timeout of its
+ * own unless its caller gives it one.
+ */
+export function newCall(method: DescMethod, given: CallInit, defaults: CallDefaults): Call {
+  const incoming = defaults.incoming?.()
+  const { signal } = given
+  return {
+    method,
+    operation: operationOf(method),
+    signal: signalOf(signal, incoming),
+    deadline: deadline(method, given.timeoutMs, incoming, defaults),
+    headers: headersOf(given.header, incoming, defaults),
+    isChained: incoming?.header.has(retryHeader) ?? false,
+    attempt: 0,
+    unsent: 0,
+    retried: 0,
+    last: undefined,
+  }
+}
+
+function signalOf(own: AbortSignal | undefined, incoming: Incoming | undefined) {
+  if (own === undefined || incoming === undefined) return own ?? incoming?.signal
+  return own === incoming.signal ? own : AbortSignal.any([own, incoming.signal])
+}
+
+function deadline(
+  { methodKind }: DescMethod,
+  timeoutMs: number | undefined,
+  incoming: Incoming | undefined,
+  defaults: CallDefaults,
+): number | undefined {
+  const ownMs = timeoutMs ?? (methodKind === 'unary' ? defaults.timeoutMs : 0)
+  const own = ownMs > 0 ? defaults.now() + ownMs : undefined
+  const outer = incoming && deadlineOf(incoming)
+  if (outer === undefined) return own
+  return Math.min(own ?? Number.POSITIVE_INFINITY, outer - reserveMs)
+}
+
+function headersOf(
+  given: HeadersInit,
+  incoming: Incoming | undefined,
+  { headers }: CallDefaults,
+): Record<string, string> {
+  const all = incoming ? { ...headers, ...forwardedHeaders(incoming) } : { ...headers }
+  if (given !== undefined)
+    new Headers(given).forEach((value, name) => {
+      all[name] = value
+    })
+  return all
+}
+
+/** The headers of the call's next try. A further one tells the next service not to multiply it. */
+export function tryHeaders({ headers, retried }: Call): Record<string, string> {
+  return retried === 0 ? { ...headers } : { ...headers, [retryHeader]: '1' }
+}
+
+/**
+ * What is left of a call's time, in whole milliseconds, as its header has it. Throws DEADLINE_EXCEEDED
+ * where nothing is.
+ */
+export function leftMs({ deadline, operation }: Call, now: Clock): number | undefined {
+  if (deadline === undefined) return undefined
+  const left = Math.floor(deadline - now())
+  if (left >= 1) return left
+  const message = `no time is left to call ${operation}`
+  throw refusal(Code.DeadlineExceeded, 'DEADLINE_EXCEEDED', message)
+}

@@ -1,0 +1,66 @@
+import { connect as connectTcp, isIP, type Socket } from 'node:net'
+import { connect as connectTls } from 'node:tls'
+import {
+  createConnectTransport,
+  createGrpcTransport,
+  Http2SessionManager,
+} from '@connectrpc/connect-node'
+import type { Interceptor } from '@connectrpc/connect'
+import type { NodeTransport } from './node.ts'
+import type { ClientProtocol, ClientSettings } from '../settings.ts'
+import { type Address, baseUrl } from '../target/address.ts'
+
+/** Makes the transport of a node for one protocol. */
+export type OpenProtocol = (
+  address: Address,
+  settings: ClientSettings,
+  interceptors: Interceptor[],
+) => NodeTransport
+
+/** One connection of HTTP/2 to the node, which is opened with the first call and kept alive. */
+function sessionTo(address: Address, settings: ClientSettings): Http2SessionManager {
+  const { pingIntervalMs, pingTimeoutMs } = settings
+  const pings = { pingIntervalMs, pingTimeoutMs }
+  const createConnection = () => connectionTo(address, settings)
+  return new Http2SessionManager(baseUrl(address), pings, { createConnection })
+}
+
+function connectionTo({ host, port, secure, name }: Address, settings: ClientSettings): Socket {
+  const { serverName = host, ...tls } = settings.tls ?? {}
+  // TLS knows names only; the certificate is compared with the host then.
+  const servername = isIP(serverName) === 0 ? serverName : ''
+  const socket = secure
+    ? connectTls({ ...tls, host, port, servername, ALPNProtocols: ['h2'] })
+    : connectTcp({ host, port })
+  // A host that answers nothing would be waited for by the operating system's minutes.
+  const timer = setTimeout(() => socket.destroy(connectTimeout(name)), settings.connectTimeoutMs)
+  const clear = () => clearTimeout(timer)
+  socket.once(secure ? 'secureConnect' : 'connect', clear).once('close', clear)
+  return socket
+}
+
+function connectTimeout(name: string): Error {
+  const code = { code: 'ETIMEDOUT', syscall: 'connect' }
+  return Object.assign(new Error(`connect ETIMEDOUT ${name}`), code)
+}
+
+const grpc: OpenProtocol = (address, settings, interceptors) => {
+  const sessionManager = sessionTo(address, settings)
+  const options = { baseUrl: baseUrl(address), sessionManager, interceptors }
+  return {
+    transport: createGrpcTransport(options),
+    close: () => sessionManager.abort(),
+  }
+}
+
+const connect: OpenProtocol = (address, settings, interceptors) => {
+  const sessionManager = sessionTo(address, settings)
+  const options = { baseUrl: baseUrl(address), sessionManager, interceptors }
+  return {
+    transport: createConnectTransport({ ...options, httpVersion: '2' }),
+    close: () => sessionManager.abort(),
+  }
+}
+
+/** The protocols of this room; those over REST are handed in. */
+export const overHttp2: Partial<Record<ClientProtocol, OpenProtocol>> = { grpc, connect }

@@ -1,0 +1,121 @@
+import type {
+  DescMessage,
+  DescMethodStreaming,
+  Message,
+  MessageInitShape,
+} from '@bufbuild/protobuf'
+import { Code, ConnectError, type ContextValues, type StreamResponse } from '@connectrpc/connect'
+import { pause } from './attempts.ts'
+import { type Call, leftMs, tryHeaders } from './call.ts'
+import { type Failure, failureOf, isNodeFault } from './node/failure.ts'
+import { streamEnded } from './node/node.ts'
+import { checkOpen, type Parts, pickNode, untilListed } from './parts.ts'
+import { type Input, repeatable } from './repeatable.ts'
+import { retryWait } from './retry.ts'
+import { beginTry, endFailed, type OpenTry, rejected } from './try.ts'
+
+/** A streaming call with its messages. */
+export interface StreamingCall extends Call {
+  method: DescMethodStreaming
+  readonly input: AsyncIterable<MessageInitShape<DescMessage>>
+  readonly values: ContextValues | undefined
+}
+
+/**
+ * Opens a stream. A node that cannot be reached is replaced by another one as long as no message was
+ * sent; a stream that has begun is never repeated.
+ */
+export async function openStream(call: StreamingCall, parts: Parts): Promise<StreamResponse> {
+  const input = repeatable(call.input, call.method)
+  for (;;) {
+    const result = await openOnce(call, input, parts)
+    if (!('fate' in result)) return result
+    const again = result.fate === 'unsent' && input.isWhole()
+    const waitMs = again ? retryWait(call, result, parts) : undefined
+    endFailed(result, parts, false)
+    if (waitMs === undefined) throw result.error
+    if (waitMs > 0) await pause(waitMs, call.signal)
+  }
+}
+
+async function openOnce(call: StreamingCall, input: Input, parts: Parts) {
+  checkOpen(call.signal)
+  if (parts.breakerOf(call.operation)?.allows() === false) return rejected(call, parts)
+  const listed = parts.listed()
+  if (listed !== undefined) await untilListed(call, listed, parts)
+  const timeoutMs = leftMs(call, parts.now)
+  const node = pickNode(call, parts)
+  const headers = tryHeaders(call)
+  const one = beginTry(call, node, headers, parts)
+  node.streams += 1
+  const open = () =>
+    node.transport.stream(
+      call.method,
+      call.signal,
+      timeoutMs,
+      headers,
+      input.messages(),
+      call.values,
+    )
+  const { tracing, protocol } = parts
+  const local = protocol === 'local' && one.span
+  try {
+    const answer = await (local && tracing ? tracing.within(local, open) : open())
+    parts.breakerOf(call.operation)?.ended(true)
+    return { ...answer, message: watched(answer.message, call, one, parts) }
+  } catch (err) {
+    const failure = failureOf(err, call.signal?.aborted ?? false)
+    if (failure.fate !== 'unsent') parts.breakerOf(call.operation)?.ended(!isNodeFault(failure))
+    settle(one, parts, failure)
+    return { ...failure, one }
+  }
+}
+
+/** Notes the end of a stream, but for the span of one that failed. */
+function settle(one: OpenTry, parts: Parts, failure?: Failure): void {
+  streamEnded(one.node)
+  if (failure?.fate === 'unsent' || failure?.fate === 'lost') parts.balancer.down(one.node)
+  parts.metrics?.ended(one, parts.now() - one.startedAt, failure?.error)
+  if (failure === undefined && one.span) parts.tracing?.end(one.span, one)
+}
+
+/**
+ * The same messages; the try ends with the last one, with an error, or when its caller aborts it.
+ * Connect's clients do not tell when their reader stops early, so that alone does not end it.
+ */
+function watched(
+  messages: AsyncIterable<Message>,
+  { signal }: Call,
+  one: OpenTry,
+  parts: Parts,
+): AsyncIterable<Message> {
+  const iterator = messages[Symbol.asyncIterator]()
+  let isOpen = true
+
+  function end(failure?: Failure): void {
+    if (!isOpen) return
+    isOpen = false
+    signal?.removeEventListener('abort', abort)
+    settle(one, parts, failure)
+    if (failure) endFailed({ ...failure, one }, parts, false)
+  }
+
+  function abort(): void {
+    end({ error: ConnectError.from(signal?.reason, Code.Canceled), fate: 'ended' })
+  }
+
+  async function next(): Promise<IteratorResult<Message>> {
+    try {
+      const result = await iterator.next()
+      if (result.done === true) end()
+      return result
+    } catch (err) {
+      const failure = failureOf(err, signal?.aborted ?? false)
+      end(failure)
+      throw failure.error
+    }
+  }
+
+  signal?.addEventListener('abort', abort, { once: true })
+  return { [Symbol.asyncIterator]: () => ({ next }) }
+}
