@@ -1,7 +1,13 @@
 import { promisify } from 'node:util'
 import zlib from 'node:zlib'
-import { maxInlineBytes } from '../../call/inline-compression.ts'
 import type { Coding } from '../codings.ts'
+
+/**
+ * Up to this many bytes the event loop compresses an answer by itself, in at most 0.2 ms: to hand it to
+ * the thread pool and to take it back costs as much CPU time again, with zstd twenty times as much
+ * (docs/performance.md).
+ */
+export const maxInlineBytes = 16_384
 
 // The default of 11 is meant for files, which are compressed once and served often.
 const brotliOptions = { params: { [zlib.constants.BROTLI_PARAM_QUALITY]: 4 } }

@@ -1,7 +1,7 @@
 import { gzipSync } from 'node:zlib'
 import type { Compression } from '@connectrpc/connect/protocol'
 import { compressionBrotli, compressionGzip } from '@connectrpc/connect-node'
-import { maxInlineBytes } from '../../call/inline-compression.ts'
+import { maxInlineBytes } from '../../rest/answer/compress.ts'
 
 const gzip: Compression = {
   ...compressionGzip,

@@ -4,7 +4,7 @@ import type { Exchange, ExchangeObserver } from '../../server/exchange/exchange.
 import { exchangeKey } from '../../server/exchange/exchange.ts'
 import { clientSpans } from './client-spans.ts'
 import { layerSpans, within } from './layer-spans.ts'
-import { outgoingHeaders } from './propagation.ts'
+import { outgoingHeaders } from './propagation/propagation.ts'
 import { isOpen } from './span/recorded-span.ts'
 import { logFields, type RequestTrace, type Scope, scopeOf, traceFields } from './scope.ts'
 import { rootSpans } from './root-spans.ts'

@@ -4,7 +4,12 @@ import { serverError } from '../rpc-status.ts'
 import { exception } from './attributes.ts'
 import { exceptionAttributes } from './exception.ts'
 import { giveUp, type SpanTools } from './layer-spans.ts'
-import { callersDecision, hasPriority, propagationFields, readContext } from './propagation.ts'
+import {
+  callersDecision,
+  hasPriority,
+  propagationFields,
+  readContext,
+} from './propagation/propagation.ts'
 import type { Sampling, Verdict } from './sampling.ts'
 import { spanIdOf, traceIdOf } from './span/ids.ts'
 import { beginSpan, type Held, type RecordedSpan, timeIn } from './span/recorded-span.ts'

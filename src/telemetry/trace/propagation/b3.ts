@@ -1,4 +1,4 @@
-import type { Request } from '../../server/exchange/exchange.ts'
+import type { Request } from '../../../server/exchange/exchange.ts'
 
 type Headers = Request['headers']
 

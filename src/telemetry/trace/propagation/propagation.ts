@@ -1,8 +1,8 @@
 import { type Context, propagation, ROOT_CONTEXT, trace as api } from '@opentelemetry/api'
 import { TraceFlags } from '@opentelemetry/api'
-import type { Request } from '../../server/exchange/exchange.ts'
+import type { Request } from '../../../server/exchange/exchange.ts'
 import { b3Value, isB3, isDeferred } from './b3.ts'
-import { type RequestTrace, type Scope, traceFields } from './scope.ts'
+import { type RequestTrace, type Scope, traceFields } from '../scope.ts'
 
 type Headers = Request['headers']
 
