@@ -12,7 +12,7 @@ import { userSpans } from './user-spans.ts'
 /** The module of users: serves api.user.v1.User from the storage of the process. */
 export function userModule({ conf, storage, now, traced }: Parts): Module {
   const { db, reads } = storage
-  const repo = traced('UserRepo', userRepo(db, totalOptions(conf.data.total), reads))
+  const repo = traced('UserRepo', userRepo(db, { total: totalOptions(conf.data.total), reads }))
   const spans = userSpans(conf.tracing.personalData)
   const usecase = traced('UserUseCase', userUsecase(repo, now), spans)
   const service = traced('UserService', userService(usecase))
