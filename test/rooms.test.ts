@@ -5,7 +5,7 @@ import { test } from 'tap'
 const src = join(import.meta.dirname, '../src')
 
 /** Rooms that serve any noun. What a noun needs of them comes in through its module in src/app. */
-const rooms = ['call', 'conf', 'memory', 'rest', 'server', 'telemetry', 'text']
+const rooms = ['call', 'conf', 'data/changes', 'memory', 'rest', 'server', 'telemetry', 'text']
 
 /** Layers with a file for each noun. */
 const layers = ['biz', 'data', 'service']
