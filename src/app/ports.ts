@@ -12,6 +12,7 @@ import type { Readiness } from '../server/health/readiness.ts'
 import { httpServer } from '../server/http.ts'
 import { interceptors } from '../server/interceptor/list.ts'
 import type { InvalidOf } from '../server/interceptor/validate.ts'
+import type { Violations } from '../server/interceptor/violations.ts'
 import { loadTls, type Tls } from '../server/listener/tls.ts'
 import { type CorsHeaders, parseHeaderNames, parseOrigins } from '../server/origin/cors.ts'
 import { documentTexts } from './documents.ts'
@@ -28,13 +29,14 @@ interface PortsInit {
   modules: readonly Module[]
   ready: Readiness
   watch: Watch
+  violations: Violations
 }
 
 /** The two ports, as openPorts makes them. */
 export type Ports = ReturnType<typeof openPorts>
 
 /** Makes the REST port and the RPC port. Neither listens yet. */
-export function openPorts({ conf, version, modules, ready, watch }: PortsInit) {
+export function openPorts({ conf, version, modules, ready, watch, violations }: PortsInit) {
   const { server } = conf
   const closing = new AbortController()
   const memory = conf.memory.releaseWhenIdle ? idleMemory() : undefined
@@ -52,7 +54,7 @@ export function openPorts({ conf, version, modules, ready, watch }: PortsInit) {
   const options = {
     interceptors: [
       ...watch.interceptors,
-      ...interceptors(deadlines(server), invalidByService(modules)),
+      ...interceptors(deadlines(server), invalidByService(modules), violations),
     ],
     observers: watch.observers(reasons, memory ? [{ begin: memory.note, end: memory.note }] : []),
     admission: calls,
