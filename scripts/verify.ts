@@ -9,6 +9,7 @@ import { connectGo, grpcGo } from './verify/go.ts'
 import { grpcio } from './verify/grpcio.ts'
 import { million } from './verify/million.ts'
 import { openapi } from './verify/openapi.ts'
+import { idleWatchers } from './verify/watchers.ts'
 
 interface Step {
   name: string
@@ -62,6 +63,7 @@ const steps: Step[] = [
   { name: 'grpcio', go: grpcio },
   { name: 'million', go: million },
   { name: 'openapi', go: openapi },
+  { name: 'watchers', go: idleWatchers },
 ]
 
 interface Outcome {
