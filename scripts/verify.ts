@@ -11,6 +11,7 @@ import { grpcio } from './verify/grpcio.ts'
 import { million } from './verify/million.ts'
 import { openapi } from './verify/openapi.ts'
 import { schemathesis } from './verify/schemathesis.ts'
+import { idleWatchers } from './verify/watchers.ts'
 
 interface Step {
   name: string
@@ -86,6 +87,7 @@ const steps: Step[] = [
     go: testFile('test/rest/stream/large.test.ts', { STREAM_MIB: '1024' }, ['--timeout=1800']),
   },
   { name: 'schemathesis', go: schemathesis },
+  { name: 'watchers', go: idleWatchers },
 ]
 
 interface Outcome {

@@ -10,6 +10,7 @@ import type { Conf } from './conf/conf.ts'
 import { compileRoutes } from './rest/compiled-route.ts'
 import { routeListing } from './rest/route/listing.ts'
 import { readiness } from './server/health/readiness.ts'
+import { messageRules } from './server/interceptor/violations.ts'
 
 interface AppOptions extends Watching {
   conf: Conf
@@ -29,12 +30,13 @@ export async function createApp({
 }: AppOptions) {
   const watch = watchers(watching)
   const storage = await openStorage(conf.data, watch.statements)
-  const parts = { conf, storage, now, traced: watch.traced }
+  const violations = messageRules()
+  const parts = { conf, storage, now, traced: watch.traced, log: watch.log, violations }
   // Each module is one line here.
   const modules = [userModule(parts)]
   const ready = readiness({ ...storage.db.problems(), shutdown: '' })
   const fleet = await openFleet({ conf, version, ready, watch })
-  const ports = openPorts({ conf, version, modules, ready, watch })
+  const ports = openPorts({ conf, version, modules, ready, watch, violations })
   watch.state({
     version,
     storage: storage.db.description.split(' ', 1)[0] ?? '',

@@ -5,7 +5,7 @@ import { test } from 'tap'
 const src = join(import.meta.dirname, '../src')
 
 /** Rooms that serve any noun. What a noun needs of them comes in through its module in src/app. */
-const rooms = 'call client conf fleet memory rest server telemetry text'.split(' ')
+const rooms = 'call client conf data/changes fleet memory rest server telemetry text'.split(' ')
 
 /** Layers with a file for each noun. */
 const layers = ['biz', 'data', 'service']

@@ -17,6 +17,7 @@ interface Addresses {
 
 /** The service's program on free ports. */
 interface RunningService extends Addresses {
+  kill: (signal: NodeJS.Signals) => void
   /** Ends it as an orchestrator does. */
   stop(): Promise<void>
   [Symbol.asyncDispose](): Promise<void>
@@ -50,6 +51,7 @@ export async function startService(env: Record<string, string>): Promise<Running
       http,
       grpc,
       metrics,
+      kill: (signal) => void child.kill(signal),
       async stop() {
         child.kill('SIGTERM')
         await exit

@@ -1,7 +1,9 @@
 import type { DescService } from '@bufbuild/protobuf'
 import type { ConnectRouter } from '@connectrpc/connect'
+import type { Logger } from 'pino'
 import type { Conf } from '../conf/conf.ts'
 import type { InvalidMessage } from '../server/interceptor/validate.ts'
+import type { Violations } from '../server/interceptor/violations.ts'
 import type { Storage } from './storage.ts'
 import type { Watch } from './watch.ts'
 
@@ -15,6 +17,9 @@ export interface Parts {
   now: () => Date
   /** Wraps an object so that calls of its methods become spans. */
   traced: Watch['traced']
+  log: Logger
+  /** Gives the rules of the proto that a message breaks. */
+  violations: Violations
 }
 
 /** One noun of the service, such as users: its RPC services and the facts that the ports need. */

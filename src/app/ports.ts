@@ -13,6 +13,7 @@ import type { Readiness } from '../server/health/readiness.ts'
 import { httpServer } from '../server/http.ts'
 import { interceptors } from '../server/interceptor/list.ts'
 import type { InvalidOf } from '../server/interceptor/validate.ts'
+import type { Violations } from '../server/interceptor/violations.ts'
 import { loadTls, type Tls } from '../server/listener/tls.ts'
 import { type CorsHeaders, parseHeaderNames, parseOrigins } from '../server/origin/cors.ts'
 import { documentTexts } from './documents.ts'
@@ -31,13 +32,22 @@ interface PortsInit {
   watch: Watch
   /** Remembers each call, for the clients that it uses; see appClients. */
   incoming?: Interceptor
+  violations: Violations
 }
 
 /** The two ports, as openPorts makes them. */
 export type Ports = ReturnType<typeof openPorts>
 
 /** Makes the REST port and the RPC port. Neither listens yet. */
-export function openPorts({ conf, version, modules, ready, watch, incoming }: PortsInit) {
+export function openPorts({
+  conf,
+  version,
+  modules,
+  ready,
+  watch,
+  violations,
+  incoming,
+}: PortsInit) {
   const { server } = conf
   const closing = new AbortController()
   const memory = conf.memory.releaseWhenIdle ? idleMemory() : undefined
@@ -58,6 +68,7 @@ export function openPorts({ conf, version, modules, ready, watch, incoming }: Po
       ...watch.interceptors,
       ...interceptors(deadlines(server), invalidByService(modules), {
         drain: { closing: closing.signal, delayMs: streamDelayMs(server, Math.random) },
+        violations,
         inside: incoming ? [incoming] : [],
       }),
     ],

@@ -6,6 +6,7 @@ export type ErrorKind =
   | 'not_found'
   | 'already_exists'
   | 'aborted'
+  | 'failed_precondition'
   | 'deadline_exceeded'
   | 'unavailable'
   | 'internal'

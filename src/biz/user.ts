@@ -40,8 +40,14 @@ export interface UserRepo {
    */
   insert(user: NewUser, signal: AbortSignal): Promise<bigint>
   find(id: bigint, signal: AbortSignal): Promise<User | undefined>
-  /** Users by ascending id. */
+  /** Those that there are, in any order. */
+  findMany(ids: readonly bigint[], signal: AbortSignal): Promise<User[]>
+  /** Those that there are, in any order. The addresses are in lower case. */
+  findByEmails(emails: readonly string[], signal: AbortSignal): Promise<User[]>
+  /** Users by ascending id; may be read from a replica that lags behind. */
   list(window: UserWindow, signal: AbortSignal): Promise<User[]>
+  /** Users by ascending id, with every write that was committed before the call. */
+  after(id: bigint, limit: number, signal: AbortSignal): Promise<User[]>
   /** The number of users: exact for a small table, otherwise up to some seconds old. */
   count(signal: AbortSignal): Promise<number>
   /**
@@ -57,6 +63,17 @@ export interface UserRepo {
   ): Promise<User | undefined>
   /** Deletes a user. False if there was none. `check` as in an update. */
   delete(id: bigint, signal: AbortSignal, check?: UserCheck): Promise<boolean>
+  /**
+   * Carries out several writes, or none of them: false if a new address is in use, or there is no such
+   * user.
+   */
+  apply(writes: UserWrites, signal: AbortSignal): Promise<boolean>
+}
+
+/** Writes of one transaction. No user and no address is in it twice. */
+export interface UserWrites {
+  created: readonly NewUser[]
+  updated: readonly { id: bigint; changes: Partial<UserFields> }[]
 }
 
 /**
@@ -171,7 +188,7 @@ const outerSpace = /^\p{White_Space}+|\p{White_Space}+$/gu
  * Removes the space around a name, and lowers a mail address, so that its case does not distinguish
  * users.
  */
-function normalized<T extends Partial<UserFields>>(fields: T): T {
+export function normalized<T extends Partial<UserFields>>(fields: T): T {
   return {
     ...fields,
     ...(fields.name !== undefined && { name: fields.name.replace(outerSpace, '') }),

@@ -1,4 +1,5 @@
 import type { NewUser, User, UserFields, UserRepo } from '../biz/user.ts'
+import type { ChangeQueries } from './changes/source.ts'
 import type { Shared } from './statement-observer.ts'
 
 /** The id of a stored user, with the mail address by which its insert is found. */
@@ -7,6 +8,8 @@ export type Stored = Pick<User, 'id' | 'email'>
 /** The statements of every noun on one connection; a transaction may use those of several. */
 export interface Queries {
   readonly users: UserQueries
+  /** The history of the users. */
+  readonly userChanges: ChangeQueries
 }
 
 /** A repository's methods without the signal, which a call has given to get the connection. */
@@ -20,12 +23,13 @@ type OnConnection<Repo> = {
  * The statements of the users table on one connection; each is built once. A method of the repository
  * is one statement, except for those that are made of other ones here.
  */
-export interface UserQueries extends OnConnection<Omit<UserRepo, 'list' | 'update' | 'delete'>> {
-  /** Stores all of them or none. Not to be called within a transaction. */
+export interface UserQueries extends OnConnection<
+  Omit<UserRepo, 'list' | 'update' | 'delete' | 'apply'>
+> {
+  /** Stores all of them, or none if in a transaction. */
   insertMany(users: readonly NewUser[], shared?: Shared): Promise<Stored[]>
-  /** Those that there are, in any order. */
+  /** As the repository's; for several calls, it is told of them. */
   findMany(ids: readonly bigint[], shared?: Shared): Promise<User[]>
-  after(id: bigint, limit: number): Promise<User[]>
   window(offset: number, limit: number): Promise<User[]>
   /** As `find`, of a row that until the end of the transaction only this one can change. */
   lock(id: bigint): Promise<User | undefined>

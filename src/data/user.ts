@@ -1,20 +1,111 @@
 import { DomainError, type ReasonOf } from '../biz/error.ts'
-import type { NewUser, User, UserCheck, UserRepo } from '../biz/user.ts'
+import type { NewUser, User, UserCheck, UserFields, UserRepo, UserWrites } from '../biz/user.ts'
 import type { ErrorReason } from '../gen/api/errors/v1/error_reason_pb.ts'
+import type { NewChange } from './changes/source.ts'
 import { coalescedReads, together } from './coalesced-reads.ts'
 import type { Database } from './database.ts'
 import { UniqueViolation } from './error.ts'
 import { groupedWrites } from './group-writes.ts'
-import type { Stored, UserQueries } from './queries.ts'
+import { powersOfTwo } from './powers-of-two.ts'
+import type { Queries, Stored, UserQueries } from './queries.ts'
 import type { Reads } from './read-replica.ts'
+import type { Shared } from './statement-observer.ts'
 import { sharedTotal, type TotalOptions } from './total.ts'
 
+/** Told of each commit of changes, in time for readers in this process to be told soon. */
+type Written = () => void
+
+/** The writes of users: each records its change in its transaction, as the last statement. */
+function recordedWrites(db: Database, written: Written) {
+  async function tx<T>(signal: AbortSignal, work: (queries: Queries) => Promise<T>): Promise<T> {
+    const result = await db.tx(signal, work)
+    written()
+    return result
+  }
+  return {
+    insert: (user: NewUser, signal: AbortSignal) =>
+      tx(signal, async ({ users, userChanges }) => {
+        const id = await users.insert(user)
+        await userChanges.insert([{ id, kind: 'created' }])
+        return id
+      }),
+    insertMany: (rows: NewUser[], signal: AbortSignal, shared: Shared) =>
+      tx(signal, async ({ users, userChanges }) => {
+        const stored = await users.insertMany(rows, shared)
+        await userChanges.insert(stored.map(({ id }) => ({ id, kind: 'created' })))
+        return stored
+      }),
+    // The read sees this update and no later one, because the transaction still holds the row.
+    update: (
+      id: bigint,
+      changes: Partial<UserFields>,
+      signal: AbortSignal,
+      check: UserCheck | undefined,
+    ) =>
+      tx(signal, async ({ users, userChanges }) => {
+        if (check && !(await passes(users, id, check))) return undefined
+        const updated = (await users.update(id, changes)) ? await users.find(id) : undefined
+        if (updated) await userChanges.insert([{ id, kind: 'updated' }])
+        return updated
+      }),
+    delete: (id: bigint, signal: AbortSignal, check: UserCheck | undefined) =>
+      tx(signal, async ({ users, userChanges }) => {
+        if (check && !(await passes(users, id, check))) return false
+        const isDeleted = await users.delete(id)
+        if (isDeleted) await userChanges.insert([{ id, kind: 'deleted' }])
+        return isDeleted
+      }),
+    apply: (writes: UserWrites, signal: AbortSignal) =>
+      tx(signal, (queries) => applyAll(queries, writes)),
+  }
+}
+
+/** Fails where not all of it can be done, so that nothing is. */
+async function applyAll({ users, userChanges }: Queries, writes: UserWrites): Promise<void> {
+  const changes: NewChange[] = []
+  for (const rows of powersOfTwo(writes.created))
+    for (const { id } of await users.insertMany(rows)) changes.push({ id, kind: 'created' })
+  // In one order, so that two transactions wait for each other in one direction only.
+  const updates = writes.updated.toSorted((a, b) => (a.id < b.id ? -1 : 1))
+  for (const { id, changes: fields } of updates) {
+    if (!(await users.update(id, fields))) throw new UserGone()
+    changes.push({ id, kind: 'updated' })
+  }
+  await userChanges.insert(changes)
+}
+
+class UserGone extends Error {
+  override readonly name = 'UserGone'
+}
+
+/** Whether all writes were carried out; false where one of them does not fit what is stored. */
+async function allFit(writes: Promise<void>): Promise<boolean> {
+  try {
+    await writes
+    return true
+  } catch (err) {
+    if (err instanceof UniqueViolation || err instanceof UserGone) return false
+    throw err
+  }
+}
+
+interface UserRepoOptions {
+  total: TotalOptions
+  /** Where lists and their totals come from, which may lag behind. */
+  reads?: Reads
+  written?: Written
+}
+
 /**
- * Users in either database. Lists and their totals come from `reads`, which may lag behind; a user is
- * found in `db`, so that a client finds what it has written, through any process.
+ * Users in either database. A user is found in `db`, so that a client finds what it has written, through
+ * any process.
  */
-export function userRepo(db: Database, total: TotalOptions, reads: Reads = db): UserRepo {
+export function userRepo(
+  db: Database,
+  { total, reads = db, written = () => undefined }: UserRepoOptions,
+): UserRepo {
   const { coalesced, grouped } = db
+  const writes = recordedWrites(db, written)
   const one: UserRepo['find'] = (id, signal) => db.use(signal, ({ users }) => users.find(id))
   const counted = (signal: AbortSignal) => reads.use(signal, ({ users }) => users.count())
   const find =
@@ -24,41 +115,33 @@ export function userRepo(db: Database, total: TotalOptions, reads: Reads = db): 
       many: (ids, signal, shared) => db.use(signal, ({ users }) => users.findMany(ids, shared)),
       keyOf: ({ id }) => id,
     })
-  const insert: UserRepo['insert'] = (user, signal) =>
-    db.use(signal, ({ users }) => users.insert(user))
   const store =
     grouped &&
     groupedWrites<NewUser, bigint, Stored>(grouped, {
-      one: insert,
-      many: (rows, signal, shared) => db.use(signal, ({ users }) => users.insertMany(rows, shared)),
+      one: writes.insert,
+      many: writes.insertMany,
       keyOf: ({ email }) => email,
       resultOf: ({ id }) => id,
     })
   return {
-    insert: (user, signal) => uniqueEmail(user.email, (store ?? insert)(user, signal)),
+    insert: (user, signal) => uniqueEmail(user.email, (store ?? writes.insert)(user, signal)),
     find: find ?? one,
+    findMany: async (ids, signal) =>
+      ids.length === 0 ? [] : db.use(signal, ({ users }) => users.findMany(ids)),
+    findByEmails: async (emails, signal) =>
+      emails.length === 0 ? [] : db.use(signal, ({ users }) => users.findByEmails(emails)),
     list: (window, signal) =>
       reads.use(signal, ({ users }) =>
         'after' in window
           ? users.after(window.after, window.limit)
           : users.window(window.offset, window.limit),
       ),
+    after: (id, limit, signal) => db.use(signal, ({ users }) => users.after(id, limit)),
     count: sharedTotal(coalesced ? together(coalesced, counted) : counted, total),
-    // The read sees this update and no later one, because the transaction still holds the row.
     update: (id, changes, signal, check) =>
-      uniqueEmail(
-        changes.email ?? '',
-        db.tx(signal, async ({ users }) => {
-          if (check && !(await passes(users, id, check))) return undefined
-          return (await users.update(id, changes)) ? users.find(id) : undefined
-        }),
-      ),
-    delete: (id, signal, check) =>
-      check === undefined
-        ? db.use(signal, ({ users }) => users.delete(id))
-        : db.tx(signal, async ({ users }) =>
-            (await passes(users, id, check)) ? users.delete(id) : false,
-          ),
+      uniqueEmail(changes.email ?? '', writes.update(id, changes, signal, check)),
+    delete: (id, signal, check) => writes.delete(id, signal, check),
+    apply: (all, signal) => allFit(writes.apply(all, signal)),
   }
 }
 

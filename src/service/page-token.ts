@@ -1,22 +1,16 @@
-import { crc32 } from 'node:zlib'
+import { decodeToken, encodeToken } from './token.ts'
 
-const form = /^v1:([1-9]\d{0,18}):[0-9a-f]{1,8}$/
+const form = /^v1:([1-9]\d{0,18})$/
 
-/**
- * Writes the id after which a page starts as an opaque, URL-safe token (AIP-158). Its checksum
- * is not a secret: it makes a token that was cut or mistyped invalid instead of another position.
- */
+/** Writes the id after which a page starts as a token. */
 export function encodePageToken(after: bigint): string {
-  const text = `v1:${after}`
-  return Buffer.from(`${text}:${crc32(text).toString(16)}`).toString('base64url')
+  return encodeToken(`v1:${after}`)
 }
 
 /** The id in a token of encodePageToken; undefined for any other text. */
 export function decodePageToken(token: string): bigint | undefined {
-  const digits = form.exec(Buffer.from(token, 'base64url').toString('latin1'))?.[1]
+  const digits = form.exec(decodeToken(token) ?? '')?.[1]
   if (digits === undefined) return undefined
   const after = BigInt(digits)
-  // Compared with the token that the id has, since base64 decoders skip characters that they do not
-  // know.
-  return after < 2n ** 63n && encodePageToken(after) === token ? after : undefined
+  return after < 2n ** 63n ? after : undefined
 }

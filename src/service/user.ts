@@ -21,8 +21,17 @@ import {
 } from '../biz/user.ts'
 import { decodePageToken, encodePageToken } from './page-token.ts'
 
-/** Serves api.user.v1.User: converts messages to calls of the use case, and results to messages. */
-export function userService(users: UserUsecase): ServiceImpl<typeof User> {
+/** The unary methods of api.user.v1.User. */
+type UnaryMethods = Omit<
+  ServiceImpl<typeof User>,
+  'watchUsers' | 'exportUsers' | 'importUsers' | 'syncUsers'
+>
+
+/**
+ * Serves the unary methods of api.user.v1.User: converts messages to calls of the use case, and
+ * results to messages.
+ */
+export function userService(users: UserUsecase): UnaryMethods {
   return {
     async createUser({ name, email, phone }, { signal }) {
       const user = await users.create({ name, email, phone }, signal)
@@ -50,7 +59,8 @@ export function userService(users: UserUsecase): ServiceImpl<typeof User> {
   }
 }
 
-function toReply(user: DomainUser): GetUserReply {
+/** A user as a message. */
+export function toReply(user: DomainUser): GetUserReply {
   const { id, name, email, phone } = user
   const createdAt = BigInt(Math.floor(user.createdAt.getTime() / 1000))
   return create(GetUserReplySchema, { id, name, email, phone, createdAt, etag: etagOf(user) })
@@ -124,6 +134,7 @@ function excerpt(text: string): string {
     .join('')}…`
 }
 
-function invalid(field: string, rule: string) {
+/** The error of a request with one invalid field. */
+export function invalid(field: string, rule: string) {
   return invalidUserInput([{ field, rule }])
 }

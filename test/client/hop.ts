@@ -9,6 +9,7 @@ import { loadConf } from '../../src/conf/conf.ts'
 import type { SpanExporter } from '@opentelemetry/sdk-trace'
 import { ErrorReason } from '../../src/gen/api/errors/v1/error_reason_pb.ts'
 import { User } from '../../src/gen/api/user/v1/user_pb.ts'
+import { messageRules } from '../../src/server/interceptor/violations.ts'
 import { readiness } from '../../src/server/health/readiness.ts'
 import { startMetrics } from '../../src/telemetry/metric/start.ts'
 import { tracingSettings } from '../../src/telemetry/trace/settings.ts'
@@ -53,7 +54,15 @@ export async function hop(t: Test, { users, spans, env = {} }: Hop) {
       void router.service(User, users(clients)),
   }
   const incoming = clients.interceptor
-  const ports = openPorts({ conf, version: 'test', modules: [module], ready, watch, incoming })
+  const ports = openPorts({
+    conf,
+    version: 'test',
+    modules: [module],
+    ready,
+    watch,
+    violations: messageRules(),
+    incoming,
+  })
   const { http, grpc } = await ports.listen()
   t.teardown(async () => {
     await ports.close(5000)

@@ -168,6 +168,7 @@ test('what the file leaves out is told as missing, not as zero', async (t) => {
     'config.yaml: server.streams: missing',
     'config.yaml: data.database.pool_wait: missing',
     'config.yaml: data.total: missing',
+    'config.yaml: data.watch: missing',
     'config.yaml: log: missing',
     'config.yaml: tracing: missing',
     'config.yaml: metrics: missing',

@@ -337,7 +337,7 @@ export function repoContract(
 }
 
 export function openRepo(db: Database): UserRepo {
-  return userRepo(db, total)
+  return userRepo(db, { total })
 }
 
 /** Starts a storage that is expected to be usable at once. */

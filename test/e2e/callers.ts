@@ -21,7 +21,12 @@ import { BadRequestSchema, ErrorInfoSchema } from '../../src/gen/google/rpc/erro
 import type { RunningApp } from '../help/app.ts'
 import { http1Wire, type Send, type Wire } from './wire.ts'
 
-export type Method = keyof typeof User.method
+type Methods = typeof User.method
+
+/** The names of the unary methods. */
+export type Method = {
+  [Name in keyof Methods]: Methods[Name]['methodKind'] extends 'unary' ? Name : never
+}[keyof Methods]
 export type Text = Record<string, string>
 
 /** What a call comes to, in words that all protocols share. */

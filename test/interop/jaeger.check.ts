@@ -162,17 +162,26 @@ for (const storage of ['mysql', 'sqlite'] as const)
       const email = `${protocol.replaceAll(' ', '').toLowerCase()}@example.org`
       const created = ['UserService.CreateUser', 'UserUseCase.Create', 'UserRepo.Insert']
       t.equal(
-        await backend.treeOf(() => call('createUser', { ...ada, email }), 5),
-        nested(server(protocol, 'CreateUser'), ...created, 'CLIENT INSERT users'),
+        await backend.treeOf(() => call('createUser', { ...ada, email }), 8),
+        [
+          nested(server(protocol, 'CreateUser'), ...created, 'CLIENT BEGIN'),
+          '        CLIENT INSERT users',
+          '        CLIENT INSERT user_changes',
+          '        CLIENT COMMIT',
+        ].join('\n'),
       )
       const [duplicate] = storage === 'mysql' ? ['ER_DUP_ENTRY'] : ['SQLITE_2067']
       t.equal(
-        await backend.treeOf(() => call('createUser', { ...ada, email }), 5),
-        nested(
-          server(protocol, 'CreateUser'),
-          ...created.map((name) => `${name} !USER_ALREADY_EXISTS`),
-          `CLIENT INSERT users !${duplicate} *`,
-        ),
+        await backend.treeOf(() => call('createUser', { ...ada, email }), 7),
+        [
+          nested(
+            server(protocol, 'CreateUser'),
+            ...created.map((name) => `${name} !USER_ALREADY_EXISTS`),
+            'CLIENT BEGIN',
+          ),
+          `        CLIENT INSERT users !${duplicate} *`,
+          '        CLIENT ROLLBACK',
+        ].join('\n'),
       )
       t.equal(
         await backend.treeOf(() => call('getUser', { id: '1' }), 5),

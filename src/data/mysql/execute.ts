@@ -8,8 +8,11 @@ import { drizzleOrm } from '../drizzle.ts'
 import type { Shared, StatementObserver } from '../statement-observer.ts'
 import { isLostStatement, isWithoutRoom } from './error.ts'
 
-/** The service has about 20; servers count those of all connections (max_prepared_stmt_count). */
-const maxPrepared = 32
+/**
+ * The service has about 20, and as many again by numbers of rows and keys; servers count those of all
+ * connections (max_prepared_stmt_count).
+ */
+const maxPrepared = 48
 
 /** The result of a statement: an array for each row, or the number of changed rows. */
 type Result = RowDataPacket[] | ResultSetHeader

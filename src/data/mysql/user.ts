@@ -4,7 +4,9 @@ import { mysqlDriver } from './drizzle.ts'
 import type { User } from '../../biz/user.ts'
 import type { UserQueries } from '../queries.ts'
 import type { Shared } from '../statement-observer.ts'
+import { changeStatements } from './changes.ts'
 import type { Runner } from './execute.ts'
+import { userChanges } from './schema/user-changes.ts'
 import { users } from './schema/user.ts'
 import { keyed, rowReader, sized, statement } from './statement.ts'
 
@@ -22,12 +24,9 @@ const keyColumns = { id: userId, email }
 const storedOf = rowReader(keyColumns)
 const returning = ` returning \`${userId.name}\`, \`${email.name}\``
 
-/** The statements of the users table, by what runs them and a transaction on one connection. */
-export function mysqlUserQueries(
-  run: Runner,
-  transaction: <T>(work: () => Promise<T>) => Promise<T>,
-): UserQueries {
-  const { insert, insertSized, byEmails, ...others } = statements()
+/** The statements of the users table, by what runs them on one connection. */
+export function mysqlUserQueries(run: Runner): UserQueries {
+  const { insert, insertSized, keysByEmails, byEmails, ...others } = statements()
   const { find, findMany, lock, after, window, farWindow, count, update, remove } = others
 
   async function rows(sql: string, values: unknown[], shared?: Shared): Promise<User[]> {
@@ -43,17 +42,19 @@ export function mysqlUserQueries(
       const values = users.flatMap((user) => insert.parameters({ ...user }))
       if (run.isMariaDb())
         return (await run.rows(`${sql}${returning}`, values, shared)).map(storedOf)
-      return transaction(async () => {
-        await run.change(sql, values, shared)
-        // Not by counting from the first id: where there are several primaries, there are gaps.
-        const known = byEmails(users.map(({ email }) => email))
-        return (await run.rows(known.sql, known.values)).map(storedOf)
-      })
+      await run.change(sql, values, shared)
+      // Not by counting from the first id: where there are several primaries, there are gaps.
+      const known = keysByEmails(users.map(({ email }) => email))
+      return (await run.rows(known.sql, known.values)).map(storedOf)
     },
     find: async (id) => (await rows(find.sql, [id]))[0],
     async findMany(ids, shared) {
       const { sql, values } = findMany(ids)
       return rows(sql, values, shared)
+    },
+    async findByEmails(emails) {
+      const { sql, values } = byEmails(emails)
+      return rows(sql, values)
     },
     lock: async (id) => (await rows(lock.sql, [id]))[0],
     after: (id, limit) => rows(after.sql, after.parameters({ id, limit })),
@@ -77,6 +78,13 @@ export function mysqlUserQueries(
 // mysql2 asks for FOUND_ROWS, so an update that changes nothing still counts its row.
 function matched(header: ResultSetHeader): boolean {
   return header.affectedRows > 0
+}
+
+let changes: ReturnType<typeof changeStatements> | undefined
+
+/** The texts of the statements of the history of users. */
+export function userChangeStatements(): ReturnType<typeof changeStatements> {
+  return (changes ??= changeStatements(userChanges))
 }
 
 let built: ReturnType<typeof build> | undefined
@@ -106,7 +114,10 @@ function build() {
   return {
     insert: statement(db.insert(users).values(row)),
     insertSized: sized((rows) => db.insert(users).values(Array.from({ length: rows }, () => row))),
-    byEmails: keyed((keys) => db.select(keyColumns).from(users).where(inArray(users.email, keys))),
+    keysByEmails: keyed((keys) =>
+      db.select(keyColumns).from(users).where(inArray(users.email, keys)),
+    ),
+    byEmails: keyed((keys) => rows().where(inArray(users.email, keys))),
     find: statement(rows().where(eq(users.id, id))),
     findMany: keyed((keys) => rows().where(inArray(users.id, keys))),
     lock: statement(rows().where(eq(users.id, id)).for('update')),

@@ -32,6 +32,12 @@ export function sqliteUserQueries(execute: AsyncRemoteCallback): UserQueries {
         .from(users)
         .where(inArray(users.id, [...userIds]))
     },
+    async findByEmails(emails) {
+      return db
+        .select(columns)
+        .from(users)
+        .where(inArray(users.email, [...emails]))
+    },
     // Other writers of the file wait for the end of this transaction.
     async lock(userId) {
       return statements.find.get({ id: userId })

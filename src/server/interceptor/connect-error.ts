@@ -1,7 +1,9 @@
+import { getOption } from '@bufbuild/protobuf'
 import { Code, ConnectError } from '@connectrpc/connect'
 import { DomainError, type ErrorKind } from '../../biz/error.ts'
 import { bounded } from '../../call/error-bounds.ts'
 import { errorWithInfo, refusal } from '../../call/refusal.ts'
+import { ErrorReasonSchema, status } from '../../gen/api/errors/v1/error_reason_pb.ts'
 import { ErrorInfoSchema } from '../../gen/google/rpc/error_details_pb.ts'
 import { upperCodeName } from '../../text/code-name.ts'
 
@@ -10,6 +12,7 @@ const codeOf: Record<ErrorKind, Code> = {
   not_found: Code.NotFound,
   already_exists: Code.AlreadyExists,
   aborted: Code.Aborted,
+  failed_precondition: Code.FailedPrecondition,
   deadline_exceeded: Code.DeadlineExceeded,
   unavailable: Code.Unavailable,
   internal: Code.Internal,
@@ -26,7 +29,15 @@ export function toConnectError(err: unknown): ConnectError {
   if (!(err instanceof DomainError))
     return refusal(Code.Internal, 'INTERNAL', 'internal error', { cause: err })
   const { kind, reason, message, metadata, violations, cause } = err
-  return errorWithInfo(codeOf[kind], reason, message, { metadata, violations, cause })
+  const own = kind === 'failed_precondition' ? statusOfReason(reason) : undefined
+  const details = { metadata, violations, cause, ...(own !== undefined && { status: own }) }
+  return errorWithInfo(codeOf[kind], reason, message, details)
+}
+
+/** HTTP has no status for FAILED_PRECONDITION but that of its reason. */
+function statusOfReason(reason: string): number | undefined {
+  const value = ErrorReasonSchema.values.find(({ name }) => name === reason)
+  return value && getOption(value, status) ? getOption(value, status) : undefined
 }
 
 /**

@@ -3,6 +3,7 @@ import { deadline, type Deadlines } from './deadline.ts'
 import { errors } from './errors.ts'
 import { type Drain, streams } from './streams.ts'
 import { type InvalidOf, validate } from './validate.ts'
+import type { Violations } from './violations.ts'
 
 /** For a process whose streams end with their connections. */
 const never: Drain = { closing: new AbortController().signal, delayMs: () => 0 }
@@ -12,6 +13,8 @@ interface Further {
   drain?: Drain
   /** Those that need to know the signal of the deadline. */
   inside?: readonly Interceptor[]
+  /** The rules of messages; left out: made for this list. */
+  violations?: Violations
 }
 
 /**
@@ -21,7 +24,7 @@ interface Further {
 export function interceptors(
   deadlines: Deadlines,
   invalidOf: InvalidOf,
-  { drain = never, inside = [] }: Further = {},
+  { drain = never, inside = [], violations }: Further = {},
 ): Interceptor[] {
   return [
     // Outermost, so that it maps the errors of all others.
@@ -32,6 +35,6 @@ export function interceptors(
     deadline(deadlines),
     ...inside,
     // Innermost, so that the handler gets valid messages only.
-    validate(invalidOf),
+    validate(invalidOf, violations),
   ]
 }

@@ -3,17 +3,28 @@ import type { FieldViolation } from '../../biz/error.ts'
 
 const rule = 'must be Unicode text without U+0000 and without lone surrogates'
 
+interface Within {
+  /** Those of the message that are looked at. */
+  fields?: readonly DescField[]
+  /** What stands before the path of each. */
+  prefix?: string
+}
+
 /**
- * Finds string fields that databases and other languages cannot store unchanged, each with its path
- * after `prefix`. JSON can escape lone surrogates, which no rule of protovalidate can exclude.
+ * Finds string fields that databases and other languages cannot store unchanged, each with its path.
+ * JSON can escape lone surrogates, which no rule of protovalidate can exclude.
  */
-export function malformedText(desc: DescMessage, message: Message, prefix = ''): FieldViolation[] {
-  return desc.fields.flatMap((field) => {
+export function malformedText(
+  desc: DescMessage,
+  message: Message,
+  { fields = desc.fields, prefix = '' }: Within = {},
+): FieldViolation[] {
+  return fields.flatMap((field) => {
     const path = prefix + field.name
     return valuesOf(field, message).flatMap((value) => {
       if (typeof value === 'string') return wellFormed(value) ? [] : [{ field: path, rule }]
       const nested = field.fieldKind === 'scalar' ? undefined : field.message
-      return nested ? malformedText(nested, value as Message, `${path}.`) : []
+      return nested ? malformedText(nested, value as Message, { prefix: `${path}.` }) : []
     })
   })
 }

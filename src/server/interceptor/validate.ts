@@ -1,10 +1,8 @@
 import type { DescMessage, DescService, MessageShape } from '@bufbuild/protobuf'
-import { pathToString } from '@bufbuild/protobuf/reflect'
-import { createValidator } from '@bufbuild/protovalidate'
 import type { Interceptor } from '@connectrpc/connect'
 import { type FieldViolation, invalidInput } from '../../biz/error.ts'
 import type { Reason } from '../../call/refusal.ts'
-import { malformedText } from './malformed-text.ts'
+import { checkedFields, messageRules } from './violations.ts'
 
 /** Makes the error of a message with these invalid fields. */
 export type InvalidMessage = (violations: readonly FieldViolation[]) => Error
@@ -20,31 +18,16 @@ const invalidArgument: InvalidMessage = (violations) =>
  * Refuses messages that break the buf.validate rules of the proto. The error comes from the maker
  * that `invalidOf` gives for the service; without one, its reason is INVALID_ARGUMENT.
  */
-export function validate(invalidOf: InvalidOf): Interceptor {
-  const validator = createValidator()
-
-  function check<Desc extends DescMessage>(
-    invalid: InvalidMessage,
-    desc: Desc,
-    message: MessageShape<Desc>,
-  ): void {
-    const text = malformedText(desc, message)
-    const result = validator.validate(desc, message)
-    if (result.kind === 'error') throw result.error
-    const rules = (result.violations ?? []).map(({ field, message: rule }) => ({
-      field: pathToString(field),
-      rule,
-    }))
-    if (text.length + rules.length > 0) throw invalid([...text, ...rules])
-  }
-
+export function validate(invalidOf: InvalidOf, violations = messageRules()): Interceptor {
   async function* checked<Desc extends DescMessage>(
     invalid: InvalidMessage,
     desc: Desc,
     messages: AsyncIterable<MessageShape<Desc>>,
   ) {
+    const fields = checkedFields(desc)
     for await (const message of messages) {
-      check(invalid, desc, message)
+      const broken = violations(desc, message, fields)
+      if (broken.length > 0) throw invalid(broken)
       yield message
     }
   }
@@ -54,7 +37,8 @@ export function validate(invalidOf: InvalidOf): Interceptor {
       const invalid = invalidOf(req.service) ?? invalidArgument
       const { input } = req.method
       if (req.stream) return next({ ...req, message: checked(invalid, input, req.message) })
-      check(invalid, input, req.message)
+      const broken = violations(input, req.message)
+      if (broken.length > 0) throw invalid(broken)
       return next(req)
     }
 }

@@ -33,6 +33,13 @@ function nested(...names: string[]): string {
   return names.map((name, depth) => '  '.repeat(depth) + name).join('\n')
 }
 
+/** A call whose layers end in a transaction of these statements. */
+function inTransaction(root: string, layers: string[], statements: string[]): string {
+  const depth = '  '.repeat(layers.length + 1)
+  const later = statements.map((statement) => `${depth}CLIENT ${statement}`)
+  return [nested(root, ...layers, 'CLIENT BEGIN'), ...later].join('\n')
+}
+
 const getTree = ['UserService.GetUser', 'UserUseCase.Get', 'UserRepo.Find', 'CLIENT SELECT users']
 
 async function start(t: Test, storage: Storage) {
@@ -66,12 +73,10 @@ for (const storage of storages) {
         id = message.id
       }, served(1))
       t.same(trees(create), [
-        nested(
+        inTransaction(
           server(protocol, 'CreateUser'),
-          'UserService.CreateUser',
-          'UserUseCase.Create',
-          'UserRepo.Insert',
-          'CLIENT INSERT users',
+          ['UserService.CreateUser', 'UserUseCase.Create', 'UserRepo.Insert'],
+          ['INSERT users', 'INSERT user_changes', 'COMMIT'],
         ),
       ])
       const listed = await of(() => calls[protocol]('listUsers', {}), served(1))
@@ -95,27 +100,18 @@ for (const storage of storages) {
         served(1),
       )
       t.same(trees(update), [
-        [
-          nested(
-            server(protocol, 'UpdateUser'),
-            'UserService.UpdateUser',
-            'UserUseCase.Update',
-            'UserRepo.Update',
-            'CLIENT BEGIN',
-          ),
-          '        CLIENT UPDATE users',
-          '        CLIENT SELECT users',
-          '        CLIENT COMMIT',
-        ].join('\n'),
+        inTransaction(
+          server(protocol, 'UpdateUser'),
+          ['UserService.UpdateUser', 'UserUseCase.Update', 'UserRepo.Update'],
+          ['UPDATE users', 'SELECT users', 'INSERT user_changes', 'COMMIT'],
+        ),
       ])
       const gone = await of(() => calls[protocol]('deleteUser', { id }), served(1))
       t.same(trees(gone), [
-        nested(
+        inTransaction(
           server(protocol, 'DeleteUser'),
-          'UserService.DeleteUser',
-          'UserUseCase.Delete',
-          'UserRepo.Delete',
-          'CLIENT DELETE users',
+          ['UserService.DeleteUser', 'UserUseCase.Delete', 'UserRepo.Delete'],
+          ['DELETE users', 'INSERT user_changes', 'COMMIT'],
         ),
       ])
     }
@@ -153,15 +149,13 @@ for (const storage of storages) {
     for (const protocol of protocols) {
       const spans = await of(() => calls[protocol]('createUser', ada), served(1))
       t.same(trees(spans), [
-        nested(
+        inTransaction(
           server(protocol, 'CreateUser'),
-          'UserService.CreateUser',
-          'UserUseCase.Create',
-          'UserRepo.Insert',
-          `CLIENT INSERT users !${type} *`,
+          ['UserService.CreateUser', 'UserUseCase.Create', 'UserRepo.Insert'],
+          [`INSERT users !${type} *`, 'ROLLBACK'],
         ),
       ])
-      const statement = spans.find(({ kind }) => kind === 'CLIENT')
+      const statement = spans.find(({ name }) => name === 'INSERT users')
       t.match(statement?.attributes, { 'db.response.status_code': code, 'error.type': type })
       t.notMatch(JSON.stringify(spans.map(({ events }) => events)), /example/)
     }

@@ -1,19 +1,9 @@
 import { drizzleOrm } from '../../drizzle.ts'
 import { sqliteCore } from '../drizzle.ts'
+import { bigInteger, epochMs } from './columns.ts'
 
 const { sql } = drizzleOrm
-const { customType, sqliteTable, text, uniqueIndex } = sqliteCore
-
-// The connection reads every integer as a bigint, so that 64-bit ids are exact.
-const bigInteger = customType<{ data: bigint; driverData: bigint }>({
-  dataType: () => 'integer',
-})
-
-const epochMs = customType<{ data: Date; driverData: bigint }>({
-  dataType: () => 'integer',
-  toDriver: (date) => BigInt(date.getTime()),
-  fromDriver: (ms) => new Date(Number(ms)),
-})
+const { sqliteTable, text, uniqueIndex } = sqliteCore
 
 /** The users of SQLite. */
 export const users = sqliteTable(

@@ -14,7 +14,7 @@ import type { Message } from "@bufbuild/protobuf";
  * Describes the file conf/v1/data.proto.
  */
 export const file_conf_v1_data: GenFile = /*@__PURE__*/
-  fileDesc("ChJjb25mL3YxL2RhdGEucHJvdG8SB2NvbmYudjEiWgoERGF0YRIrCghkYXRhYmFzZRgBIAEoCzIRLmNvbmYudjEuRGF0YWJhc2VCBrpIA8gBARIlCgV0b3RhbBgCIAEoCzIOLmNvbmYudjEuVG90YWxCBrpIA8gBASL/AQoIRGF0YWJhc2USEwoGc291cmNlGAEgASgJQgOAAQESHAoLc3FsaXRlX3BhdGgYAiABKAlCB7pIBHICEAESHQoJcG9vbF9zaXplGAMgASgFQgq6SAcaBRjoBygBEjsKCXBvb2xfd2FpdBgEIAEoCzIZLmdvb2dsZS5wcm90b2J1Zi5EdXJhdGlvbkINukgKyAEBqgEEiLUYARIfCgpwb29sX3F1ZXVlGAUgASgFQgu6SAgaBhjAhD0oABIVCghyZWFkX2RzbhgGIAEoCUIDgAEBEhYKDmNvYWxlc2NlX3JlYWRzGAcgASgIEhQKDGdyb3VwX3dyaXRlcxgIIAEoCCJmCgVUb3RhbBIiCgtleGFjdF91cF90bxgBIAEoBUINukgKGggY/////wcoABI5CgdtYXhfYWdlGAIgASgLMhkuZ29vZ2xlLnByb3RvYnVmLkR1cmF0aW9uQg26SArIAQGqAQSAtRgBYgZwcm90bzM", [file_buf_validate_validate, file_conf_v1_rules, file_google_protobuf_duration]);
+  fileDesc("ChJjb25mL3YxL2RhdGEucHJvdG8SB2NvbmYudjEigQEKBERhdGESKwoIZGF0YWJhc2UYASABKAsyES5jb25mLnYxLkRhdGFiYXNlQga6SAPIAQESJQoFdG90YWwYAiABKAsyDi5jb25mLnYxLlRvdGFsQga6SAPIAQESJQoFd2F0Y2gYAyABKAsyDi5jb25mLnYxLldhdGNoQga6SAPIAQEi/wEKCERhdGFiYXNlEhMKBnNvdXJjZRgBIAEoCUIDgAEBEhwKC3NxbGl0ZV9wYXRoGAIgASgJQge6SARyAhABEh0KCXBvb2xfc2l6ZRgDIAEoBUIKukgHGgUY6AcoARI7Cglwb29sX3dhaXQYBCABKAsyGS5nb29nbGUucHJvdG9idWYuRHVyYXRpb25CDbpICsgBAaoBBIi1GAESHwoKcG9vbF9xdWV1ZRgFIAEoBUILukgIGgYYwIQ9KAASFQoIcmVhZF9kc24YBiABKAlCA4ABARIWCg5jb2FsZXNjZV9yZWFkcxgHIAEoCBIUCgxncm91cF93cml0ZXMYCCABKAgiZgoFVG90YWwSIgoLZXhhY3RfdXBfdG8YASABKAVCDbpIChoIGP////8HKAASOQoHbWF4X2FnZRgCIAEoCzIZLmdvb2dsZS5wcm90b2J1Zi5EdXJhdGlvbkINukgKyAEBqgEEgLUYASK7AQoFV2F0Y2gSNgoEcG9sbBgBIAEoCzIZLmdvb2dsZS5wcm90b2J1Zi5EdXJhdGlvbkINukgKyAEBqgEEgLUYARI7CglyZXRlbnRpb24YAiABKAsyGS5nb29nbGUucHJvdG9idWYuRHVyYXRpb25CDbpICsgBAaoBBKC1GAESPQoLZ2FwX3RpbWVvdXQYAyABKAsyGS5nb29nbGUucHJvdG9idWYuRHVyYXRpb25CDbpICsgBAaoBBIC1GAFiBnByb3RvMw", [file_buf_validate_validate, file_conf_v1_rules, file_google_protobuf_duration]);
 
 /**
  * @generated from message conf.v1.Data
@@ -29,6 +29,11 @@ export type Data = Message<"conf.v1.Data"> & {
    * @generated from field: conf.v1.Total total = 2;
    */
   total?: Total | undefined;
+
+  /**
+   * @generated from field: conf.v1.Watch watch = 3;
+   */
+  watch?: Watch | undefined;
 };
 
 /**
@@ -133,4 +138,40 @@ export type Total = Message<"conf.v1.Total"> & {
  */
 export const TotalSchema: GenMessage<Total> = /*@__PURE__*/
   messageDesc(file_conf_v1_data, 2);
+
+/**
+ * How changes are watched, such as by WatchUsers.
+ *
+ * @generated from message conf.v1.Watch
+ */
+export type Watch = Message<"conf.v1.Watch"> & {
+  /**
+   * How often each process reads the changes of others while a client watches; it reads its own at
+   * once.
+   *
+   * @generated from field: google.protobuf.Duration poll = 1;
+   */
+  poll?: Duration | undefined;
+
+  /**
+   * How long changes are kept, so that a client can resume.
+   *
+   * @generated from field: google.protobuf.Duration retention = 2;
+   */
+  retention?: Duration | undefined;
+
+  /**
+   * How long changes wait for an earlier one that is not committed yet: longer than a commit may take.
+   *
+   * @generated from field: google.protobuf.Duration gap_timeout = 3;
+   */
+  gapTimeout?: Duration | undefined;
+};
+
+/**
+ * Describes the message conf.v1.Watch.
+ * Use `create(WatchSchema)` to create a new message.
+ */
+export const WatchSchema: GenMessage<Watch> = /*@__PURE__*/
+  messageDesc(file_conf_v1_data, 3);
 

@@ -2,20 +2,24 @@
 // @generated from file api/user/v1/user.proto (package api.user.v1, syntax proto3)
 /* eslint-disable */
 
-import type { GenFile, GenMessage, GenService } from "@bufbuild/protobuf/codegenv2";
-import { fileDesc, messageDesc, serviceDesc } from "@bufbuild/protobuf/codegenv2";
+import type { GenEnum, GenFile, GenMessage, GenService } from "@bufbuild/protobuf/codegenv2";
+import { enumDesc, fileDesc, messageDesc, serviceDesc } from "@bufbuild/protobuf/codegenv2";
 import { file_api_errors_v1_error_reason } from "../../errors/v1/error_reason_pb.ts";
 import { file_buf_validate_validate } from "../../../buf/validate/validate_pb.ts";
 import { file_google_api_annotations } from "../../../google/api/annotations_pb.ts";
+import type { HttpBodySchema } from "../../../google/api/httpbody_pb.ts";
+import { file_google_api_httpbody } from "../../../google/api/httpbody_pb.ts";
 import type { EmptySchema, FieldMask } from "@bufbuild/protobuf/wkt";
 import { file_google_protobuf_empty, file_google_protobuf_field_mask } from "@bufbuild/protobuf/wkt";
-import type { Message } from "@bufbuild/protobuf";
+import type { Status } from "../../../google/rpc/status_pb.ts";
+import { file_google_rpc_status } from "../../../google/rpc/status_pb.ts";
+import type { Message, UnknownEnum } from "@bufbuild/protobuf";
 
 /**
  * Describes the file api/user/v1/user.proto.
  */
 export const file_api_user_v1_user: GenFile = /*@__PURE__*/
-  fileDesc("ChZhcGkvdXNlci92MS91c2VyLnByb3RvEgthcGkudXNlci52MSLFAgoRQ3JlYXRlVXNlclJlcXVlc3QSgwEKBG5hbWUYASABKAlCdbpIcroBbwoJdXNlci5uYW1lEixtdXN0IGhhdmUgMSB0byAxMDAgY2hhcmFjdGVycyBhZnRlciB0cmltbWluZxo0dGhpcy50cmltKCkuc2l6ZSgpID49IDEgJiYgdGhpcy50cmltKCkuc2l6ZSgpIDw9IDEwMBIZCgVlbWFpbBgCIAEoCUIKukgHcgUY/gFgARKOAQoFcGhvbmUYAyABKAlCf7pIfLoBeQoKdXNlci5waG9uZRJDbXVzdCBiZSBlbXB0eSwgb3IgMyB0byAzMiBjaGFyYWN0ZXJzIG9mIGRpZ2l0cywgc3BhY2UgYW5kICsgLSAoICkgLhomdGhpcy5tYXRjaGVzKCdeKFswLTkgKygpLi1dezMsMzJ9KT8kJykiVgoPQ3JlYXRlVXNlclJlcGx5EgoKAmlkGAEgASgDEgwKBG5hbWUYAiABKAkSDQoFZW1haWwYAyABKAkSEQoEZXRhZxgEIAEoCUgAiAEBQgcKBV9ldGFnIiUKDkdldFVzZXJSZXF1ZXN0EhMKAmlkGAEgASgDQge6SAQiAiAAInYKDEdldFVzZXJSZXBseRIKCgJpZBgBIAEoAxIMCgRuYW1lGAIgASgJEg0KBWVtYWlsGAMgASgJEg0KBXBob25lGAQgASgJEhIKCmNyZWF0ZWRfYXQYBSABKAMSEQoEZXRhZxgGIAEoCUgAiAEBQgcKBV9ldGFnIlkKEExpc3RVc2Vyc1JlcXVlc3QSFQoEcGFnZRgBIAEoBUIHukgEGgIoABIaCglwYWdlX3NpemUYAiABKAVCB7pIBBoCKAASEgoKcGFnZV90b2tlbhgDIAEoCSJiCg5MaXN0VXNlcnNSZXBseRIoCgV1c2VycxgBIAMoCzIZLmFwaS51c2VyLnYxLkdldFVzZXJSZXBseRINCgV0b3RhbBgCIAEoBRIXCg9uZXh0X3BhZ2VfdG9rZW4YAyABKAkinAEKEVVwZGF0ZVVzZXJSZXF1ZXN0EhMKAmlkGAEgASgDQge6SAQiAiAAEiUKBHVzZXIYAiABKAsyFy5hcGkudXNlci52MS5Vc2VyRmllbGRzEi8KC3VwZGF0ZV9tYXNrGAMgASgLMhouZ29vZ2xlLnByb3RvYnVmLkZpZWxkTWFzaxIRCgRldGFnGAQgASgJSACIAQFCBwoFX2V0YWci6gIKClVzZXJGaWVsZHMSiAEKBG5hbWUYASABKAlCdbpIcroBbwoJdXNlci5uYW1lEixtdXN0IGhhdmUgMSB0byAxMDAgY2hhcmFjdGVycyBhZnRlciB0cmltbWluZxo0dGhpcy50cmltKCkuc2l6ZSgpID49IDEgJiYgdGhpcy50cmltKCkuc2l6ZSgpIDw9IDEwMEgAiAEBEh4KBWVtYWlsGAIgASgJQgq6SAdyBRj+AWABSAGIAQESkwEKBXBob25lGAMgASgJQn+6SHy6AXkKCnVzZXIucGhvbmUSQ211c3QgYmUgZW1wdHksIG9yIDMgdG8gMzIgY2hhcmFjdGVycyBvZiBkaWdpdHMsIHNwYWNlIGFuZCArIC0gKCApIC4aJnRoaXMubWF0Y2hlcygnXihbMC05ICsoKS4tXXszLDMyfSk/JCcpSAKIAQFCBwoFX25hbWVCCAoGX2VtYWlsQggKBl9waG9uZSJEChFEZWxldGVVc2VyUmVxdWVzdBITCgJpZBgBIAEoA0IHukgEIgIgABIRCgRldGFnGAIgASgJSACIAQFCBwoFX2V0YWcylwQKBFVzZXISaAoKQ3JlYXRlVXNlchIeLmFwaS51c2VyLnYxLkNyZWF0ZVVzZXJSZXF1ZXN0GhwuYXBpLnVzZXIudjEuQ3JlYXRlVXNlclJlcGx5IhyiuxgEAgPIAYLT5JMCDjoBKiIJL3YxL3VzZXJzEmQKB0dldFVzZXISGy5hcGkudXNlci52MS5HZXRVc2VyUmVxdWVzdBoZLmFwaS51c2VyLnYxLkdldFVzZXJSZXBseSIhkAIBorsYBAEDyAGC0+STAhASDi92MS91c2Vycy97aWR9EmQKCUxpc3RVc2VycxIdLmFwaS51c2VyLnYxLkxpc3RVc2Vyc1JlcXVlc3QaGy5hcGkudXNlci52MS5MaXN0VXNlcnNSZXBseSIbkAIBorsYAwPIAYLT5JMCCxIJL3YxL3VzZXJzEm8KClVwZGF0ZVVzZXISHi5hcGkudXNlci52MS5VcGRhdGVVc2VyUmVxdWVzdBoZLmFwaS51c2VyLnYxLkdldFVzZXJSZXBseSImorsYBgECAwTIAYLT5JMCFjoEdXNlcjIOL3YxL3VzZXJzL3tpZH0SaAoKRGVsZXRlVXNlchIeLmFwaS51c2VyLnYxLkRlbGV0ZVVzZXJSZXF1ZXN0GhYuZ29vZ2xlLnByb3RvYnVmLkVtcHR5IiKQAgKiuxgFAQMEyAGC0+STAhAqDi92MS91c2Vycy97aWR9YgZwcm90bzM", [file_api_errors_v1_error_reason, file_buf_validate_validate, file_google_api_annotations, file_google_protobuf_empty, file_google_protobuf_field_mask]);
+  fileDesc("ChZhcGkvdXNlci92MS91c2VyLnByb3RvEgthcGkudXNlci52MSLFAgoRQ3JlYXRlVXNlclJlcXVlc3QSgwEKBG5hbWUYASABKAlCdbpIcroBbwoJdXNlci5uYW1lEixtdXN0IGhhdmUgMSB0byAxMDAgY2hhcmFjdGVycyBhZnRlciB0cmltbWluZxo0dGhpcy50cmltKCkuc2l6ZSgpID49IDEgJiYgdGhpcy50cmltKCkuc2l6ZSgpIDw9IDEwMBIZCgVlbWFpbBgCIAEoCUIKukgHcgUY/gFgARKOAQoFcGhvbmUYAyABKAlCf7pIfLoBeQoKdXNlci5waG9uZRJDbXVzdCBiZSBlbXB0eSwgb3IgMyB0byAzMiBjaGFyYWN0ZXJzIG9mIGRpZ2l0cywgc3BhY2UgYW5kICsgLSAoICkgLhomdGhpcy5tYXRjaGVzKCdeKFswLTkgKygpLi1dezMsMzJ9KT8kJykiVgoPQ3JlYXRlVXNlclJlcGx5EgoKAmlkGAEgASgDEgwKBG5hbWUYAiABKAkSDQoFZW1haWwYAyABKAkSEQoEZXRhZxgEIAEoCUgAiAEBQgcKBV9ldGFnIiUKDkdldFVzZXJSZXF1ZXN0EhMKAmlkGAEgASgDQge6SAQiAiAAInYKDEdldFVzZXJSZXBseRIKCgJpZBgBIAEoAxIMCgRuYW1lGAIgASgJEg0KBWVtYWlsGAMgASgJEg0KBXBob25lGAQgASgJEhIKCmNyZWF0ZWRfYXQYBSABKAMSEQoEZXRhZxgGIAEoCUgAiAEBQgcKBV9ldGFnIlkKEExpc3RVc2Vyc1JlcXVlc3QSFQoEcGFnZRgBIAEoBUIHukgEGgIoABIaCglwYWdlX3NpemUYAiABKAVCB7pIBBoCKAASEgoKcGFnZV90b2tlbhgDIAEoCSJiCg5MaXN0VXNlcnNSZXBseRIoCgV1c2VycxgBIAMoCzIZLmFwaS51c2VyLnYxLkdldFVzZXJSZXBseRINCgV0b3RhbBgCIAEoBRIXCg9uZXh0X3BhZ2VfdG9rZW4YAyABKAkinAEKEVVwZGF0ZVVzZXJSZXF1ZXN0EhMKAmlkGAEgASgDQge6SAQiAiAAEiUKBHVzZXIYAiABKAsyFy5hcGkudXNlci52MS5Vc2VyRmllbGRzEi8KC3VwZGF0ZV9tYXNrGAMgASgLMhouZ29vZ2xlLnByb3RvYnVmLkZpZWxkTWFzaxIRCgRldGFnGAQgASgJSACIAQFCBwoFX2V0YWci6gIKClVzZXJGaWVsZHMSiAEKBG5hbWUYASABKAlCdbpIcroBbwoJdXNlci5uYW1lEixtdXN0IGhhdmUgMSB0byAxMDAgY2hhcmFjdGVycyBhZnRlciB0cmltbWluZxo0dGhpcy50cmltKCkuc2l6ZSgpID49IDEgJiYgdGhpcy50cmltKCkuc2l6ZSgpIDw9IDEwMEgAiAEBEh4KBWVtYWlsGAIgASgJQgq6SAdyBRj+AWABSAGIAQESkwEKBXBob25lGAMgASgJQn+6SHy6AXkKCnVzZXIucGhvbmUSQ211c3QgYmUgZW1wdHksIG9yIDMgdG8gMzIgY2hhcmFjdGVycyBvZiBkaWdpdHMsIHNwYWNlIGFuZCArIC0gKCApIC4aJnRoaXMubWF0Y2hlcygnXihbMC05ICsoKS4tXXszLDMyfSk/JCcpSAKIAQFCBwoFX25hbWVCCAoGX2VtYWlsQggKBl9waG9uZSJEChFEZWxldGVVc2VyUmVxdWVzdBITCgJpZBgBIAEoA0IHukgEIgIgABIRCgRldGFnGAIgASgJSACIAQFCBwoFX2V0YWciYgoRV2F0Y2hVc2Vyc1JlcXVlc3QSHgoMcmVzdW1lX3Rva2VuGAEgASgJQgi6SAVyAxiAAhIQCghzbmFwc2hvdBgCIAEoCBIbCgNpZHMYAyADKANCDrpIC5IBCBBkIgQiAiAAIt8BCglVc2VyRXZlbnQSFAoMcmVzdW1lX3Rva2VuGAEgASgJEikKBGtpbmQYAiABKA4yGy5hcGkudXNlci52MS5Vc2VyRXZlbnQuS2luZBIKCgJpZBgDIAEoAxInCgR1c2VyGAQgASgLMhkuYXBpLnVzZXIudjEuR2V0VXNlclJlcGx5IlwKBEtpbmQSFAoQS0lORF9VTlNQRUNJRklFRBAAEgsKB0NSRUFURUQQARILCgdVUERBVEVEEAISCwoHREVMRVRFRBADEgsKB1BSRVNFTlQQBBIKCgZTWU5DRUQQBSJSChJFeHBvcnRVc2Vyc1JlcXVlc3QSJAoGZm9ybWF0GAEgASgJQhS6SBFyD1IAUgZuZGpzb25SA2NzdhIWCgVhZnRlchgCIAEoA0IHukgEIgIoACJDChJJbXBvcnRVc2Vyc1JlcXVlc3QSLQoEdXNlchgBIAEoCzIXLmFwaS51c2VyLnYxLlVzZXJGaWVsZHNCBrpIA9gBAyJyChBJbXBvcnRVc2Vyc1JlcGx5Eg8KB2NyZWF0ZWQYASABKAMSDwoHdXBkYXRlZBgCIAEoAxIOCgZmYWlsZWQYAyABKAMSLAoIZmFpbHVyZXMYBCADKAsyGi5hcGkudXNlci52MS5JbXBvcnRGYWlsdXJlIpoBCg1JbXBvcnRGYWlsdXJlEgwKBGxpbmUYASABKAMSDgoGcmVhc29uGAIgASgJEjoKCG1ldGFkYXRhGAMgAygLMiguYXBpLnVzZXIudjEuSW1wb3J0RmFpbHVyZS5NZXRhZGF0YUVudHJ5Gi8KDU1ldGFkYXRhRW50cnkSCwoDa2V5GAEgASgJEg0KBXZhbHVlGAIgASgJOgI4ASK5AQoQU3luY1VzZXJzUmVxdWVzdBIcCgpyZXF1ZXN0X2lkGAEgASgJQgi6SAVyAxiAARIxCgZjcmVhdGUYAiABKAsyFy5hcGkudXNlci52MS5Vc2VyRmllbGRzQga6SAPYAQNIABI4CgZ1cGRhdGUYAyABKAsyHi5hcGkudXNlci52MS5VcGRhdGVVc2VyUmVxdWVzdEIGukgD2AEDSAASEAoGZGVsZXRlGAQgASgDSABCCAoGY2hhbmdlIlMKDlN5bmNVc2Vyc1JlcGx5EhIKCnJlcXVlc3RfaWQYASABKAkSCgoCaWQYAiABKAMSIQoFZXJyb3IYAyABKAsyEi5nb29nbGUucnBjLlN0YXR1czKzBwoEVXNlchJoCgpDcmVhdGVVc2VyEh4uYXBpLnVzZXIudjEuQ3JlYXRlVXNlclJlcXVlc3QaHC5hcGkudXNlci52MS5DcmVhdGVVc2VyUmVwbHkiHKK7GAQCA8gBgtPkkwIOOgEqIgkvdjEvdXNlcnMSZAoHR2V0VXNlchIbLmFwaS51c2VyLnYxLkdldFVzZXJSZXF1ZXN0GhkuYXBpLnVzZXIudjEuR2V0VXNlclJlcGx5IiGQAgGiuxgEAQPIAYLT5JMCEBIOL3YxL3VzZXJzL3tpZH0SZAoJTGlzdFVzZXJzEh0uYXBpLnVzZXIudjEuTGlzdFVzZXJzUmVxdWVzdBobLmFwaS51c2VyLnYxLkxpc3RVc2Vyc1JlcGx5IhuQAgGiuxgDA8gBgtPkkwILEgkvdjEvdXNlcnMSbwoKVXBkYXRlVXNlchIeLmFwaS51c2VyLnYxLlVwZGF0ZVVzZXJSZXF1ZXN0GhkuYXBpLnVzZXIudjEuR2V0VXNlclJlcGx5IiaiuxgGAQIDBMgBgtPkkwIWOgR1c2VyMg4vdjEvdXNlcnMve2lkfRJoCgpEZWxldGVVc2VyEh4uYXBpLnVzZXIudjEuRGVsZXRlVXNlclJlcXVlc3QaFi5nb29nbGUucHJvdG9idWYuRW1wdHkiIpACAqK7GAUBAwTIAYLT5JMCECoOL3YxL3VzZXJzL3tpZH0SagoKV2F0Y2hVc2VycxIeLmFwaS51c2VyLnYxLldhdGNoVXNlcnNSZXF1ZXN0GhYuYXBpLnVzZXIudjEuVXNlckV2ZW50IiKQAgGiuxgEBQPIAYLT5JMCERIPL3YxL3VzZXJzOndhdGNoMAESagoLRXhwb3J0VXNlcnMSHy5hcGkudXNlci52MS5FeHBvcnRVc2Vyc1JlcXVlc3QaFC5nb29nbGUuYXBpLkh0dHBCb2R5IiKQAgGiuxgDA8gBgtPkkwISEhAvdjEvdXNlcnM6ZXhwb3J0MAESdQoLSW1wb3J0VXNlcnMSHy5hcGkudXNlci52MS5JbXBvcnRVc2Vyc1JlcXVlc3QaHS5hcGkudXNlci52MS5JbXBvcnRVc2Vyc1JlcGx5IiSQAgKiuxgCyAGC0+STAhU6ASoiEC92MS91c2VyczppbXBvcnQoARJLCglTeW5jVXNlcnMSHS5hcGkudXNlci52MS5TeW5jVXNlcnNSZXF1ZXN0GhsuYXBpLnVzZXIudjEuU3luY1VzZXJzUmVwbHkoATABYgZwcm90bzM", [file_api_errors_v1_error_reason, file_buf_validate_validate, file_google_api_annotations, file_google_api_httpbody, file_google_protobuf_empty, file_google_protobuf_field_mask, file_google_rpc_status]);
 
 /**
  * @generated from message api.user.v1.CreateUserRequest
@@ -301,6 +305,323 @@ export const DeleteUserRequestSchema: GenMessage<DeleteUserRequest> = /*@__PURE_
   messageDesc(file_api_user_v1_user, 8);
 
 /**
+ * @generated from message api.user.v1.WatchUsersRequest
+ */
+export type WatchUsersRequest = Message<"api.user.v1.WatchUsersRequest"> & {
+  /**
+   * The resume_token of an event: the changes after it. Empty: the changes from now on.
+   *
+   * @generated from field: string resume_token = 1;
+   */
+  resumeToken: string;
+
+  /**
+   * Whether every user comes first as PRESENT, and then SYNCED. Not with a resume_token, which goes on
+   * from where a watch was.
+   *
+   * @generated from field: bool snapshot = 2;
+   */
+  snapshot: boolean;
+
+  /**
+   * The users to watch; empty: all of them.
+   *
+   * @generated from field: repeated int64 ids = 3;
+   */
+  ids: bigint[];
+};
+
+/**
+ * Describes the message api.user.v1.WatchUsersRequest.
+ * Use `create(WatchUsersRequestSchema)` to create a new message.
+ */
+export const WatchUsersRequestSchema: GenMessage<WatchUsersRequest> = /*@__PURE__*/
+  messageDesc(file_api_user_v1_user, 9);
+
+/**
+ * @generated from message api.user.v1.UserEvent
+ */
+export type UserEvent = Message<"api.user.v1.UserEvent"> & {
+  /**
+   * Resumes after this event. Empty for PRESENT: a snapshot that is broken off is begun anew.
+   *
+   * @generated from field: string resume_token = 1;
+   */
+  resumeToken: string;
+
+  /**
+   * @generated from field: api.user.v1.UserEvent.Kind kind = 2;
+   */
+  kind: UserEvent_Kind;
+
+  /**
+   * 0 for SYNCED.
+   *
+   * @generated from field: int64 id = 3;
+   */
+  id: bigint;
+
+  /**
+   * The user when the event is read, which may be later than the change: several changes may have the
+   * same state. Absent for DELETED and SYNCED. A change of a user who is deleted by then has no event
+   * but DELETED.
+   *
+   * @generated from field: api.user.v1.GetUserReply user = 4;
+   */
+  user?: GetUserReply | undefined;
+};
+
+/**
+ * Describes the message api.user.v1.UserEvent.
+ * Use `create(UserEventSchema)` to create a new message.
+ */
+export const UserEventSchema: GenMessage<UserEvent> = /*@__PURE__*/
+  messageDesc(file_api_user_v1_user, 10);
+
+/**
+ * @generated from enum api.user.v1.UserEvent.Kind
+ */
+export const UserEvent_Kind = {
+  /**
+   * @generated from enum value: KIND_UNSPECIFIED = 0;
+   */
+  KIND_UNSPECIFIED: 0,
+
+  /**
+   * @generated from enum value: CREATED = 1;
+   */
+  CREATED: 1,
+
+  /**
+   * @generated from enum value: UPDATED = 2;
+   */
+  UPDATED: 2,
+
+  /**
+   * @generated from enum value: DELETED = 3;
+   */
+  DELETED: 3,
+
+  /**
+   * A user of the snapshot.
+   *
+   * @generated from enum value: PRESENT = 4;
+   */
+  PRESENT: 4,
+
+  /**
+   * The end of the snapshot.
+   *
+   * @generated from enum value: SYNCED = 5;
+   */
+  SYNCED: 5,
+} as const;
+
+/**
+ * @generated from enum api.user.v1.UserEvent.Kind
+ */
+export type UserEvent_Kind = (typeof UserEvent_Kind)[keyof typeof UserEvent_Kind] | UnknownEnum;
+
+/**
+ * Describes the enum api.user.v1.UserEvent.Kind.
+ */
+export const UserEvent_KindSchema: GenEnum<UserEvent_Kind> = /*@__PURE__*/
+  enumDesc(file_api_user_v1_user, 10, 0);
+
+/**
+ * @generated from message api.user.v1.ExportUsersRequest
+ */
+export type ExportUsersRequest = Message<"api.user.v1.ExportUsersRequest"> & {
+  /**
+   * Empty means ndjson, with a GetUserReply on each line. csv has a header, and a leading ' before a
+   * cell that a spreadsheet would take for a formula.
+   *
+   * @generated from field: string format = 1;
+   */
+  format: string;
+
+  /**
+   * The users after this id.
+   *
+   * @generated from field: int64 after = 2;
+   */
+  after: bigint;
+};
+
+/**
+ * Describes the message api.user.v1.ExportUsersRequest.
+ * Use `create(ExportUsersRequestSchema)` to create a new message.
+ */
+export const ExportUsersRequestSchema: GenMessage<ExportUsersRequest> = /*@__PURE__*/
+  messageDesc(file_api_user_v1_user, 11);
+
+/**
+ * @generated from message api.user.v1.ImportUsersRequest
+ */
+export type ImportUsersRequest = Message<"api.user.v1.ImportUsersRequest"> & {
+  /**
+   * With a mail address. A new user needs a name, too; fields of a known one that are absent stay. Its
+   * rules are not those of the call: a user that breaks one is counted as failed.
+   *
+   * @generated from field: api.user.v1.UserFields user = 1;
+   */
+  user?: UserFields | undefined;
+};
+
+/**
+ * Describes the message api.user.v1.ImportUsersRequest.
+ * Use `create(ImportUsersRequestSchema)` to create a new message.
+ */
+export const ImportUsersRequestSchema: GenMessage<ImportUsersRequest> = /*@__PURE__*/
+  messageDesc(file_api_user_v1_user, 12);
+
+/**
+ * @generated from message api.user.v1.ImportUsersReply
+ */
+export type ImportUsersReply = Message<"api.user.v1.ImportUsersReply"> & {
+  /**
+   * @generated from field: int64 created = 1;
+   */
+  created: bigint;
+
+  /**
+   * Those that were there, also if nothing of them had to change.
+   *
+   * @generated from field: int64 updated = 2;
+   */
+  updated: bigint;
+
+  /**
+   * @generated from field: int64 failed = 3;
+   */
+  failed: bigint;
+
+  /**
+   * The first 100 of those that failed.
+   *
+   * @generated from field: repeated api.user.v1.ImportFailure failures = 4;
+   */
+  failures: ImportFailure[];
+};
+
+/**
+ * Describes the message api.user.v1.ImportUsersReply.
+ * Use `create(ImportUsersReplySchema)` to create a new message.
+ */
+export const ImportUsersReplySchema: GenMessage<ImportUsersReply> = /*@__PURE__*/
+  messageDesc(file_api_user_v1_user, 13);
+
+/**
+ * @generated from message api.user.v1.ImportFailure
+ */
+export type ImportFailure = Message<"api.user.v1.ImportFailure"> & {
+  /**
+   * The place of the user among those sent, from 1.
+   *
+   * @generated from field: int64 line = 1;
+   */
+  line: bigint;
+
+  /**
+   * An ErrorReason, by its name.
+   *
+   * @generated from field: string reason = 2;
+   */
+  reason: string;
+
+  /**
+   * As in an error: each field with the rule that it breaks.
+   *
+   * @generated from field: map<string, string> metadata = 3;
+   */
+  metadata: { [key: string]: string };
+};
+
+/**
+ * Describes the message api.user.v1.ImportFailure.
+ * Use `create(ImportFailureSchema)` to create a new message.
+ */
+export const ImportFailureSchema: GenMessage<ImportFailure> = /*@__PURE__*/
+  messageDesc(file_api_user_v1_user, 14);
+
+/**
+ * @generated from message api.user.v1.SyncUsersRequest
+ */
+export type SyncUsersRequest = Message<"api.user.v1.SyncUsersRequest"> & {
+  /**
+   * Comes back with the reply.
+   *
+   * @generated from field: string request_id = 1;
+   */
+  requestId: string;
+
+  /**
+   * A change that breaks a rule has a reply with an error, and the call goes on.
+   *
+   * @generated from oneof api.user.v1.SyncUsersRequest.change
+   */
+  change: {
+    /**
+     * @generated from field: api.user.v1.UserFields create = 2;
+     */
+    value: UserFields;
+    case: "create";
+  } | {
+    /**
+     * @generated from field: api.user.v1.UpdateUserRequest update = 3;
+     */
+    value: UpdateUserRequest;
+    case: "update";
+  } | {
+    /**
+     * The id of the user.
+     *
+     * @generated from field: int64 delete = 4;
+     */
+    value: bigint;
+    case: "delete";
+  } | { case: undefined; value?: undefined };
+};
+
+/**
+ * Describes the message api.user.v1.SyncUsersRequest.
+ * Use `create(SyncUsersRequestSchema)` to create a new message.
+ */
+export const SyncUsersRequestSchema: GenMessage<SyncUsersRequest> = /*@__PURE__*/
+  messageDesc(file_api_user_v1_user, 15);
+
+/**
+ * @generated from message api.user.v1.SyncUsersReply
+ */
+export type SyncUsersReply = Message<"api.user.v1.SyncUsersReply"> & {
+  /**
+   * @generated from field: string request_id = 1;
+   */
+  requestId: string;
+
+  /**
+   * The user that was written; 0 with an error.
+   *
+   * @generated from field: int64 id = 2;
+   */
+  id: bigint;
+
+  /**
+   * As the error of the unary method. Absent on success.
+   *
+   * @generated from field: google.rpc.Status error = 3;
+   */
+  error?: Status | undefined;
+};
+
+/**
+ * Describes the message api.user.v1.SyncUsersReply.
+ * Use `create(SyncUsersReplySchema)` to create a new message.
+ */
+export const SyncUsersReplySchema: GenMessage<SyncUsersReply> = /*@__PURE__*/
+  messageDesc(file_api_user_v1_user, 16);
+
+/**
  * Users: people known by a mail address, which is unique.
  *
  * @generated from service api.user.v1.User
@@ -357,6 +678,52 @@ export const User: GenService<{
     methodKind: "unary";
     input: typeof DeleteUserRequestSchema;
     output: typeof EmptySchema;
+  },
+  /**
+   * What happens to users, from a token or from now on, until the client goes away. Each change comes
+   * at least once, and those of one user in their order. Fails with RESUME_TOKEN_EXPIRED when changes
+   * after the token are not kept: watch again with a snapshot.
+   *
+   * @generated from rpc api.user.v1.User.WatchUsers
+   */
+  watchUsers: {
+    methodKind: "server_streaming";
+    input: typeof WatchUsersRequestSchema;
+    output: typeof UserEventSchema;
+  },
+  /**
+   * All users by ascending id, as NDJSON or CSV. Not a snapshot: users that change meanwhile come as
+   * they are when their part is read.
+   *
+   * @generated from rpc api.user.v1.User.ExportUsers
+   */
+  exportUsers: {
+    methodKind: "server_streaming";
+    input: typeof ExportUsersRequestSchema;
+    output: typeof HttpBodySchema;
+  },
+  /**
+   * Creates users or, by mail address, updates them; answers when all are read. A user that breaks a
+   * rule is counted and left out. What is stored stays stored when the call fails later, and the same
+   * users may be sent again.
+   *
+   * @generated from rpc api.user.v1.User.ImportUsers
+   */
+  importUsers: {
+    methodKind: "client_streaming";
+    input: typeof ImportUsersRequestSchema;
+    output: typeof ImportUsersReplySchema;
+  },
+  /**
+   * Writes and their replies interleaved. Up to 32 writes are carried out at once, in any order: wait
+   * for the reply to one before the next of the same user. RPC only.
+   *
+   * @generated from rpc api.user.v1.User.SyncUsers
+   */
+  syncUsers: {
+    methodKind: "bidi_streaming";
+    input: typeof SyncUsersRequestSchema;
+    output: typeof SyncUsersReplySchema;
   },
 }> = /*@__PURE__*/
   serviceDesc(file_api_user_v1_user, 0);

@@ -1,0 +1,3 @@
+import { userStreamTests } from './user-streams.ts'
+
+userStreamTests('sqlite')
