@@ -39,15 +39,8 @@ interface PortsInit {
 export type Ports = ReturnType<typeof openPorts>
 
 /** Makes the REST port and the RPC port. Neither listens yet. */
-export function openPorts({
-  conf,
-  version,
-  modules,
-  ready,
-  watch,
-  violations,
-  incoming,
-}: PortsInit) {
+export function openPorts(init: PortsInit) {
+  const { conf, version, modules, ready, watch } = init
   const { server } = conf
   const closing = new AbortController()
   const memory = conf.memory.releaseWhenIdle ? idleMemory() : undefined
@@ -64,14 +57,7 @@ export function openPorts({
   // The ports give reasons of ErrorReason themselves, in addition to those of the modules.
   const reasons = [ErrorReason, ...modules.map((module) => module.reasons)]
   const options = {
-    interceptors: [
-      ...watch.interceptors,
-      ...interceptors(deadlines(server), invalidByService(modules), {
-        drain: { closing: closing.signal, delayMs: streamDelayMs(server, Math.random) },
-        violations,
-        inside: incoming ? [incoming] : [],
-      }),
-    ],
+    interceptors: interceptorsOf(init, closing.signal),
     observers: watch.observers(reasons, memory ? [{ begin: memory.note, end: memory.note }] : []),
     admission: calls,
     streams,
@@ -113,6 +99,19 @@ export function openPorts({
       await Promise.all([http, grpc].map((port) => port.closeGracefully(graceMs)))
     },
   }
+}
+
+function interceptorsOf(
+  { conf: { server }, modules, watch, violations, incoming }: PortsInit,
+  closing: AbortSignal,
+): Interceptor[] {
+  const further = {
+    drain: { closing, delayMs: streamDelayMs(server, Math.random) },
+    violations,
+    inside: incoming ? [incoming] : [],
+  }
+  const own = interceptors(deadlines(server), invalidByService(modules), further)
+  return [...watch.interceptors, ...own]
 }
 
 function invalidByService(modules: readonly Module[]): InvalidOf {

@@ -4,7 +4,7 @@ import type { FastifyServerOptions } from 'fastify'
 import { jsonBytes } from './answer/encode.ts'
 import { errorBody, restError } from './errors.ts'
 import { clientError, writeRefusal } from '../call/client-error.ts'
-import { originForm } from '../call/request-target.ts'
+import { originForm } from '../text/request-target.ts'
 import { sendError } from './answer/answer.ts'
 import type { RestObserver } from './options.ts'
 

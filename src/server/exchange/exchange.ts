@@ -1,7 +1,7 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import type { Http2ServerRequest, Http2ServerResponse } from 'node:http2'
 import { Code, createContextKey } from '@connectrpc/connect'
-import { originForm } from '../../call/request-target.ts'
+import { originForm } from '../../text/request-target.ts'
 import { attachment } from '../../memory/attachment.ts'
 import type { Arrival } from '../listener/arrival.ts'
 import type { Failure } from './failure.ts'
