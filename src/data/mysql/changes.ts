@@ -72,7 +72,7 @@ export function mysqlChangeQueries(
         seq: BigInt(seq as string),
         id: BigInt(id as string),
         kind: kindOf(Number(kind)),
-        at: ms(at),
+        at: (at as Date).getTime(),
       }))
     },
     newest: (before, limit) => aged(run.rows(newest.sql, newest.parameters({ before, limit }))),
@@ -87,12 +87,7 @@ export function mysqlChangeQueries(
 async function aged(rows: Promise<unknown[][]>): Promise<AgedRow[]> {
   return (await rows).map(([seq, at, ageMs]) => ({
     seq: BigInt(seq as string),
-    at: ms(at),
+    at: (at as Date).getTime(),
     ageMs: Number(ageMs),
   }))
-}
-
-/** Of a time in UTC as the driver gives it. */
-function ms(at: unknown): number {
-  return Date.parse(`${String(at).replace(' ', 'T')}Z`)
 }
