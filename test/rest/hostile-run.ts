@@ -21,9 +21,14 @@ const [count = 0, seed = 0] = process.argv.slice(2).map(Number)
 const lanes = 4
 const parts = 5
 
+/** Whether it is JSON, or has none to look at: here the body is text, which a compressed one is not. */
+function isWhole({ status, head, body }: Pick<Answer, 'status' | 'head' | 'body'>): boolean {
+  return status === 204 || /\r\ncontent-encoding: /i.test(head) || isJson(body)
+}
+
 /** What is wrong with an answer; undefined if nothing is. */
 function fault({ status, head, body }: Answer): string | undefined {
-  if (status >= 200 && status < 300) return status === 204 || isJson(body) ? undefined : 'no JSON'
+  if (status >= 200 && status < 300) return isWhole({ status, head, body }) ? undefined : 'no JSON'
   if (status === 304) return undefined
   if (status < 400 || status > 499) return 'neither 2xx nor 4xx'
   if (!/\r\ncontent-type: application\/(?:proto)?json(?:\r|$)/i.test(head)) return 'no JSON'
