@@ -7,8 +7,8 @@ export type Schema = Record<string, unknown>
 const int32 = { type: 'integer', format: 'int32', minimum: -(2 ** 31), maximum: 2 ** 31 - 1 }
 const uint32 = { type: 'integer', format: 'uint32', minimum: 0, maximum: 2 ** 32 - 1 }
 // Strings only: generators of clients reject `type: [integer, string]`.
-const int64 = { type: 'string', format: 'int64', pattern: '^-?[0-9]{1,19}$' }
-const uint64 = { type: 'string', format: 'uint64', pattern: '^[0-9]{1,20}$' }
+const int64 = { type: 'string', format: 'int64', pattern: '^(0|-?[1-9][0-9]{0,18})$' }
+const uint64 = { type: 'string', format: 'uint64', pattern: '^(0|[1-9][0-9]{0,19})$' }
 const notFinite = { type: 'string', enum: ['NaN', 'Infinity', '-Infinity'] }
 const floating = (format: string): Schema => ({ anyOf: [{ type: 'number', format }, notFinite] })
 
