@@ -78,9 +78,6 @@ function startRoutes(app: FastifyInstance, facts: StartFacts): void {
   const page = once(() => storedFile(html, startPage(facts)))
   const document = once(() => storedFile(json, `${JSON.stringify(startDocument(facts))}\n`))
   app.get('/', async (request, reply) => {
-    // Fastify takes the target `*` for the root.
-    const { url = '' } = request.raw
-    if (!url.startsWith('/')) throw routeNotFound(request.method, url)
     const isPage = request.headers.accept?.includes('text/html') === true
     void reply.header('content-security-policy', contentSecurityPolicy)
     const file = await (isPage ? page() : document())
