@@ -310,6 +310,7 @@ const restCases: Record<string, RestCase> = {
   'another version of HTTP': {
     request: `GET /v1/users HTTP/3.0\r\n${host}\r\n`,
     ...malformedRequest,
+    status: 505,
   },
   'two lengths': {
     request: `POST /v1/users HTTP/1.1\r\n${host}Content-Length: 1\r\nContent-Length: 2\r\n\r\n{}`,
