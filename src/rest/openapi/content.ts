@@ -36,7 +36,8 @@ export function requestContent(binding: HttpBinding, schema: Schema): Schema {
     .list.split(', ')
     .filter((type) => type !== 'application/x-www-form-urlencoded')
   const contents = types.map((type) => {
-    if (type === mergePatchType) return [type, { schema: {} }]
+    // Its nulls, at any depth, are not those of the message.
+    if (type === mergePatchType) return [type, { schema: { type: 'object' } }]
     if (!streams) return [type, { schema }]
     const isLines = lineTypes.includes(type)
     return [

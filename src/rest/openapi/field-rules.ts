@@ -135,5 +135,5 @@ function numberKeywords({ greaterThan, lessThan, in: allowed }: NumberRules): Sc
 
 function textKeywords({ case: kind, value }: NumberRules['greaterThan']): Schema {
   if (value !== 0n) return {}
-  return { pattern: kind === 'gt' ? '^[1-9][0-9]{0,18}$' : '^[0-9]{1,19}$' }
+  return { pattern: kind === 'gt' ? '^[1-9][0-9]{0,18}$' : '^(0|[1-9][0-9]{0,18})$' }
 }

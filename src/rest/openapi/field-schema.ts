@@ -36,7 +36,20 @@ export function objectOf(
     type: 'object',
     properties: Object.fromEntries(properties),
     ...(required.length > 0 && { required }),
+    ...(side === 'request' && exclusive(fields)),
   }
+}
+
+/** At most one member of each oneof. The properties themselves stay in the message. */
+function exclusive(fields: readonly DescField[]): Schema {
+  const oneofs = [...new Set(fields.flatMap(({ oneof }) => oneof ?? []))]
+  const allOf = oneofs.flatMap((oneof) => {
+    const members = fields.filter((field) => field.oneof === oneof)
+    const one = members.map(({ jsonName }) => ({ required: [jsonName] }))
+    if (one.length < 2) return []
+    return [{ 'x-oneof': oneof.name, oneOf: [{ not: { anyOf: one } }, ...one] }]
+  })
+  return allOf.length > 0 ? { allOf } : {}
 }
 
 /** JSON names of the fields for which an empty message is refused, also by a minimum or by CEL. */

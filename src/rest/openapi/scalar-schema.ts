@@ -7,10 +7,13 @@ export type Schema = Record<string, unknown>
 const int32 = { type: 'integer', format: 'int32', minimum: -(2 ** 31), maximum: 2 ** 31 - 1 }
 const uint32 = { type: 'integer', format: 'uint32', minimum: 0, maximum: 2 ** 32 - 1 }
 // Strings only: generators of clients reject `type: [integer, string]`.
-const int64 = { type: 'string', format: 'int64', pattern: '^-?[0-9]{1,19}$' }
-const uint64 = { type: 'string', format: 'uint64', pattern: '^[0-9]{1,20}$' }
+const int64 = { type: 'string', format: 'int64', pattern: '^(0|-?[1-9][0-9]{0,18})$' }
+const uint64 = { type: 'string', format: 'uint64', pattern: '^(0|[1-9][0-9]{0,19})$' }
 const notFinite = { type: 'string', enum: ['NaN', 'Infinity', '-Infinity'] }
-const floating = (format: string): Schema => ({ anyOf: [{ type: 'number', format }, notFinite] })
+const floating = (format: string, limits: Schema = {}): Schema => ({
+  anyOf: [{ type: 'number', format, ...limits }, notFinite],
+})
+const maxFloat = 3.4028234663852886e38
 
 /** The JSON form of each scalar type. */
 export const scalarSchemas: Readonly<Record<ScalarType, Schema>> = {
@@ -18,7 +21,7 @@ export const scalarSchemas: Readonly<Record<ScalarType, Schema>> = {
   [ScalarType.BOOL]: { type: 'boolean' },
   // Tools before 3.1 read `format`.
   [ScalarType.BYTES]: { type: 'string', contentEncoding: 'base64', format: 'byte' },
-  [ScalarType.FLOAT]: floating('float'),
+  [ScalarType.FLOAT]: floating('float', { minimum: -maxFloat, maximum: maxFloat }),
   [ScalarType.DOUBLE]: floating('double'),
   [ScalarType.INT32]: int32,
   [ScalarType.SINT32]: int32,
@@ -50,7 +53,7 @@ const wellKnown: Readonly<Record<string, Schema>> = {
   'google.protobuf.ListValue': { type: 'array', items: {} },
   'google.protobuf.Any': {
     type: 'object',
-    properties: { '@type': { type: 'string' } },
+    properties: { '@type': { type: 'string', minLength: 1 } },
     required: ['@type'],
     additionalProperties: true,
   },

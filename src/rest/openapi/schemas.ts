@@ -43,11 +43,9 @@ export function schemas(options: SchemaOptions): SchemaSet {
 function messageSchema(set: SchemaSet, desc: DescMessage, side: Side): Schema {
   const fields = fieldsOf(desc, side)
   const required = side === 'request' ? requiredIn(set, desc) : alwaysWritten(set, fields)
-  const exclusive = side === 'request' ? oneofs(desc) : []
   return {
     ...objectOf(set, fields, required, side),
     ...described(set, desc.typeName, desc.deprecated),
-    ...(exclusive.length > 0 && { allOf: exclusive }),
   }
 }
 
@@ -56,16 +54,6 @@ function alwaysWritten({ options }: SchemaSet, fields: readonly DescField[]): st
   return fields
     .filter((field) => field.oneof === undefined && !field.proto.proto3Optional)
     .map(({ jsonName }) => jsonName)
-}
-
-/** At most one member of each oneof. The properties themselves stay in the message. */
-function oneofs(desc: DescMessage): Schema[] {
-  return desc.oneofs
-    .filter(({ fields }) => fields.length > 1)
-    .map(({ name, fields }) => {
-      const one = fields.map(({ jsonName }) => ({ required: [jsonName] }))
-      return { 'x-oneof': name, oneOf: [{ not: { anyOf: one } }, ...one] }
-    })
 }
 
 function enumSchema(set: SchemaSet, desc: DescEnum): Schema {
