@@ -96,13 +96,25 @@ function keepBytes(answer: object): () => Buffer | undefined {
   return () => (length <= maxBytes ? Buffer.concat(chunks) : undefined)
 }
 
-/** Calls `keep` at each call of a method, also of one that is put in its place later, as metrics do. */
+/**
+ * Calls `keep` once at each call of a method, also of one that is put in its place later and calls the
+ * one before, as metrics do.
+ */
 function replaceable(answer: object, name: string, keep: (chunk: unknown) => void): void {
-  let own = Reflect.get(answer, name) as Written
-  function kept(this: object, chunk?: unknown, ...rest: unknown[]) {
-    keep(chunk)
-    return own.call(this, chunk, ...rest)
+  let isWithin = false
+  function keeping(own: Written): Written {
+    return function kept(chunk, ...rest) {
+      if (isWithin) return own.call(this, chunk, ...rest)
+      isWithin = true
+      keep(chunk)
+      try {
+        return own.call(this, chunk, ...rest)
+      } finally {
+        isWithin = false
+      }
+    }
   }
-  const set = (other: Written) => void (own = other)
-  Object.defineProperty(answer, name, { configurable: true, get: () => kept, set })
+  let current = keeping(Reflect.get(answer, name) as Written)
+  const set = (other: Written) => void (current = keeping(other))
+  Object.defineProperty(answer, name, { configurable: true, get: () => current, set })
 }

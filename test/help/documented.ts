@@ -36,8 +36,11 @@ export function documentedAnswers(): (answer: Answer) => string | undefined {
     if (body === undefined || method === 'HEAD') return undefined
     if (body.length === 0) return response.content ? `${name}: an answer without a body` : undefined
     const type = String(headers['content-type']).split(';', 1)[0] ?? ''
-    const media = (response.content as Record<string, { schema: object }> | undefined)?.[type]
+    const content = response.content as Record<string, { schema: object }> | undefined
+    const media = content?.[type] ?? content?.['*/*']
     if (!media) return `${name}: no such type: ${type}`
+    // Records of a stream, and bytes.
+    if (!/[/+](?:proto)?json$/.test(type)) return undefined
     const value: unknown = JSON.parse(decoded(headers['content-encoding'], body).toString())
     const validate = validator(media.schema)
     if (validate(value)) return undefined
