@@ -74,8 +74,8 @@ async function execute(page: DrivenPage, operation: string, body?: string): Prom
 test('the page lists every operation and calls them', { skip }, async (t) => {
   const { rest } = await startApp(t, { storage: 'sqlite' })
   const page = await opened(t, `${rest.url}/docs`)
-  await holds(page, `document.querySelectorAll('.opblock').length >= 5`)
-  t.equal(await page.evaluate(`document.querySelectorAll('.opblock').length`), 5)
+  await holds(page, `document.querySelectorAll('.opblock').length >= 8`)
+  t.equal(await page.evaluate(`document.querySelectorAll('.opblock').length`), 8)
   const body = JSON.stringify({ name: 'Ada', email: 'ada@example.com', phone: '' })
   t.match(await execute(page, 'User_CreateUser', body), /^200/)
   t.match(await execute(page, 'User_ListUsers'), /^200/)
