@@ -51,10 +51,10 @@ const wellKnown: Readonly<Record<string, Schema>> = {
   'google.protobuf.Struct': { type: 'object', additionalProperties: true },
   'google.protobuf.Value': {},
   'google.protobuf.ListValue': { type: 'array', items: {} },
+  // An Any without a message is `{}`.
   'google.protobuf.Any': {
     type: 'object',
     properties: { '@type': { type: 'string', minLength: 1 } },
-    required: ['@type'],
     additionalProperties: true,
   },
 }

@@ -21,7 +21,8 @@ export function schemas(options: SchemaOptions): SchemaSet {
     },
     reference(desc, side) {
       const inline = wellKnownSchema(desc)
-      if (inline) return inline
+      // A path in a query is any text until a method reads it, and an answer may repeat it.
+      if (inline) return side === 'answer' && isMask(desc) ? { type: 'string' } : inline
       const both = side === 'request' && sides.get(desc.typeName)?.size === 2
       const name = both ? `${desc.typeName}.Input` : desc.typeName
       if (!(name in components)) {
@@ -39,6 +40,8 @@ export function schemas(options: SchemaOptions): SchemaSet {
   }
   return set
 }
+
+const isMask = ({ typeName }: DescMessage) => typeName === 'google.protobuf.FieldMask'
 
 function messageSchema(set: SchemaSet, desc: DescMessage, side: Side): Schema {
   const fields = fieldsOf(desc, side)
