@@ -266,7 +266,8 @@ test('a failed statement has the same error type in its span and its metric', as
     const ada = { name: 'Ada', email: 'ada@example.org' }
     await memory.of(() => callers(app).REST('createUser', ada), served(1))
     const spans = await memory.of(() => callers(app).REST('createUser', ada), served(1))
-    const statement = spans.find(({ kind }) => kind === 'CLIENT')
+    const isFailed = (span: (typeof spans)[number]) => 'error.type' in span.attributes
+    const statement = spans.find((span) => span.kind === 'CLIENT' && isFailed(span))
     t.equal(statement?.attributes['error.type'], type)
     const samples = await samplesOf(app.metrics, 'db_client_operation_duration_seconds_count')
     const failed = samples.filter(({ labels }) => labels['error_type'] !== undefined)
