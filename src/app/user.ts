@@ -13,6 +13,7 @@ import type { Database } from '../data/database.ts'
 import { userRepo } from '../data/user.ts'
 import { ErrorReason } from '../gen/api/errors/v1/error_reason_pb.ts'
 import { User } from '../gen/api/user/v1/user_pb.ts'
+import { described } from '../server/exchange/described.ts'
 import { toConnectError } from '../server/interceptor/connect-error.ts'
 import { userService } from '../service/user.ts'
 import { userStreamService } from '../service/user-streams.ts'
@@ -52,7 +53,7 @@ function userHistory({ poll, gapTimeout, retention: keep }: Conf['data']['watch'
   const cleaner = retention({
     use,
     keepMs: durationMs(keep),
-    failed: (err) => log.warn({ err }, 'old changes of users could not be deleted'),
+    failed: (err) => log.warn({ err: described(err) }, 'old changes of users could not be deleted'),
   })
   return {
     feed,
@@ -71,7 +72,7 @@ interface History {
 /** An error that is a part of an answer is no error of its call, whose log line has its cause. */
 function logged(error: ConnectError, log: Logger): ConnectError {
   if (error.cause !== undefined && isOfServer(error))
-    log.error({ err: error.cause }, 'a write of a stream failed')
+    log.error({ err: described(error.cause) }, 'a write of a stream failed')
   return error
 }
 

@@ -1,5 +1,6 @@
 import type { Logger } from 'pino'
 import type { Exchange, ExchangeObserver } from './exchange.ts'
+import { described } from './described.ts'
 import { safePath } from './safe-path.ts'
 import type { StreamTally } from './stream-tally.ts'
 import type { Reason } from '../../call/refusal.ts'
@@ -65,14 +66,4 @@ function facts(exchange: Exchange) {
 
 function carried({ received, sent, bytesReceived, bytesSent }: StreamTally) {
   return { messages: { received, sent }, bytes: { received: bytesReceived, sent: bytesSent } }
-}
-
-/**
- * The parts of an error for the log, without its properties, where drivers put statements and
- * values.
- */
-function described(err: unknown): unknown {
-  if (!(err instanceof Error)) return { message: String(err) }
-  const { name, message, stack, cause } = err
-  return { type: name, message, stack, ...(cause !== undefined && { cause: described(cause) }) }
 }
