@@ -1,3 +1,4 @@
+import type { DescMethod } from '@bufbuild/protobuf'
 import { type ConnectError, createContextValues } from '@connectrpc/connect'
 import { errorToJsonBytes } from '@connectrpc/connect/protocol-connect'
 import type { FastifyReply, FastifyRequest } from 'fastify'
@@ -15,7 +16,8 @@ import { failureOf } from './exchange/failure.ts'
 import { protocolOf } from './exchange/protocol.ts'
 import { hintOfRpc } from './other-port.ts'
 import { type Port, port, type PortParts, type ServerOptions } from './port.ts'
-import { observedHandlers, requestGate, rpcTypes } from './rpc/connect-handler.ts'
+import { bodyTypes } from './rpc/body-types.ts'
+import { observedHandlers, requestGate } from './rpc/connect-handler.ts'
 import { connectRoutes } from './rpc/connect-routes.ts'
 import { adaptContentType } from './rpc/content-type.ts'
 import { unaryCalls } from './rpc/unary-calls.ts'
@@ -27,9 +29,13 @@ export function grpcServer(options: ServerOptions): Port {
   const server = port('connect', parts, options)
   const { app, exchanges } = server
   const openStream = streamOpener(options.streams.places, exchanges, { timesBody: false })
-  app.setErrorHandler((err, request, reply) =>
-    refuse(exchanges, request, reply, rpcError(err, request)),
-  )
+  const methods = recordMethods(routes)
+  const byPath = new Map(methods.map(({ method }) => [operationOf(method), method]))
+  app.setErrorHandler((err, request, reply) => {
+    const method = byPath.get(exchanges.of(request.raw)?.path ?? '')
+    const type = request.headers['content-type'] ?? ''
+    refuse(exchanges, request, reply, rpcError(err, type, method))
+  })
   app.addHook(
     'preHandler',
     unaryCalls({
@@ -42,7 +48,7 @@ export function grpcServer(options: ServerOptions): Port {
     }),
   )
   void app.register(connectRoutes, {
-    methods: recordMethods(routes),
+    methods,
     wrap: observedHandlers(maxBodyBytes, types),
     failed({ raw }, error) {
       const exchange = exchanges.of(raw)
@@ -109,11 +115,9 @@ function refuse(
 }
 
 /** Fastify refuses content types of no protocol before Connect does, without naming those allowed. */
-function rpcError(err: unknown, request: FastifyRequest): ConnectError {
+function rpcError(err: unknown, type: string, method: DescMethod | undefined): ConnectError {
   const error = restError(err)
-  return statusOf(error) === 415
-    ? unsupportedMediaType(request.headers['content-type'] ?? '', rpcTypes)
-    : error
+  return statusOf(error) === 415 ? unsupportedMediaType(type, bodyTypes(method)) : error
 }
 
 function sendConnectError(reply: FastifyReply, error: ConnectError, status: number): void {

@@ -350,6 +350,26 @@ test('a timeout that is none says what its header may be, in each protocol', asy
   }
 })
 
+test('a stream names the content types of streams', async (t) => {
+  const { rpc } = await startApp(t, { storage: 'sqlite' })
+  for (const type of ['application/json', 'text/plain', 'application/proto']) {
+    const watch = { method: 'POST', target: `${user}/WatchUsers`, body: '{}' }
+    const answer = await exchange(rpc.port, { ...watch, headers: { 'Content-Type': type } })
+    t.equal(answer.status, 415, type)
+    const list = answer.headers.get('accept-post')
+    t.match(
+      list,
+      /^application\/connect\+json, application\/connect\+proto, application\/grpc,/,
+      type,
+    )
+    t.notMatch(list, /application\/json/, type)
+    t.match(list, 'application/grpc-web-text', type)
+    const sync = { ...watch, target: `${user}/SyncUsers` }
+    const both = await exchange(rpc.port, { ...sync, headers: { 'Content-Type': type } })
+    t.notMatch(both.headers.get('accept-post'), 'grpc-web-text', type)
+  }
+})
+
 test('an unknown content type on the RPC port is 415 with what is accepted', async (t) => {
   const { rpc } = await startApp(t, { storage: 'sqlite' })
   for (const type of ['text/plain', 'application/xml', 'application/json; charset=utf-16', '']) {

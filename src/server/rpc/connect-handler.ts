@@ -16,6 +16,7 @@ import { methodNotAllowed, unsupportedMediaType } from '../../rest/errors.ts'
 import { clientGone, type Exchange, exchangeKey } from '../exchange/exchange.ts'
 import { failureOf } from '../exchange/failure.ts'
 import { protocolOf } from '../exchange/protocol.ts'
+import { bodyTypes } from './body-types.ts'
 import { declaresTooMuch } from './declared-length.ts'
 import { earlyRefusals, timeoutRefusal } from './early-refusal.ts'
 import { decodedRequest } from './grpc-web-text.ts'
@@ -109,13 +110,13 @@ function refusedByHead(
 
 /** The answer in place of Connect's bare 405, 415 or 505, with Allow and Accept-Post as in RFC 9110. */
 function refusedByHttp(
-  { allowedMethods }: UniversalHandler,
+  { allowedMethods, method }: UniversalHandler,
   request: UniversalServerRequest,
   response: UniversalServerResponse,
   exchange: Exchange,
 ): UniversalServerResponse {
   const { status } = response
-  const error = httpError(status, request, allowedMethods.toSorted().join(', '))
+  const error = httpError(status, request, { method, allow: allowedMethods.toSorted().join(', ') })
   exchange.failure = { ...failureOf(error), status, cause: undefined }
   if (status === 415 && exchange.protocol !== 'connect') {
     // gRPC clients turn an HTTP status into UNKNOWN.
@@ -130,16 +131,11 @@ function refusedByHttp(
 
 function httpError(
   status: number,
-  { method, header }: UniversalServerRequest,
-  allow: string,
+  { method: asked, header }: UniversalServerRequest,
+  { method, allow }: { method: UniversalHandler['method']; allow: string },
 ): ConnectError {
-  if (status === 405) return methodNotAllowed(method, allow)
-  if (status === 415) return unsupportedMediaType(header.get('content-type') ?? '', rpcTypes)
+  if (status === 405) return methodNotAllowed(asked, allow)
+  if (status === 415)
+    return unsupportedMediaType(header.get('content-type') ?? '', bodyTypes(method))
   return refusal(Code.Unimplemented, 'MALFORMED_REQUEST', `HTTP ${status}`, { status })
 }
-
-const acceptPost =
-  'application/json, application/proto, application/grpc, application/grpc+proto, application/grpc+json, application/grpc-web, application/grpc-web+proto, application/grpc-web+json, application/grpc-web-text, application/grpc-web-text+proto'
-
-/** The content types of all calls. */
-export const rpcTypes = { header: 'Accept-Post', list: acceptPost } as const

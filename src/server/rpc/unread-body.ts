@@ -1,3 +1,4 @@
+import type { DescMethod } from '@bufbuild/protobuf'
 import type {
   UniversalHandler,
   UniversalServerRequest,
@@ -64,7 +65,7 @@ async function inTime<T>(work: Promise<T>, deadline: number | undefined): Promis
 }
 
 /** Whether the client of a method sends exactly one message. */
-export function hasOneMessage({ methodKind }: UniversalHandler['method']): boolean {
+export function hasOneMessage({ methodKind }: Pick<DescMethod, 'methodKind'>): boolean {
   return methodKind === 'unary' || methodKind === 'server_streaming'
 }
 
