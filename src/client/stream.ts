@@ -6,13 +6,13 @@ import type {
 } from '@bufbuild/protobuf'
 import { Code, ConnectError, type ContextValues, type StreamResponse } from '@connectrpc/connect'
 import { pause } from './attempts.ts'
-import { type Call, leftMs, tryHeaders } from './call.ts'
+import type { Call } from './call.ts'
 import { type Failure, failureOf, isNodeFault } from './node/failure.ts'
 import { streamEnded } from './node/node.ts'
-import { checkOpen, type Parts, pickNode, untilListed } from './parts.ts'
+import type { Parts } from './parts.ts'
 import { type Input, repeatable } from './repeatable.ts'
 import { retryWait } from './retry.ts'
-import { beginTry, endFailed, type OpenTry, rejected } from './try.ts'
+import { endFailed, nextTry, type OpenTry } from './try.ts'
 
 /** A streaming call with its messages. */
 export interface StreamingCall extends Call {
@@ -39,14 +39,10 @@ export async function openStream(call: StreamingCall, parts: Parts): Promise<Str
 }
 
 async function openOnce(call: StreamingCall, input: Input, parts: Parts) {
-  checkOpen(call.signal)
-  if (parts.breakerOf(call.operation)?.allows() === false) return rejected(call, parts)
-  const listed = parts.listed()
-  if (listed !== undefined) await untilListed(call, listed, parts)
-  const timeoutMs = leftMs(call, parts.now)
-  const node = pickNode(call, parts)
-  const headers = tryHeaders(call)
-  const one = beginTry(call, node, headers, parts)
+  const next = await nextTry(call, call.signal, parts)
+  if ('fate' in next) return next
+  const { one, timeoutMs, headers } = next
+  const { node } = one
   node.streams += 1
   const open = () =>
     node.transport.stream(

@@ -28,8 +28,34 @@ interface FailedTry extends Failure {
   one: OpenTry | undefined
 }
 
+/** A try that has begun and can be sent. */
+interface ReadyTry {
+  one: OpenTry
+  timeoutMs: number | undefined
+  headers: Record<string, string>
+}
+
+/**
+ * Begins the next try of a call, or gives how it fails where the breaker does not let it through. Throws
+ * where no try can begin: no node is known, or no time is left.
+ */
+export async function nextTry(
+  call: Call,
+  signal: AbortSignal | undefined,
+  parts: Parts,
+): Promise<ReadyTry | FailedTry> {
+  checkOpen(signal)
+  if (parts.breakerOf(call.operation)?.allows() === false) return rejected(call, parts)
+  const listed = parts.listed()
+  if (listed !== undefined) await untilListed(call, listed, parts)
+  const timeoutMs = leftMs(call, parts.now)
+  const node = pickNode(call, parts)
+  const headers = tryHeaders(call)
+  return { one: beginTry(call, node, headers, parts), timeoutMs, headers }
+}
+
 /** Begins a try on a node: its span, and the headers that carry it. */
-export function beginTry(
+function beginTry(
   call: Call,
   node: Node,
   headers: Record<string, string>,
@@ -50,24 +76,16 @@ export function beginTry(
   return one
 }
 
-/**
- * Tries a unary call once. Gives the answer, or how it failed. Throws where no try can begin: no node
- * is known, or no time is left.
- */
+/** Tries a unary call once. Gives the answer, or how it failed. Throws as `nextTry`. */
 export async function tryOnce(
   call: UnaryCall,
   signal: AbortSignal | undefined,
   parts: Parts,
 ): Promise<UnaryResponse | FailedTry> {
-  checkOpen(signal)
-  if (parts.breakerOf(call.operation)?.allows() === false) return rejected(call, parts)
-  const listed = parts.listed()
-  if (listed !== undefined) await untilListed(call, listed, parts)
-  const timeoutMs = leftMs(call, parts.now)
-  const node = pickNode(call, parts)
-  const headers = tryHeaders(call)
-  const one = beginTry(call, node, headers, parts)
-  begun(node, one.startedAt)
+  const next = await nextTry(call, signal, parts)
+  if ('fate' in next) return next
+  const { one, timeoutMs, headers } = next
+  begun(one.node, one.startedAt)
   try {
     const answer = await sent(call, { signal, timeoutMs, headers }, one, parts)
     succeeded(one, parts)
@@ -131,7 +149,7 @@ export function endFailed({ one, error }: FailedTry, { tracing }: Parts, fallbac
 }
 
 /** How a call fails that the breaker does not let through; it is as Kratos' clients have it. */
-export function rejected({ operation }: Call, { protocol, metrics }: Parts): FailedTry {
+function rejected({ operation }: Call, { protocol, metrics }: Parts): FailedTry {
   const message = `calls of ${operation} fail, so this one was not tried`
   const error = refusal(Code.Unavailable, 'CIRCUITBREAKER', message)
   metrics?.rejected(operation, protocol, error)
