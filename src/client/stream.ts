@@ -39,11 +39,10 @@ export async function openStream(call: StreamingCall, parts: Parts): Promise<Str
 }
 
 async function openOnce(call: StreamingCall, input: Input, parts: Parts) {
-  const next = await nextTry(call, call.signal, parts)
+  const next = await nextTry(call, call.signal, parts, streamBegun)
   if ('fate' in next) return next
   const { one, timeoutMs, headers } = next
   const { node } = one
-  node.streams += 1
   const open = () =>
     node.transport.stream(
       call.method,
@@ -65,6 +64,10 @@ async function openOnce(call: StreamingCall, input: Input, parts: Parts) {
     settle(one, parts, failure)
     return { ...failure, one }
   }
+}
+
+function streamBegun({ node }: OpenTry): void {
+  node.streams += 1
 }
 
 /** Notes the end of a stream, but for the span of one that failed. */

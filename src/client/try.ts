@@ -36,13 +36,14 @@ interface ReadyTry {
 }
 
 /**
- * Begins the next try of a call, or gives how it fails where the breaker does not let it through. Throws
- * where no try can begin: no node is known, or no time is left.
+ * Begins the next try of a call, or gives how it fails where the breaker does not let it through. `take`
+ * notes the try at its node. Throws where no try can begin: no node is known, or no time is left.
  */
 export async function nextTry(
   call: Call,
   signal: AbortSignal | undefined,
   parts: Parts,
+  take: (one: OpenTry) => void,
 ): Promise<ReadyTry | FailedTry> {
   checkOpen(signal)
   if (parts.breakerOf(call.operation)?.allows() === false) return rejected(call, parts)
@@ -51,7 +52,10 @@ export async function nextTry(
   const timeoutMs = leftMs(call, parts.now)
   const node = pickNode(call, parts)
   const headers = tryHeaders(call)
-  return { one: beginTry(call, node, headers, parts), timeoutMs, headers }
+  const one = beginTry(call, node, headers, parts)
+  // Before anything else runs: a node that has left the list closes when it has no call.
+  take(one)
+  return { one, timeoutMs, headers }
 }
 
 /** Begins a try on a node: its span, and the headers that carry it. */
@@ -82,10 +86,9 @@ export async function tryOnce(
   signal: AbortSignal | undefined,
   parts: Parts,
 ): Promise<UnaryResponse | FailedTry> {
-  const next = await nextTry(call, signal, parts)
+  const next = await nextTry(call, signal, parts, begunAt)
   if ('fate' in next) return next
   const { one, timeoutMs, headers } = next
-  begun(one.node, one.startedAt)
   try {
     const answer = await sent(call, { signal, timeoutMs, headers }, one, parts)
     succeeded(one, parts)
@@ -93,6 +96,10 @@ export async function tryOnce(
   } catch (err) {
     return failed(one, failureOf(err, signal?.aborted ?? false), parts)
   }
+}
+
+function begunAt({ node, startedAt }: OpenTry): void {
+  begun(node, startedAt)
 }
 
 interface Sending {
