@@ -50,6 +50,8 @@ async function main(): Promise<number> {
   const inFleet = files.length === 0 || files.some((file) => file.includes('fleet'))
   const { code, output } = await runTap({
     ...process.env,
+    // Each file is a process of its own: half a second of it was spent on compiling the same sources.
+    NODE_COMPILE_CACHE: join(root, 'node_modules/.cache/compile'),
     ...(inFleet && fleetPrograms()),
     TEST_MYSQL_DSN: database.dsn,
     ...(browser !== undefined && { TEST_BROWSER: browser }),
