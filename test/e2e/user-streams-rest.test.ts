@@ -90,5 +90,8 @@ for (const storage of ['sqlite', 'mysql'] as const) {
     const csv = await fetch(`${rest.url}/v1/users:export?format=csv`)
     t.match(csv.headers.get('content-disposition'), /attachment/)
     t.match(await csv.text(), /^id,name,email,phone,created_at\r?\n1,.?'=B.?,b@example\.com,,/)
+    const unknown = await fetch(`${rest.url}/v1/users:export?format=xml`)
+    t.equal(unknown.status, 400)
+    t.match(await unknown.json(), { message: /format: must be in list \["", ndjson, csv\]/ })
   })
 }

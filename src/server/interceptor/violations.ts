@@ -22,7 +22,8 @@ export function messageRules(): Violations {
     if (result.kind === 'error') throw result.error
     const rules = (result.violations ?? []).map(({ field, message: rule }) => ({
       field: pathToString(field),
-      rule,
+      // protovalidate prints the values of a list bare, and an empty text as nothing.
+      rule: rule.replace('list [, ', 'list ["", '),
     }))
     return [...text, ...rules]
   }
