@@ -1,0 +1,41 @@
+import { type Client, Code, ConnectError } from '@connectrpc/connect'
+import { DomainError, type ReasonOf } from '../biz/error.ts'
+import type { Customers } from '../biz/order.ts'
+import type { ErrorReason as UserReason } from '../gen/api/errors/v1/error_reason_pb.ts'
+import type { ErrorReason } from '../gen/api/order/v1/error_reason_pb.ts'
+import type { User } from '../gen/api/user/v1/user_pb.ts'
+
+/** Codes by which a service says, or its client finds, that it cannot answer now. */
+const unavailable = new Set([Code.Unavailable, Code.DeadlineExceeded, Code.ResourceExhausted])
+
+/** Asks the service of users, wherever it is. */
+export function userCustomers(users: Pick<Client<typeof User>, 'getUser'>): Customers {
+  return {
+    async validateUser(id, signal) {
+      try {
+        await users.getUser({ id }, { signal })
+      } catch (err) {
+        signal.throwIfAborted()
+        throw outcomeOf(id, ConnectError.from(err))
+      }
+    },
+  }
+}
+
+/** What a failed call means for an order. The error of another service is no error of this one. */
+function outcomeOf(id: bigint, err: ConnectError): Error {
+  if (err.code === Code.NotFound)
+    return new DomainError<ReasonOf<typeof UserReason>>({
+      kind: 'not_found',
+      reason: 'USER_NOT_FOUND',
+      message: `there is no user ${id}`,
+      metadata: { user_id: String(id) },
+    })
+  if (!unavailable.has(err.code)) return new Error('the service of users failed', { cause: err })
+  return new DomainError<ReasonOf<typeof ErrorReason>>({
+    kind: 'unavailable',
+    reason: 'USERS_UNAVAILABLE',
+    message: 'the service of users cannot be used now',
+    cause: err,
+  })
+}
