@@ -38,6 +38,8 @@ const table: Record<string, Room> = {
     packages: '@bufbuild/protobuf @connectrpc/connect',
   },
   'src/data': { rooms: data, packages: 'drizzle-orm' },
+  // What other services are asked for.
+  'src/data/customers.ts': { rooms: data, packages: '@connectrpc/connect' },
   'src/data/mysql': { rooms: data, packages: 'drizzle-orm mysql2' },
   'src/data/sqlite': { rooms: data, packages: 'drizzle-orm' },
   // What clients and the app see of registries.

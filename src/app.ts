@@ -1,10 +1,13 @@
+import { appClients } from './app/clients.ts'
 import { documents } from './app/documents.ts'
 import { openFleet } from './app/fleet/fleet.ts'
+import { interceptorsOf } from './app/interceptors.ts'
 import { lifecycle } from './app/lifecycle.ts'
-import { routesOf } from './app/module.ts'
+import { type Module, routesOf } from './app/module.ts'
+import { openModules } from './app/modules.ts'
 import { openPorts } from './app/ports.ts'
+import { serviceName } from './app/service-name.ts'
 import { openStorage } from './app/storage.ts'
-import { userModule } from './app/user.ts'
 import { watchers, type Watching } from './app/watch.ts'
 import type { Conf } from './conf/conf.ts'
 import { compileRoutes } from './rest/compiled-route.ts'
@@ -31,12 +34,23 @@ export async function createApp({
   const watch = watchers(watching)
   const storage = await openStorage(conf.data, watch.statements)
   const violations = messageRules()
-  const parts = { conf, storage, now, traced: watch.traced, log: watch.log, violations }
-  // Each module is one line here.
-  const modules = [userModule(parts)]
   const ready = readiness({ ...storage.db.problems(), shutdown: '' })
   const fleet = await openFleet({ conf, version, ready, watch })
-  const ports = openPorts({ conf, version, modules, ready, watch, violations })
+  const modules: Module[] = []
+  const clients = appClients({
+    conf,
+    watch,
+    service: serviceName,
+    discovery: fleet?.discovery,
+    local: () => ({ routes: routesOf(modules), interceptors: interceptorsOf(inside) }),
+  })
+  const inside = { conf, modules, watch, violations, incoming: clients.interceptor }
+  await openModules(
+    { conf, storage, now, traced: watch.traced, log: watch.log, clients, violations },
+    (module) => modules.push(module),
+  )
+  const incoming = clients.incoming()
+  const ports = openPorts({ conf, version, modules, ready, watch, violations, incoming })
   watch.state({
     version,
     storage: storage.db.description.split(' ', 1)[0] ?? '',
@@ -48,7 +62,7 @@ export async function createApp({
     registry: () => fleet?.state,
   })
   const { shutdown } = conf.server
-  const life = lifecycle({ shutdown, ready, ports, modules, storage, watch, fleet })
+  const life = lifecycle({ shutdown, ready, ports, modules, clients, storage, watch, fleet })
   return {
     db: storage.db,
     readiness: ready,

@@ -2,6 +2,7 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { durationMs } from '@bufbuild/protobuf/wkt'
 import type { Conf } from '../conf/conf.ts'
 import type { Readiness } from '../server/health/readiness.ts'
+import type { Clients } from './clients.ts'
 import type { Fleet } from './fleet/fleet.ts'
 import type { Module } from './module.ts'
 import type { Ports } from './ports.ts'
@@ -18,6 +19,7 @@ interface Lived {
   ready: Readiness
   ports: Ports
   modules: readonly Module[]
+  clients: Pick<Clients, 'close'>
   storage: Storage
   watch: Watch
   /** Undefined: there is no registry. */
@@ -25,12 +27,13 @@ interface Lived {
 }
 
 /** Starts and stops the parts of the process in order. */
-export function lifecycle({ shutdown, ready, ports, modules, storage, watch, fleet }: Lived) {
+export function lifecycle({ shutdown, ready, ports, modules, ...parts }: Lived) {
+  const { clients, storage, watch, fleet } = parts
   let stopped: Promise<void> | undefined
 
   /**
-   * Not ready → leave the registry → drain delay → stop accepting → finish open calls → close modules, database,
-   * telemetry.
+   * Not ready → leave the registry → drain delay → stop accepting → finish open calls → close modules,
+   * clients, database, telemetry.
    */
   async function stop(): Promise<void> {
     ready.set('shutdown', 'the service is being stopped')
@@ -41,6 +44,7 @@ export function lifecycle({ shutdown, ready, ports, modules, storage, watch, fle
     const graceMs = durationMs(shutdown.timeout)
     await ports.close(graceMs)
     await Promise.all(modules.map(async (module) => module.close?.()))
+    await clients.close()
     await fleet?.close()
     await storage.close()
     // After the last exchange has ended, in the time that remains.

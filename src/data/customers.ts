@@ -4,9 +4,12 @@ import type { Customers } from '../biz/order.ts'
 import type { ErrorReason as UserReason } from '../gen/api/errors/v1/error_reason_pb.ts'
 import type { ErrorReason } from '../gen/api/order/v1/error_reason_pb.ts'
 import type { User } from '../gen/api/user/v1/user_pb.ts'
+import { ErrorInfoSchema } from '../gen/google/rpc/error_details_pb.ts'
 
 /** Codes by which a service says, or its client finds, that it cannot answer now. */
 const unavailable = new Set([Code.Unavailable, Code.DeadlineExceeded, Code.ResourceExhausted])
+
+const notFound = 'USER_NOT_FOUND' satisfies keyof typeof UserReason
 
 /** Asks the service of users, wherever it is. */
 export function userCustomers(users: Pick<Client<typeof User>, 'getUser'>): Customers {
@@ -24,10 +27,10 @@ export function userCustomers(users: Pick<Client<typeof User>, 'getUser'>): Cust
 
 /** What a failed call means for an order. The error of another service is no error of this one. */
 function outcomeOf(id: bigint, err: ConnectError): Error {
-  if (err.code === Code.NotFound)
+  if (err.findDetails(ErrorInfoSchema).some(({ reason }) => reason === notFound))
     return new DomainError<ReasonOf<typeof UserReason>>({
       kind: 'not_found',
-      reason: 'USER_NOT_FOUND',
+      reason: notFound,
       message: `there is no user ${id}`,
       metadata: { user_id: String(id) },
     })
