@@ -207,7 +207,7 @@ function insufficientStock({ item, left }: Extract<Insertion, { outcome: 'short'
   return new DomainError<Reason>({
     kind: 'failed_precondition',
     reason: 'INSUFFICIENT_STOCK',
-    message: `there are ${left} pieces left of the product ${productId}, and the order has ${quantity}`,
+    message: `of the product ${productId} the stock has ${left}, and the order ${quantity}`,
     metadata: { product_id: String(productId), ordered: String(quantity), left: String(left) },
   })
 }
