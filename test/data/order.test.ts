@@ -72,7 +72,7 @@ suite('an order is found as it was stored, by its id and its key', async (t, sto
   t.equal(await orders.findByKey('a;"\'\\ %', signal), undefined, 'a key has a case')
   t.equal(await orders.find(id + 1n, signal), undefined)
   t.strictSame([await stock(1n), await stock(2n)], [9997n, 0n])
-  t.strictSame((await orders.knownProducts([1n, 99n, 2n], signal)).toSorted(), [1n, 2n])
+  t.strictSame(new Set(await orders.knownProducts([1n, 99n, 2n], signal)), new Set([1n, 2n]))
 })
 
 suite('an order of 100 products is stored whole', async (t, { orders, execute }) => {

@@ -3,6 +3,7 @@ import type { Env } from '../../conf/placeholder.ts'
 import { checkDatabase } from './database.ts'
 import { checkRegistry } from './registry.ts'
 import { checkServer } from './server.ts'
+import { checkServices } from './services.ts'
 import { checkTelemetry } from './telemetry.ts'
 
 /**
@@ -15,5 +16,6 @@ export function checkSettings(env: Env): ConfCheck {
     checkDatabase(conf.data.database, refuse.setting)
     checkTelemetry(conf, env, refuse)
     checkRegistry(conf, refuse.setting)
+    checkServices(conf, refuse.setting)
   }
 }

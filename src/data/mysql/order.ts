@@ -12,6 +12,8 @@ const { id, userId, status, total, createdAt } = orders
 const { productId, quantity, price } = orderItems
 const columns = { id, userId, status, total, createdAt, productId, quantity, price }
 const rowOf: (values: readonly unknown[]) => OrderRow = rowReader(columns)
+const productOf = rowReader({ id: products.id })
+const stockOf = rowReader({ stock: products.stock })
 
 /** The statements of orders and products, by what runs them on one connection. */
 export function mysqlOrderQueries(run: Runner): OrderQueries {
@@ -44,11 +46,11 @@ export function mysqlOrderQueries(run: Runner): OrderQueries {
     cancel: (orderId) => matched(all.cancel.sql, all.cancel.parameters({ id: orderId })),
     async knownProducts(ids) {
       const { sql, values } = all.knownProducts(ids)
-      return (await run.rows(sql, values)).map(([known]) => BigInt(String(known)))
+      return (await run.rows(sql, values)).map((row) => productOf(row).id)
     },
     async stock(product) {
       const [row] = await run.rows(all.stock.sql, [product])
-      return BigInt(String(row?.[0] ?? 0))
+      return row === undefined ? 0n : stockOf(row).stock
     },
     take: (taken) => matched(all.take.sql, all.take.parameters({ ...taken })),
     async giveBack(given) {

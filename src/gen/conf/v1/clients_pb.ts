@@ -14,7 +14,7 @@ import type { Message } from "@bufbuild/protobuf";
  * Describes the file conf/v1/clients.proto.
  */
 export const file_conf_v1_clients: GenFile = /*@__PURE__*/
-  fileDesc("ChVjb25mL3YxL2NsaWVudHMucHJvdG8SB2NvbmYudjEiNwoHQ2xpZW50cxIsCgR1c2VyGAEgASgLMhYuY29uZi52MS5TZXJ2aWNlQ2xpZW50Qga6SAPIAQEitAUKDVNlcnZpY2VDbGllbnQSDgoGdGFyZ2V0GAEgASgJEjgKCHByb3RvY29sGAIgASgJQia6SCNyIVIEZ3JwY1IHY29ubmVjdFIHa3JhdG9zMlIHa3JhdG9zMxI5Cgd0aW1lb3V0GAMgASgLMhkuZ29vZ2xlLnByb3RvYnVmLkR1cmF0aW9uQg26SArIAQGqAQSAtRgBEjkKBXJldHJ5GAQgASgLMiIuY29uZi52MS5TZXJ2aWNlQ2xpZW50LkNsaWVudFJldHJ5Qga6SAPIAQESOQoFaGVkZ2UYBSABKAsyIi5jb25mLnYxLlNlcnZpY2VDbGllbnQuQ2xpZW50SGVkZ2VCBrpIA8gBARI9CgdicmVha2VyGAYgASgLMiQuY29uZi52MS5TZXJ2aWNlQ2xpZW50LkNsaWVudEJyZWFrZXJCBrpIA8gBARqBAQoLQ2xpZW50UmV0cnkSGwoIYXR0ZW1wdHMYASABKAVCCbpIBhoEGAooABI5CgdiYWNrb2ZmGAIgASgLMhkuZ29vZ2xlLnByb3RvYnVmLkR1cmF0aW9uQg26SArIAQGqAQSItRgBEhoKBmJ1ZGdldBgDIAEoBUIKukgHGgUYkE4oABpGCgtDbGllbnRIZWRnZRI3CgVhZnRlchgBIAEoCzIZLmdvb2dsZS5wcm90b2J1Zi5EdXJhdGlvbkINukgKyAEBqgEEiLUYARqcAQoNQ2xpZW50QnJlYWtlchIPCgdlbmFibGVkGAEgASgIEiIKAWsYAiABKAFCF7pIFBISGQAAAAAAAFlAKQAAAAAAAPA/EjgKBndpbmRvdxgDIAEoCzIZLmdvb2dsZS5wcm90b2J1Zi5EdXJhdGlvbkINukgKyAEBqgEEgLUYARIcCgdtaW5pbXVtGAQgASgFQgu6SAgaBhjAhD0oAWIGcHJvdG8z", [file_buf_validate_validate, file_conf_v1_rules, file_google_protobuf_duration]);
+  fileDesc("ChVjb25mL3YxL2NsaWVudHMucHJvdG8SB2NvbmYudjEiNwoHQ2xpZW50cxIsCgR1c2VyGAEgASgLMhYuY29uZi52MS5TZXJ2aWNlQ2xpZW50Qga6SAPIAQEinwIKDVNlcnZpY2VDbGllbnQSDgoGdGFyZ2V0GAEgASgJEjgKCHByb3RvY29sGAIgASgJQia6SCNyIVIEZ3JwY1IHY29ubmVjdFIHa3JhdG9zMlIHa3JhdG9zMxI5Cgd0aW1lb3V0GAMgASgLMhkuZ29vZ2xlLnByb3RvYnVmLkR1cmF0aW9uQg26SArIAQGqAQSAtRgBEisKBXJldHJ5GAQgASgLMhQuY29uZi52MS5DbGllbnRSZXRyeUIGukgDyAEBEisKBWhlZGdlGAUgASgLMhQuY29uZi52MS5DbGllbnRIZWRnZUIGukgDyAEBEi8KB2JyZWFrZXIYBiABKAsyFi5jb25mLnYxLkNsaWVudEJyZWFrZXJCBrpIA8gBASKBAQoLQ2xpZW50UmV0cnkSGwoIYXR0ZW1wdHMYASABKAVCCbpIBhoEGAooABI5CgdiYWNrb2ZmGAIgASgLMhkuZ29vZ2xlLnByb3RvYnVmLkR1cmF0aW9uQg26SArIAQGqAQSItRgBEhoKBmJ1ZGdldBgDIAEoBUIKukgHGgUYkE4oACJGCgtDbGllbnRIZWRnZRI3CgVhZnRlchgBIAEoCzIZLmdvb2dsZS5wcm90b2J1Zi5EdXJhdGlvbkINukgKyAEBqgEEiLUYASKcAQoNQ2xpZW50QnJlYWtlchIPCgdlbmFibGVkGAEgASgIEiIKAWsYAiABKAFCF7pIFBISGQAAAAAAAFlAKQAAAAAAAPA/EjgKBndpbmRvdxgDIAEoCzIZLmdvb2dsZS5wcm90b2J1Zi5EdXJhdGlvbkINukgKyAEBqgEEgLUYARIcCgdtaW5pbXVtGAQgASgFQgu6SAgaBhjAhD0oAWIGcHJvdG8z", [file_buf_validate_validate, file_conf_v1_rules, file_google_protobuf_duration]);
 
 /**
  * The services that this process calls; docs/clients.md has the details.
@@ -66,19 +66,19 @@ export type ServiceClient = Message<"conf.v1.ServiceClient"> & {
   timeout?: Duration | undefined;
 
   /**
-   * @generated from field: conf.v1.ServiceClient.ClientRetry retry = 4;
+   * @generated from field: conf.v1.ClientRetry retry = 4;
    */
-  retry?: ServiceClient_ClientRetry | undefined;
+  retry?: ClientRetry | undefined;
 
   /**
-   * @generated from field: conf.v1.ServiceClient.ClientHedge hedge = 5;
+   * @generated from field: conf.v1.ClientHedge hedge = 5;
    */
-  hedge?: ServiceClient_ClientHedge | undefined;
+  hedge?: ClientHedge | undefined;
 
   /**
-   * @generated from field: conf.v1.ServiceClient.ClientBreaker breaker = 6;
+   * @generated from field: conf.v1.ClientBreaker breaker = 6;
    */
-  breaker?: ServiceClient_ClientBreaker | undefined;
+  breaker?: ClientBreaker | undefined;
 };
 
 /**
@@ -91,9 +91,9 @@ export const ServiceClientSchema: GenMessage<ServiceClient> = /*@__PURE__*/
 /**
  * Further tries of a call that may have reached a node, on other nodes.
  *
- * @generated from message conf.v1.ServiceClient.ClientRetry
+ * @generated from message conf.v1.ClientRetry
  */
-export type ServiceClient_ClientRetry = Message<"conf.v1.ServiceClient.ClientRetry"> & {
+export type ClientRetry = Message<"conf.v1.ClientRetry"> & {
   /**
    * Their maximum; 0: none.
    *
@@ -117,18 +117,18 @@ export type ServiceClient_ClientRetry = Message<"conf.v1.ServiceClient.ClientRet
 };
 
 /**
- * Describes the message conf.v1.ServiceClient.ClientRetry.
- * Use `create(ServiceClient_ClientRetrySchema)` to create a new message.
+ * Describes the message conf.v1.ClientRetry.
+ * Use `create(ClientRetrySchema)` to create a new message.
  */
-export const ServiceClient_ClientRetrySchema: GenMessage<ServiceClient_ClientRetry> = /*@__PURE__*/
-  messageDesc(file_conf_v1_clients, 1, 0);
+export const ClientRetrySchema: GenMessage<ClientRetry> = /*@__PURE__*/
+  messageDesc(file_conf_v1_clients, 2);
 
 /**
- * A second try beside the first.
+ * A second try beside the first, of methods without side effects.
  *
- * @generated from message conf.v1.ServiceClient.ClientHedge
+ * @generated from message conf.v1.ClientHedge
  */
-export type ServiceClient_ClientHedge = Message<"conf.v1.ServiceClient.ClientHedge"> & {
+export type ClientHedge = Message<"conf.v1.ClientHedge"> & {
   /**
    * So long after the first; 0s: never.
    *
@@ -138,19 +138,21 @@ export type ServiceClient_ClientHedge = Message<"conf.v1.ServiceClient.ClientHed
 };
 
 /**
- * Describes the message conf.v1.ServiceClient.ClientHedge.
- * Use `create(ServiceClient_ClientHedgeSchema)` to create a new message.
+ * Describes the message conf.v1.ClientHedge.
+ * Use `create(ClientHedgeSchema)` to create a new message.
  */
-export const ServiceClient_ClientHedgeSchema: GenMessage<ServiceClient_ClientHedge> = /*@__PURE__*/
-  messageDesc(file_conf_v1_clients, 1, 1);
+export const ClientHedgeSchema: GenMessage<ClientHedge> = /*@__PURE__*/
+  messageDesc(file_conf_v1_clients, 3);
 
 /**
  * Calls that are not even tried while too many fail.
  *
- * @generated from message conf.v1.ServiceClient.ClientBreaker
+ * @generated from message conf.v1.ClientBreaker
  */
-export type ServiceClient_ClientBreaker = Message<"conf.v1.ServiceClient.ClientBreaker"> & {
+export type ClientBreaker = Message<"conf.v1.ClientBreaker"> & {
   /**
+   * Whether calls are rejected at all.
+   *
    * @generated from field: bool enabled = 1;
    */
   enabled: boolean;
@@ -163,6 +165,8 @@ export type ServiceClient_ClientBreaker = Message<"conf.v1.ServiceClient.ClientB
   k: number;
 
   /**
+   * The time over which calls are counted.
+   *
    * @generated from field: google.protobuf.Duration window = 3;
    */
   window?: Duration | undefined;
@@ -176,9 +180,9 @@ export type ServiceClient_ClientBreaker = Message<"conf.v1.ServiceClient.ClientB
 };
 
 /**
- * Describes the message conf.v1.ServiceClient.ClientBreaker.
- * Use `create(ServiceClient_ClientBreakerSchema)` to create a new message.
+ * Describes the message conf.v1.ClientBreaker.
+ * Use `create(ClientBreakerSchema)` to create a new message.
  */
-export const ServiceClient_ClientBreakerSchema: GenMessage<ServiceClient_ClientBreaker> = /*@__PURE__*/
-  messageDesc(file_conf_v1_clients, 1, 2);
+export const ClientBreakerSchema: GenMessage<ClientBreaker> = /*@__PURE__*/
+  messageDesc(file_conf_v1_clients, 4);
 

@@ -14,17 +14,21 @@ export const file_conf_v1_services: GenFile = /*@__PURE__*/
   fileDesc("ChZjb25mL3YxL3NlcnZpY2VzLnByb3RvEgdjb25mLnYxIlsKCFNlcnZpY2VzEiYKBHVzZXIYASABKAsyEC5jb25mLnYxLlNlcnZpY2VCBrpIA8gBARInCgVvcmRlchgCIAEoCzIQLmNvbmYudjEuU2VydmljZUIGukgDyAEBIhoKB1NlcnZpY2USDwoHZW5hYmxlZBgBIAEoCGIGcHJvdG8z", [file_buf_validate_validate]);
 
 /**
- * Which services this process has. One that it lacks is none of its routes.
+ * Which services this process has: at least one. It has no route of the others.
  *
  * @generated from message conf.v1.Services
  */
 export type Services = Message<"conf.v1.Services"> & {
   /**
+   * Users.
+   *
    * @generated from field: conf.v1.Service user = 1;
    */
   user?: Service | undefined;
 
   /**
+   * Orders, which ask for users.
+   *
    * @generated from field: conf.v1.Service order = 2;
    */
   order?: Service | undefined;
@@ -42,6 +46,8 @@ export const ServicesSchema: GenMessage<Services> = /*@__PURE__*/
  */
 export type Service = Message<"conf.v1.Service"> & {
   /**
+   * Whether this process has it.
+   *
    * @generated from field: bool enabled = 1;
    */
   enabled: boolean;
