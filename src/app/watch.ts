@@ -37,6 +37,8 @@ export function watchers({ log, tracing, metrics }: Watching) {
     calls: { tracing: tracing?.calls, metrics: metrics?.calls },
     /** The outermost interceptors. */
     interceptors: (tracing ? [tracing.interceptor] : []) satisfies Interceptor[],
+    /** The outermost interceptors of calls from this process. */
+    localInterceptors: (tracing ? [tracing.local] : []) satisfies Interceptor[],
     /**
      * The observers of exchanges. The log is the last, so that the others have run before it writes
      * a line.

@@ -44,6 +44,8 @@ export interface Tracing {
   observer: ExchangeObserver
   /** Makes the server span the parent of what the call does; the outermost interceptor. */
   interceptor: Interceptor
+  /** Makes the server span of a call from this process; the outermost interceptor of such calls. */
+  local: Interceptor
   /** Makes a span of each call of the object's methods: `layer.Method`. */
   traced: <T extends object>(layer: string, object: T, describe?: Describe<T>) => T
   /** Makes the span of such work, at the root of a trace of its own, if the sampling chooses its name. */
