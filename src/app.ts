@@ -1,7 +1,7 @@
 import { appClients } from './app/clients.ts'
 import { documents } from './app/documents.ts'
 import { openFleet } from './app/fleet/fleet.ts'
-import { interceptorsOf } from './app/interceptors.ts'
+import { localTarget } from './app/interceptors.ts'
 import { lifecycle } from './app/lifecycle.ts'
 import { type Module, routesOf } from './app/module.ts'
 import { openModules } from './app/modules.ts'
@@ -42,7 +42,7 @@ export async function createApp({
     watch,
     service: serviceName,
     discovery: fleet?.discovery,
-    local: () => ({ routes: routesOf(modules), interceptors: interceptorsOf(inside) }),
+    local: () => localTarget(inside),
   })
   const inside = { conf, modules, watch, violations, incoming: clients.interceptor }
   await openModules(
