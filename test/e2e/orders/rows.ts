@@ -44,13 +44,17 @@ function failedAs(outcome: Outcome, [status, code, reason]: Failure, metadata: o
   return { failed: isRest ? status : code, reason, metadata }
 }
 
-function idOf(outcome: Outcome): string {
-  return 'orderId' in outcome ? String(outcome['orderId']) : ''
+/** A text of an answer; empty where it has none. */
+function textOf(outcome: Outcome, name: string): string {
+  const value = (outcome as JsonObject)[name]
+  return typeof value === 'string' ? value : ''
 }
+
+const idOf = (outcome: Outcome) => textOf(outcome, 'orderId')
 
 /** A created order as CreateOrder and as GetOrder tell it. */
 function replies(outcome: Outcome, user: string, total: number, items: JsonObject[]) {
-  const createdAt = 'createdAt' in outcome ? outcome['createdAt'] : ''
+  const createdAt = textOf(outcome, 'createdAt')
   const shared = { orderId: idOf(outcome), status: 'created', createdAt }
   const read = items.map(({ product_id: productId, ...item }) => ({ productId, ...item }))
   const all = { userId: user, productId: read[0]?.productId, amount: total, items: read }
@@ -76,7 +80,7 @@ export const rows: readonly Row[] = [
       const first = await ask('createOrder', { user_id: user, items: [notebook, pens] })
       const second = await ask('createOrder', { user_id: user, items: [notebook] })
       const list = await ask('listOrders', { user_id: user, page_size: 1 })
-      const token = 'nextPageToken' in list ? String(list['nextPageToken']) : ''
+      const token = textOf(list, 'nextPageToken')
       const rest = await ask('listOrders', { user_id: user, page_token: token })
       const { created, order } = replies(first, user, 2.8, [pens, notebook])
       const { order: other } = replies(second, user, 2.5, [notebook])
