@@ -64,7 +64,9 @@ const largest = (sizes: readonly { at: string; size: number }[]) =>
   sizes.toSorted((a, b) => b.size - a.size).slice(0, 5)
 
 const measured: Record<Measure, readonly { at: string; size: number }[]> = {
-  'files in a folder, without those of a noun': largest(perFolder.map(([at, inside = []]) => ({ at, size: inside.length }))),
+  'files in a folder, without those of a noun': largest(
+    perFolder.map(([at, inside = []]) => ({ at, size: inside.length })),
+  ),
   'lines of a file': largest(lines),
   'lines of a function': largest(functions.map(({ at, lines: size }) => ({ at, size }))),
   'positional parameters': largest(functions.map(({ at, parameters: size }) => ({ at, size }))),

@@ -76,7 +76,7 @@ export interface Customers {
 }
 
 /** The rules of products. */
-export interface Products {
+interface Products {
   /** Fails with PRODUCT_NOT_FOUND for the first product that there is not. */
   validateProduct(ids: readonly bigint[], signal: AbortSignal): Promise<void>
 }
@@ -99,7 +99,7 @@ export function productRules(repo: Pick<OrderRepo, 'knownProducts'>): Products {
 }
 
 /** One page of the list, by ascending id. */
-export interface OrderPage {
+interface OrderPage {
   orders: Order[]
   /** The id after which the next page starts; undefined on the last page. */
   next: bigint | undefined

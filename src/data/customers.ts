@@ -3,7 +3,7 @@ import { DomainError, type ReasonOf } from '../biz/error.ts'
 import type { Customers } from '../biz/order.ts'
 import type { ErrorReason as UserReason } from '../gen/api/errors/v1/error_reason_pb.ts'
 import type { ErrorReason } from '../gen/api/order/v1/error_reason_pb.ts'
-import type { User } from '../gen/api/user/v1/user_pb.ts'
+import { User } from '../gen/api/user/v1/user_pb.ts'
 import { ErrorInfoSchema } from '../gen/google/rpc/error_details_pb.ts'
 
 /** Codes by which a service says, or its client finds, that it cannot answer now. */
@@ -11,8 +11,11 @@ const unavailable = new Set([Code.Unavailable, Code.DeadlineExceeded, Code.Resou
 
 const notFound = 'USER_NOT_FOUND' satisfies keyof typeof UserReason
 
+/** The service that is asked for users. */
+export const userService = User
+
 /** Asks the service of users, wherever it is. */
-export function userCustomers(users: Pick<Client<typeof User>, 'getUser'>): Customers {
+export function userCustomers(users: Pick<Client<typeof userService>, 'getUser'>): Customers {
   return {
     async validateUser(id, signal) {
       try {
