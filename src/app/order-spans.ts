@@ -1,4 +1,5 @@
 import type { Order, OrderItem, OrderUsecase } from '../biz/order.ts'
+import { fromCents } from '../service/money.ts'
 import type { Describe, SpanFacts } from '../telemetry/trace/tracing.ts'
 
 const order = {
@@ -23,7 +24,7 @@ const orderedFacts = (userId: bigint, items: readonly OrderItem[]): SpanFacts =>
 })
 
 function storedFacts({ id, status, total }: Order): SpanFacts {
-  return { ...byId(id), [order.status]: status, [order.total]: Number(total) / 100 }
+  return { ...byId(id), [order.status]: status, [order.total]: fromCents(total) }
 }
 
 /** The attributes of the spans of the use case of orders. */

@@ -1,10 +1,14 @@
 import { DatabaseSync } from 'node:sqlite'
+import { Code, ConnectError } from '@connectrpc/connect'
 import { createConnection } from 'mysql2/promise'
 import { type Test, test } from 'tap'
+import { DomainError } from '../../src/biz/error.ts'
 import type { NewOrder, OrderItem, OrderRepo } from '../../src/biz/order.ts'
+import { userCustomers } from '../../src/data/customers.ts'
 import { mysqlDatabase } from '../../src/data/mysql/database.ts'
 import { orderRepo } from '../../src/data/order.ts'
 import { sqliteDatabase } from '../../src/data/sqlite/database.ts'
+import { ErrorInfoSchema } from '../../src/gen/google/rpc/error_details_pb.ts'
 import { freshMysqlDatabase, freshSqlitePath } from '../help/db.ts'
 import { started } from './contract.ts'
 
@@ -168,4 +172,30 @@ suite('a list goes by id, of all users or of one', async (t, { orders }) => {
     [last, 2],
   ])
   t.strictSame(await listed(3n, 0n, 9), [])
+})
+
+test('what the service of users says is told in the words of orders', async (t) => {
+  const notFound = new ConnectError('', Code.NotFound, undefined, [
+    { desc: ErrorInfoSchema, value: { reason: 'USER_NOT_FOUND' } },
+  ])
+  const refused = async (err: ConnectError, signal: AbortSignal) => {
+    const customers = userCustomers({ getUser: () => Promise.reject(err) })
+    return customers.validateUser(7n, signal).catch((err: unknown) => err)
+  }
+  const missing = { kind: 'not_found', reason: 'USER_NOT_FOUND', metadata: { user_id: '7' } }
+  t.match(await refused(notFound, signal), missing)
+  for (const code of [Code.Unavailable, Code.DeadlineExceeded, Code.ResourceExhausted]) {
+    const err = new ConnectError('', code)
+    const unavailable = { kind: 'unavailable', reason: 'USERS_UNAVAILABLE', cause: err }
+    t.match(await refused(err, signal), unavailable)
+  }
+  // A path that is not there says nothing of a user.
+  for (const code of [Code.NotFound, Code.Internal, Code.Unimplemented]) {
+    const err = new ConnectError('', code)
+    const failed = await refused(err, signal)
+    t.match(failed, { message: 'the service of users failed', cause: err })
+    t.notOk(failed instanceof DomainError)
+  }
+  const gone = new Error('the caller has gone')
+  t.equal(await refused(notFound, AbortSignal.abort(gone)), gone)
 })

@@ -3,15 +3,18 @@ import { createServer } from 'node:net'
 import { isDeepStrictEqual } from 'node:util'
 import { type Test, test } from 'tap'
 import { type RunningApp, type StartOptions, startApp, type Storage } from '../../help/app.ts'
+import { httpCollector } from '../../help/collector.ts'
+import { freshSqlitePath } from '../../help/db.ts'
 import { startProcess } from '../../help/process.ts'
 import { served, spanMemory, trees } from '../../help/spans.ts'
+import { until } from '../../help/until.ts'
 import { callers } from './callers.ts'
 import { rows } from './rows.ts'
 
 let made = 0
 
 /** Creates a user and gives its id. */
-async function newUser({ rest }: Pick<RunningApp, 'rest'>): Promise<string> {
+async function newUser({ rest }: { rest: { url: string } }): Promise<string> {
   const body = JSON.stringify({ name: 'Ada', email: `orders-${(made += 1)}@example.com` })
   const headers = { 'content-type': 'application/json' }
   const response = await fetch(`${rest.url}/v1/users`, { method: 'POST', headers, body })
@@ -151,4 +154,26 @@ test('the trace of an order goes from the socket over its user to each statement
       failed: undefined,
       attributes: { 'rpc.status_code': 404, 'error.reason': 'USER_NOT_FOUND' },
     })
+})
+
+test('the trace has the same shape with users in another process', async (t) => {
+  const collector = await httpCollector(t)
+  const users = await startProcess(t, {
+    SQLITE_PATH: freshSqlitePath(t),
+    ORDER_ENABLED: 'false',
+    TRACING_EXPORTER: 'otlp_http',
+    TRACING_ENDPOINT: collector.url,
+    TRACING_BATCH_DELAY: '0.02s',
+  })
+  await newUser({ rest: { url: users.rest } })
+  await until('the spans of the user', () => collector.spans.some(({ kind }) => kind === 'SERVER'))
+  collector.spans.length = 0
+  const memory = spanMemory()
+  const target = `direct:///${users.grpc}`
+  const app = await ordersOnly(t, target, { spans: memory.exporter })
+  const { REST: ask } = callers(app)
+  const order = { user_id: '1', product_id: '1', amount: 12.5 }
+  const spans = await memory.of(() => ask?.('createOrder', order), served(1))
+  await until('the spans of users', () => served(1)(collector.spans))
+  t.strictSame(trees([...spans, ...collector.spans]), [orderTree])
 })
