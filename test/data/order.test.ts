@@ -179,7 +179,10 @@ test('what the service of users says is told in the words of orders', async (t) 
     { desc: ErrorInfoSchema, value: { reason: 'USER_NOT_FOUND' } },
   ])
   const refused = async (err: ConnectError, signal: AbortSignal) => {
-    const customers = userCustomers({ getUser: () => Promise.reject(err) })
+    const getUser = async () => {
+      throw err
+    }
+    const customers = userCustomers({ getUser })
     return customers.validateUser(7n, signal).catch((err: unknown) => err)
   }
   const missing = { kind: 'not_found', reason: 'USER_NOT_FOUND', metadata: { user_id: '7' } }

@@ -70,7 +70,8 @@ function byRest(url: string, binding: 0 | 1): Ask {
     const rule = binding === 0 ? first : first.additionalBindings[0]
     const { pattern, body } = rule ?? first
     const left: JsonObject = { ...request }
-    const path = String(pattern.value).replace(/\{(\w+)\}/, (_variable, name: string) => {
+    const template = typeof pattern.value === 'string' ? pattern.value : ''
+    const path = template.replace(/\{(\w+)\}/, (_variable, name: string) => {
       delete left[name]
       return textOf(request[name] ?? 0)
     })
