@@ -42,6 +42,7 @@ const table: Record<string, Room> = {
   'src/data/customers.ts': { rooms: data, packages: '@connectrpc/connect' },
   'src/data/mysql': { rooms: data, packages: 'drizzle-orm mysql2' },
   'src/data/sqlite': { rooms: data, packages: 'drizzle-orm' },
+  'src/data/redis': { rooms: data, packages: 'ioredis' },
   // What clients and the app see of registries.
   'src/fleet/registry.ts': { rooms: '' },
   // Calls to other services: targets give addresses, which become nodes.
