@@ -56,7 +56,10 @@ export function openRedis({
     } catch (err) {
       if (err instanceof RedisError) state.silent(err.message)
       if (signal?.aborted === true || err instanceof RedisError) throw err
-      throw new RedisError(err instanceof ReplyError ? 'refused' : 'away', reasonOf(err))
+      throw new RedisError(
+        err instanceof ReplyError ? 'REDIS_REFUSED' : 'REDIS_AWAY',
+        reasonOf(err),
+      )
     }
   }
 
@@ -75,8 +78,8 @@ export function openRedis({
       signal?: AbortSignal,
       limitMs = timeoutMs,
     ): Promise<T> {
-      if (!state.isUsable()) throw new RedisError('away', state.problem())
-      if (limitMs <= 0) throw new RedisError('away', 'no time is left for it')
+      if (!state.isUsable()) throw new RedisError('REDIS_AWAY', state.problem())
+      if (limitMs <= 0) throw new RedisError('REDIS_AWAY', 'no time is left for it')
       signal?.throwIfAborted()
       return observer.call(call, () => answered(run(redis), Math.min(limitMs, timeoutMs), signal))
     },
@@ -159,7 +162,7 @@ function certificates({ caFile, certFile, keyFile }: NonNullable<RedisOptions['t
 async function within<T>(work: Promise<T>, limitMs: number, signal = never): Promise<T> {
   const wait = abortable<T>(signal)
   const timer = setTimeout(
-    () => wait.giveUp(new RedisError('silent', `no answer for ${Math.ceil(limitMs)} ms`)),
+    () => wait.giveUp(new RedisError('REDIS_SILENT', `no answer for ${Math.ceil(limitMs)} ms`)),
     limitMs,
   )
   work.then(wait.resolve, wait.reject)

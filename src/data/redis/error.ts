@@ -4,10 +4,10 @@
  */
 export class RedisError extends Error {
   override readonly name = 'RedisError'
-  readonly kind: 'away' | 'silent' | 'refused'
+  readonly code: 'REDIS_AWAY' | 'REDIS_SILENT' | 'REDIS_REFUSED'
 
-  constructor(kind: RedisError['kind'], message: string) {
+  constructor(code: RedisError['code'], message: string) {
     super(message)
-    this.kind = kind
+    this.code = code
   }
 }

@@ -55,7 +55,7 @@ test('a call that Redis refuses fails, and the next one is sent', needsRedis, as
   const secret = 'person@example.org'
   await redis.call(read, (driver) => driver.set('a', secret))
   const err = await failure(redis.call(read, (driver) => driver.lpush('a', secret)))
-  t.match(err, { kind: 'refused', message: /^WRONGTYPE/ })
+  t.match(err, { code: 'REDIS_REFUSED', message: /^WRONGTYPE/ })
   t.notMatch(inspect(err, { showHidden: true }), secret)
   t.equal(await get(redis, 'a'), secret)
   t.same(told, [])
@@ -71,15 +71,15 @@ test(
     server.freeze()
     const underWay = await Promise.all([failure(get(redis, 'a')), failure(get(redis, 'a'))])
     t.same(
-      underWay.map(({ kind }) => kind),
-      ['silent', 'silent'],
+      underWay.map(({ code }) => code),
+      ['REDIS_SILENT', 'REDIS_SILENT'],
     )
     let sent = 0
     const next = redis.call(read, async (driver) => {
       sent += 1
       return driver.get('a')
     })
-    t.match(await failure(next), { kind: 'away', message: 'no answer for 100 ms' })
+    t.match(await failure(next), { code: 'REDIS_AWAY', message: 'no answer for 100 ms' })
     t.equal(sent, 0)
     server.thaw()
     await usable(redis)
@@ -97,7 +97,7 @@ test(
     await usable(redis)
     await server.kill()
     await until('the loss', () => !redis.isUsable())
-    t.equal((await failure(get(redis, 'a'))).kind, 'away')
+    t.equal((await failure(get(redis, 'a'))).code, 'REDIS_AWAY')
     await server.start()
     await usable(redis)
     t.equal(await get(redis, 'a'), null)
@@ -109,7 +109,7 @@ test(
 test('a Redis that is not there at the start is waited for', needsRedis, async (t) => {
   const port = await freePort()
   const { redis, told } = client(t, placeOf(port))
-  t.equal((await failure(get(redis, 'a'))).kind, 'away')
+  t.equal((await failure(get(redis, 'a'))).code, 'REDIS_AWAY')
   await until('a word of it', () => told.length > 0)
   t.match(told, [/ECONNREFUSED/])
 })
