@@ -9,6 +9,10 @@ export interface RedisPlace {
   tls: boolean
 }
 
+/** What a setting may be, for messages about one that is wrong. */
+export const redisUrlRule =
+  'must be redis://[user:password@]host:port[/database], with rediss:// for TLS, or host:port'
+
 const defaultPort = 6379
 
 /** Reads a URL or `host:port`; undefined if it is neither. */
