@@ -1,3 +1,4 @@
+import { openCache } from './app/cache.ts'
 import { appClients } from './app/clients.ts'
 import { documents } from './app/documents.ts'
 import { openFleet } from './app/fleet/fleet.ts'
@@ -33,6 +34,7 @@ export async function createApp({
 }: AppOptions) {
   const watch = watchers(watching)
   const storage = await openStorage(conf.data, watch.statements)
+  const cache = await openCache(conf.cache, watch)
   const violations = messageRules()
   const ready = readiness({ ...storage.db.problems(), shutdown: '' })
   const fleet = await openFleet({ conf, version, ready, watch })
@@ -46,7 +48,7 @@ export async function createApp({
   })
   const inside = { conf, modules, watch, violations, incoming: clients.interceptor }
   await openModules(
-    { conf, storage, now, traced: watch.traced, log: watch.log, clients, violations },
+    { conf, storage, cache, now, traced: watch.traced, log: watch.log, clients, violations },
     (module) => modules.push(module),
   )
   const incoming = clients.incoming()
@@ -60,9 +62,20 @@ export async function createApp({
     pools: storage.pools,
     certificateEnd: ports.certificateEnd,
     registry: () => fleet?.state,
+    cache: () => cache?.isUsable(),
   })
   const { shutdown } = conf.server
-  const life = lifecycle({ shutdown, ready, ports, modules, clients, storage, watch, fleet })
+  const life = lifecycle({
+    shutdown,
+    ready,
+    ports,
+    modules,
+    clients,
+    storage,
+    cache,
+    watch,
+    fleet,
+  })
   return {
     db: storage.db,
     readiness: ready,

@@ -2,6 +2,7 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { durationMs } from '@bufbuild/protobuf/wkt'
 import type { Conf } from '../conf/conf.ts'
 import type { Readiness } from '../server/health/readiness.ts'
+import type { Cache } from './cache.ts'
 import type { Clients } from './clients.ts'
 import type { Fleet } from './fleet/fleet.ts'
 import type { Module } from './module.ts'
@@ -21,6 +22,8 @@ interface Lived {
   modules: readonly Module[]
   clients: Pick<Clients, 'close'>
   storage: Storage
+  /** Undefined: nothing is cached. */
+  cache: Cache | undefined
   watch: Watch
   /** Undefined: there is no registry. */
   fleet: Fleet | undefined
@@ -28,12 +31,12 @@ interface Lived {
 
 /** Starts and stops the parts of the process in order. */
 export function lifecycle({ shutdown, ready, ports, modules, ...parts }: Lived) {
-  const { clients, storage, watch, fleet } = parts
+  const { clients, storage, cache, watch, fleet } = parts
   let stopped: Promise<void> | undefined
 
   /**
    * Not ready → leave the registry → drain delay → stop accepting → finish open calls → close modules,
-   * clients, database, telemetry.
+   * clients, cache, database, telemetry.
    */
   async function stop(): Promise<void> {
     ready.set('shutdown', 'the service is being stopped')
@@ -46,6 +49,7 @@ export function lifecycle({ shutdown, ready, ports, modules, ...parts }: Lived) 
     await Promise.all(modules.map(async (module) => module.close?.()))
     await clients.close()
     await fleet?.close()
+    await cache?.close()
     await storage.close()
     // After the last exchange has ended, in the time that remains.
     await watch.stop(Math.max(minFlushMs, graceMs - (performance.now() - begin)))

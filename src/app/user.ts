@@ -1,7 +1,12 @@
 import { durationMs } from '@bufbuild/protobuf/wkt'
 import type { ConnectError } from '@connectrpc/connect'
 import type { Logger } from 'pino'
-import { invalidUserInput, userUsecase } from '../biz/user.ts'
+import {
+  invalidUserInput,
+  type User as StoredUser,
+  type UserRepo,
+  userUsecase,
+} from '../biz/user.ts'
 import { userStreams } from '../biz/user-streams.ts'
 import { isOfServer } from '../call/status.ts'
 import { statusMessage } from '../call/status-message.ts'
@@ -10,6 +15,8 @@ import { changeFeed } from '../data/changes/feed.ts'
 import { retention } from '../data/changes/retention.ts'
 import type { UseChanges } from '../data/changes/source.ts'
 import type { Database } from '../data/database.ts'
+import type { CacheAside } from '../data/redis/cache-aside.ts'
+import { cachedUsers } from '../data/redis/user.ts'
 import { userRepo } from '../data/user.ts'
 import { ErrorReason } from '../gen/api/errors/v1/error_reason_pb.ts'
 import { User } from '../gen/api/user/v1/user_pb.ts'
@@ -22,13 +29,18 @@ import { userServices } from './user-services.ts'
 import { userSpans } from './user-spans.ts'
 
 /** The module of users: serves api.user.v1.User from the storage of the process. */
-export function userModule({ conf, storage, now, traced, log, violations }: Parts): Module {
+export function userModule({ conf, storage, cache, now, ...parts }: Parts): Module {
+  const { traced, log, violations } = parts
   const { db, reads } = storage
   const history = userHistory(conf.data.watch, { db, log })
-  const repo = traced(
-    'UserRepo',
-    userRepo(db, { total: totalOptions(conf.data.total), reads, written: history.feed.written }),
-  )
+  const cached = cache?.of(cachedUsers)
+  const stored = userRepo(db, {
+    total: totalOptions(conf.data.total),
+    reads,
+    written: history.feed.written,
+    changed: cached?.changed,
+  })
+  const repo = traced('UserRepo', cached ? { ...stored, find: cachedFind(stored, cached) } : stored)
   const spans = userSpans(conf.tracing.personalData)
   const usecase = traced('UserUseCase', userUsecase(repo, now), spans)
   const streams = traced('UserUseCase', userStreams(repo, history.feed, now))
@@ -43,6 +55,11 @@ export function userModule({ conf, storage, now, traced, log, violations }: Part
     routes: (router) => void router.service(User, { ...unary, ...streaming }),
     close: history.close,
   }
+}
+
+/** Finds a user in the cache, or else in the database. A write reads what it checks in the database. */
+function cachedFind(repo: UserRepo, cached: CacheAside<bigint, StoredUser>): UserRepo['find'] {
+  return (id, signal) => cached.get(id, (shared) => repo.find(id, shared), signal)
 }
 
 /** The history of users: its readers, and what keeps it short. */

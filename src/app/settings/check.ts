@@ -1,5 +1,6 @@
 import type { ConfCheck } from '../../conf/conf.ts'
 import type { Env } from '../../conf/placeholder.ts'
+import { checkCache } from './cache.ts'
 import { checkDatabase } from './database.ts'
 import { checkRegistry } from './registry.ts'
 import { checkServer } from './server.ts'
@@ -17,5 +18,6 @@ export function checkSettings(env: Env): ConfCheck {
     checkTelemetry(conf, env, refuse)
     checkRegistry(conf, refuse.setting)
     checkServices(conf, refuse.setting)
+    checkCache(conf.cache, refuse.setting)
   }
 }

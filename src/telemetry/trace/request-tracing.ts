@@ -8,6 +8,7 @@ import { outgoingHeaders } from './propagation/propagation.ts'
 import { localSpans } from './local-spans.ts'
 import { isOpen } from './span/recorded-span.ts'
 import { logFields, type RequestTrace, type Scope, scopeOf, traceFields } from './scope.ts'
+import { redisSpans } from './redis-spans.ts'
 import { rootSpans } from './root-spans.ts'
 import { openTrace, type ServerSpanOptions, serverSpans } from './server-span.ts'
 import { statementSpans } from './statement-spans.ts'
@@ -36,6 +37,7 @@ export function requestTracing(options: RequestTracingOptions) {
     traced: options.flat ? (_layer, object) => object : layerSpans(options),
     root: rootSpans(options),
     statements: statementSpans(options),
+    redis: redisSpans(options),
     fieldsOf(exchange) {
       const trace = traces.of(exchange)
       if (!trace) return {}
