@@ -5,7 +5,7 @@ import { inspect } from 'node:util'
 import { test, type Test } from 'tap'
 import { openRedis, type RedisClient, type RedisOptions } from '../../../src/data/redis/client.ts'
 import { RedisError } from '../../../src/data/redis/error.ts'
-import type { RedisPlace } from '../../../src/data/redis/url.ts'
+import { redisName, redisPlace, type RedisPlace } from '../../../src/data/redis/url.ts'
 import { certificates } from '../../help/certificates.ts'
 import { freePort } from '../../../scripts/free-port.ts'
 import { placeOf, startRedis, withoutRedis } from '../../help/redis.ts'
@@ -172,4 +172,35 @@ test('TLS: a server whose authority is known is used, another is not', needsRedi
   const { told } = client(t, place)
   await until('a word of it', () => told.length > 0)
   t.match(told[0], /self-signed|unable to|certificate/)
+})
+
+test('a Redis is named by a URL or by host and port', async (t) => {
+  t.same(redisPlace('cache:7000'), {
+    host: 'cache',
+    port: 7000,
+    db: 0,
+    username: '',
+    password: '',
+    tls: false,
+  })
+  t.match(redisPlace('redis://:p%40ss@cache/4'), { port: 6379, db: 4, password: 'p@ss' })
+  t.match(redisPlace('rediss://app:secret@[::1]:6380'), { host: '::1', username: 'app', tls: true })
+})
+
+test('the name of a Redis shows no account', async (t) => {
+  const place = redisPlace('rediss://app:secret@[::1]:6380/2')
+  t.equal(place && redisName(place), 'rediss://[::1]:6380/2')
+})
+
+test('what names no Redis is refused', async (t) => {
+  const wrong = [
+    '',
+    'http://cache:1',
+    'redis://',
+    'cache:99999',
+    'redis://cache/x',
+    'redis://%zz@a',
+  ]
+  for (const text of [...wrong, 'redis://cache:1/0?tls=true', 'redis://cache:1/1/2'])
+    t.equal(redisPlace(text), undefined, text)
 })
