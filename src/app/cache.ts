@@ -10,7 +10,7 @@ export type Cache = NonNullable<Awaited<ReturnType<typeof openCache>>>
 
 /** Makes the connection to Redis; undefined, and nothing is loaded, where none is named. */
 export async function openCache(
-  { redis, tls, ttl, absentTtl }: Conf['cache'],
+  { redis, tls, timeout, ...given }: Conf['cache'],
   { log, redis: observe, cacheReads }: Pick<Watch, 'log' | 'redis' | 'cacheReads'>,
 ) {
   const place = redis === '' ? undefined : redisPlace(redis)
@@ -19,8 +19,8 @@ export async function openCache(
     import('../data/redis/client.ts'),
     import('../data/redis/cache-aside.ts'),
   ])
-  const times = { ttlMs: durationMs(ttl), absentMs: durationMs(absentTtl) }
-  const client = openRedis({ place, tls, observe, changed })
+  const times = { ttlMs: durationMs(given.ttl), absentMs: durationMs(given.absentTtl) }
+  const client = openRedis({ place, tls, timeoutMs: durationMs(timeout), observe, changed })
   const open: { close: () => Promise<void> }[] = []
 
   function changed(problem: string): void {

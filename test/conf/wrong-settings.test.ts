@@ -59,6 +59,7 @@ const variables: [name: string, value: string, setting: string, allowed: RegExp]
   ['CACHE_REDIS', 'http://u:hunter2@h', 'cache.redis', /must be redis:\/\/.*or host:port/],
   ['CACHE_REDIS', 'redis://u:hunter2@h/x', 'cache.redis', /must be redis:\/\//],
   ['CACHE_TTL', '0s', 'cache.ttl', /must be greater than 0s and less than or equal to 86400s/],
+  ['CACHE_TIMEOUT', '0s', 'cache.timeout', timeout],
   ['CACHE_TLS_CA_FILE', '/no.pem', 'cache.tls.ca_file', missing],
   ['DB_DSN', 'nonsense:hunter2', 'data.database.source', /mysql:\/\/user:password@host/],
   ['DB_DSN', 'postgres://u:hunter2@h/d', 'data.database.source', /allowed are mysql/],

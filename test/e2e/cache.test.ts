@@ -1,6 +1,6 @@
 import { Redis } from 'ioredis'
 import { test, type Test } from 'tap'
-import { type RunningApp, startApp } from '../help/app.ts'
+import { type RunningApp, startApp, type StartOptions } from '../help/app.ts'
 import { samplesOf, sum } from '../help/exposition.ts'
 import { startRedis, withoutRedis } from '../help/redis.ts'
 import { served, spanMemory, trees } from '../help/spans.ts'
@@ -9,16 +9,10 @@ import { until } from '../help/until.ts'
 const needsRedis = { skip: withoutRedis }
 
 /** The service with a Redis of its own. */
-async function withRedis(t: Test, storage: 'mysql' | 'sqlite', options: object = {}) {
+async function withRedis(t: Test, options: Partial<StartOptions> = {}, timeout = '30s') {
   const server = await startRedis(t)
-  const start = () =>
-    startApp(t, {
-      storage,
-      measured: true,
-      env: { CACHE_REDIS: `redis://127.0.0.1:${server.port}/1` },
-      ...options,
-    })
-  const app = await start()
+  const env = { CACHE_REDIS: `redis://127.0.0.1:${server.port}/1`, CACHE_TIMEOUT: timeout }
+  const app = await startApp(t, { storage: 'sqlite', measured: true, env, ...options })
   const redis = new Redis({ port: server.port, db: 1 })
   t.teardown(() => redis.disconnect())
   await until('Redis', async () => sum(await samplesOf(app.metrics, 'cache_up')) === 1)
@@ -47,7 +41,7 @@ const get = (app: RunningApp, id: number) => send(app, 'GET', `/${id}`)
 const ada = { name: 'Ada', email: 'ada@example.org', phone: '+44 20 7946 0958' }
 
 test('a thousand callers of a user that is not cached cost one SELECT', needsRedis, async (t) => {
-  const { app, redis } = await withRedis(t, 'mysql')
+  const { app, redis } = await withRedis(t, { storage: 'mysql' })
   await send(app, 'POST', '', ada)
   const selects = async () => {
     const samples = await samplesOf(app.metrics, 'db_client_operation_duration_seconds_count')
@@ -66,7 +60,7 @@ test('a thousand callers of a user that is not cached cost one SELECT', needsRed
 })
 
 test('every write is seen by the read after it', needsRedis, async (t) => {
-  const { app, redis, reads } = await withRedis(t, 'sqlite')
+  const { app, redis, reads } = await withRedis(t)
   t.equal((await get(app, 1)).status, 404)
   t.equal((await get(app, 1)).status, 404)
   t.match(await reads(), { absent: 1, miss: 1 })
@@ -101,7 +95,7 @@ test('every write is seen by the read after it', needsRedis, async (t) => {
 })
 
 test('a frozen Redis fails no call, and one line tells of it', needsRedis, async (t) => {
-  const { app, server, reads } = await withRedis(t, 'sqlite')
+  const { app, server, reads } = await withRedis(t, {}, '0.3s')
   await send(app, 'POST', '', ada)
   await get(app, 1)
   server.freeze()
@@ -122,7 +116,7 @@ test('a frozen Redis fails no call, and one line tells of it', needsRedis, async
   })
   const lines = app.log().filter((line) => line.redis !== undefined)
   t.match(lines, [
-    { level: 'warn', msg: 'the cache cannot be used, trying again: no answer for 100 ms' },
+    { level: 'warn', msg: 'the cache cannot be used, trying again: no answer for 300 ms' },
     { level: 'info', msg: 'Redis can be used again' },
   ])
   t.equal(lines.length, 2)
@@ -130,7 +124,7 @@ test('a frozen Redis fails no call, and one line tells of it', needsRedis, async
 
 test('a read of a user has the spans of Redis and of its database', needsRedis, async (t) => {
   const memory = spanMemory()
-  const { app } = await withRedis(t, 'sqlite', { spans: memory.exporter })
+  const { app } = await withRedis(t, { spans: memory.exporter })
   const cold = await memory.of(() => get(app, 1), served(1))
   const layers = ['SERVER GET /v1/users/{id}', '  UserService.GetUser', '    UserUseCase.Get']
   t.same(trees(cold), [

@@ -40,9 +40,6 @@ export interface CacheAside<Key, T> {
   close: () => Promise<void>
 }
 
-/** For all that one read asks of Redis. */
-const maxReadMs = 100
-
 /** Keeps records in Redis beside their database, which stays the only place that is written. */
 export function cacheAside<Key extends bigint | string, T>({
   redis,
@@ -70,7 +67,7 @@ export function cacheAside<Key extends bigint | string, T>({
     load: (signal: AbortSignal) => Promise<T | undefined>,
     signal: AbortSignal,
   ): Promise<T | undefined> {
-    const spend = budget()
+    const spend = budget(redis.timeoutMs)
     const { result, value, lease } = await found(key, spend, signal)
     read(result)
     if (result === 'hit' || result === 'absent') return value
@@ -103,8 +100,7 @@ export function cacheAside<Key extends bigint | string, T>({
 /** Runs one of the steps of a read, which gets the milliseconds that all of them have left. */
 type Budget = <T>(step: (leftMs: number) => Promise<T>) => Promise<T>
 
-function budget(): Budget {
-  let leftMs = maxReadMs
+function budget(leftMs: number): Budget {
   return async function spend(step) {
     const since = performance.now()
     try {

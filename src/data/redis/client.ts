@@ -66,6 +66,8 @@ export function openRedis({
   return {
     /** Names it without its account. */
     description: redisName(place),
+    /** For one answer. */
+    timeoutMs,
     /** Whether calls are sent at all. */
     isUsable: state.isUsable,
     /**
@@ -161,10 +163,10 @@ function certificates({ caFile, certFile, keyFile }: NonNullable<RedisOptions['t
 /** Fails with RedisError after `limitMs`, and with the signal's reason. */
 async function within<T>(work: Promise<T>, limitMs: number, signal = never): Promise<T> {
   const wait = abortable<T>(signal)
-  const timer = setTimeout(
-    () => wait.giveUp(new RedisError('REDIS_SILENT', `no answer for ${Math.ceil(limitMs)} ms`)),
-    limitMs,
-  )
+  const giveUp = () =>
+    wait.giveUp(new RedisError('REDIS_SILENT', `no answer for ${Math.ceil(limitMs)} ms`))
+  // An answer may have come while this process was busy: it is read before the end of the turn.
+  const timer = setTimeout(() => setImmediate(giveUp), limitMs)
   work.then(wait.resolve, wait.reject)
   try {
     return await wait.promise

@@ -52,8 +52,8 @@ function database() {
 }
 
 /** The cache of one process, its database, and a connection that looks into Redis. */
-async function cached(t: Test, port: number, db = database()) {
-  const redis = openRedis({ place: placeOf(port), pauseMs: 50 })
+async function cached(t: Test, port: number, db = database(), timeoutMs = 30_000) {
+  const redis = openRedis({ place: placeOf(port), pauseMs: 50, timeoutMs })
   const results: CacheResult[] = []
   const cache = cacheAside<bigint, string>({
     redis,
@@ -217,7 +217,10 @@ test(
   async (t) => {
     const server = await startRedis(t)
     const db = database()
-    const [here, there] = [await cached(t, server.port, db), await cached(t, server.port, db)]
+    const [here, there] = [
+      await cached(t, server.port, db, 300),
+      await cached(t, server.port, db, 300),
+    ]
     db.rows.set(1n, 'old')
     t.equal(await here.get(1n), 'old')
     server.freeze()

@@ -18,7 +18,8 @@ const read = { name: 'GetThing', operation: 'get' }
 function client(t: Test, place: RedisPlace, options: Partial<RedisOptions> = {}) {
   const told: string[] = []
   const changed = (problem: string) => void told.push(problem)
-  const redis = openRedis({ place, pauseMs: 50, changed, ...options })
+  // A machine that is busy with other things makes answers late, which is no failure of Redis.
+  const redis = openRedis({ place, pauseMs: 50, timeoutMs: 30_000, changed, ...options })
   t.teardown(() => redis.close())
   return { redis, told }
 }
@@ -66,7 +67,7 @@ test(
   needsRedis,
   async (t) => {
     const server = await startRedis(t)
-    const { redis, told } = client(t, placeOf(server.port))
+    const { redis, told } = client(t, placeOf(server.port), { timeoutMs: 300 })
     await usable(redis)
     server.freeze()
     const underWay = await Promise.all([failure(get(redis, 'a')), failure(get(redis, 'a'))])
@@ -79,12 +80,12 @@ test(
       sent += 1
       return driver.get('a')
     })
-    t.match(await failure(next), { code: 'REDIS_AWAY', message: 'no answer for 100 ms' })
+    t.match(await failure(next), { code: 'REDIS_AWAY', message: 'no answer for 300 ms' })
     t.equal(sent, 0)
     server.thaw()
     await usable(redis)
     t.equal(await get(redis, 'a'), null)
-    t.same(told, ['no answer for 100 ms', ''])
+    t.same(told, ['no answer for 300 ms', ''])
   },
 )
 
@@ -118,7 +119,9 @@ test('a server that is silent from the start is told of', async (t) => {
   const server = createServer().listen(0, '127.0.0.1')
   await once(server, 'listening')
   t.teardown(() => server.close())
-  const { redis, told } = client(t, placeOf((server.address() as AddressInfo).port))
+  const { redis, told } = client(t, placeOf((server.address() as AddressInfo).port), {
+    timeoutMs: 100,
+  })
   await until('a word of it', () => told.length > 0)
   t.same(told, ['no answer for 100 ms'])
   t.notOk(redis.isUsable())
@@ -126,7 +129,7 @@ test('a server that is silent from the start is told of', async (t) => {
 
 test('an abort ends the wait of its call only', needsRedis, async (t) => {
   const server = await startRedis(t)
-  const { redis } = client(t, placeOf(server.port), { timeoutMs: 60_000 })
+  const { redis } = client(t, placeOf(server.port))
   await usable(redis)
   server.freeze()
   const stop = new AbortController()

@@ -16,7 +16,7 @@ import type { Message } from "@bufbuild/protobuf";
  * Describes the file conf/v1/cache.proto.
  */
 export const file_conf_v1_cache: GenFile = /*@__PURE__*/
-  fileDesc("ChNjb25mL3YxL2NhY2hlLnByb3RvEgdjb25mLnYxIrkBCgVDYWNoZRISCgVyZWRpcxgBIAEoCUIDgAEBEicKA3RscxgCIAEoCzISLmNvbmYudjEuQ2xpZW50VGxzQga6SAPIAQESNQoDdHRsGAMgASgLMhkuZ29vZ2xlLnByb3RvYnVmLkR1cmF0aW9uQg26SArIAQGqAQSQtRgBEjwKCmFic2VudF90dGwYBCABKAsyGS5nb29nbGUucHJvdG9idWYuRHVyYXRpb25CDbpICsgBAaoBBJC1GAFiBnByb3RvMw", [file_buf_validate_validate, file_conf_v1_rules, file_conf_v1_tls, file_google_protobuf_duration]);
+  fileDesc("ChNjb25mL3YxL2NhY2hlLnByb3RvEgdjb25mLnYxIvQBCgVDYWNoZRISCgVyZWRpcxgBIAEoCUIDgAEBEicKA3RscxgCIAEoCzISLmNvbmYudjEuQ2xpZW50VGxzQga6SAPIAQESNQoDdHRsGAMgASgLMhkuZ29vZ2xlLnByb3RvYnVmLkR1cmF0aW9uQg26SArIAQGqAQSQtRgBEjwKCmFic2VudF90dGwYBCABKAsyGS5nb29nbGUucHJvdG9idWYuRHVyYXRpb25CDbpICsgBAaoBBJC1GAESOQoHdGltZW91dBgFIAEoCzIZLmdvb2dsZS5wcm90b2J1Zi5EdXJhdGlvbkINukgKyAEBqgEEgLUYAWIGcHJvdG8z", [file_buf_validate_validate, file_conf_v1_rules, file_conf_v1_tls, file_google_protobuf_duration]);
 
 /**
  * Records in Redis, beside the database.
@@ -52,6 +52,13 @@ export type Cache = Message<"conf.v1.Cache"> & {
    * @generated from field: google.protobuf.Duration absent_ttl = 4;
    */
   absentTtl?: Duration | undefined;
+
+  /**
+   * How long a call waits for Redis, for all that it asks of it.
+   *
+   * @generated from field: google.protobuf.Duration timeout = 5;
+   */
+  timeout?: Duration | undefined;
 };
 
 /**
