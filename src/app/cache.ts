@@ -50,3 +50,20 @@ export async function openCache(
     },
   }
 }
+
+/** What finds records of one kind by their ids. */
+interface Finding<T> {
+  find: (id: bigint, signal: AbortSignal) => Promise<T | undefined>
+}
+
+/** The same repository, which finds a record in the cache first. What its writes check is not read there. */
+export function throughCache<T, Repo extends Finding<T>>(
+  repo: Repo,
+  cached: CacheAside<bigint, T> | undefined,
+): Repo {
+  if (cached === undefined) return repo
+  return {
+    ...repo,
+    find: (id, signal) => cached.get(id, (shared) => repo.find(id, shared), signal),
+  }
+}

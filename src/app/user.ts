@@ -1,12 +1,7 @@
 import { durationMs } from '@bufbuild/protobuf/wkt'
 import type { ConnectError } from '@connectrpc/connect'
 import type { Logger } from 'pino'
-import {
-  invalidUserInput,
-  type User as StoredUser,
-  type UserRepo,
-  userUsecase,
-} from '../biz/user.ts'
+import { invalidUserInput, userUsecase } from '../biz/user.ts'
 import { userStreams } from '../biz/user-streams.ts'
 import { isOfServer } from '../call/status.ts'
 import { statusMessage } from '../call/status-message.ts'
@@ -15,7 +10,6 @@ import { changeFeed } from '../data/changes/feed.ts'
 import { retention } from '../data/changes/retention.ts'
 import type { UseChanges } from '../data/changes/source.ts'
 import type { Database } from '../data/database.ts'
-import type { CacheAside } from '../data/redis/cache-aside.ts'
 import { cachedUsers } from '../data/redis/user.ts'
 import { userRepo } from '../data/user.ts'
 import { ErrorReason } from '../gen/api/errors/v1/error_reason_pb.ts'
@@ -24,6 +18,7 @@ import { described } from '../server/exchange/described.ts'
 import { toConnectError } from '../server/interceptor/connect-error.ts'
 import { userService } from '../service/user.ts'
 import { userStreamService } from '../service/user-streams.ts'
+import { throughCache } from './cache.ts'
 import type { Module, Parts } from './module.ts'
 import { userServices } from './user-services.ts'
 import { userSpans } from './user-spans.ts'
@@ -40,7 +35,7 @@ export function userModule({ conf, storage, cache, now, ...parts }: Parts): Modu
     written: history.feed.written,
     changed: cached?.changed,
   })
-  const repo = traced('UserRepo', cached ? { ...stored, find: cachedFind(stored, cached) } : stored)
+  const repo = traced('UserRepo', throughCache(stored, cached))
   const spans = userSpans(conf.tracing.personalData)
   const usecase = traced('UserUseCase', userUsecase(repo, now), spans)
   const streams = traced('UserUseCase', userStreams(repo, history.feed, now))
@@ -55,11 +50,6 @@ export function userModule({ conf, storage, cache, now, ...parts }: Parts): Modu
     routes: (router) => void router.service(User, { ...unary, ...streaming }),
     close: history.close,
   }
-}
-
-/** Finds a user in the cache, or else in the database. A write reads what it checks in the database. */
-function cachedFind(repo: UserRepo, cached: CacheAside<bigint, StoredUser>): UserRepo['find'] {
-  return (id, signal) => cached.get(id, (shared) => repo.find(id, shared), signal)
 }
 
 /** The history of users: its readers, and what keeps it short. */

@@ -1,23 +1,33 @@
 import type { Insertion, NewOrder, Order, OrderItem, OrderRepo } from '../biz/order.ts'
+import { type Changed, type Note, notedWrites } from './changes/noted-writes.ts'
 import type { Database } from './database.ts'
 import { UniqueViolation } from './error.ts'
 import type { OrderQueries, OrderRow, Queries } from './queries.ts'
 import type { Reads } from './read-replica.ts'
 
-/** Orders in either database. `reads` gives the lists, and may lag behind. */
-export function orderRepo(db: Database, reads: Reads = db): OrderRepo {
+interface OrderRepoOptions {
+  /** Where lists come from, which may lag behind. */
+  reads?: Reads
+  changed?: Changed | undefined
+}
+
+/** Orders in either database. */
+export function orderRepo(db: Database, { reads = db, changed }: OrderRepoOptions = {}): OrderRepo {
+  const tx = notedWrites(db, changed)
   return {
-    insertOrder: (order, signal) => insertion(db.tx(signal, (queries) => insert(queries, order))),
+    insertOrder: (order, signal) =>
+      insertion(tx(signal, (queries, note) => insert(queries, order, note))),
     find: (id, signal) => db.use(signal, ({ orders }) => found(orders, id)),
     findByKey: (key, signal) =>
       db.use(signal, async ({ orders }) => ordersOf(await orders.findByKey(key))[0]),
     list: (window, signal) =>
       reads.use(signal, async ({ orders }) => ordersOf(await orders.page(window))),
     cancel: (id, signal) =>
-      db.tx(signal, async ({ orders }) => {
+      tx(signal, async ({ orders }, note) => {
         const isChanged = await orders.cancel(id)
         const order = await found(orders, id)
         if (order && isChanged) for (const item of order.items) await orders.giveBack(item)
+        if (isChanged) note([id])
         return order
       }),
     knownProducts: (ids, signal) => db.use(signal, ({ orders }) => orders.knownProducts(ids)),
@@ -28,11 +38,12 @@ export function orderRepo(db: Database, reads: Reads = db): OrderRepo {
  * The stock comes last, since other orders of the product wait for it from here to the end of the
  * transaction; and by ascending product, so that two orders wait for each other in one direction only.
  */
-async function insert({ orders }: Queries, order: NewOrder): Promise<bigint> {
+async function insert({ orders }: Queries, order: NewOrder, note: Note): Promise<bigint> {
   const id = await orders.insert(order)
   await orders.insertItems(id, order.items)
   for (const item of order.items)
     if (!(await orders.take(item))) throw new Shortage(item, await orders.stock(item.productId))
+  note([id])
   return id
 }
 

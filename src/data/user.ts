@@ -1,6 +1,7 @@
 import { DomainError, type ReasonOf } from '../biz/error.ts'
 import type { NewUser, User, UserCheck, UserFields, UserRepo, UserWrites } from '../biz/user.ts'
 import type { ErrorReason } from '../gen/api/errors/v1/error_reason_pb.ts'
+import { type Changed, notedWrites } from './changes/noted-writes.ts'
 import type { NewChange } from './changes/source.ts'
 import { coalescedReads, together } from './coalesced-reads.ts'
 import type { Database } from './database.ts'
@@ -15,12 +16,6 @@ import { sharedTotal, type TotalOptions } from './total.ts'
 /** Told of each commit of changes, in time for readers in this process to be told soon. */
 type Written = () => void
 
-/**
- * Told which users a write has changed, before it is answered; `isOver` is false where it has failed, and
- * its commit may still come.
- */
-type Changed = (ids: readonly bigint[], isOver: boolean) => Promise<void>
-
 /** Records changes, as the last statement of a transaction. */
 type Recording = (changes: readonly NewChange[]) => Promise<void>
 type Work<T> = (queries: Queries, record: Recording) => Promise<T>
@@ -28,25 +23,19 @@ type Work<T> = (queries: Queries, record: Recording) => Promise<T>
 /** The writes of users: each records its change in its transaction. */
 function recordedWrites(
   db: Database,
-  { written, changed }: { written: Written; changed: Changed },
+  { written, changed }: { written: Written; changed: Changed | undefined },
 ) {
+  const noted = notedWrites(db, changed)
+
   async function tx<T>(signal: AbortSignal, work: Work<T>): Promise<T> {
-    const ids: bigint[] = []
-    try {
-      const result = await db.tx(signal, (queries) =>
-        work(queries, (changes) => {
-          ids.push(...changes.map(({ id }) => id))
-          return queries.userChanges.insert(changes)
-        }),
-      )
-      await changed(ids, true)
-      written()
-      return result
-    } catch (err) {
-      // Nobody waits longer for a failure.
-      void changed(ids, false)
-      throw err
-    }
+    const result = await noted(signal, (queries, note) =>
+      work(queries, (changes) => {
+        note(changes.map(({ id }) => id))
+        return queries.userChanges.insert(changes)
+      }),
+    )
+    written()
+    return result
   }
   return {
     insert: (user: NewUser, signal: AbortSignal) =>
@@ -129,12 +118,7 @@ interface UserRepoOptions {
  */
 export function userRepo(
   db: Database,
-  {
-    total,
-    reads = db,
-    written = () => undefined,
-    changed = async () => undefined,
-  }: UserRepoOptions,
+  { total, reads = db, written = () => undefined, changed }: UserRepoOptions,
 ): UserRepo {
   const { coalesced, grouped } = db
   const writes = recordedWrites(db, { written, changed })

@@ -1,6 +1,7 @@
 import { test } from 'tap'
 import type { Database } from '../../../src/data/database.ts'
 import { sqliteDatabase } from '../../../src/data/sqlite/database.ts'
+import { cachedOrders } from '../../../src/data/redis/order.ts'
 import { cachedUsers } from '../../../src/data/redis/user.ts'
 import { userRepo } from '../../../src/data/user.ts'
 import { freshSqlitePath } from '../../help/db.ts'
@@ -13,6 +14,19 @@ test('a user comes from Redis as it went there', async (t) => {
   t.same(cachedUsers.decode(cachedUsers.encode(user)), user)
   t.throws(() => cachedUsers.decode(Buffer.from('nonsense')))
   t.throws(() => cachedUsers.decode(Buffer.from('')))
+})
+
+test('an order comes from Redis as it went there', async (t) => {
+  const items = [
+    { productId: 1n, quantity: 3, price: 10n },
+    { productId: 2n ** 62n, quantity: 1, price: 10n ** 15n },
+  ]
+  const parts = { id: 7n, userId: 1n, total: 10n ** 15n + 30n, createdAt: new Date(1_234) }
+  for (const status of ['created', 'cancelled'] as const) {
+    const order = { ...parts, status, items }
+    t.same(cachedOrders.decode(cachedOrders.encode(order)), order)
+  }
+  t.throws(() => cachedOrders.decode(Buffer.from('')))
 })
 
 test('a write whose commit has failed is told of as one that may still come', async (t) => {
