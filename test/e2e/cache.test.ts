@@ -3,7 +3,7 @@ import { test, type Test } from 'tap'
 import { type RunningApp, startApp, type StartOptions } from '../help/app.ts'
 import { samplesOf, sum } from '../help/exposition.ts'
 import { startRedis, withoutRedis } from '../help/redis.ts'
-import { served, spanMemory, trees } from '../help/spans.ts'
+import { type SeenSpan, served, spanMemory, trees } from '../help/spans.ts'
 import { until } from '../help/until.ts'
 
 const needsRedis = { skip: withoutRedis }
@@ -19,16 +19,17 @@ async function withRedis(t: Test, options: Partial<StartOptions> = {}, timeout =
   return { server, app, redis, reads: readsOf(app) }
 }
 
-/** What became of the reads, by result. */
+/** What became of the reads of one kind of records, by result. */
 function readsOf({ metrics }: RunningApp) {
-  return async (): Promise<Record<string, number>> => {
-    const samples = await samplesOf(metrics, 'cache_reads_total')
+  return async (kind = 'User'): Promise<Record<string, number>> => {
+    const all = await samplesOf(metrics, 'cache_reads_total')
+    const samples = all.filter(({ labels }) => labels.cache === kind)
     return Object.fromEntries(samples.map(({ labels, value }) => [labels.result, value]))
   }
 }
 
 async function send(app: RunningApp, method: string, path: string, body?: unknown, headers = {}) {
-  const response = await fetch(`${app.rest.url}/v1/users${path}`, {
+  const response = await fetch(`${app.rest.url}/v1/${path}`, {
     method,
     headers: { 'content-type': 'application/json', ...headers },
     ...(body !== undefined && { body: JSON.stringify(body) }),
@@ -37,12 +38,13 @@ async function send(app: RunningApp, method: string, path: string, body?: unknow
   return { status: response.status, text, body: JSON.parse(text) as Record<string, unknown> }
 }
 
-const get = (app: RunningApp, id: number) => send(app, 'GET', `/${id}`)
+const get = (app: RunningApp, id: number) => send(app, 'GET', `users/${id}`)
+const getOrder = (app: RunningApp, id: number) => send(app, 'GET', `orders/${id}`)
 const ada = { name: 'Ada', email: 'ada@example.org', phone: '+44 20 7946 0958' }
 
 test('a thousand callers of a user that is not cached cost one SELECT', needsRedis, async (t) => {
   const { app, redis } = await withRedis(t, { storage: 'mysql' })
-  await send(app, 'POST', '', ada)
+  await send(app, 'POST', 'users', ada)
   const selects = async () => {
     const samples = await samplesOf(app.metrics, 'db_client_operation_duration_seconds_count')
     return sum(
@@ -64,13 +66,13 @@ test('every write is seen by the read after it', needsRedis, async (t) => {
   t.equal((await get(app, 1)).status, 404)
   t.equal((await get(app, 1)).status, 404)
   t.match(await reads(), { absent: 1, miss: 1 })
-  await send(app, 'POST', '', ada)
+  await send(app, 'POST', 'users', ada)
   const created = await get(app, 1)
   t.match(created.body, ada)
   t.same((await get(app, 1)).text, created.text, 'the etag and every field come from Redis alike')
   t.equal((await reads()).hit, 1)
 
-  await send(app, 'PATCH', '/1', { name: 'Countess' })
+  await send(app, 'PATCH', 'users/1', { name: 'Countess' })
   t.equal((await get(app, 1)).body.name, 'Countess')
   const rows = [
     { email: ada.email, name: 'Lovelace' },
@@ -90,13 +92,13 @@ test('every write is seen by the read after it', needsRedis, async (t) => {
   const { etag } = (await get(app, 1)).body
   await redis.copy('user:v1:2', 'user:v1:1', 'REPLACE')
   const matching = { 'if-match': String(etag) }
-  t.equal((await send(app, 'DELETE', '/1', undefined, matching)).status, 200)
+  t.equal((await send(app, 'DELETE', 'users/1', undefined, matching)).status, 200)
   t.equal((await get(app, 1)).status, 404)
 })
 
 test('a frozen Redis fails no call, and one line tells of it', needsRedis, async (t) => {
   const { app, server, reads } = await withRedis(t, {}, '0.3s')
-  await send(app, 'POST', '', ada)
+  await send(app, 'POST', 'users', ada)
   await get(app, 1)
   server.freeze()
   t.equal((await get(app, 1)).status, 200)
@@ -104,7 +106,7 @@ test('a frozen Redis fails no call, and one line tells of it', needsRedis, async
   t.equal(error, 1)
   const later = await Promise.all(Array.from({ length: 50 }, () => get(app, 1)))
   t.same(new Set(later.map(({ status }) => status)), new Set([200]))
-  t.equal((await send(app, 'PATCH', '/1', { name: 'Countess' })).status, 200)
+  t.equal((await send(app, 'PATCH', 'users/1', { name: 'Countess' })).status, 200)
   t.equal((await get(app, 1)).body.name, 'Countess')
   t.equal((await reads()).error, 1, 'nobody else has waited')
   t.ok(((await reads()).skipped ?? 0) > skipped)
@@ -147,6 +149,39 @@ test('a read of a user has the spans of Redis and of its database', needsRedis, 
     'cache.operation': 'get',
   }
   t.match(known.find(({ name }) => name === 'Redis.GetUser')?.attributes, attributes)
-  const written = await memory.of(() => send(app, 'POST', '', ada), served(1))
+  const written = await memory.of(() => send(app, 'POST', 'users', ada), served(1))
   t.equal(written.filter(({ name }) => name === 'Redis.DeleteUser').length, 1)
+})
+
+test('orders are cached as users are, and a write of one is seen', needsRedis, async (t) => {
+  const memory = spanMemory()
+  const { app, reads, redis } = await withRedis(t, { storage: 'mysql', spans: memory.exporter })
+  await send(app, 'POST', 'users', ada)
+  t.equal((await getOrder(app, 1)).status, 404)
+  t.equal((await getOrder(app, 1)).status, 404)
+  t.match(await reads('Order'), { miss: 1, absent: 1 })
+  const items = [
+    { product_id: '1', quantity: 3, price: 0.1 },
+    { product_id: '2', quantity: 1, price: 2.5 },
+  ]
+  const created = await memory.of(
+    () => send(app, 'POST', 'orders', { user_id: '1', items }),
+    served(1),
+  )
+  t.match(trees(created).join('\n'), /^ +OrderRepo\.InsertOrder[^]*CLIENT Redis\.DeleteOrder$/m)
+  const selects = (spans: SeenSpan[]) => spans.filter(({ name }) => name === 'SELECT orders').length
+  let answers: { status: number; text: string }[] = []
+  const reading = await memory.of(async () => {
+    answers = await Promise.all(Array.from({ length: 1000 }, () => getOrder(app, 1)))
+  }, served(1000))
+  t.equal(selects(reading), 1)
+  const stored = await getOrder(app, 1)
+  const texts = new Set([...answers, stored].map(({ status, text }) => `${status} ${text}`))
+  t.same(texts, new Set([`200 ${stored.text}`]), 'Redis gives every field as the database does')
+  const found = items.map(({ product_id: productId, ...item }) => ({ productId, ...item }))
+  t.match(stored.body, { amount: 2.8, status: 'created', items: found })
+  t.ok(await redis.exists('order:v1:1'))
+
+  await send(app, 'POST', 'orders/1:cancel', {})
+  t.equal((await getOrder(app, 1)).body.status, 'cancelled')
 })
