@@ -41,6 +41,8 @@ export async function openCache(
       open.push(cache)
       return cache
     },
+    /** Connects in the background. */
+    start: client.start,
     /** For the metrics. */
     isUsable: client.isUsable,
     /** Deletes what is still to be deleted, and ends the connection. */

@@ -65,6 +65,7 @@ export function lifecycle({ shutdown, ready, ports, modules, ...parts }: Lived) 
       // Ports first, so that a probe finds the process alive while migrations run.
       const addresses = await ports.listen()
       fleet?.join(addresses)
+      cache?.start()
       await storage.start(watch.log, {
         changed(problems) {
           for (const [check, problem] of Object.entries(problems)) ready.set(check, problem)

@@ -30,8 +30,9 @@ const lostMs = 5000
 const maxPauseMs = 5000
 
 /**
- * Connects to Redis in the background, and goes on trying until it is closed. No call waits for a
- * connection, and none is repeated: while Redis is away or silent, all fail at once.
+ * Connects to Redis in the background when it is started or first asked for, and goes on trying until it
+ * is closed. No call waits for a connection, and none is repeated: while Redis is away or silent, all
+ * fail at once.
  */
 export function openRedis({
   place,
@@ -41,7 +42,7 @@ export function openRedis({
   changed = () => undefined,
   observe = unobservedRedis,
 }: RedisOptions) {
-  const redis = new Redis(driverOptions(place, tls, pauseMs))
+  const redis = new Redis({ ...driverOptions(place, tls, pauseMs), ...limitsOf(timeoutMs) })
   const observer = observe(place)
   const state = pulse({
     pauseMs,
@@ -49,6 +50,7 @@ export function openRedis({
     ping: () => within(redis.ping(), timeoutMs).then(() => undefined),
   })
   watchConnection(redis, state)
+  const start = once(() => redis.connect())
 
   async function answered<T>(work: Promise<T>, limitMs: number, signal?: AbortSignal): Promise<T> {
     try {
@@ -68,8 +70,12 @@ export function openRedis({
     description: redisName(place),
     /** For one answer. */
     timeoutMs,
+    start,
     /** Whether calls are sent at all. */
-    isUsable: state.isUsable,
+    isUsable: (): boolean => {
+      start()
+      return state.isUsable()
+    },
     /**
      * Sends what `run` sends, and waits for the answer: for `timeoutMs`, or less if `limitMs` is less.
      * Fails with RedisError, or with the signal's reason. What was sent may still take effect then.
@@ -80,17 +86,24 @@ export function openRedis({
       signal?: AbortSignal,
       limitMs = timeoutMs,
     ): Promise<T> {
+      start()
       if (!state.isUsable()) throw new RedisError('REDIS_AWAY', state.problem())
       if (limitMs <= 0) throw new RedisError('REDIS_AWAY', 'no time is left for it')
       signal?.throwIfAborted()
       return observer.call(call, () => answered(run(redis), Math.min(limitMs, timeoutMs), signal))
     },
     /** Ends the connection; what waits for an answer fails. */
-    close(): void {
+    close: (): void => {
       state.stop()
       redis.disconnect()
     },
   }
+}
+
+/** Begins the work once. What it fails with is told in another way. */
+function once(work: () => Promise<unknown>): () => void {
+  let begun: Promise<unknown> | undefined
+  return () => void (begun ??= work().catch(() => undefined))
 }
 
 function watchConnection(redis: Redis, state: ReturnType<typeof pulse>): void {
@@ -123,10 +136,16 @@ const fixed: Fixed = {
   // A server that is loading its file says so in its answers.
   enableReadyCheck: false,
   connectTimeout: connectMs,
-  // Of commands that open the connection, too; calls have limits of their own below it.
-  commandTimeout: connectMs,
-  // Otherwise a connection whose other end has vanished would be kept for a quarter of an hour.
-  socketTimeout: lostMs,
+  lazyConnect: true,
+}
+
+/** Limits above those of calls, for what the driver sends by itself. */
+function limitsOf(timeoutMs: number) {
+  return {
+    commandTimeout: timeoutMs + connectMs,
+    // Otherwise a connection whose other end has vanished would be kept for a quarter of an hour.
+    socketTimeout: timeoutMs + lostMs,
+  }
 }
 
 function driverOptions(

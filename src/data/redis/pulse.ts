@@ -13,14 +13,16 @@ interface PulseOptions {
  */
 export function pulse({ pauseMs, ping, changed }: PulseOptions) {
   let problem: string | undefined = 'the connection is not made yet'
-  let told = ''
+  /** The problems that were told since all was well. */
+  const told = new Set<string>()
   let isConnected = false
   let timer: NodeJS.Timeout | undefined
 
   function tell(next: string): void {
     problem = next === '' ? undefined : next
-    if (next === told) return
-    told = next
+    if (next === '' ? told.size === 0 : told.has(next)) return
+    if (next === '') told.clear()
+    else told.add(next)
     changed(next)
   }
 
@@ -35,7 +37,7 @@ export function pulse({ pauseMs, ping, changed }: PulseOptions) {
       if (isConnected) tell('')
     } catch (err) {
       if (!isConnected) return
-      if (told === '') tell((err as Error).message)
+      if (told.size === 0) tell((err as Error).message)
       askLater()
     }
   }
@@ -51,7 +53,7 @@ export function pulse({ pauseMs, ping, changed }: PulseOptions) {
     lost(reason: string): void {
       clearTimeout(timer)
       // Why a connection could not be made says more than that there is none.
-      if (isConnected || told === '' || reason !== closed) tell(reason)
+      if (isConnected || told.size === 0 || reason !== closed) tell(reason)
       isConnected = false
     },
     silent(reason: string): void {

@@ -21,6 +21,7 @@ function client(t: Test, place: RedisPlace, options: Partial<RedisOptions> = {})
   // A machine that is busy with other things makes answers late, which is no failure of Redis.
   const redis = openRedis({ place, pauseMs: 50, timeoutMs: 30_000, changed, ...options })
   t.teardown(() => redis.close())
+  redis.start()
   return { redis, told }
 }
 
