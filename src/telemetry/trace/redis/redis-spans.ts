@@ -1,10 +1,10 @@
 import { SpanKind, SpanStatusCode } from '@opentelemetry/api'
-import type { ObserveRedis, RedisCall } from '../../data/redis/observer.ts'
-import { errorType } from '../error-type.ts'
-import { cache, db, error, network } from './attributes.ts'
-import type { SpanTools } from './layer-spans.ts'
-import { addFacts, beginSpan, timeIn } from './span/recorded-span.ts'
-import { type SpanHead, spanHead } from './span/span-part.ts'
+import type { ObserveRedis, RedisCall } from '../../../data/redis/observer.ts'
+import { errorType } from '../../error-type.ts'
+import { cache, db, error, network } from '../attributes.ts'
+import type { SpanTools } from '../layer-spans.ts'
+import { addFacts, beginSpan, timeIn } from '../span/recorded-span.ts'
+import { type SpanHead, spanHead } from '../span/span-part.ts'
 
 /** See `Tracing.redis`. Neither keys nor values are shown. */
 export function redisSpans({ scopes, endSpan, sdkSpan }: SpanTools): ObserveRedis {
