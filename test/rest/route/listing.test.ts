@@ -46,7 +46,7 @@ test('the command prints the routes of the service, without a database and Redis
   t.equal(await exit, 0)
   t.match(printed, /^METHOD +TEMPLATE +RPC +BODY\n/)
   t.match(printed, /^PATCH +\/v1\/users\/\{id\} +api\.user\.v1\.User\/UpdateUser +user$/m)
-  t.equal(printed.trimEnd().split('\n').length, 9)
+  t.equal(printed.trimEnd().split('\n').length, 17)
 })
 
 test('rules that work but are ill-advised are told at start', async (t) => {
