@@ -11,7 +11,12 @@ export type Cache = NonNullable<Awaited<ReturnType<typeof openCache>>>
 /** Makes the connection to Redis; undefined, and nothing is loaded, where none is named. */
 export async function openCache(
   { redis, tls, timeout, ...given }: Conf['cache'],
-  { log, redis: observe, cacheReads }: Pick<Watch, 'log' | 'redis' | 'cacheReads'>,
+  {
+    log,
+    traced,
+    redis: observe,
+    cacheReads,
+  }: Pick<Watch, 'log' | 'traced' | 'redis' | 'cacheReads'>,
 ) {
   const place = redis === '' ? undefined : redisPlace(redis)
   if (place === undefined) return undefined
@@ -39,7 +44,8 @@ export async function openCache(
         read: cacheReads(kind.name),
       })
       open.push(cache)
-      return cache
+      const { updateCache } = traced(`${kind.name}Cache`, { updateCache: cache.changed })
+      return { ...cache, changed: updateCache }
     },
     /** Connects in the background. */
     start: client.start,

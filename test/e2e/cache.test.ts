@@ -168,7 +168,10 @@ test('orders are cached as users are, and a write of one is seen', needsRedis, a
     () => send(app, 'POST', 'orders', { user_id: '1', items }),
     served(1),
   )
-  t.match(trees(created).join('\n'), /^ +OrderRepo\.InsertOrder[^]*CLIENT Redis\.DeleteOrder$/m)
+  t.match(
+    trees(created).join('\n'),
+    /^ +OrderRepo\.InsertOrder[^]*^ +OrderCache\.UpdateCache\n +CLIENT Redis\.DeleteOrder$/m,
+  )
   const selects = (spans: SeenSpan[]) => spans.filter(({ name }) => name === 'SELECT orders').length
   let answers: { status: number; text: string }[] = []
   const reading = await memory.of(async () => {

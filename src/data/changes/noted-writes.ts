@@ -11,7 +11,7 @@ export type Changed = (ids: readonly bigint[], isOver: boolean) => Promise<void>
 export type Note = (ids: readonly bigint[]) => void
 
 /** Runs transactions that tell `changed` what they have noted. */
-export function notedWrites(db: Pick<Database, 'tx'>, changed: Changed = async () => undefined) {
+export function notedWrites(db: Pick<Database, 'tx'>, changed?: Changed) {
   return async function tx<T>(
     signal: AbortSignal,
     work: (queries: Queries, note: Note) => Promise<T>,
@@ -21,11 +21,11 @@ export function notedWrites(db: Pick<Database, 'tx'>, changed: Changed = async (
       const result = await db.tx(signal, (queries) =>
         work(queries, (ids) => void changes.push(...ids)),
       )
-      await changed(changes, true)
+      if (changes.length > 0) await changed?.(changes, true)
       return result
     } catch (err) {
       // Nobody waits longer for a failure.
-      void changed(changes, false)
+      if (changes.length > 0) void changed?.(changes, false)
       throw err
     }
   }
