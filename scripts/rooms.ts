@@ -21,7 +21,7 @@ const port = `${server} src/server/origin src/server/admission`
 const client = 'src/client src/client/target src/client/limit src/client/node'
 // Rooms that telemetry imports types from.
 const watched =
-  'src/call src/client src/client/target src/conf src/data src/server/exchange src/gen src/memory src/text'
+  'src/call src/client src/client/target src/conf src/data src/data/redis src/server/exchange src/gen src/memory src/text'
 const telemetry = `${watched} src/telemetry`
 
 const table: Record<string, Room> = {
@@ -38,8 +38,11 @@ const table: Record<string, Room> = {
     packages: '@bufbuild/protobuf @connectrpc/connect',
   },
   'src/data': { rooms: data, packages: 'drizzle-orm' },
+  // What other services are asked for.
+  'src/data/customers.ts': { rooms: data, packages: '@connectrpc/connect' },
   'src/data/mysql': { rooms: data, packages: 'drizzle-orm mysql2' },
   'src/data/sqlite': { rooms: data, packages: 'drizzle-orm' },
+  'src/data/redis': { rooms: data, packages: 'ioredis @bufbuild/protobuf' },
   // What clients and the app see of registries.
   'src/fleet/registry.ts': { rooms: '' },
   // Calls to other services: targets give addresses, which become nodes.

@@ -1,10 +1,14 @@
+import { openCache } from './app/cache.ts'
+import { appClients } from './app/clients.ts'
 import { documents } from './app/documents.ts'
 import { openFleet } from './app/fleet/fleet.ts'
+import { localTarget } from './app/interceptors.ts'
 import { lifecycle } from './app/lifecycle.ts'
-import { routesOf } from './app/module.ts'
+import { type Module, routesOf } from './app/module.ts'
+import { openModules } from './app/modules.ts'
 import { openPorts } from './app/ports.ts'
+import { serviceName } from './app/service-name.ts'
 import { openStorage } from './app/storage.ts'
-import { userModule } from './app/user.ts'
 import { watchers, type Watching } from './app/watch.ts'
 import type { Conf } from './conf/conf.ts'
 import { compileRoutes } from './rest/compiled-route.ts'
@@ -30,13 +34,25 @@ export async function createApp({
 }: AppOptions) {
   const watch = watchers(watching)
   const storage = await openStorage(conf.data, watch.statements)
+  const cache = await openCache(conf.cache, watch)
   const violations = messageRules()
-  const parts = { conf, storage, now, traced: watch.traced, log: watch.log, violations }
-  // Each module is one line here.
-  const modules = [userModule(parts)]
   const ready = readiness({ ...storage.db.problems(), shutdown: '' })
   const fleet = await openFleet({ conf, version, ready, watch })
-  const ports = openPorts({ conf, version, modules, ready, watch, violations })
+  const modules: Module[] = []
+  const clients = appClients({
+    conf,
+    watch,
+    service: serviceName,
+    discovery: fleet?.discovery,
+    local: () => localTarget(inside),
+  })
+  const inside = { conf, modules, watch, violations, incoming: clients.interceptor }
+  await openModules(
+    { conf, storage, cache, now, traced: watch.traced, log: watch.log, clients, violations },
+    (module) => modules.push(module),
+  )
+  const incoming = clients.incoming()
+  const ports = openPorts({ conf, version, modules, ready, watch, violations, incoming })
   watch.state({
     version,
     storage: storage.db.description.split(' ', 1)[0] ?? '',
@@ -46,9 +62,20 @@ export async function createApp({
     pools: storage.pools,
     certificateEnd: ports.certificateEnd,
     registry: () => fleet?.state,
+    cache: () => cache?.isUsable(),
   })
   const { shutdown } = conf.server
-  const life = lifecycle({ shutdown, ready, ports, modules, storage, watch, fleet })
+  const life = lifecycle({
+    shutdown,
+    ready,
+    ports,
+    modules,
+    clients,
+    storage,
+    cache,
+    watch,
+    fleet,
+  })
   return {
     db: storage.db,
     readiness: ready,

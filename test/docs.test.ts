@@ -3,6 +3,7 @@ import { dirname, join } from 'node:path'
 import { test } from 'tap'
 
 import { ErrorReasonSchema } from '../src/gen/api/errors/v1/error_reason_pb.ts'
+import { ErrorReasonSchema as OrderReasonSchema } from '../src/gen/api/order/v1/error_reason_pb.ts'
 
 const project = join(import.meta.dirname, '..')
 const read = (page: string) => readFileSync(join(project, page), 'utf8')
@@ -48,7 +49,7 @@ test('each link of a page leads to a file, and to a heading of it', async (t) =>
 
 test('each reason of an error has a row in docs/errors.md', async (t) => {
   const page = read('docs/errors.md')
-  for (const { name, number } of ErrorReasonSchema.values) {
+  for (const { name, number } of [...ErrorReasonSchema.values, ...OrderReasonSchema.values]) {
     if (number !== 0) t.match(page, new RegExp(`^\\| \`${name}\` \\|`, 'm'), name)
   }
 })

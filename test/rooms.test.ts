@@ -1,14 +1,12 @@
-import { existsSync, readdirSync, readFileSync } from 'node:fs'
-import { basename, join } from 'node:path'
+import { readdirSync, readFileSync } from 'node:fs'
+import { join } from 'node:path'
 import { test } from 'tap'
+import { layers, nouns } from '../scripts/nouns.ts'
 
 const src = join(import.meta.dirname, '../src')
 
 /** Rooms that serve any noun. What a noun needs of them comes in through its module in src/app. */
 const rooms = 'call client conf data/changes fleet memory rest server telemetry text'.split(' ')
-
-/** Layers with a file for each noun. */
-const layers = ['biz', 'data', 'service']
 
 /** Words of other meanings, by why they are none. */
 const otherMeanings: Record<string, RegExp> = {
@@ -35,13 +33,6 @@ function linesWith(found: RegExp, file: string): string[] {
       Object.values(otherMeanings).reduce((left, word) => left.replace(word, ''), line),
     )
     .flatMap((line, index) => (found.test(line) ? [`${file}:${index + 1}: ${line.trim()}`] : []))
-}
-
-/** What has a module in src/app and a file in each layer. */
-function nouns(): string[] {
-  return readdirSync(join(src, 'app'))
-    .map((file) => basename(file, '.ts'))
-    .filter((name) => layers.every((layer) => existsSync(join(src, layer, `${name}.ts`))))
 }
 
 test('the rooms that serve any noun do not know of users', async (t) => {

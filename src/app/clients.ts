@@ -1,11 +1,13 @@
 import type { DescService } from '@bufbuild/protobuf'
 import type { Client } from '@connectrpc/connect'
+import type { ClientOptions } from '../client/channel.ts'
 import { clientOf } from '../client/client.ts'
 import type { LocalTarget } from '../client/node/local.ts'
 import type { GivenSettings } from '../client/settings.ts'
 import type { Conf } from '../conf/conf.ts'
 import type { Discovery } from '../fleet/registry.ts'
 import { incomingCalls } from '../server/interceptor/incoming.ts'
+import { clientSettings, type ServiceClient } from './client-settings.ts'
 import { deadlines } from './limits.ts'
 import type { Watch } from './watch.ts'
 
@@ -15,28 +17,47 @@ interface ClientsInit {
   /** The name of this service, which the others are told. */
   service: string
   /** For `discovery:///` targets. */
-  discovery?: Discovery
+  discovery?: Discovery | undefined
+  /** The services of this process, as a target. */
+  local?: () => LocalTarget
 }
+
+/** The clients of the process, as appClients makes them. */
+export type Clients = ReturnType<typeof appClients>
 
 /**
  * Makes the clients by which modules call other services. `interceptor` belongs to the ports: by it the
  * clients know the deadline and the metadata of the call that they are used for.
  */
-export function appClients({ conf, watch, service, discovery }: ClientsInit) {
+export function appClients({ conf, watch, service, discovery, local }: ClientsInit) {
   const { interceptor, current } = incomingCalls(deadlines(conf.server))
   const open: AsyncDisposable[] = []
+
+  function clientAt<S extends DescService>(
+    called: S,
+    target: string | LocalTarget,
+    settings: ClientOptions = {},
+  ): Client<S> {
+    const options = { ...settings, ...watch.calls, service, discovery, incoming: current }
+    const client = clientOf(called, target, options)
+    open.push(client)
+    return client
+  }
+
   return {
     interceptor,
+    /** The interceptor, if there is a client that needs it. */
+    incoming: () => (open.length > 0 ? interceptor : undefined),
     /** A client of one service at a target; see docs/clients.md. */
-    of<S extends DescService>(
+    of: <S extends DescService>(
       called: S,
       target: string | LocalTarget,
       settings?: GivenSettings,
-    ): Client<S> {
-      const options = { ...settings, ...watch.calls, service, discovery, incoming: current }
-      const client = clientOf(called, target, options)
-      open.push(client)
-      return client
+    ): Client<S> => clientAt(called, target, settings),
+    /** A client of a service where the settings say that it is: in this process, if they name no target. */
+    async configured<S extends DescService>(called: S, conf: ServiceClient): Promise<Client<S>> {
+      const target = conf.target === '' ? local?.() : conf.target
+      return clientAt(called, target ?? '', await clientSettings(conf))
     },
     /** Lets the open calls of all clients end, and closes their connections. */
     async close(): Promise<void> {

@@ -2,6 +2,8 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { durationMs } from '@bufbuild/protobuf/wkt'
 import type { Conf } from '../conf/conf.ts'
 import type { Readiness } from '../server/health/readiness.ts'
+import type { Cache } from './cache.ts'
+import type { Clients } from './clients.ts'
 import type { Fleet } from './fleet/fleet.ts'
 import type { Module } from './module.ts'
 import type { Ports } from './ports.ts'
@@ -18,19 +20,23 @@ interface Lived {
   ready: Readiness
   ports: Ports
   modules: readonly Module[]
+  clients: Pick<Clients, 'close'>
   storage: Storage
+  /** Undefined: nothing is cached. */
+  cache: Cache | undefined
   watch: Watch
   /** Undefined: there is no registry. */
   fleet: Fleet | undefined
 }
 
 /** Starts and stops the parts of the process in order. */
-export function lifecycle({ shutdown, ready, ports, modules, storage, watch, fleet }: Lived) {
+export function lifecycle({ shutdown, ready, ports, modules, ...parts }: Lived) {
+  const { clients, storage, cache, watch, fleet } = parts
   let stopped: Promise<void> | undefined
 
   /**
-   * Not ready → leave the registry → drain delay → stop accepting → finish open calls → close modules, database,
-   * telemetry.
+   * Not ready → leave the registry → drain delay → stop accepting → finish open calls → close modules,
+   * clients, cache, database, telemetry.
    */
   async function stop(): Promise<void> {
     ready.set('shutdown', 'the service is being stopped')
@@ -41,7 +47,9 @@ export function lifecycle({ shutdown, ready, ports, modules, storage, watch, fle
     const graceMs = durationMs(shutdown.timeout)
     await ports.close(graceMs)
     await Promise.all(modules.map(async (module) => module.close?.()))
+    await clients.close()
     await fleet?.close()
+    await cache?.close()
     await storage.close()
     // After the last exchange has ended, in the time that remains.
     await watch.stop(Math.max(minFlushMs, graceMs - (performance.now() - begin)))
@@ -57,6 +65,7 @@ export function lifecycle({ shutdown, ready, ports, modules, storage, watch, fle
       // Ports first, so that a probe finds the process alive while migrations run.
       const addresses = await ports.listen()
       fleet?.join(addresses)
+      cache?.start()
       await storage.start(watch.log, {
         changed(problems) {
           for (const [check, problem] of Object.entries(problems)) ready.set(check, problem)

@@ -4,6 +4,8 @@ import type { Logger } from 'pino'
 import type { Conf } from '../conf/conf.ts'
 import type { InvalidMessage } from '../server/interceptor/validate.ts'
 import type { Violations } from '../server/interceptor/violations.ts'
+import type { Cache } from './cache.ts'
+import type { Clients } from './clients.ts'
 import type { Storage } from './storage.ts'
 import type { Watch } from './watch.ts'
 
@@ -14,10 +16,14 @@ import type { Watch } from './watch.ts'
 export interface Parts {
   conf: Conf
   storage: Storage
+  /** Undefined: nothing is cached. */
+  cache: Cache | undefined
   now: () => Date
   /** Wraps an object so that calls of its methods become spans. */
   traced: Watch['traced']
   log: Logger
+  /** Makes clients of other services, and of those of this process. */
+  clients: Pick<Clients, 'configured'>
   /** Gives the rules of the proto that a message breaks. */
   violations: Violations
 }

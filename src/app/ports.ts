@@ -1,6 +1,5 @@
 import type { AddressInfo } from 'node:net'
 import type { SecureVersion } from 'node:tls'
-import type { Interceptor } from '@connectrpc/connect'
 import type { FastifyInstance } from 'fastify'
 import type { Logger } from 'pino'
 import type { Conf } from '../conf/conf.ts'
@@ -11,28 +10,22 @@ import { admission } from '../server/admission/admission.ts'
 import { grpcServer } from '../server/grpc.ts'
 import type { Readiness } from '../server/health/readiness.ts'
 import { httpServer } from '../server/http.ts'
-import { interceptors } from '../server/interceptor/list.ts'
-import type { InvalidOf } from '../server/interceptor/validate.ts'
-import type { Violations } from '../server/interceptor/violations.ts'
 import { loadTls, type Tls } from '../server/listener/tls.ts'
 import { type CorsHeaders, parseHeaderNames, parseOrigins } from '../server/origin/cors.ts'
 import { documentTexts } from './documents.ts'
-import { callLimits, deadlines, portLimits, streamDelayMs, streamOptions } from './limits.ts'
-import { type Module, routesOf } from './module.ts'
+import { type InterceptorsInit, interceptorsOf } from './interceptors.ts'
+import { callLimits, portLimits, streamDelayMs, streamOptions } from './limits.ts'
+import { routesOf } from './module.ts'
 import { ownServices } from './own-services.ts'
 import type { Watch } from './watch.ts'
 import { hostPort } from '../text/host-port.ts'
 import { listenProblem } from '../text/listen-problem.ts'
 
-interface PortsInit {
+interface PortsInit extends InterceptorsInit {
   conf: Conf
   version: string
-  modules: readonly Module[]
   ready: Readiness
   watch: Watch
-  /** Remembers each call, for the clients that it uses; see appClients. */
-  incoming?: Interceptor
-  violations: Violations
 }
 
 /** The two ports, as openPorts makes them. */
@@ -57,7 +50,10 @@ export function openPorts(init: PortsInit) {
   // The ports give reasons of ErrorReason themselves, in addition to those of the modules.
   const reasons = [ErrorReason, ...modules.map((module) => module.reasons)]
   const options = {
-    interceptors: interceptorsOf(init, closing.signal),
+    interceptors: interceptorsOf(init, {
+      closing: closing.signal,
+      delayMs: streamDelayMs(server, Math.random),
+    }),
     observers: watch.observers(reasons, memory ? [{ begin: memory.note, end: memory.note }] : []),
     admission: calls,
     streams,
@@ -99,26 +95,6 @@ export function openPorts(init: PortsInit) {
       await Promise.all([http, grpc].map((port) => port.closeGracefully(graceMs)))
     },
   }
-}
-
-function interceptorsOf(
-  { conf: { server }, modules, watch, violations, incoming }: PortsInit,
-  closing: AbortSignal,
-): Interceptor[] {
-  const further = {
-    drain: { closing, delayMs: streamDelayMs(server, Math.random) },
-    violations,
-    inside: incoming ? [incoming] : [],
-  }
-  const own = interceptors(deadlines(server), invalidByService(modules), further)
-  return [...watch.interceptors, ...own]
-}
-
-function invalidByService(modules: readonly Module[]): InvalidOf {
-  const makers = new Map(
-    modules.flatMap(({ services, invalid }) => services.map(({ typeName }) => [typeName, invalid])),
-  )
-  return ({ typeName }) => makers.get(typeName)
 }
 
 function tlsOf(conf: Conf['server']['tls'], log: Logger): Tls | undefined {

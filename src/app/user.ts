@@ -10,6 +10,7 @@ import { changeFeed } from '../data/changes/feed.ts'
 import { retention } from '../data/changes/retention.ts'
 import type { UseChanges } from '../data/changes/source.ts'
 import type { Database } from '../data/database.ts'
+import { cachedUsers } from '../data/redis/user.ts'
 import { userRepo } from '../data/user.ts'
 import { ErrorReason } from '../gen/api/errors/v1/error_reason_pb.ts'
 import { User } from '../gen/api/user/v1/user_pb.ts'
@@ -17,18 +18,24 @@ import { described } from '../server/exchange/described.ts'
 import { toConnectError } from '../server/interceptor/connect-error.ts'
 import { userService } from '../service/user.ts'
 import { userStreamService } from '../service/user-streams.ts'
+import { throughCache } from './cache.ts'
 import type { Module, Parts } from './module.ts'
 import { userServices } from './user-services.ts'
 import { userSpans } from './user-spans.ts'
 
 /** The module of users: serves api.user.v1.User from the storage of the process. */
-export function userModule({ conf, storage, now, traced, log, violations }: Parts): Module {
+export function userModule({ conf, storage, cache, now, ...parts }: Parts): Module {
+  const { traced, log, violations } = parts
   const { db, reads } = storage
   const history = userHistory(conf.data.watch, { db, log })
-  const repo = traced(
-    'UserRepo',
-    userRepo(db, { total: totalOptions(conf.data.total), reads, written: history.feed.written }),
-  )
+  const cached = cache?.of(cachedUsers)
+  const stored = userRepo(db, {
+    total: totalOptions(conf.data.total),
+    reads,
+    written: history.feed.written,
+    changed: cached?.changed,
+  })
+  const repo = traced('UserRepo', throughCache(stored, cached))
   const spans = userSpans(conf.tracing.personalData)
   const usecase = traced('UserUseCase', userUsecase(repo, now), spans)
   const streams = traced('UserUseCase', userStreams(repo, history.feed, now))

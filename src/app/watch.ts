@@ -1,5 +1,6 @@
 import type { Interceptor } from '@connectrpc/connect'
 import type { Logger } from 'pino'
+import { observedRedis } from '../data/redis/observer.ts'
 import { observedBy } from '../data/statement-observer.ts'
 import { accessLog } from '../server/exchange/access-log.ts'
 import type { ExchangeObserver } from '../server/exchange/exchange.ts'
@@ -35,8 +36,13 @@ export function watchers({ log, tracing, metrics }: Watching) {
     statements: observedBy(metrics?.statements, tracing?.statements),
     /** The observers of calls to other services. */
     calls: { tracing: tracing?.calls, metrics: metrics?.calls },
+    /** The observers of exchanges with Redis, and of reads of the cache of one kind of records. */
+    redis: observedRedis(metrics?.redis, tracing?.redis),
+    cacheReads: (kind: string) => metrics?.cacheReads(kind) ?? (() => undefined),
     /** The outermost interceptors. */
     interceptors: (tracing ? [tracing.interceptor] : []) satisfies Interceptor[],
+    /** The outermost interceptors of calls from this process. */
+    localInterceptors: (tracing ? [tracing.local] : []) satisfies Interceptor[],
     /**
      * The observers of exchanges. The log is the last, so that the others have run before it writes
      * a line.

@@ -9,6 +9,7 @@ import {
   toJsonString,
 } from '@bufbuild/protobuf'
 import { ConnectError, type Transport } from '@connectrpc/connect'
+import { orderServices } from '../app/order-services.ts'
 import { userServices } from '../app/user-services.ts'
 import { channelOf } from '../client/channel.ts'
 import { overRest } from '../client/rest/open-node.ts'
@@ -22,7 +23,13 @@ import { connectCodeName } from '../text/code-name.ts'
 import { nearest } from '../text/nearest.ts'
 import type { CallArguments } from './arguments.ts'
 
-const services: readonly DescService[] = [...userServices, Health, ServerReflection, Metadata]
+const services: readonly DescService[] = [
+  ...userServices,
+  ...orderServices,
+  Health,
+  ServerReflection,
+  Metadata,
+]
 const protocols: readonly ClientProtocol[] = ['grpc', 'connect', 'kratos2', 'kratos3']
 const defaultSeconds = 10
 

@@ -1,6 +1,7 @@
 import type { SpanExporter } from '@opentelemetry/sdk-trace'
 import type { Logger } from 'pino'
 import type { App } from '../app.ts'
+import { serviceName } from '../app/service-name.ts'
 import type { Conf } from '../conf/conf.ts'
 import type { LogContext } from '../telemetry/log/log.ts'
 import { tracingSettings } from '../telemetry/trace/settings.ts'
@@ -27,7 +28,7 @@ export interface RunOptions {
  * after the traces have started, so that an instrumentation sees it being loaded.
  */
 export async function run(conf: Conf, { version, env, rejected, now, ...options }: RunOptions) {
-  const identity = { service: 'user-service', version }
+  const identity = { service: serviceName, version }
   const { log, tracing } = await traced(conf, { version, env, ...options })
   const { startMetrics } = await import('../telemetry/metric/start.ts')
   const metrics = await startMetrics({ conf, identity, env, log })
@@ -61,7 +62,7 @@ async function traced(
     ...(settings && { fields: () => tracing?.logFields() ?? {} }),
     ...(settings?.lines && { also: (line) => tracing?.logLine?.(line) }),
   })
-  const identity = { service: 'user-service', version }
+  const identity = { service: serviceName, version }
   if (settings)
     tracing = await startTracing({ settings, identity, env, log, ...(exporter && { exporter }) })
   return { log, tracing }

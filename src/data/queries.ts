@@ -1,3 +1,4 @@
+import type { NewOrder, Order, OrderItem, OrderWindow } from '../biz/order.ts'
 import type { NewUser, User, UserFields, UserRepo } from '../biz/user.ts'
 import type { ChangeQueries } from './changes/source.ts'
 import type { Shared } from './statement-observer.ts'
@@ -10,6 +11,7 @@ export interface Queries {
   readonly users: UserQueries
   /** The history of the users. */
   readonly userChanges: ChangeQueries
+  readonly orders: OrderQueries
 }
 
 /** A repository's methods without the signal, which a call has given to get the connection. */
@@ -37,6 +39,30 @@ export interface UserQueries extends OnConnection<
   update(id: bigint, changes: Partial<UserFields>): Promise<boolean>
   /** Gives whether there was a row. */
   delete(id: bigint): Promise<boolean>
+}
+
+/** An order with one of its items; it has a row for each. */
+export type OrderRow = Omit<Order, 'items'> & OrderItem
+
+/**
+ * The statements of orders and products on one connection; each method is one. Rows come by ascending
+ * order, and then by ascending product.
+ */
+export interface OrderQueries {
+  /** Stores an order without its items; fails with UniqueViolation if its key is taken. */
+  insert(order: NewOrder): Promise<bigint>
+  insertItems(id: bigint, items: readonly OrderItem[]): Promise<void>
+  find(id: bigint): Promise<OrderRow[]>
+  findByKey(key: string): Promise<OrderRow[]>
+  page(window: OrderWindow): Promise<OrderRow[]>
+  /** Gives whether there was such an order that was not cancelled. */
+  cancel(id: bigint): Promise<boolean>
+  knownProducts(ids: readonly bigint[]): Promise<bigint[]>
+  /** The pieces left of a product; 0 of one that there is not. */
+  stock(productId: bigint): Promise<bigint>
+  /** Takes the pieces of an item from the stock; false, and none are taken, if there are fewer. */
+  take(item: OrderItem): Promise<boolean>
+  giveBack(item: OrderItem): Promise<void>
 }
 
 /**

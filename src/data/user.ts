@@ -1,6 +1,7 @@
 import { DomainError, type ReasonOf } from '../biz/error.ts'
 import type { NewUser, User, UserCheck, UserFields, UserRepo, UserWrites } from '../biz/user.ts'
 import type { ErrorReason } from '../gen/api/errors/v1/error_reason_pb.ts'
+import { type Changed, notedWrites } from './changes/noted-writes.ts'
 import type { NewChange } from './changes/source.ts'
 import { coalescedReads, together } from './coalesced-reads.ts'
 import type { Database } from './database.ts'
@@ -15,24 +16,38 @@ import { sharedTotal, type TotalOptions } from './total.ts'
 /** Told of each commit of changes, in time for readers in this process to be told soon. */
 type Written = () => void
 
-/** The writes of users: each records its change in its transaction, as the last statement. */
-function recordedWrites(db: Database, written: Written) {
-  async function tx<T>(signal: AbortSignal, work: (queries: Queries) => Promise<T>): Promise<T> {
-    const result = await db.tx(signal, work)
+/** Records changes, as the last statement of a transaction. */
+type Recording = (changes: readonly NewChange[]) => Promise<void>
+type Work<T> = (queries: Queries, record: Recording) => Promise<T>
+
+/** The writes of users: each records its change in its transaction. */
+function recordedWrites(
+  db: Database,
+  { written, changed }: { written: Written; changed: Changed | undefined },
+) {
+  const noted = notedWrites(db, changed)
+
+  async function tx<T>(signal: AbortSignal, work: Work<T>): Promise<T> {
+    const result = await noted(signal, (queries, note) =>
+      work(queries, (changes) => {
+        note(changes.map(({ id }) => id))
+        return queries.userChanges.insert(changes)
+      }),
+    )
     written()
     return result
   }
   return {
     insert: (user: NewUser, signal: AbortSignal) =>
-      tx(signal, async ({ users, userChanges }) => {
+      tx(signal, async ({ users }, record) => {
         const id = await users.insert(user)
-        await userChanges.insert([{ id, kind: 'created' }])
+        await record([{ id, kind: 'created' }])
         return id
       }),
     insertMany: (rows: NewUser[], signal: AbortSignal, shared: Shared) =>
-      tx(signal, async ({ users, userChanges }) => {
+      tx(signal, async ({ users }, record) => {
         const stored = await users.insertMany(rows, shared)
-        await userChanges.insert(stored.map(({ id }) => ({ id, kind: 'created' })))
+        await record(stored.map(({ id }) => ({ id, kind: 'created' })))
         return stored
       }),
     // The read sees this update and no later one, because the transaction still holds the row.
@@ -42,26 +57,26 @@ function recordedWrites(db: Database, written: Written) {
       signal: AbortSignal,
       check: UserCheck | undefined,
     ) =>
-      tx(signal, async ({ users, userChanges }) => {
+      tx(signal, async ({ users }, record) => {
         if (check && !(await passes(users, id, check))) return undefined
         const updated = (await users.update(id, changes)) ? await users.find(id) : undefined
-        if (updated) await userChanges.insert([{ id, kind: 'updated' }])
+        if (updated) await record([{ id, kind: 'updated' }])
         return updated
       }),
     delete: (id: bigint, signal: AbortSignal, check: UserCheck | undefined) =>
-      tx(signal, async ({ users, userChanges }) => {
+      tx(signal, async ({ users }, record) => {
         if (check && !(await passes(users, id, check))) return false
         const isDeleted = await users.delete(id)
-        if (isDeleted) await userChanges.insert([{ id, kind: 'deleted' }])
+        if (isDeleted) await record([{ id, kind: 'deleted' }])
         return isDeleted
       }),
     apply: (writes: UserWrites, signal: AbortSignal) =>
-      tx(signal, (queries) => applyAll(queries, writes)),
+      tx(signal, (queries, record) => applyAll(queries, writes, record)),
   }
 }
 
 /** Fails where not all of it can be done, so that nothing is. */
-async function applyAll({ users, userChanges }: Queries, writes: UserWrites): Promise<void> {
+async function applyAll({ users }: Queries, writes: UserWrites, record: Recording): Promise<void> {
   const changes: NewChange[] = []
   for (const rows of powersOfTwo(writes.created))
     for (const { id } of await users.insertMany(rows)) changes.push({ id, kind: 'created' })
@@ -71,7 +86,7 @@ async function applyAll({ users, userChanges }: Queries, writes: UserWrites): Pr
     if (!(await users.update(id, fields))) throw new UserGone()
     changes.push({ id, kind: 'updated' })
   }
-  await userChanges.insert(changes)
+  await record(changes)
 }
 
 class UserGone extends Error {
@@ -94,6 +109,7 @@ interface UserRepoOptions {
   /** Where lists and their totals come from, which may lag behind. */
   reads?: Reads
   written?: Written
+  changed?: Changed | undefined
 }
 
 /**
@@ -102,10 +118,10 @@ interface UserRepoOptions {
  */
 export function userRepo(
   db: Database,
-  { total, reads = db, written = () => undefined }: UserRepoOptions,
+  { total, reads = db, written = () => undefined, changed }: UserRepoOptions,
 ): UserRepo {
   const { coalesced, grouped } = db
-  const writes = recordedWrites(db, written)
+  const writes = recordedWrites(db, { written, changed })
   const one: UserRepo['find'] = (id, signal) => db.use(signal, ({ users }) => users.find(id))
   const counted = (signal: AbortSignal) => reads.use(signal, ({ users }) => users.count())
   const find =

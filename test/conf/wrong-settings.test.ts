@@ -56,6 +56,11 @@ const variables: [name: string, value: string, setting: string, allowed: RegExp]
   ['CORS_ORIGINS', 'https://a.org/', 'server.cors.origins', /a browser sends https:\/\/a\.org/],
   ['CORS_ALLOW_HEADERS', 'a b', 'server.cors.allow_headers', /"a b" is no name of a header; must/],
   ['CORS_EXPOSE_HEADERS', 'x-a;x-b', 'server.cors.expose_headers', /must be names of headers/],
+  ['CACHE_REDIS', 'http://u:hunter2@h', 'cache.redis', /must be redis:\/\/.*or host:port/],
+  ['CACHE_REDIS', 'redis://u:hunter2@h/x', 'cache.redis', /must be redis:\/\//],
+  ['CACHE_TTL', '0s', 'cache.ttl', /must be greater than 0s and less than or equal to 86400s/],
+  ['CACHE_TIMEOUT', '0s', 'cache.timeout', timeout],
+  ['CACHE_TLS_CA_FILE', '/no.pem', 'cache.tls.ca_file', missing],
   ['DB_DSN', 'nonsense:hunter2', 'data.database.source', /mysql:\/\/user:password@host/],
   ['DB_DSN', 'postgres://u:hunter2@h/d', 'data.database.source', /allowed are mysql/],
   ['DB_DSN', 'mysql://u:hunter2@h/', 'data.database.source', /names no database/],
@@ -122,7 +127,30 @@ const variables: [name: string, value: string, setting: string, allowed: RegExp]
   ['REGISTRY_KITEX_NAME', '/user', 'registry.kitex_name', /must be letters, digits, dots/],
   ['REGISTRY_ID', 'a/b', 'registry.id', /must be letters, digits, dots/],
   ['REGISTRY_TTL', '1s', 'registry.ttl', /found 1s, must be greater than or equal to 2s/],
+  ['ORDER_ENABLED', '1', 'services.order.enabled', /allowed is true or false/],
+  ['USER_TARGET', 'users:9000', 'clients.user.target', /found "users:9000", must be a target: dir/],
+  [
+    'USER_TARGET',
+    'dns:///users',
+    'clients.user.target',
+    /must be a target: direct:\/\/\/host:port/,
+  ],
+  ['USER_TARGET', 'discovery:///user', 'clients.user.target', /registry\.kind must not be off/],
+  ['USER_PROTOCOL', 'rest', 'clients.user.protocol', /must be in list \[grpc, connect, kratos2/],
+  ['USER_TIMEOUT', '0s', 'clients.user.timeout', timeout],
 ]
+
+test('a process needs a service, and one that finds the services that it calls', async (t) => {
+  const rows: [Env, RegExp][] = [
+    [
+      { USER_ENABLED: 'false', ORDER_ENABLED: 'false' },
+      /services: found none .* must be: user, order/,
+    ],
+    [{ USER_ENABLED: 'false' }, /clients\.user\.target: found nothing, .* must be where/],
+  ]
+  for (const [env, allowed] of rows) t.match(problems(env).join('\n'), allowed)
+  t.strictSame(problems({ USER_ENABLED: 'false', USER_TARGET: 'direct:///a:1,[::1]:2' }), [])
+})
 
 test('a wrong variable is named beside its setting, with what is allowed and no secret', async (t) => {
   for (const [name, value, setting, allowed] of variables) {

@@ -76,7 +76,7 @@ test('five processes that migrate a new database at once apply each migration on
   const processes = Array.from({ length: 5 }, () => open(dsn))
   t.teardown(() => Promise.all(processes.map((each) => each.close())))
   const applied = await Promise.all(processes.map((each) => each.migrate()))
-  t.strictSame(applied.flat(), ['0000_users', '0001_user_changes'])
+  t.strictSame(applied.flat(), ['0000_users', '0001_user_changes', '0002_orders'])
 })
 
 test('waiting for a connection is bounded in time and in number', async (t) => {

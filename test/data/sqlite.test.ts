@@ -106,7 +106,7 @@ for (const lock of ['EXCLUSIVE', 'IMMEDIATE'])
     Atomics.store(gate, 0, 1)
     Atomics.notify(gate, 0)
     const db = sqliteDatabase(path)
-    t.strictSame(await db.migrate(), ['0000_users', '0001_user_changes'])
+    t.strictSame(await db.migrate(), ['0000_users', '0001_user_changes', '0002_orders'])
     await db.close()
   })
 

@@ -53,6 +53,12 @@ test('the service takes its settings, and its DSN leads to the database beside i
   t.match(services.mysql?.environment, { MYSQL_USER: 'users', MYSQL_DATABASE: 'users' })
 })
 
+test('users are read from the Redis beside the service', async (t) => {
+  const [host = '', port] = serviceConf().cache.redis.split(':')
+  t.match(services[host]?.image, /^redis:/)
+  t.equal(port, '6379')
+})
+
 test('the service is killed only after its own end', async (t) => {
   const { drainDelay, timeout } = serviceConf().server.shutdown
   const needed = (durationMs(drainDelay) + durationMs(timeout)) / 1000

@@ -59,7 +59,10 @@ test('a start without the database says so, and a line says when it can be used'
   const seen: Line[] = []
   // While it starts it may be silent, too.
   while (seen.at(-1)?.level !== 'info') seen.push(await nextLine(lines))
-  t.match(seen.at(-1), { msg: 'migrated', applied: ['0000_users', '0001_user_changes'] })
+  t.match(seen.at(-1), {
+    msg: 'migrated',
+    applied: ['0000_users', '0001_user_changes', '0002_orders'],
+  })
   t.match(await nextLine(lines), { level: 'info', msg: 'the database can be used again' })
 })
 
@@ -83,7 +86,7 @@ test('a healthy start with an up to date schema has no line but that it serves',
 test('migrate writes one line, whatever is logged otherwise', async (t) => {
   const env = { DB_DSN: await freshMysqlDatabase(t), LOG_LEVEL: 'error' }
   for (const [msg, applied] of [
-    ['migrated', ['0000_users', '0001_user_changes']],
+    ['migrated', ['0000_users', '0001_user_changes', '0002_orders']],
     ['up to date', []],
   ]) {
     const { child, exit } = spawnService(t, env, ['migrate'])

@@ -52,6 +52,7 @@ export async function startApp(t: Test, options: StartOptions) {
     METRICS_ADDR: measured ? '127.0.0.1:0' : '',
     // A machine that is busy with other things makes calls slow, which is no failure of theirs.
     TIMEOUT: '30s',
+    USER_TIMEOUT: '30s',
     DB_POOL_WAIT: '10s',
     [storage === 'mysql' ? 'DB_DSN' : 'SQLITE_PATH']: database,
     ...given,

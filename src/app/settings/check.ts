@@ -1,8 +1,10 @@
 import type { ConfCheck } from '../../conf/conf.ts'
 import type { Env } from '../../conf/placeholder.ts'
+import { checkCache } from './cache.ts'
 import { checkDatabase } from './database.ts'
 import { checkRegistry } from './registry.ts'
 import { checkServer } from './server.ts'
+import { checkServices } from './services.ts'
 import { checkTelemetry } from './telemetry.ts'
 
 /**
@@ -15,5 +17,7 @@ export function checkSettings(env: Env): ConfCheck {
     checkDatabase(conf.data.database, refuse.setting)
     checkTelemetry(conf, env, refuse)
     checkRegistry(conf, refuse.setting)
+    checkServices(conf, refuse.setting)
+    checkCache(conf.cache, refuse.setting)
   }
 }

@@ -4,11 +4,12 @@ import { Metadata } from '../../gen/kratos/api/metadata_pb.ts'
 import { parseHeaderNames, parseOrigins } from '../../server/origin/cors.ts'
 import { hostPort } from '../../text/host-port.ts'
 import { nearest } from '../../text/nearest.ts'
+import { orderServices } from '../order-services.ts'
 import { userServices } from '../user-services.ts'
 import { certificate, checkPair, type Refuse } from './file.ts'
 
 /** Their operations may have a timeout of their own. Each noun is one name here. */
-const services = [...userServices, Health, Metadata]
+const services = [...userServices, ...orderServices, Health, Metadata]
 
 /** Checks addresses, certificates, timeouts of operations and origins. */
 export function checkServer(conf: Conf, refuse: Refuse): void {

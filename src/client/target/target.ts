@@ -1,6 +1,6 @@
 import { lookup } from 'node:dns/promises'
 import type { Discovery } from '../../fleet/registry.ts'
-import type { ClientSettings } from '../settings.ts'
+import { type ClientSettings, settingsOf } from '../settings.ts'
 import { type Address, address, type Lookup, type WatchAddresses } from './address.ts'
 import { discovered } from './discovery.ts'
 import { resolved } from './dns.ts'
@@ -35,6 +35,17 @@ export function watchTarget(target: string, { settings, discovery, lookup }: Res
       if (rest === '') throw malformed(target)
       if (discovery === undefined) throw new Error(`the target ${target} needs a registry`)
       return discovered(rest, { discovery, protocol: settings.protocol, secure })
+  }
+}
+
+/** Why a text is no target; undefined if it is one. */
+export function targetProblem(target: string): string | undefined {
+  const nowhere: Discovery = { watch: () => undefined, close: async () => undefined }
+  try {
+    watchTarget(target, { settings: settingsOf({}), discovery: nowhere })
+    return undefined
+  } catch {
+    return `found ${JSON.stringify(target)}, must be a target: ${forms}`
   }
 }
 

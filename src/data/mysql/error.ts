@@ -7,6 +7,7 @@ import {
   UniqueViolation,
 } from '../error.ts'
 import { MigrationError } from '../migration.ts'
+import { idempotencyKey } from './schema/order.ts'
 import { emailKey } from './schema/user.ts'
 import {
   alreadyDone,
@@ -79,17 +80,17 @@ export function isRejected(err: unknown): boolean {
 
 // The key ends the message, after the value, in which there may be quotes. MySQL 8 and TiDB put the
 // table before it.
-const emailKeyLast = new RegExp(` for key '(?:users\\.)?${emailKey}'$`)
+const uniqueKeyLast = new RegExp(` for key '(?:[a-z_]+\\.)?(?:${emailKey}|${idempotencyKey})'$`)
 
-function isEmailTaken({ errno, message }: ServerRejection): boolean {
-  return errno === duplicateEntry && emailKeyLast.test(message)
+function isKeyTaken({ errno, message }: ServerRejection): boolean {
+  return errno === duplicateEntry && uniqueKeyLast.test(message)
 }
 
 /** Turns errors of mysql2 into UniqueViolation or DomainError; others lose only Drizzle's wrapper. */
 export function mysqlError(err: unknown): unknown {
   if (err instanceof DomainError || err instanceof MigrationError) return err
   const rejection = serverRejection(err)
-  if (rejection && isEmailTaken(rejection)) return new UniqueViolation('duplicate entry')
+  if (rejection && isKeyTaken(rejection)) return new UniqueViolation('duplicate entry')
   if (rejection) return rejected(rejection, err)
   const cause = driverError(err)
   const failed = cause instanceof Error && ('code' in cause || 'fatal' in cause)

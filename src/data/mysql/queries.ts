@@ -3,6 +3,7 @@ import { lazily, type Queries } from '../queries.ts'
 import type { StatementObserver } from '../statement-observer.ts'
 import { runner } from './execute.ts'
 import { mysqlChangeQueries } from './changes.ts'
+import { mysqlOrderQueries } from './order.ts'
 import { mysqlUserQueries, userChangeStatements } from './user.ts'
 
 /** The statements of every noun on one connection; each run of one is told to `observer`. */
@@ -10,6 +11,7 @@ export function mysqlQueries(connection: Connection, observer: StatementObserver
   const run = runner(connection, observer)
   return lazily<Queries>({
     users: () => mysqlUserQueries(run),
+    orders: () => mysqlOrderQueries(run),
     userChanges: () => mysqlChangeQueries(run, userChangeStatements()),
   })
 }

@@ -1,19 +1,14 @@
 import { type DescField, type DescMethod, getOption } from '@bufbuild/protobuf'
 import type { Reason } from '../../call/refusal.ts'
-import { ErrorReasonSchema, errors, status } from '../../gen/api/errors/v1/error_reason_pb.ts'
+import { ErrorReasonSchema, status } from '../../gen/api/errors/v1/error_reason_pb.ts'
 import type { HttpBinding } from '../route/rules.ts'
+import { type DeclaredReason as Failure, declaredReasons } from './declared-reasons.ts'
 import type { Schema } from './scalar-schema.ts'
 
 /** A binding, and the field that If-Match fills. */
 export interface DocumentedRoute {
   binding: HttpBinding
   etag: readonly DescField[] | undefined
-}
-
-/** An error that an operation may answer. */
-interface Failure {
-  status: number
-  reason: string
 }
 
 type Applies = (route: DocumentedRoute) => boolean
@@ -57,11 +52,11 @@ function failuresOf(route: DocumentedRoute): Failure[] {
 }
 
 function declared(method: DescMethod): Failure[] {
-  return getOption(method, errors).flatMap((number) => {
-    const reason = ErrorReasonSchema.value[number]?.name ?? ''
-    const failure = { reason, status: statusOfReason(reason) }
+  return declaredReasons(method).flatMap((failure) => {
     // An etag that is no header but a field of the request is no condition of HTTP: 409.
-    return reason === 'PRECONDITION_FAILED' ? [failure, { reason, status: 409 }] : [failure]
+    return failure.reason === 'PRECONDITION_FAILED'
+      ? [failure, { ...failure, status: 409 }]
+      : [failure]
   })
 }
 

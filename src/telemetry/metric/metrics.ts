@@ -1,7 +1,9 @@
 import type { AddressInfo } from 'node:net'
 import type { CallMetrics } from '../../client/observer.ts'
+import type { ObserveRedis } from '../../data/redis/observer.ts'
 import type { ObserveStatements } from '../../data/statement-observer.ts'
 import type { ExchangeObserver } from '../../server/exchange/exchange.ts'
+import type { CacheReads } from './redis/redis-metrics.ts'
 import type { ServiceState } from './state.ts'
 
 /** The metrics of a process, as app.ts sees them; OpenTelemetry stays behind it. */
@@ -10,6 +12,10 @@ export interface Metrics {
   exchanges: (reasons: readonly object[]) => ExchangeObserver
   /** Records statements and waits for connections. */
   statements: ObserveStatements
+  /** Records exchanges with Redis. */
+  redis: ObserveRedis
+  /** Gives what counts the reads of the cache of one kind of records. */
+  cacheReads: (kind: string) => CacheReads
   /** Records the tries of calls to other services. */
   calls: CallMetrics
   /** Reads the state at each collection of the metrics; to be called once. */

@@ -14,6 +14,7 @@ import type { Metrics } from './metrics.ts'
 import { metricProducer, scope } from './producer.ts'
 import { prometheusReader } from './prometheus.ts'
 import { type PushOptions, pushReader } from './push.ts'
+import { redisMetrics } from './redis/redis-metrics.ts'
 import { refusals } from './refusals.ts'
 import { runtimeMetrics } from './runtime.ts'
 import { metricsServer } from './server.ts'
@@ -40,11 +41,13 @@ export async function startMetrics({ conf, identity, env, log }: MetricsInit): P
   const exchanges = exchangeMetrics({ scheme, paths }, refused.of)
   const statements = statementMetrics(refused.of)
   const clients = clientMetrics()
+  const redis = redisMetrics()
   const families: Family<unknown>[] = [
     ...exchanges.families,
     refused.family,
     ...statements.families,
     ...clients.families,
+    ...redis.families,
   ]
   const producer = metricProducer(families)
   const prometheus = prometheusReader(producer)
@@ -80,6 +83,8 @@ export async function startMetrics({ conf, identity, env, log }: MetricsInit): P
     exchanges: exchanges.observerFor,
     statements: statements.observe,
     calls: clients.calls,
+    redis: redis.observe,
+    cacheReads: redis.cacheReads,
     watch: (state) => watchState(meter, state),
     text: prometheus.text,
     address: served?.address,

@@ -18,6 +18,8 @@ export interface ServiceState {
   linesDropped: () => number
   /** What the registry knows of this instance and tells of others; undefined where there is none. */
   registry: () => RegistryState | undefined
+  /** Whether the cache can be used; undefined where there is none. */
+  cache: () => boolean | undefined
   /** Counts of spans and lines for the collector; undefined where tracing is off. */
   spans: () => SpanCounts | undefined
 }
@@ -41,6 +43,11 @@ export function watchState(meter: Meter, state: ServiceState): void {
   watchPools(meter, state)
   watchSpans(meter, state)
   watchRegistry(meter, state)
+  const cacheUp = '1 where the cache can be used, 0 where the database gets all reads instead'
+  gauge(meter, 'cache_up', cacheUp, '').addCallback((result) => {
+    const isUsable = state.cache()
+    if (isUsable !== undefined) result.observe(Number(isUsable))
+  })
   const { version, storage } = state
   gauge(meter, 'service_build_info', 'What runs; always 1', '').addCallback((result) =>
     result.observe(1, { version, node: process.version, storage }),

@@ -71,9 +71,13 @@ export const exception = {
 /** Statements and connections to databases, beside those of `statementAttributes`. */
 export const db = {
   system: 'db.system.name',
+  namespace: 'db.namespace',
   text: 'db.query.text',
   summary: 'db.query.summary',
   status: 'db.response.status_code',
   batchSize: 'db.operation.batch.size',
   pool: 'db.client.connection.pool.name',
 } as const
+
+/** Exchanges with a cache; not of the conventions. */
+export const cache = { system: 'cache.system', operation: 'cache.operation' } as const

@@ -40,7 +40,7 @@ export function clientSpans(tools: SpanTools): CallTracing {
     },
     end(opaque, one, error, fallback) {
       const span = opaque as RecordedSpan
-      if (error) fail(span, one, error, tools)
+      if (error) failCall(span, one.protocol, error, tools)
       else span.outcome = outcomeOf(one.protocol)
       if (fallback === true) addFacts(span, { [attempt.fallback]: true })
       endSpan(span, timeIn(span.trace))
@@ -99,10 +99,13 @@ function success(protocol: Try['protocol']): Attributes {
   return { [kratos.status]: 200, ...(status !== undefined && { [rpc.status]: status }) }
 }
 
-/** By the rule of layers: an error below 500 is an outcome unless `tracing.client_errors` is set. */
-function fail(
+/**
+ * Notes the error of a call, by the rule of layers: one below 500 is an outcome unless
+ * `tracing.client_errors` is set.
+ */
+export function failCall(
   span: RecordedSpan,
-  { protocol }: Try,
+  protocol: Try['protocol'],
   err: ConnectError,
   { sdkSpan, clientErrors }: SpanTools,
 ): void {

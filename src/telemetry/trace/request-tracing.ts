@@ -5,8 +5,10 @@ import { exchangeKey } from '../../server/exchange/exchange.ts'
 import { clientSpans } from './client-spans.ts'
 import { layerSpans, within } from './layer-spans.ts'
 import { outgoingHeaders } from './propagation/propagation.ts'
+import { localSpans } from './local-spans.ts'
 import { isOpen } from './span/recorded-span.ts'
 import { logFields, type RequestTrace, type Scope, scopeOf, traceFields } from './scope.ts'
+import { redisSpans } from './redis/redis-spans.ts'
 import { rootSpans } from './root-spans.ts'
 import { openTrace, type ServerSpanOptions, serverSpans } from './server-span.ts'
 import { statementSpans } from './statement-spans.ts'
@@ -31,9 +33,11 @@ export function requestTracing(options: RequestTracingOptions) {
   return {
     observer: observerOf(options, spans, traces),
     interceptor: interceptorOf(options, spans, traces),
+    local: localSpans(options),
     traced: options.flat ? (_layer, object) => object : layerSpans(options),
     root: rootSpans(options),
     statements: statementSpans(options),
+    redis: redisSpans(options),
     fieldsOf(exchange) {
       const trace = traces.of(exchange)
       if (!trace) return {}

@@ -3,6 +3,7 @@ import type { SpanExporter } from '@opentelemetry/sdk-trace'
 import type { Logger } from 'pino'
 import type { CallTracing } from '../../client/observer.ts'
 import type { Env } from '../../conf/placeholder.ts'
+import type { ObserveRedis } from '../../data/redis/observer.ts'
 import type { ObserveStatements } from '../../data/statement-observer.ts'
 import type { Exchange, ExchangeObserver } from '../../server/exchange/exchange.ts'
 import type { Identity } from '../resource.ts'
@@ -44,12 +45,16 @@ export interface Tracing {
   observer: ExchangeObserver
   /** Makes the server span the parent of what the call does; the outermost interceptor. */
   interceptor: Interceptor
+  /** Makes the server span of a call from this process; the outermost interceptor of such calls. */
+  local: Interceptor
   /** Makes a span of each call of the object's methods: `layer.Method`. */
   traced: <T extends object>(layer: string, object: T, describe?: Describe<T>) => T
   /** Makes the span of such work, at the root of a trace of its own, if the sampling chooses its name. */
   root: <T>(span: RootSpan, run: () => Promise<T>) => Promise<T>
   /** Makes spans of statements and of waits for a connection. */
   statements: ObserveStatements
+  /** Makes spans of exchanges with Redis. */
+  redis: ObserveRedis
   /** The fields that tell the log line of an exchange its trace. */
   fieldsOf: (exchange: Exchange) => LogFields
   /** Makes the client span of each try of a call to another service. */

@@ -36,15 +36,17 @@ GET     /v1/things/{id}  test.v1.Test/Get     - (answers id)
   )
 })
 
-test('the command prints the routes of the service, without a database', async (t) => {
-  const { child, exit } = spawnService(t, { DB_DSN: 'mysql://no:body@127.0.0.1:1/none' }, [
-    'routes',
-  ])
+test('the command prints the routes of the service, without a database and Redis', async (t) => {
+  const { child, exit } = spawnService(
+    t,
+    { DB_DSN: 'mysql://no:body@127.0.0.1:1/none', CACHE_REDIS: '127.0.0.1:1' },
+    ['routes'],
+  )
   const printed = child.stdout ? await text(child.stdout) : ''
   t.equal(await exit, 0)
   t.match(printed, /^METHOD +TEMPLATE +RPC +BODY\n/)
   t.match(printed, /^PATCH +\/v1\/users\/\{id\} +api\.user\.v1\.User\/UpdateUser +user$/m)
-  t.equal(printed.trimEnd().split('\n').length, 9)
+  t.equal(printed.trimEnd().split('\n').length, 17)
 })
 
 test('rules that work but are ill-advised are told at start', async (t) => {

@@ -1,13 +1,9 @@
 import { drizzleOrm } from '../../drizzle.ts'
 import { mysqlCore } from '../drizzle.ts'
+import { binaryVarchar } from './columns.ts'
 
 const { sql } = drizzleOrm
-const { bigint, customType, datetime, mysqlTable, uniqueIndex } = mysqlCore
-
-// The default collations take jose@ and josé@ for equal and ignore case; bytes decide here, as on SQLite.
-const binaryVarchar = customType<{ data: string; config: { length: number } }>({
-  dataType: (config) => `varchar(${config?.length}) character set utf8mb4 collate utf8mb4_bin`,
-})
+const { bigint, datetime, mysqlTable, uniqueIndex } = mysqlCore
 
 /** The key by which a mail address is taken once. */
 export const emailKey = 'users_email_unique'

@@ -13,3 +13,10 @@ export const epochMs = customType<{ data: Date; driverData: bigint }>({
   toDriver: (date) => BigInt(date.getTime()),
   fromDriver: (ms) => new Date(Number(ms)),
 })
+
+/** An integer that a number can hold. */
+export const smallInteger = customType<{ data: number; driverData: bigint }>({
+  dataType: () => 'integer',
+  toDriver: (value) => BigInt(value),
+  fromDriver: (value) => Number(value),
+})

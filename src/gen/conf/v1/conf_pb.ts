@@ -5,6 +5,10 @@
 import type { GenFile, GenMessage } from "@bufbuild/protobuf/codegenv2";
 import { fileDesc, messageDesc } from "@bufbuild/protobuf/codegenv2";
 import { file_buf_validate_validate } from "../../buf/validate/validate_pb.ts";
+import type { Cache } from "./cache_pb.ts";
+import { file_conf_v1_cache } from "./cache_pb.ts";
+import type { Clients } from "./clients_pb.ts";
+import { file_conf_v1_clients } from "./clients_pb.ts";
 import type { Data } from "./data_pb.ts";
 import { file_conf_v1_data } from "./data_pb.ts";
 import type { Memory } from "./memory_pb.ts";
@@ -13,6 +17,8 @@ import type { Registry } from "./registry_pb.ts";
 import { file_conf_v1_registry } from "./registry_pb.ts";
 import type { Server } from "./server_pb.ts";
 import { file_conf_v1_server } from "./server_pb.ts";
+import type { Services } from "./services_pb.ts";
+import { file_conf_v1_services } from "./services_pb.ts";
 import type { Log, Metrics, Tracing } from "./telemetry_pb.ts";
 import { file_conf_v1_telemetry } from "./telemetry_pb.ts";
 import type { Message } from "@bufbuild/protobuf";
@@ -21,7 +27,7 @@ import type { Message } from "@bufbuild/protobuf";
  * Describes the file conf/v1/conf.proto.
  */
 export const file_conf_v1_conf: GenFile = /*@__PURE__*/
-  fileDesc("ChJjb25mL3YxL2NvbmYucHJvdG8SB2NvbmYudjEiowIKBENvbmYSJwoGc2VydmVyGAEgASgLMg8uY29uZi52MS5TZXJ2ZXJCBrpIA8gBARIjCgRkYXRhGAIgASgLMg0uY29uZi52MS5EYXRhQga6SAPIAQESIQoDbG9nGAMgASgLMgwuY29uZi52MS5Mb2dCBrpIA8gBARIpCgd0cmFjaW5nGAQgASgLMhAuY29uZi52MS5UcmFjaW5nQga6SAPIAQESKQoHbWV0cmljcxgFIAEoCzIQLmNvbmYudjEuTWV0cmljc0IGukgDyAEBEicKBm1lbW9yeRgGIAEoCzIPLmNvbmYudjEuTWVtb3J5Qga6SAPIAQESKwoIcmVnaXN0cnkYByABKAsyES5jb25mLnYxLlJlZ2lzdHJ5Qga6SAPIAQFiBnByb3RvMw", [file_buf_validate_validate, file_conf_v1_data, file_conf_v1_memory, file_conf_v1_registry, file_conf_v1_server, file_conf_v1_telemetry]);
+  fileDesc("ChJjb25mL3YxL2NvbmYucHJvdG8SB2NvbmYudjEiogMKBENvbmYSJwoGc2VydmVyGAEgASgLMg8uY29uZi52MS5TZXJ2ZXJCBrpIA8gBARIjCgRkYXRhGAIgASgLMg0uY29uZi52MS5EYXRhQga6SAPIAQESIQoDbG9nGAMgASgLMgwuY29uZi52MS5Mb2dCBrpIA8gBARIpCgd0cmFjaW5nGAQgASgLMhAuY29uZi52MS5UcmFjaW5nQga6SAPIAQESKQoHbWV0cmljcxgFIAEoCzIQLmNvbmYudjEuTWV0cmljc0IGukgDyAEBEicKBm1lbW9yeRgGIAEoCzIPLmNvbmYudjEuTWVtb3J5Qga6SAPIAQESKwoIcmVnaXN0cnkYByABKAsyES5jb25mLnYxLlJlZ2lzdHJ5Qga6SAPIAQESKwoIc2VydmljZXMYCCABKAsyES5jb25mLnYxLlNlcnZpY2VzQga6SAPIAQESKQoHY2xpZW50cxgJIAEoCzIQLmNvbmYudjEuQ2xpZW50c0IGukgDyAEBEiUKBWNhY2hlGAsgASgLMg4uY29uZi52MS5DYWNoZUIGukgDyAEBYgZwcm90bzM", [file_buf_validate_validate, file_conf_v1_cache, file_conf_v1_clients, file_conf_v1_data, file_conf_v1_memory, file_conf_v1_registry, file_conf_v1_server, file_conf_v1_services, file_conf_v1_telemetry]);
 
 /**
  * The configuration file, section by section. rules.proto has the rules that settings share.
@@ -73,6 +79,27 @@ export type Conf = Message<"conf.v1.Conf"> & {
    * @generated from field: conf.v1.Registry registry = 7;
    */
   registry?: Registry | undefined;
+
+  /**
+   * services.proto: which services the process has.
+   *
+   * @generated from field: conf.v1.Services services = 8;
+   */
+  services?: Services | undefined;
+
+  /**
+   * clients.proto: the services that it calls.
+   *
+   * @generated from field: conf.v1.Clients clients = 9;
+   */
+  clients?: Clients | undefined;
+
+  /**
+   * cache.proto: records in Redis.
+   *
+   * @generated from field: conf.v1.Cache cache = 11;
+   */
+  cache?: Cache | undefined;
 };
 
 /**

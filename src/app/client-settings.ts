@@ -1,0 +1,35 @@
+import { durationMs } from '@bufbuild/protobuf/wkt'
+import type { ClientOptions } from '../client/channel.ts'
+import type { ClientProtocol } from '../client/settings.ts'
+import type { Conf } from '../conf/conf.ts'
+
+/** How a service is called. */
+export type ServiceClient = Conf['clients']['user']
+
+/** The settings of a client. Protocols over REST are loaded only if they are asked for. */
+export async function clientSettings(conf: ServiceClient) {
+  const { retry, breaker } = conf
+  const protocol = conf.protocol as ClientProtocol
+  return {
+    protocol,
+    protocols: await furtherProtocols(protocol),
+    timeoutMs: durationMs(conf.timeout),
+    retry: {
+      attempts: retry.attempts,
+      backoffMs: durationMs(retry.backoff),
+      budget: retry.budget,
+    },
+    hedge: { after: durationMs(conf.hedge.after) },
+    breaker: {
+      enabled: breaker.enabled,
+      k: breaker.k,
+      windowMs: durationMs(breaker.window),
+      minimum: breaker.minimum,
+    },
+  }
+}
+
+async function furtherProtocols(protocol: ClientProtocol): Promise<ClientOptions['protocols']> {
+  if (protocol !== 'kratos2' && protocol !== 'kratos3') return undefined
+  return (await import('../client/rest/open-node.ts')).overRest
+}

@@ -1,0 +1,46 @@
+import type { Interceptor } from '@connectrpc/connect'
+import type { LocalTarget } from '../client/node/local.ts'
+import type { Conf } from '../conf/conf.ts'
+import { interceptors } from '../server/interceptor/list.ts'
+import type { Drain } from '../server/interceptor/streams.ts'
+import type { InvalidOf } from '../server/interceptor/validate.ts'
+import type { Violations } from '../server/interceptor/violations.ts'
+import { deadlines } from './limits.ts'
+import { type Module, routesOf } from './module.ts'
+import type { Watch } from './watch.ts'
+
+/** What the interceptors of calls are made of. */
+export interface InterceptorsInit {
+  conf: Pick<Conf, 'server'>
+  modules: readonly Module[]
+  watch: Pick<Watch, 'interceptors' | 'localInterceptors'>
+  /** Remembers each call, for the clients that it uses; see appClients. */
+  incoming?: Interceptor | undefined
+  violations: Violations
+}
+
+/** The interceptors of calls that come over the ports, the outermost first. `drain` ends streams. */
+export function interceptorsOf(init: InterceptorsInit, drain: Drain): Interceptor[] {
+  return [...init.watch.interceptors, ...ownInterceptors(init, drain)]
+}
+
+/** The services of this process as a target of its own clients. */
+export function localTarget(init: InterceptorsInit): LocalTarget {
+  const interceptors = [...init.watch.localInterceptors, ...ownInterceptors(init)]
+  return { routes: routesOf(init.modules), interceptors }
+}
+
+function ownInterceptors(
+  { conf: { server }, modules, violations, incoming }: InterceptorsInit,
+  drain?: Drain,
+): Interceptor[] {
+  const further = { ...(drain && { drain }), violations, inside: incoming ? [incoming] : [] }
+  return interceptors(deadlines(server), invalidByService(modules), further)
+}
+
+function invalidByService(modules: readonly Module[]): InvalidOf {
+  const makers = new Map(
+    modules.flatMap(({ services, invalid }) => services.map(({ typeName }) => [typeName, invalid])),
+  )
+  return ({ typeName }) => makers.get(typeName)
+}

@@ -1,0 +1,14 @@
+import type { Conf } from '../../conf/conf.ts'
+import { redisPlace, redisUrlRule } from '../../data/redis/url.ts'
+import { certificate, checkPair, type Refuse } from './file.ts'
+
+/** Checks where Redis is, without showing an account. */
+export function checkCache({ redis, tls }: Conf['cache'], refuse: Refuse): void {
+  const place = redisPlace(redis)
+  if (redis !== '' && place === undefined) refuse('cache.redis', redisUrlRule)
+  certificate('cache.tls.ca_file', tls.caFile, refuse)
+  checkPair('cache.tls', tls, refuse)
+  const named = Object.values({ ...tls, $typeName: '', $unknown: '' }).some((file) => file !== '')
+  if (named && place?.tls === false)
+    refuse('cache.redis', 'must begin with rediss://, since files for TLS are named')
+}

@@ -1,0 +1,32 @@
+import type { Database } from '../database.ts'
+import type { Queries } from '../queries.ts'
+
+/**
+ * Told which records a write has changed, before it is answered; `isOver` is false where it has failed,
+ * and its commit may still come.
+ */
+export type Changed = (ids: readonly bigint[], isOver: boolean) => Promise<void>
+
+/** Notes records that a transaction changes; best as its last step, since most that fail have then failed. */
+export type Note = (ids: readonly bigint[]) => void
+
+/** Runs transactions that tell `changed` what they have noted. */
+export function notedWrites(db: Pick<Database, 'tx'>, changed?: Changed) {
+  return async function tx<T>(
+    signal: AbortSignal,
+    work: (queries: Queries, note: Note) => Promise<T>,
+  ): Promise<T> {
+    const changes: bigint[] = []
+    try {
+      const result = await db.tx(signal, (queries) =>
+        work(queries, (ids) => void changes.push(...ids)),
+      )
+      if (changes.length > 0) await changed?.(changes, true)
+      return result
+    } catch (err) {
+      // Nobody waits longer for a failure.
+      if (changes.length > 0) void changed?.(changes, false)
+      throw err
+    }
+  }
+}

@@ -1,0 +1,47 @@
+import { type Client, Code, ConnectError } from '@connectrpc/connect'
+import { DomainError, type ReasonOf } from '../biz/error.ts'
+import type { Customers } from '../biz/order.ts'
+import type { ErrorReason as UserReason } from '../gen/api/errors/v1/error_reason_pb.ts'
+import type { ErrorReason } from '../gen/api/order/v1/error_reason_pb.ts'
+import { User } from '../gen/api/user/v1/user_pb.ts'
+import { ErrorInfoSchema } from '../gen/google/rpc/error_details_pb.ts'
+
+/** Codes by which a service says, or its client finds, that it cannot answer now. */
+const unavailable = new Set([Code.Unavailable, Code.DeadlineExceeded, Code.ResourceExhausted])
+
+const notFound = 'USER_NOT_FOUND' satisfies keyof typeof UserReason
+
+/** The service that is asked for users. */
+export const userService = User
+
+/** Asks the service of users, wherever it is. */
+export function userCustomers(users: Pick<Client<typeof userService>, 'getUser'>): Customers {
+  return {
+    async validateUser(id, signal) {
+      try {
+        await users.getUser({ id }, { signal })
+      } catch (err) {
+        signal.throwIfAborted()
+        throw outcomeOf(id, ConnectError.from(err))
+      }
+    },
+  }
+}
+
+/** What a failed call means for an order. The error of another service is no error of this one. */
+function outcomeOf(id: bigint, err: ConnectError): Error {
+  if (err.findDetails(ErrorInfoSchema).some(({ reason }) => reason === notFound))
+    return new DomainError<ReasonOf<typeof UserReason>>({
+      kind: 'not_found',
+      reason: notFound,
+      message: `there is no user ${id}`,
+      metadata: { user_id: String(id) },
+    })
+  if (!unavailable.has(err.code)) return new Error('the service of users failed', { cause: err })
+  return new DomainError<ReasonOf<typeof ErrorReason>>({
+    kind: 'unavailable',
+    reason: 'USERS_UNAVAILABLE',
+    message: 'the service of users cannot be used now',
+    cause: err,
+  })
+}
