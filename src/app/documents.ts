@@ -28,7 +28,12 @@ export async function documents(modules: readonly Module[], version: string): Pr
       import('../gen/comments.ts'),
       import('@bufbuild/protovalidate'),
     ])
-  const shared = { version, comments, validator: createValidator() }
+  const further = modules.map((module) => module.comments ?? {})
+  const shared = {
+    version,
+    comments: Object.assign({}, ...further, comments) as typeof comments,
+    validator: createValidator(),
+  }
   const routes = routesOf(modules)
   const targets = compileRoutes({ routes }).routes.map(({ target }) => target)
   const methods = recordMethods(routes).map(({ method }) => method)

@@ -1,6 +1,7 @@
 import type { ConfCheck } from '../../conf/conf.ts'
 import type { Env } from '../../conf/placeholder.ts'
 import { checkDatabase } from './database.ts'
+import { checkGateway } from './gateway.ts'
 import { checkRegistry } from './registry.ts'
 import { checkServer } from './server.ts'
 import { checkServices } from './services.ts'
@@ -17,5 +18,6 @@ export function checkSettings(env: Env): ConfCheck {
     checkTelemetry(conf, env, refuse)
     checkRegistry(conf, refuse.setting)
     checkServices(conf, refuse.setting)
+    checkGateway(conf, refuse.setting)
   }
 }
