@@ -43,9 +43,10 @@ export function remoteError(err: unknown, service: string, statuses: StatusOfRea
 }
 
 function passedError(error: ConnectError, statuses: StatusOfReason): ConnectError {
-  const { rawMessage, code, metadata, details, cause, isWireError } = error
+  const { rawMessage, code, metadata, details, cause } = error
   const passed = new ConnectError(rawMessage, code, passedBack(metadata), [], cause)
   const [info] = error.findDetails(ErrorInfoSchema)
   const own = code === Code.FailedPrecondition ? statuses.get(info?.reason ?? '') : undefined
-  return withStatus(Object.assign(passed, { details, isWireError }), ownStatusOf(error) ?? own)
+  // Not marked as of the wire: the metadata of such an error is not sent.
+  return withStatus(Object.assign(passed, { details }), ownStatusOf(error) ?? own)
 }

@@ -22,6 +22,7 @@ export function startGateway(t: Test, options: Passing) {
   return startApp(t, {
     ...others,
     env,
+    isGateway: true,
     storage: 'sqlite',
     configure({ gateway }) {
       gateway.services[service ?? User.typeName] = create(GatewayServiceSchema, {
