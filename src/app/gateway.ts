@@ -2,6 +2,7 @@ import { readFileSync } from 'node:fs'
 import { type DescService, type FileRegistry, fromBinary } from '@bufbuild/protobuf'
 import { durationMs, FileDescriptorSetSchema } from '@bufbuild/protobuf/wkt'
 import type { Transport } from '@connectrpc/connect'
+import { operationOf } from '../call/methods.ts'
 import type { ClientProtocol } from '../client/settings.ts'
 import { SettingError } from '../conf/error.ts'
 import { registryOf, serviceIn } from '../gateway/descriptors.ts'
@@ -32,6 +33,7 @@ export async function gatewayModule({ conf, clients, log }: Parts): Promise<Modu
   const passed = await Promise.all(
     Object.entries(services).map(([name, remote]) => found(name, remote)),
   )
+  checkTimeouts(Object.keys(conf.server.operationTimeouts), passed)
   log.info({ services: Object.keys(services) }, 'services of other processes are served')
   return {
     services: passed.map(({ service }) => service),
@@ -92,4 +94,18 @@ function nowhere(name: string, { target, descriptorFile }: RemoteConf, cause: un
   return new SettingError(`gateway.services[${JSON.stringify(name)}].${setting}`, problem, {
     cause,
   })
+}
+
+/** Throws for a timeout of a method that a service of another process does not have. */
+function checkTimeouts(operations: readonly string[], passed: readonly Passed[]): void {
+  for (const operation of operations)
+    for (const { service } of passed) {
+      if (!operation.startsWith(`/${service.typeName}/`)) continue
+      const methods = service.methods.filter(({ methodKind }) => methodKind === 'unary')
+      if (methods.some((method) => operationOf(method) === operation)) continue
+      throw new SettingError(
+        `server.operation_timeouts[${JSON.stringify(operation)}]`,
+        `there is no such operation. Allowed: ${methods.map(operationOf).join(', ')}`,
+      )
+    }
 }

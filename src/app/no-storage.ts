@@ -1,8 +1,5 @@
-import type { Storage } from './storage.ts'
-
-/** For a process whose services are all in others: nothing is loaded, opened or waited for. */
-export function noStorage(): Storage {
-  const unused = () => Promise.reject(new Error('this process has no storage'))
+/** As `databases`, for a process whose services are all in others: nothing is opened or waited for. */
+export function noStorage() {
   const db = {
     description: 'none',
     problems: () => ({ database: '', migrations: '' }),
@@ -14,4 +11,8 @@ export function noStorage(): Storage {
     close: async () => undefined,
   }
   return { db, reads: db, pools: db.pools, start: db.start, close: db.close }
+}
+
+async function unused(): Promise<never> {
+  throw new Error('this process has no storage')
 }

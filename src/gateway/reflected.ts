@@ -92,8 +92,9 @@ function filesOf({ originalRequest, messageResponse }: ServerReflectionResponse)
         fromBinary(FileDescriptorProtoSchema, bytes),
       )
     case 'errorResponse': {
-      const asked = String(originalRequest?.messageRequest.value ?? 'what was asked for')
-      throw new NotThere(`has not ${asked}: ${messageResponse.value.errorMessage}`)
+      const asked = originalRequest?.messageRequest.value
+      const name = typeof asked === 'string' ? asked : 'what was asked for'
+      throw new NotThere(`has not ${name}: ${messageResponse.value.errorMessage}`)
     }
     default:
       throw new NotThere('has answered reflection with something else than files')

@@ -1,6 +1,7 @@
 import { spawnSync } from 'node:child_process'
 import { existsSync } from 'node:fs'
 import { join } from 'node:path'
+import { durationFromMs } from '@bufbuild/protobuf/wkt'
 import { Code, ConnectError, createClient } from '@connectrpc/connect'
 import { createGrpcTransport } from '@connectrpc/connect-node'
 import { test, type Test } from 'tap'
@@ -99,6 +100,11 @@ test('the start is refused when a service is nowhere', async (t) => {
   await t.rejects(startGateway(t, { target: `direct:///${grpc}`, service: 'shop.v1.Cart' }), {
     setting: 'gateway.services["shop.v1.Cart"].target',
     message: /has not shop\.v1\.Cart/,
+  })
+  const timeouts = { '/api.user.v1.User/GetUsr': durationFromMs(1) }
+  await t.rejects(startGateway(t, { target: `direct:///${grpc}`, timeouts }), {
+    setting: 'server.operation_timeouts["/api.user.v1.User/GetUsr"]',
+    message: /no such operation.* \/api\.user\.v1\.User\/GetUser/,
   })
   const nobody = `direct:///127.0.0.1:${await freePort()}`
   await t.rejects(startGateway(t, { target: nobody, startTimeoutMs: 300 }), {
