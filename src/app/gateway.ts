@@ -90,10 +90,9 @@ async function described(
 function nowhere(name: string, { target, descriptorFile }: RemoteConf, cause: unknown) {
   const [setting, source] =
     descriptorFile === '' ? ['target', target] : ['descriptor_file', descriptorFile]
+  // The message says it all: that of a cause would be repeated.
   const problem = `${source} ${cause instanceof Error ? cause.message : String(cause)}`
-  return new SettingError(`gateway.services[${JSON.stringify(name)}].${setting}`, problem, {
-    cause,
-  })
+  return new SettingError(`gateway.services[${JSON.stringify(name)}].${setting}`, problem)
 }
 
 /** Throws for a timeout of a method that a service of another process does not have. */

@@ -81,6 +81,12 @@ test('a file of buf build gives the descriptors, also where the target has no re
   const target = `direct:///127.0.0.1:${users.rpc.port}`
   const { rpc } = await startGateway(t, { target, descriptorFile: file, protocol: 'connect' })
   t.match(await clientTo(rpc.url).createUser({ name: 'A', email: 'a@example.org' }), { id: 1n })
+  const overRest = { target: users.rest.url, descriptorFile: file, protocol: 'kratos3' }
+  const old = clientTo((await startGateway(t, overRest)).rpc.url)
+  t.match(await old.getUser({ id: 1n }), { name: 'A' })
+  const error = ConnectError.from(await old.getUser({ id: 9n }).catch(caught))
+  t.match(error, { code: Code.NotFound, rawMessage: 'there is no user 9' })
+  t.match(error.findDetails(ErrorInfoSchema), [{ reason: 'USER_NOT_FOUND' }])
   await t.rejects(startGateway(t, { target }), {
     name: 'SettingError',
     setting: 'gateway.services["api.user.v1.User"].target',
