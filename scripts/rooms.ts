@@ -56,6 +56,11 @@ const table: Record<string, Room> = {
     rooms: `${client} src/call src/fleet/registry.ts src/gen`,
     packages: '@bufbuild/protobuf @connectrpc/connect',
   },
+  // Services of other processes: their descriptors, and handlers that pass calls on.
+  'src/gateway': {
+    rooms: 'src/call src/client src/gen',
+    packages: '@bufbuild/protobuf @connectrpc/connect',
+  },
   // What the rooms of REST share, then those rooms in the order of a call.
   'src/rest': { rooms: rest, packages: wire },
   'src/rest/route': { rooms: rest, packages: wire },

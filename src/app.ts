@@ -8,7 +8,7 @@ import { type Module, routesOf } from './app/module.ts'
 import { openModules } from './app/modules.ts'
 import { openPorts } from './app/ports.ts'
 import { serviceName } from './app/service-name.ts'
-import { openStorage } from './app/storage.ts'
+import { openStorage, usesStorage } from './app/storage.ts'
 import { watchers, type Watching } from './app/watch.ts'
 import type { Conf } from './conf/conf.ts'
 import { compileRoutes } from './rest/compiled-route.ts'
@@ -33,10 +33,11 @@ export async function createApp({
   ...watching
 }: AppOptions) {
   const watch = watchers(watching)
-  const storage = await openStorage(conf.data, watch.statements)
+  const storage = await openStorage(conf, watch.statements)
   const cache = await openCache(conf.cache, watch)
   const violations = messageRules()
-  const ready = readiness({ ...storage.db.problems(), shutdown: '' })
+  const checks = usesStorage(conf.services) ? storage.db.problems() : {}
+  const ready = readiness({ ...checks, shutdown: '' })
   const fleet = await openFleet({ conf, version, ready, watch })
   const modules: Module[] = []
   const clients = appClients({

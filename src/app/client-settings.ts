@@ -29,7 +29,10 @@ export async function clientSettings(conf: ServiceClient) {
   }
 }
 
-async function furtherProtocols(protocol: ClientProtocol): Promise<ClientOptions['protocols']> {
+/** What makes nodes of a protocol over REST; undefined for one over RPC. */
+export async function furtherProtocols(
+  protocol: ClientProtocol,
+): Promise<ClientOptions['protocols']> {
   if (protocol !== 'kratos2' && protocol !== 'kratos3') return undefined
   return (await import('../client/rest/open-node.ts')).overRest
 }

@@ -1,6 +1,6 @@
 import type { DescService } from '@bufbuild/protobuf'
-import type { Client } from '@connectrpc/connect'
-import type { ClientOptions } from '../client/channel.ts'
+import type { Client, Transport } from '@connectrpc/connect'
+import { channelOf, type ClientOptions } from '../client/channel.ts'
 import { clientOf } from '../client/client.ts'
 import type { LocalTarget } from '../client/node/local.ts'
 import type { GivenSettings } from '../client/settings.ts'
@@ -46,6 +46,13 @@ export function appClients({ conf, watch, service, discovery, local }: ClientsIn
 
   return {
     interceptor,
+    /** Takes the calls of all services at a target. */
+    transport(target: string, settings: ClientOptions): Transport {
+      const options = { ...settings, ...watch.calls, service, discovery, incoming: current }
+      const { transport, close } = channelOf(target, options)
+      open.push({ [Symbol.asyncDispose]: close })
+      return transport
+    },
     /** The interceptor, if there is a client that needs it. */
     incoming: () => (open.length > 0 ? interceptor : undefined),
     /** A client of one service at a target; see docs/clients.md. */

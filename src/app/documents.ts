@@ -28,7 +28,13 @@ export async function documents(modules: readonly Module[], version: string): Pr
       import('../gen/comments.ts'),
       import('@bufbuild/protovalidate'),
     ])
-  const shared = { version, comments, validator: createValidator() }
+  const further = modules.map((module) => module.comments ?? {})
+  const shared = {
+    version,
+    comments: Object.assign({}, ...further, comments) as typeof comments,
+    validator: createValidator(),
+    remote: new Set(modules.flatMap(remoteNames)),
+  }
   const routes = routesOf(modules)
   const targets = compileRoutes({ routes }).routes.map(({ target }) => target)
   const methods = recordMethods(routes).map(({ method }) => method)
@@ -39,6 +45,11 @@ export async function documents(modules: readonly Module[], version: string): Pr
     rest: restDocument(targets, { ...shared, ...rest }),
     connect: connectDocument(methods, { ...shared, ...connect, emitDefaults: false }),
   }
+}
+
+/** The services of a module that another process has. */
+function remoteNames({ isRemote, services }: Module): string[] {
+  return isRemote ? services.map(({ typeName }) => typeName) : []
 }
 
 /** `User API`; the names of all services, if there are several. */

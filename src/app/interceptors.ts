@@ -1,7 +1,9 @@
+import type { DescMessage, DescService } from '@bufbuild/protobuf'
 import type { Interceptor } from '@connectrpc/connect'
 import type { LocalTarget } from '../client/node/local.ts'
 import type { Conf } from '../conf/conf.ts'
 import { interceptors } from '../server/interceptor/list.ts'
+import { encodable, malformedText } from '../server/interceptor/malformed-text.ts'
 import type { Drain } from '../server/interceptor/streams.ts'
 import type { InvalidOf } from '../server/interceptor/validate.ts'
 import type { Violations } from '../server/interceptor/violations.ts'
@@ -34,7 +36,8 @@ function ownInterceptors(
   { conf: { server }, modules, violations, incoming }: InterceptorsInit,
   drain?: Drain,
 ): Interceptor[] {
-  const further = { ...(drain && { drain }), violations, inside: incoming ? [incoming] : [] }
+  const inside = incoming ? [incoming] : []
+  const further = { ...(drain && { drain }), violations: rulesHere(violations, modules), inside }
   return interceptors(deadlines(server), invalidByService(modules), further)
 }
 
@@ -43,4 +46,20 @@ function invalidByService(modules: readonly Module[]): InvalidOf {
     modules.flatMap(({ services, invalid }) => services.map(({ typeName }) => [typeName, invalid])),
   )
   return ({ typeName }) => makers.get(typeName)
+}
+
+/** The rules of messages; of those that another process looks at, only that they can be sent to it. */
+function rulesHere(violations: Violations, modules: readonly Module[]): Violations {
+  const elsewhere = new Set(
+    modules.flatMap(({ services, isRemote }) => (isRemote ? inputsOf(services) : [])),
+  )
+  if (elsewhere.size === 0) return violations
+  return (desc, message, fields) =>
+    elsewhere.has(desc)
+      ? malformedText(desc, message, { accepts: encodable })
+      : violations(desc, message, fields)
+}
+
+function inputsOf(services: readonly DescService[]): DescMessage[] {
+  return services.flatMap(({ methods }) => methods.map(({ input }) => input))
 }

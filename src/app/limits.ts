@@ -4,6 +4,7 @@ import type { AdmissionLimits } from '../server/admission/admission.ts'
 import { streamPlaces } from '../server/admission/stream-places.ts'
 import type { ServerOptions } from '../server/port.ts'
 import type { Deadlines } from '../server/interceptor/deadline.ts'
+import { usesStorage } from './storage.ts'
 
 /** As many calls as may share a statement: with fewer at once, each statement serves fewer. */
 const minActive = 64
@@ -12,8 +13,9 @@ const minActive = 64
  * The maximum of calls that run at once, and of calls that may be open. Further calls would only
  * wait for a connection to the database.
  */
-export function callLimits({ server, data }: Conf): AdmissionLimits {
+export function callLimits({ server, data, services }: Conf): AdmissionLimits {
   const maxCalls = server.limits.maxConcurrentCalls
+  if (!usesStorage(services)) return { maxActive: maxCalls, maxCalls }
   const maxActive = Math.min(maxCalls, Math.max(minActive, 2 * data.database.poolSize))
   return { maxActive, maxCalls }
 }

@@ -23,7 +23,7 @@ export interface Parts {
   traced: Watch['traced']
   log: Logger
   /** Makes clients of other services, and of those of this process. */
-  clients: Pick<Clients, 'configured'>
+  clients: Pick<Clients, 'configured' | 'transport'>
   /** Gives the rules of the proto that a message breaks. */
   violations: Violations
 }
@@ -39,6 +39,10 @@ export interface Module {
    * out.
    */
   invalid?: InvalidMessage
+  /** Another process checks the rules of the proto: here its messages only need to be such that can be sent. */
+  isRemote?: true
+  /** The comments of its protos by the full name of their subject, beside those of proto/api. */
+  comments?: Readonly<Record<string, string>>
   /** Adds its handlers to a router. */
   routes: (router: ConnectRouter) => void
   /**

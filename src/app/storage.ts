@@ -11,13 +11,18 @@ import { storageLog } from './storage-log.ts'
 type DatabaseConf = Conf['data']['database']
 
 /** The storage of the process, as openStorage makes it. */
-export type Storage = Awaited<ReturnType<typeof openStorage>>
+export type Storage = Awaited<ReturnType<typeof databases>>
+
+/** Whether one of the services that a process has keeps something. */
+export function usesStorage({ user, order }: Conf['services']): boolean {
+  return user.enabled || order.enabled
+}
 
 /**
  * Makes the database and, if one is configured, its read replica. Neither connects yet. Throws
  * DsnError.
  */
-export async function openStorage({ database }: Conf['data'], observe?: ObserveStatements) {
+async function databases({ database }: Conf['data'], observe?: ObserveStatements) {
   const db = await openDatabase(database, observe)
   const replica = await openReplica(database, observe)
   return {
@@ -51,6 +56,15 @@ export async function openStorage({ database }: Conf['data'], observe?: ObserveS
       await Promise.all([db.close(), replica?.close()])
     },
   }
+}
+
+/** As `databases`; of a process that keeps nothing, none. */
+export async function openStorage(
+  { data, services }: Pick<Conf, 'data' | 'services'>,
+  observe?: ObserveStatements,
+): Promise<Storage> {
+  if (usesStorage(services)) return databases(data, observe)
+  return (await import('./no-storage.ts')).noStorage()
 }
 
 /**

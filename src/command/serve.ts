@@ -2,6 +2,7 @@ import type { SpanExporter } from '@opentelemetry/sdk-trace'
 import type { Logger } from 'pino'
 import type { App } from '../app.ts'
 import { serviceName } from '../app/service-name.ts'
+import { usesStorage } from '../app/storage.ts'
 import type { Conf } from '../conf/conf.ts'
 import type { LogContext } from '../telemetry/log/log.ts'
 import { tracingSettings } from '../telemetry/trace/settings.ts'
@@ -68,11 +69,11 @@ async function traced(
   return { log, tracing }
 }
 
-function serving({ data }: Conf, { db, readiness }: App): string {
+function serving({ data, services }: Conf, { db, readiness }: App): string {
   const problems = Object.entries(readiness.checks()).filter(([, problem]) => problem !== '')
   if (problems.length > 0)
     return `serving, not ready: ${problems.map((check) => check.join(': ')).join(', ')}`
-  return data.database.source === ''
+  return data.database.source === '' && usesStorage(services)
     ? `serving; no database is configured (DB_DSN), so users are kept in the embedded ${db.description}`
     : 'serving'
 }

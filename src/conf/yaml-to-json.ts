@@ -40,7 +40,7 @@ export function keysReader({ doc, expanded }: Yaml, refuse: Refuse, give: Give) 
 
   function readField(field: DescField, { node, path }: Place): JsonValue {
     give(path, expanded.get(node)?.variables ?? [])
-    if (field.fieldKind === 'map' && leafOf(field)) return readMap(field, { node, path })
+    if (field.fieldKind === 'map') return readMap(field, { node, path })
     if (field.fieldKind === 'message' && !isDuration(field)) {
       return readMessage(field.message, node, path)
     }
@@ -61,7 +61,9 @@ export function keysReader({ doc, expanded }: Yaml, refuse: Refuse, give: Give) 
       const at = `${path}[${JSON.stringify(name)}]`
       const place = { node: followed(doc, value), path: at }
       give(at, expanded.get(place.node)?.variables ?? [])
-      const read = readLeaf(field, place)
+      const read = isPart(field)
+        ? readMessage(field.message, place.node, at)
+        : readLeaf(field, place)
       if (read !== undefined) json[name] = read
     }
     return json
@@ -78,6 +80,11 @@ export function keysReader({ doc, expanded }: Yaml, refuse: Refuse, give: Give) 
     refuse(path, `found ${inWords(node, field)}, allowed is ${leaf.allowed}`)
     return undefined
   }
+}
+
+/** Whether the values of a map have settings of their own. */
+function isPart(field: DescField): field is DescField & { message: DescMessage } {
+  return field.message !== undefined && !isDuration(field)
 }
 
 /** The node that an alias stands for, or the node itself. */

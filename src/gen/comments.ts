@@ -16,6 +16,7 @@ export const comments: Readonly<Record<string, string>> = {
   "api.errors.v1.ErrorReason.OVERLOADED": "The server works on as many calls, or holds as many connections, as it can take.",
   "api.errors.v1.ErrorReason.SHUTTING_DOWN": "The server is being stopped.",
   "api.errors.v1.ErrorReason.CIRCUITBREAKER": "Calls to another service fail so often that this one was not sent. Kratos' clients have the word.",
+  "api.errors.v1.ErrorReason.REMOTE_UNAVAILABLE": "The service that a gateway passes the call on to cannot be reached.",
   "api.errors.v1.errors": "The reasons that a method may fail with, beside those that the ports and interceptors give to any\ncall. The OpenAPI document has them.",
   "api.errors.v1.status": "The HTTP status of a reason over REST.",
   "api.order.v1.ErrorReason": "The reasons of orders that a client may branch on, by name as those of api.errors.v1.",

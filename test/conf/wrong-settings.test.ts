@@ -149,6 +149,8 @@ test('a process needs a service, and one that finds the services that it calls',
     [{ USER_ENABLED: 'false' }, /clients\.user\.target: found nothing, .* must be where/],
   ]
   for (const [env, allowed] of rows) t.match(problems(env).join('\n'), allowed)
+  const remote = 'gateway: {services: {shop.v1.Cart: {target: "dns:///carts:9000"}}}'
+  t.strictSame(problems({ USER_ENABLED: 'false', ORDER_ENABLED: 'false' }, remote), [])
   t.strictSame(problems({ USER_ENABLED: 'false', USER_TARGET: 'direct:///a:1,[::1]:2' }), [])
 })
 
@@ -162,8 +164,20 @@ test('a wrong variable is named beside its setting, with what is allowed and no 
   }
 })
 
+type FileRow = [text: string, setting: string, allowed: RegExp]
+
+/** Rows of a service of another process. */
+function remotes(rows: FileRow[]): FileRow[] {
+  const path = 'gateway.services["shop.v1.Cart"]'
+  return rows.map(([text, setting, allowed]) => [
+    `gateway: {services: {shop.v1.Cart: ${text}}}`,
+    `${path}${setting}`,
+    allowed,
+  ])
+}
+
 /** A file over the shipped one, the setting, and what is allowed. */
-const files: [text: string, setting: string, allowed: RegExp][] = [
+const files: FileRow[] = [
   [
     'server: {operation_timeouts: {/api.user.v1.User/ListUser: 3s}}',
     'server.operation_timeouts["/api.user.v1.User/ListUser"]',
@@ -184,6 +198,36 @@ const files: [text: string, setting: string, allowed: RegExp][] = [
   ['tracing: {sampling: {priority_header: A}}', 'tracing.sampling.priority_header', /lower case/],
   ['tracing: {batch: {max_size: 0}}', 'tracing.batch.max_size', /found 0, must be greater/],
   ['metrics: {push: {headers: []}}', 'metrics.push.headers', /found a list, allowed is a mapping/],
+  ...remotes([
+    ['{}', '.target', /found "", must be at least 1 character|must be a target/],
+    ['{target: "users:9000"}', '.target', /must be a target: direct:\/\/\/host:port/],
+    ['{target: "discovery:///u"}', '.target', /registry\.kind must not be off/],
+    [
+      '{target: "dns:///u:9000", protocl: grpc}',
+      '.protocl',
+      /did you mean protocol\? Allowed: tar/,
+    ],
+    ['{target: "dns:///u:9000", protocol: rest}', '.protocol', /must be in list \[.*grpc, connect/],
+    ['{target: "dns:///u:9000", timeout: 5}', '.timeout', /a duration in seconds/],
+    ['{target: "dns:///u:9000", timeout: 0s}', '.timeout', timeout],
+    [
+      '{target: "dns:///u:9000", descriptor_file: /no}',
+      '.descriptor_file',
+      /does not exist; must be/,
+    ],
+    ['{target: "dns:///u:9000", protocol: kratos3}', '.descriptor_file', /has no reflection; must/],
+    ['dns:///u:9000', '', /found the text "dns:.*allowed is a mapping with target, protocol/],
+  ]),
+  [
+    'gateway: {services: {api.user.v1.User: {target: "dns:///u:9000"}}}',
+    'gateway.services["api.user.v1.User"]',
+    /is served by this process itself, see services/,
+  ],
+  [
+    'gateway: {services: {Cart: {target: "dns:///u:9000"}}}',
+    'gateway.services["Cart"]',
+    /no full name of a service, such as api\.user\.v1\.User/,
+  ],
   ['servr: {}', 'servr', /unknown key, did you mean server\? Allowed: server, data/],
 ]
 

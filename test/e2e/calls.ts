@@ -52,16 +52,18 @@ interface RunOptions {
   wire?: Wire
   /** A client that is tried in place of those of all protocols, with the rows that all can say. */
   client?: (app: RunningApp) => Call
+  /** Another process that the calls go through. */
+  through?: (app: RunningApp) => Promise<Pick<RunningApp, 'rest' | 'rpc'>>
 }
 
 /** Runs each row over each protocol that can say it. */
 export async function runCalls(
   t: Test,
-  { storage, env = {}, wire, client }: RunOptions,
+  { storage, env = {}, wire, client, through }: RunOptions,
 ): Promise<void> {
   const app = await startApp(t, { storage, now, env })
   await startIdsAt(firstId, storage, app.database)
-  const calls = callers(app, wire)
+  const calls = callers((await through?.(app)) ?? app, wire)
   for (let user = 0; user < seeded; user += 1) await newUser(at(calls.REST))
   const other = client?.(app)
   const all: readonly [string, Call][] = other

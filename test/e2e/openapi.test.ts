@@ -1,7 +1,7 @@
 import { test } from 'tap'
 import { type Answer, watchAnswers } from '../help/answers.ts'
 import { startApp } from '../help/app.ts'
-import { documentedAnswers } from '../help/documented.ts'
+import { documentedAnswers, openApiFile } from '../help/documented.ts'
 import { serveRest } from '../rest/listen.ts'
 
 interface Exchange {
@@ -120,7 +120,7 @@ const error = (code: number, reason: string) => ({ code, reason, message: '', me
 const ada1 = { id: '1', name: 'Ada', email: 'a@b.c', phone: '', createdAt: '0' }
 
 test('the check of all answers finds those that the document lacks', (t) => {
-  const lacking = documentedAnswers()
+  const lacking = documentedAnswers(openApiFile())
   const faults: [Answer, RegExp | undefined][] = [
     [answer(200, ada1), undefined],
     [answer(200, { ...ada1, etag: '"x"' }), undefined],

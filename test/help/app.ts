@@ -8,7 +8,7 @@ import { redacted } from '../../src/telemetry/log/redact.ts'
 import { type Conf, loadConf } from '../../src/conf/conf.ts'
 import { watchAnswers } from './answers.ts'
 import { freshMysqlDatabase, freshSqlitePath } from './db.ts'
-import { documentedAnswers } from './documented.ts'
+import { documentedAnswers, openApiFile } from './documented.ts'
 
 export type Storage = 'sqlite' | 'mysql'
 
@@ -26,6 +26,8 @@ export interface StartOptions extends Pick<RunOptions, 'now'> {
   measured?: boolean
   /** Changes the configuration. */
   configure?: (conf: Conf) => void
+  /** Whether the process has no service of its own, and so a document of its own. */
+  isGateway?: boolean
   /** Gets the service's log, to write to it from the middle of a call. */
   logged?: (log: Logger) => void
 }
@@ -38,13 +40,15 @@ export type RunningApp = Awaited<ReturnType<typeof startApp>>
 const confFile = new URL('../../configs/config.yaml', import.meta.url)
 
 let lacking: ReturnType<typeof documentedAnswers> | undefined
+let lackingOfGateway: ReturnType<typeof documentedAnswers> | undefined
 
 /**
  * The whole service on two free ports and an empty, migrated database; closed when the test ends. The
  * test fails at an answer of REST that the OpenAPI document lacks.
  */
 export async function startApp(t: Test, options: StartOptions) {
-  const { storage, now, env: given, spans, measured, configure, logged, ...limits } = options
+  const { storage, now, env: given, spans, measured, configure, logged, ...others } = options
+  const { isGateway = false, ...limits } = others
   const database = storage === 'mysql' ? await freshMysqlDatabase(t) : freshSqlitePath(t)
   const env = {
     HTTP_ADDR: '127.0.0.1:0',
@@ -78,10 +82,11 @@ export async function startApp(t: Test, options: StartOptions) {
     now,
   })
   const { app, tracing, http, grpc, metrics } = service
+  if (isGateway) lackingOfGateway ??= documentedAnswers((await app.documents()).rest)
   const unwatch = watchAnswers(http.port, (answer) => {
-    lacking ??= documentedAnswers()
-    const fault = lacking(answer)
-    if (fault !== undefined) t.fail(`docs/openapi.json: ${fault}`)
+    if (!isGateway) lacking ??= documentedAnswers(openApiFile())
+    const fault = (isGateway ? lackingOfGateway : lacking)?.(answer)
+    if (fault !== undefined) t.fail(`the OpenAPI document: ${fault}`)
   })
   t.teardown(unwatch)
   return {

@@ -8,12 +8,15 @@ type Document = { paths: Record<string, Record<string, Json>> }
 
 const file = new URL('../../docs/openapi.json', import.meta.url)
 
+/** The document of the service itself. */
+export const openApiFile = (): unknown => JSON.parse(readFileSync(file, 'utf8'))
+
 /**
- * Compares answers with docs/openapi.json. The returned function says what the document lacks for an
+ * Compares answers with an OpenAPI document. The returned function says what the document lacks for an
  * answer; undefined if nothing, or if no operation was asked. `default` counts as no documentation.
  */
-export function documentedAnswers(): (answer: Answer) => string | undefined {
-  const document = JSON.parse(readFileSync(file, 'utf8')) as Document
+export function documentedAnswers(given: unknown): (answer: Answer) => string | undefined {
+  const document = given as Document
   const ajv = new Ajv2020({ strict: false, validateFormats: false })
   ajv.addSchema(document, 'document')
   const operationOf = operations(document)

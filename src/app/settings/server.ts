@@ -15,7 +15,12 @@ const services = [...userServices, ...orderServices, Health, Metadata]
 export function checkServer(conf: Conf, refuse: Refuse): void {
   const { tls, cors, operationTimeouts } = conf.server
   checkAddresses(conf, refuse)
-  checkOperations(Object.keys(operationTimeouts), refuse)
+  const remote = Object.keys(conf.gateway.services)
+  // What the services of other processes have is known when these are asked.
+  const known = Object.keys(operationTimeouts).filter(
+    (operation) => !remote.some((name) => operation.startsWith(`/${name}/`)),
+  )
+  checkOperations(known, refuse)
   checkPair('server.tls', tls, refuse)
   certificate('server.tls.client_ca_file', tls.clientCaFile, refuse)
   if (tls.clientCaFile !== '' && tls.certFile === '' && tls.keyFile === '')

@@ -3,11 +3,18 @@ import { targetProblem } from '../../client/target/target.ts'
 import type { Refuse } from './file.ts'
 
 /** Checks that the process has a service, and that each of them finds those that it calls. */
-export function checkServices({ services, clients, registry }: Conf, refuse: Refuse): void {
+export function checkServices(
+  { services, clients, registry, gateway }: Conf,
+  refuse: Refuse,
+): void {
   const { user, order } = services
   const { target } = clients.user
-  if (!user.enabled && !order.enabled)
-    refuse('services', 'found none that is enabled; at least one must be: user, order')
+  const isGateway = Object.keys(gateway.services).length > 0
+  if (!user.enabled && !order.enabled && !isGateway)
+    refuse(
+      'services',
+      'found none that is enabled, and none in gateway.services; at least one must be: user, order',
+    )
   if (order.enabled && !user.enabled && target === '')
     refuse(
       'clients.user.target',

@@ -9,6 +9,8 @@ import type { Schema } from './scalar-schema.ts'
 export interface DocumentedRoute {
   binding: HttpBinding
   etag: readonly DescField[] | undefined
+  /** Whether another process carries the call out. */
+  isRemote?: boolean
 }
 
 type Applies = (route: DocumentedRoute) => boolean
@@ -43,12 +45,20 @@ const common: readonly [reason: Reason, applies: Applies, statuses?: readonly nu
   ['DEADLINE_EXCEEDED', always],
 ]
 
+/** What may befall a call on its way to another process. */
+const underWay: readonly Reason[] = ['REMOTE_UNAVAILABLE', 'CIRCUITBREAKER', 'INVALID_ARGUMENT']
+
 /** The errors that an operation may answer: those that its method declares, and the common ones. */
 function failuresOf(route: DocumentedRoute): Failure[] {
   const shared = common.flatMap(([reason, applies, statuses = [statusOfReason(reason)]]) =>
     applies(route) ? statuses.map((each) => ({ status: each, reason })) : [],
   )
-  return [...declared(route.binding.method), ...shared]
+  const further = route.isRemote ? underWay : []
+  return [
+    ...declared(route.binding.method),
+    ...shared,
+    ...further.map((reason) => ({ reason, status: statusOfReason(reason) })),
+  ]
 }
 
 function declared(method: DescMethod): Failure[] {

@@ -34,7 +34,7 @@ export function operation(set: SchemaSet, route: DocumentedRoute, path: Document
     responses: {
       200: success(set, binding),
       ...(isRead(binding) && { 304: notModified }),
-      ...failureResponses(route),
+      ...failureResponses({ ...route, isRemote: set.options.remote?.has(service) ?? false }),
       default: { description: 'Any other error.', content: jsonContent(anyError) },
     },
   }

@@ -12,6 +12,8 @@ export interface SchemaOptions {
   /** Whether answers contain default values and null for unset messages. */
   emitDefaults: boolean
   validator: ReturnType<typeof createValidator>
+  /** Full names of the services that other processes have. */
+  remote?: ReadonlySet<string>
 }
 
 /** The schemas of one document. */

@@ -8,6 +8,8 @@ interface Within {
   fields?: readonly DescField[]
   /** What stands before the path of each. */
   prefix?: string
+  /** Whether a text can be stored, or at least sent on. */
+  accepts?: (text: string) => boolean
 }
 
 /**
@@ -17,20 +19,25 @@ interface Within {
 export function malformedText(
   desc: DescMessage,
   message: Message,
-  { fields = desc.fields, prefix = '' }: Within = {},
+  { fields = desc.fields, prefix = '', accepts = storable }: Within = {},
 ): FieldViolation[] {
   return fields.flatMap((field) => {
     const path = prefix + field.name
     return valuesOf(field, message).flatMap((value) => {
-      if (typeof value === 'string') return wellFormed(value) ? [] : [{ field: path, rule }]
+      if (typeof value === 'string') return accepts(value) ? [] : [{ field: path, rule }]
       const nested = field.fieldKind === 'scalar' ? undefined : field.message
-      return nested ? malformedText(nested, value as Message, { prefix: `${path}.` }) : []
+      return nested ? malformedText(nested, value as Message, { prefix: `${path}.`, accepts }) : []
     })
   })
 }
 
-function wellFormed(text: string): boolean {
-  return text.isWellFormed() && !text.includes('\0')
+function storable(text: string): boolean {
+  return encodable(text) && !text.includes('\0')
+}
+
+/** Whether a text can be sent as it is: lone surrogates have no UTF-8. */
+export function encodable(text: string): boolean {
+  return text.isWellFormed()
 }
 
 function valuesOf(field: DescField, message: Message): unknown[] {

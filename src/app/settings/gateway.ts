@@ -1,0 +1,60 @@
+import { readFileSync } from 'node:fs'
+import type { DescService } from '@bufbuild/protobuf'
+import { targetProblem } from '../../client/target/target.ts'
+import type { Conf } from '../../conf/conf.ts'
+import { ServerReflection } from '../../gen/grpc/reflection/v1/reflection_pb.ts'
+import { ServerReflection as ServerReflectionV1Alpha } from '../../gen/grpc/reflection/v1alpha/reflection_pb.ts'
+import { Health } from '../../gen/health/v1/health_pb.ts'
+import { Metadata } from '../../gen/kratos/api/metadata_pb.ts'
+import { orderServices } from '../order-services.ts'
+import { userServices } from '../user-services.ts'
+import { type Refuse, whyUnreadable } from './file.ts'
+
+const own = [Health, ServerReflection, ServerReflectionV1Alpha, Metadata]
+
+/** Checks the services of other processes, but for what only these can tell. */
+export function checkGateway(conf: Conf, refuse: Refuse): void {
+  const here = new Set(servedHere(conf.services).map(({ typeName }) => typeName))
+  for (const [name, remote] of Object.entries(conf.gateway.services)) {
+    const setting = `gateway.services[${JSON.stringify(name)}]`
+    if (!/^[A-Za-z_]\w*(?:\.[A-Za-z_]\w*)+$/.test(name))
+      refuse(setting, 'is no full name of a service, such as api.user.v1.User')
+    if (here.has(name))
+      refuse(setting, 'is served by this process itself, see services; must be another one')
+    checkTarget(`${setting}.target`, remote.target, conf.registry.kind, refuse)
+    checkDescriptor(setting, remote, refuse)
+  }
+}
+
+function servedHere({ user, order }: Conf['services']): DescService[] {
+  return [...own, ...(user.enabled ? userServices : []), ...(order.enabled ? orderServices : [])]
+}
+
+function checkTarget(setting: string, target: string, registry: string, refuse: Refuse): void {
+  const problem = targetProblem(target)
+  if (problem !== undefined) return refuse(setting, problem)
+  if (target.startsWith('discovery:') && registry === 'off') {
+    const found = JSON.stringify(target)
+    refuse(setting, `found ${found}, which needs a registry: registry.kind must not be off`)
+  }
+}
+
+function checkDescriptor(
+  setting: string,
+  { protocol, descriptorFile: file }: Conf['gateway']['services'][string],
+  refuse: Refuse,
+): void {
+  const what = 'must be a file that buf build -o has written'
+  if (file === '' && protocol.startsWith('kratos'))
+    refuse(
+      `${setting}.descriptor_file`,
+      `found nothing, and ${protocol} has no reflection; ${what}`,
+    )
+  if (file === '') return
+  try {
+    readFileSync(file)
+  } catch (err) {
+    const found = JSON.stringify(file)
+    refuse(`${setting}.descriptor_file`, `found ${found}, ${whyUnreadable(err)}; ${what}`)
+  }
+}

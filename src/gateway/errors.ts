@@ -1,0 +1,52 @@
+import { type FileRegistry, getOption } from '@bufbuild/protobuf'
+import { Code, ConnectError } from '@connectrpc/connect'
+import { refusal } from '../call/refusal.ts'
+import { ownStatusOf, withStatus } from '../call/status.ts'
+import { status } from '../gen/api/errors/v1/error_reason_pb.ts'
+import { ErrorInfoSchema } from '../gen/google/rpc/error_details_pb.ts'
+import { passedBack } from './headers.ts'
+
+/** The HTTP status of each reason that has one in the protos. */
+export type StatusOfReason = ReadonlyMap<string, number>
+
+/** Finds the reasons with a status of their own in the enums of a service's protos. */
+export function statusOfReasons(registry: FileRegistry): StatusOfReason {
+  const values = [...registry].flatMap((type) => (type.kind === 'enum' ? type.values : []))
+  return new Map(
+    values.map((value) => [value.name, getOption(value, status)] as const).filter(([, own]) => own),
+  )
+}
+
+/**
+ * The error that a client gets for one of a call to a remote: the remote's own with all its details, and
+ * otherwise one that says nothing of where the remote is, which is for the log.
+ */
+export function remoteError(err: unknown, service: string, statuses: StatusOfReason): ConnectError {
+  const error = ConnectError.from(err)
+  // The client makes errors of its own, such as of an open breaker.
+  if (error.isWireError || error.findDetails(ErrorInfoSchema).length > 0)
+    return passedError(error, statuses)
+  switch (error.code) {
+    case Code.Unavailable: {
+      const message = `${service} cannot be reached`
+      return refusal(Code.Unavailable, 'REMOTE_UNAVAILABLE', message, { cause: err })
+    }
+    case Code.DeadlineExceeded: {
+      const message = `${service} has not answered in time`
+      return refusal(Code.DeadlineExceeded, 'DEADLINE_EXCEEDED', message, { cause: err })
+    }
+    case Code.Canceled:
+      return refusal(Code.Canceled, 'CANCELED', 'the client has gone', { cause: err })
+    default:
+      return refusal(Code.Internal, 'INTERNAL', 'internal error', { cause: err })
+  }
+}
+
+function passedError(error: ConnectError, statuses: StatusOfReason): ConnectError {
+  const { rawMessage, code, metadata, details, cause } = error
+  const passed = new ConnectError(rawMessage, code, passedBack(metadata), [], cause)
+  const [info] = error.findDetails(ErrorInfoSchema)
+  const own = code === Code.FailedPrecondition ? statuses.get(info?.reason ?? '') : undefined
+  // Not marked as of the wire: the metadata of such an error is not sent.
+  return withStatus(Object.assign(passed, { details }), ownStatusOf(error) ?? own)
+}
