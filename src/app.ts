@@ -7,6 +7,7 @@ import { lifecycle } from './app/lifecycle.ts'
 import { type Module, routesOf } from './app/module.ts'
 import { openModules } from './app/modules.ts'
 import { openPorts } from './app/ports.ts'
+import { openQuota } from './app/quota.ts'
 import { serviceName } from './app/service-name.ts'
 import { openStorage } from './app/storage.ts'
 import { watchers, type Watching } from './app/watch.ts'
@@ -52,7 +53,9 @@ export async function createApp({
     (module) => modules.push(module),
   )
   const incoming = clients.incoming()
-  const ports = openPorts({ conf, version, modules, ready, watch, violations, incoming })
+  const quota = await openQuota({ conf: () => conf.limits.quota, watch })
+  const calls = { violations, incoming, quota: quota?.interceptor }
+  const ports = openPorts({ conf, version, modules, ready, watch, ...calls })
   watch.state({
     version,
     storage: storage.db.description.split(' ', 1)[0] ?? '',
@@ -63,6 +66,8 @@ export async function createApp({
     certificateEnd: ports.certificateEnd,
     registry: () => fleet?.state,
     cache: () => cache?.isUsable(),
+    quota: () => quota?.isShared(),
+    load: () => undefined,
   })
   const { shutdown } = conf.server
   const life = lifecycle({
@@ -75,6 +80,7 @@ export async function createApp({
     cache,
     watch,
     fleet,
+    quota,
   })
   return {
     db: storage.db,

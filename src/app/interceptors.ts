@@ -17,6 +17,8 @@ export interface InterceptorsInit {
   /** Remembers each call, for the clients that it uses; see appClients. */
   incoming?: Interceptor | undefined
   violations: Violations
+  /** Counts calls for their callers; undefined: nobody is limited. */
+  quota?: Interceptor | undefined
 }
 
 /** The interceptors of calls that come over the ports, the outermost first. `drain` ends streams. */
@@ -31,10 +33,14 @@ export function localTarget(init: InterceptorsInit): LocalTarget {
 }
 
 function ownInterceptors(
-  { conf: { server }, modules, violations, incoming }: InterceptorsInit,
+  { conf: { server }, modules, violations, incoming, quota }: InterceptorsInit,
   drain?: Drain,
 ): Interceptor[] {
-  const further = { ...(drain && { drain }), violations, inside: incoming ? [incoming] : [] }
+  const further = {
+    ...(drain && { drain }),
+    violations,
+    inside: [quota, incoming].filter((each) => each !== undefined),
+  }
   return interceptors(deadlines(server), invalidByService(modules), further)
 }
 

@@ -121,12 +121,17 @@ async function listenOn(app: FastifyInstance, setting: string, addr: string): Pr
 }
 
 /** Headers that the settings name. */
-function corsHeadersOf({ server: { cors }, tracing }: PortsInit['conf']): CorsHeaders {
+function corsHeadersOf({ server: { cors }, tracing, limits }: PortsInit['conf']): CorsHeaders {
   const { allowHeaders, exposeHeaders } = cors
+  const quota = limits.quota.enabled ? ['ratelimit', 'ratelimit-policy'] : []
   const names = [tracing.sampling.priorityHeader, tracing.responseHeader] as const
   const [priority, trace] = names.map((name) => (name === '' ? [] : [name]))
   return {
     allowed: [...parseHeaderNames(allowHeaders, 'server.cors.allow_headers'), ...(priority ?? [])],
-    exposed: [...parseHeaderNames(exposeHeaders, 'server.cors.expose_headers'), ...(trace ?? [])],
+    exposed: [
+      ...parseHeaderNames(exposeHeaders, 'server.cors.expose_headers'),
+      ...(trace ?? []),
+      ...quota,
+    ],
   }
 }

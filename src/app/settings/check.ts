@@ -2,6 +2,7 @@ import type { ConfCheck } from '../../conf/conf.ts'
 import type { Env } from '../../conf/placeholder.ts'
 import { checkCache } from './cache.ts'
 import { checkDatabase } from './database.ts'
+import { checkLimits } from './limits.ts'
 import { checkRegistry } from './registry.ts'
 import { checkServer } from './server.ts'
 import { checkServices } from './services.ts'
@@ -19,5 +20,6 @@ export function checkSettings(env: Env): ConfCheck {
     checkRegistry(conf, refuse.setting)
     checkServices(conf, refuse.setting)
     checkCache(conf.cache, refuse.setting)
+    checkLimits(conf, refuse.setting)
   }
 }
