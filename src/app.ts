@@ -9,6 +9,7 @@ import { openModules } from './app/modules.ts'
 import { openPorts } from './app/ports.ts'
 import { openQuota } from './app/quota.ts'
 import { serviceName } from './app/service-name.ts'
+import { openShedding } from './app/shedding.ts'
 import { openStorage } from './app/storage.ts'
 import { watchers, type Watching } from './app/watch.ts'
 import type { Conf } from './conf/conf.ts'
@@ -54,7 +55,8 @@ export async function createApp({
   )
   const incoming = clients.incoming()
   const quota = await openQuota({ conf: () => conf.limits.quota, watch })
-  const calls = { violations, incoming, quota: quota?.interceptor }
+  const shed = await openShedding({ conf: () => conf.limits.shed, watch })
+  const calls = { violations, incoming, quota: quota?.interceptor, shedding: shed?.shedding }
   const ports = openPorts({ conf, version, modules, ready, watch, ...calls })
   watch.state({
     version,
@@ -67,7 +69,7 @@ export async function createApp({
     registry: () => fleet?.state,
     cache: () => cache?.isUsable(),
     quota: () => quota?.isShared(),
-    load: () => undefined,
+    load: () => shed?.busy(),
   })
   const { shutdown } = conf.server
   const life = lifecycle({
@@ -81,6 +83,7 @@ export async function createApp({
     watch,
     fleet,
     quota,
+    shed,
   })
   return {
     db: storage.db,

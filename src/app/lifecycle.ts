@@ -8,6 +8,7 @@ import type { Fleet } from './fleet/fleet.ts'
 import type { Module } from './module.ts'
 import type { Ports } from './ports.ts'
 import type { OpenQuota } from './quota.ts'
+import type { OpenShedding } from './shedding.ts'
 import type { Storage } from './storage.ts'
 import type { Watch } from './watch.ts'
 
@@ -30,6 +31,8 @@ interface Lived {
   fleet: Fleet | undefined
   /** Undefined: nobody is limited. */
   quota: OpenQuota | undefined
+  /** Undefined: no call is refused for load. */
+  shed: OpenShedding | undefined
 }
 
 /** Starts and stops the parts of the process in order. */
@@ -50,6 +53,7 @@ export function lifecycle({ shutdown, ready, ports, modules, ...parts }: Lived) 
     const graceMs = durationMs(shutdown.timeout)
     await ports.close(graceMs)
     parts.quota?.close()
+    parts.shed?.close()
     await Promise.all(modules.map(async (module) => module.close?.()))
     await clients.close()
     await fleet?.close()

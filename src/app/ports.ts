@@ -7,6 +7,7 @@ import { SettingError } from '../conf/error.ts'
 import { ErrorReason } from '../gen/api/errors/v1/error_reason_pb.ts'
 import { idleMemory } from '../memory/idle.ts'
 import { admission } from '../server/admission/admission.ts'
+import type { Shedding } from '../server/admission/shedding.ts'
 import { grpcServer } from '../server/grpc.ts'
 import type { Readiness } from '../server/health/readiness.ts'
 import { httpServer } from '../server/http.ts'
@@ -26,6 +27,8 @@ interface PortsInit extends InterceptorsInit {
   version: string
   ready: Readiness
   watch: Watch
+  /** Refuses calls for load; undefined: none is refused for it. */
+  shedding?: Shedding | undefined
 }
 
 /** The two ports, as openPorts makes them. */
@@ -56,6 +59,7 @@ export function openPorts(init: PortsInit) {
     }),
     observers: watch.observers(reasons, memory ? [{ begin: memory.note, end: memory.note }] : []),
     admission: calls,
+    shedding: init.shedding,
     streams,
     tls,
     origins: parseOrigins(server.cors.origins),

@@ -169,3 +169,67 @@ test(
     t.same(await through(10), [0, 0], 'Redis has forgotten nothing')
   },
 )
+
+test('a busy service refuses calls over all protocols, critical ones and health last', async (t) => {
+  const app = await startApp(t, {
+    storage: 'sqlite',
+    measured: true,
+    env: { SHED_ENABLED: 'true', SHED_CPU: '0.1', SHED_CPU_CRITICAL: '1' },
+  })
+  let sent = 0
+  const critical = { 'x-md-global-priority': 'critical' }
+  async function statuses(
+    calls: number,
+    headers: Record<string, string> = {},
+  ): Promise<Set<number>> {
+    sent += calls
+    const answers = await Promise.all(
+      Array.from({ length: calls }, async () => {
+        const answer = await list(app, headers)
+        await answer.text()
+        return answer.status
+      }),
+    )
+    return new Set(answers)
+  }
+  /** Repeats a call among many others until it gives something. */
+  async function amongOthers<T>(call: () => Promise<T | undefined>): Promise<T> {
+    for (;;) {
+      const others = statuses(100)
+      sent += 1
+      const found = await call()
+      await others
+      if (found !== undefined) return found
+    }
+  }
+  const refused = await amongOthers(async () => {
+    const answer = await list(app)
+    return answer.status === 429 ? answer : undefined
+  })
+  t.equal(refused.headers.get('retry-after'), '1')
+  t.match(await refused.json(), { code: 429, reason: 'RATELIMIT', message: /too busy/ })
+  for (const [name, transport] of Object.entries(transports(app))) {
+    const users = createClient(User, transport)
+    const error = await amongOthers(() =>
+      users.listUsers({}).then(
+        () => undefined,
+        (err: unknown) => ConnectError.from(err),
+      ),
+    )
+    t.equal(error.code, Code.ResourceExhausted, name)
+    t.equal(error.metadata.get('retry-after'), '1', name)
+    t.match(error.findDetails(ErrorInfoSchema), [{ reason: 'RATELIMIT' }], name)
+    t.match(error.findDetails(RetryInfoSchema), [{ retryDelay: { seconds: 1n } }], name)
+  }
+  const others = statuses(300)
+  t.same(await statuses(50, critical), new Set([200]))
+  t.equal((await fetch(`${app.rest.url}/healthz`)).status, 200)
+  t.same(await others, new Set([200, 429]))
+
+  const counts = await samplesOf(app.metrics, 'shed_calls_total')
+  t.equal(sum(counts), sent)
+  const refusals = sum(counts.filter(({ labels }) => labels.result === 'refused'))
+  const byLimit = await samplesOf(app.metrics, 'server_requests_refused_total')
+  t.equal(sum(byLimit.filter(({ labels }) => labels.limit === 'shed')), refusals)
+  t.ok(sum(await samplesOf(app.metrics, 'shed_load')) >= 0.1)
+})
