@@ -1,4 +1,5 @@
 import type { Arrival } from '../listener/arrival.ts'
+import { type Clock, systemClock } from './clock.ts'
 import { passWindow } from './pass-window.ts'
 
 /** How important a call is to its client. */
@@ -28,15 +29,23 @@ interface SheddingOptions {
   judged: (priority: Priority, allowed: boolean) => void
   /** Milliseconds of a clock that is never set back. */
   now?: () => number
+  nextTurn?: Clock['nextTurn']
 }
+
+/**
+ * For so long the event loop may read what has come before a call waits too long. A critical call waits
+ * longer, since it is there that critical calls alone would be too many.
+ */
+const maxTurnMs: Record<Priority, number> = { critical: 250, default: 25 }
 
 /** For so long after a refusal a process that is not busy any more goes on refusing. */
 const coolOffMs = 1000
 
 /**
- * Refuses a call while the process is busy and has more calls than it can serve at once. Neither alone
- * would do: a busy process that has few calls serves them all in time, and many calls at an idle one wait
- * for something else. A critical call competes with critical ones only, since it goes before the others.
+ * Refuses a call while the process is busy and calls wait: for each other, since there are more than it
+ * can serve at once, or in the sockets, since the event loop takes long to read them all. Neither alone
+ * would do: a busy process where none waits serves them all in time, and calls at an idle one wait for
+ * something else. A critical call competes with critical ones only, since it goes before the others.
  */
 export function shedding({
   busy,
@@ -44,19 +53,27 @@ export function shedding({
   priorityOf,
   judged,
   now = () => performance.now(),
+  nextTurn = systemClock.nextTurn,
 }: SheddingOptions) {
   const window = passWindow(now)
   const open = { critical: 0, default: 0 }
   const refusedAt = { critical: Number.NEGATIVE_INFINITY, default: Number.NEGATIVE_INFINITY }
 
-  function refuses(priority: Priority): boolean {
-    const isCritical = priority === 'critical'
-    const { busy: limit, busyCritical } = limits()
-    const isBusy = busy() >= (isCritical ? busyCritical : limit)
-    if (!isBusy && now() - refusedAt[priority] >= coolOffMs) return false
-    const calls = isCritical ? open.critical : open.critical + open.default
+  /** For how long the event loop has read calls without a look at anything else. */
+  const turnMs = turns(now, nextTurn)
+
+  function waits(priority: Priority): boolean {
+    if (turnMs() > maxTurnMs[priority]) return true
+    const calls = priority === 'critical' ? open.critical : open.critical + open.default
     const capacity = window.capacity()
-    if (capacity === undefined || calls <= capacity) return false
+    return capacity !== undefined && calls > capacity
+  }
+
+  function refuses(priority: Priority): boolean {
+    const { busy: limit, busyCritical } = limits()
+    const isBusy = busy() >= (priority === 'critical' ? busyCritical : limit)
+    if (!isBusy && now() - refusedAt[priority] >= coolOffMs) return false
+    if (!waits(priority)) return false
     // The cool-off itself does not make it longer.
     if (isBusy) refusedAt[priority] = now()
     return true
@@ -88,6 +105,17 @@ export function shedding({
       judged(priority, !isRefused)
       return isRefused ? undefined : enter(priority)
     },
+  }
+}
+
+/** Gives the milliseconds since it was first called in this turn of the event loop. */
+function turns(now: () => number, nextTurn: Clock['nextTurn']): () => number {
+  let beganAt: number | undefined
+  return function turnMs() {
+    if (beganAt !== undefined) return now() - beganAt
+    beganAt = now()
+    nextTurn(() => (beganAt = undefined))
+    return 0
   }
 }
 

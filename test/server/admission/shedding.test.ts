@@ -8,6 +8,7 @@ import { fakeClock } from './fake-clock.ts'
 /** Shedding of a process that is as busy, and at such a time, as the test says. */
 function shed() {
   const state = { busy: 0, ms: 1000 }
+  const { clock, turn } = fakeClock()
   const judged: string[] = []
   const shedder = shedding({
     busy: () => state.busy,
@@ -15,6 +16,7 @@ function shed() {
     priorityOf: priorityBy(() => 'x-priority'),
     judged: (priority, allowed) => void judged.push(`${priority} ${allowed}`),
     now: () => state.ms,
+    nextTurn: clock.nextTurn,
   })
   const arrive = (priority = '') =>
     shedder.arrive({ ...call().arrival, headers: { 'x-priority': priority } })
@@ -32,6 +34,7 @@ function shed() {
         state.ms -= ms
       }
       state.ms += 100
+      turn()
     }
     state.busy = busy
   }
@@ -41,7 +44,7 @@ function shed() {
       (open) => open !== undefined,
     )
   }
-  return { state, judged, serve, letIn }
+  return { state, judged, serve, letIn, turn }
 }
 
 test('a busy process refuses calls beyond those that it can serve at once', (t) => {
@@ -56,7 +59,7 @@ test('a busy process refuses calls beyond those that it can serve at once', (t) 
 })
 
 test('calls are let in again as others end, and a second after the load is over', (t) => {
-  const { state, serve, letIn } = shed()
+  const { state, serve, letIn, turn } = shed()
   serve(1000, 5)
   state.busy = 1
   const open = letIn(20)
@@ -64,6 +67,7 @@ test('calls are let in again as others end, and a second after the load is over'
   for (const each of open.slice(0, 3)) each.left()
   t.equal(letIn(20).length, 3)
   state.busy = 0
+  turn()
   state.ms += 999
   t.equal(letIn(20).length, 0, 'it cools off')
   state.ms += 1
@@ -89,12 +93,41 @@ test('critical calls are refused later, and for those of their kind alone', (t) 
   t.end()
 })
 
+test('a busy process refuses what waits in the sockets, though no call is open', (t) => {
+  const { state, letIn, turn } = shed()
+  state.busy = 1
+  /** Calls that are served one after the other in one turn of the event loop, 5 ms each. */
+  function read(count: number, priority?: string): number {
+    let served = 0
+    for (let each = 0; each < count; each += 1) {
+      const [open] = letIn(1, priority)
+      if (!open) continue
+      served += 1
+      open.begun()
+      state.ms += 5
+      open.answered()
+    }
+    return served
+  }
+  t.equal(read(20), 6)
+  t.equal(read(20, 'critical'), 20)
+  turn()
+  t.equal(read(3), 3, 'the next turn begins anew')
+  turn()
+  t.equal(read(100, 'critical'), 51)
+  state.busy = 0
+  state.ms += 1000
+  t.equal(read(20), 20, 'a process that is not busy reads all')
+  t.end()
+})
+
 test('what was served 5 s ago says nothing, and a process that has served nothing refuses nothing', (t) => {
-  const { state, serve, letIn } = shed()
+  const { state, serve, letIn, turn } = shed()
   state.busy = 1
   t.equal(letIn(20).length, 20)
   serve(1000, 5)
   t.equal(letIn(1).length, 0)
+  turn()
   state.ms += 5000
   t.equal(letIn(20).length, 20)
   t.end()
