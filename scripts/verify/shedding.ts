@@ -40,8 +40,12 @@ async function overload(service: { port: number; pid: number }): Promise<Overloa
   using others = generator()
   const order = { ...service, kind: 'rest', connections: 1000 } as const
   const load = { concurrency: 64 }
-  const { counts } = await others.report({ ...order, load, seconds: warmUpSeconds })
-  const capacity = counts.ok / warmUpSeconds
+  const found: number[] = []
+  for (let round = 0; round < 3; round += 1) {
+    const { counts } = await others.report({ ...order, load, seconds: warmUpSeconds })
+    found.push(counts.ok / warmUpSeconds)
+  }
+  const capacity = Math.max(...found)
   const both = async (seconds: number) =>
     Promise.all([
       first.report({
@@ -84,6 +88,8 @@ export async function shedding(): Promise<string> {
   const { counts, gaveUp, p99Ms } = result.critical
   if (counts.refused + counts.failed + gaveUp > 0 || p99Ms > slowestAllowedMs)
     throw new Error(`critical calls suffer: ${summary}`)
-  if (result.others.counts.refused === 0) throw new Error(`nothing is refused: ${summary}`)
+  // On a machine that does other things the generators are slower than the service.
+  if (result.others.counts.refused === 0)
+    throw new Error(`the service was never busy, so run it on a machine of its own: ${summary}`)
   return summary
 }

@@ -8,7 +8,8 @@ import { fakeClock } from './fake-clock.ts'
 /** Shedding of a process that is as busy, and at such a time, as the test says. */
 function shed() {
   const state = { busy: 0, ms: 1000 }
-  const { clock, turn } = fakeClock()
+  const time = fakeClock()
+  const turn = () => time.turn()
   const judged: string[] = []
   const shedder = shedding({
     busy: () => state.busy,
@@ -16,7 +17,7 @@ function shed() {
     priorityOf: priorityBy(() => 'x-priority'),
     judged: (priority, allowed) => void judged.push(`${priority} ${allowed}`),
     now: () => state.ms,
-    nextTurn: clock.nextTurn,
+    nextTurn: time.clock.nextTurn,
   })
   const arrive = (priority = '') =>
     shedder.arrive({ ...call().arrival, headers: { 'x-priority': priority } })
