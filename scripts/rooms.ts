@@ -93,8 +93,10 @@ const table: Record<string, Room> = {
   'src/server/origin': { rooms: server, packages: wire },
   'src/server/admission': { rooms: `${server} src/server/origin`, packages: wire },
   'src/server/rpc': { rooms: server, packages: `${wire} @connectrpc/connect-node` },
+  // How much callers may ask for.
+  'src/server/limit': { rooms: server, packages: wire },
   'src/server/interceptor': {
-    rooms: `${server} src/biz`,
+    rooms: `${server} src/server/limit src/biz`,
     packages: `${wire} @bufbuild/protovalidate`,
   },
   'src/server/health': { rooms: server, packages: wire },

@@ -11,6 +11,7 @@ import { grpcio } from './verify/grpcio.ts'
 import { million } from './verify/million.ts'
 import { openapi } from './verify/openapi.ts'
 import { schemathesis } from './verify/schemathesis.ts'
+import { shedding } from './verify/shedding.ts'
 import { idleWatchers } from './verify/watchers.ts'
 
 interface Step {
@@ -81,6 +82,7 @@ const steps: Step[] = [
     ),
   },
   { name: 'million', go: million },
+  { name: 'shedding', go: shedding },
   { name: 'openapi', go: openapi },
   {
     name: 'streams',

@@ -7,7 +7,9 @@ import { lifecycle } from './app/lifecycle.ts'
 import { type Module, routesOf } from './app/module.ts'
 import { openModules } from './app/modules.ts'
 import { openPorts } from './app/ports.ts'
+import { openQuota } from './app/quota.ts'
 import { serviceName } from './app/service-name.ts'
+import { openShedding } from './app/shedding.ts'
 import { openStorage, usesStorage } from './app/storage.ts'
 import { watchers, type Watching } from './app/watch.ts'
 import type { Conf } from './conf/conf.ts'
@@ -53,7 +55,10 @@ export async function createApp({
     (module) => modules.push(module),
   )
   const incoming = clients.incoming()
-  const ports = openPorts({ conf, version, modules, ready, watch, violations, incoming })
+  const quota = await openQuota({ conf: () => conf.limits.quota, watch })
+  const shed = await openShedding({ conf: () => conf.limits.shed, watch })
+  const calls = { violations, incoming, quota: quota?.interceptor, shedding: shed?.shedding }
+  const ports = openPorts({ conf, version, modules, ready, watch, ...calls })
   watch.state({
     version,
     storage: storage.db.description.split(' ', 1)[0] ?? '',
@@ -64,6 +69,8 @@ export async function createApp({
     certificateEnd: ports.certificateEnd,
     registry: () => fleet?.state,
     cache: () => cache?.isUsable(),
+    quota: () => quota?.isShared(),
+    load: () => shed?.busy(),
   })
   const { shutdown } = conf.server
   const life = lifecycle({
@@ -76,6 +83,8 @@ export async function createApp({
     cache,
     watch,
     fleet,
+    quota,
+    shed,
   })
   return {
     db: storage.db,

@@ -10,6 +10,8 @@ export interface Order {
   port: number
   kind: 'rest' | 'grpc'
   connections: number
+  /** Header lines of each call of REST. */
+  headers?: readonly string[]
   /** Calls at a time, or calls per second. */
   load: { concurrency: number } | { rate: number }
   seconds: number
@@ -48,8 +50,10 @@ async function measured(caller: Caller, { load, seconds, pid }: Order): Promise<
 }
 
 async function obey(order: Order): Promise<void> {
-  const callerOf = order.kind === 'rest' ? restCaller : grpcCaller
-  const caller = await callerOf(order.port, order.connections)
+  const { kind, port, connections, headers } = order
+  const caller = await (kind === 'rest'
+    ? restCaller(port, connections, headers)
+    : grpcCaller(port, connections))
   process.send?.(await measured(caller, order))
   caller.close()
 }

@@ -14,11 +14,16 @@ interface Lane {
 /**
  * Gets users over HTTP/1.1, one call at a time on each connection. On bare sockets with requests made
  * beforehand: with node:http the generator would need more time than the service for a refusal.
- * Whatever the load, the connections take turns: the clients are the same, only their calls are more.
+ * `headers` are lines of each of them. Whatever the load, the connections take turns: the clients are the same, only their calls are more.
  */
-export async function restCaller(port: number, connections: number): Promise<Caller> {
+export async function restCaller(
+  port: number,
+  connections: number,
+  headers: readonly string[] = [],
+): Promise<Caller> {
+  const head = ['Host: bench', ...headers].join('\r\n')
   const requests = Array.from({ length: storedUsers }, (_, index) =>
-    Buffer.from(`GET /v1/users/${index + 1} HTTP/1.1\r\nHost: bench\r\n\r\n`),
+    Buffer.from(`GET /v1/users/${index + 1} HTTP/1.1\r\n${head}\r\n\r\n`),
   )
   const free = inFlight<Lane>()
   const lanes = new Set<Lane>()
@@ -82,5 +87,6 @@ function outcomeOf(text: string): Outcome | undefined {
   if (text.length < bodyAt + length) return undefined
   const status = text.slice(9, 12)
   if (status === '200') return 'ok'
-  return status === '503' && text.includes('OVERLOADED', bodyAt) ? 'refused' : 'failed'
+  const reason = { 429: 'RATELIMIT', 503: 'OVERLOADED' }[status]
+  return reason !== undefined && text.includes(reason, bodyAt) ? 'refused' : 'failed'
 }

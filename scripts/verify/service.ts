@@ -17,6 +17,7 @@ interface Addresses {
 
 /** The service's program on free ports. */
 interface RunningService extends Addresses {
+  pid: number
   kill: (signal: NodeJS.Signals) => void
   /** Ends it as an orchestrator does. */
   stop(): Promise<void>
@@ -51,6 +52,7 @@ export async function startService(env: Record<string, string>): Promise<Running
       http,
       grpc,
       metrics,
+      pid: child.pid ?? 0,
       kill: (signal) => void child.kill(signal),
       async stop() {
         child.kill('SIGTERM')

@@ -19,6 +19,8 @@ export interface InterceptorsInit {
   /** Remembers each call, for the clients that it uses; see appClients. */
   incoming?: Interceptor | undefined
   violations: Violations
+  /** Counts calls for their callers; undefined: nobody is limited. */
+  quota?: Interceptor | undefined
 }
 
 /** The interceptors of calls that come over the ports, the outermost first. `drain` ends streams. */
@@ -33,10 +35,10 @@ export function localTarget(init: InterceptorsInit): LocalTarget {
 }
 
 function ownInterceptors(
-  { conf: { server }, modules, violations, incoming }: InterceptorsInit,
+  { conf: { server }, modules, violations, incoming, quota }: InterceptorsInit,
   drain?: Drain,
 ): Interceptor[] {
-  const inside = incoming ? [incoming] : []
+  const inside = [quota, incoming].filter((each) => each !== undefined)
   const further = { ...(drain && { drain }), violations: rulesHere(violations, modules), inside }
   return interceptors(deadlines(server), invalidByService(modules), further)
 }

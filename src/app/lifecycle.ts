@@ -7,6 +7,8 @@ import type { Clients } from './clients.ts'
 import type { Fleet } from './fleet/fleet.ts'
 import type { Module } from './module.ts'
 import type { Ports } from './ports.ts'
+import type { OpenQuota } from './quota.ts'
+import type { OpenShedding } from './shedding.ts'
 import type { Storage } from './storage.ts'
 import type { Watch } from './watch.ts'
 
@@ -27,6 +29,10 @@ interface Lived {
   watch: Watch
   /** Undefined: there is no registry. */
   fleet: Fleet | undefined
+  /** Undefined: nobody is limited. */
+  quota: OpenQuota | undefined
+  /** Undefined: no call is refused for load. */
+  shed: OpenShedding | undefined
 }
 
 /** Starts and stops the parts of the process in order. */
@@ -46,6 +52,8 @@ export function lifecycle({ shutdown, ready, ports, modules, ...parts }: Lived) 
     const begin = performance.now()
     const graceMs = durationMs(shutdown.timeout)
     await ports.close(graceMs)
+    parts.quota?.close()
+    parts.shed?.close()
     await Promise.all(modules.map(async (module) => module.close?.()))
     await clients.close()
     await fleet?.close()

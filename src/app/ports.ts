@@ -7,6 +7,7 @@ import { SettingError } from '../conf/error.ts'
 import { ErrorReason } from '../gen/api/errors/v1/error_reason_pb.ts'
 import { idleMemory } from '../memory/idle.ts'
 import { admission } from '../server/admission/admission.ts'
+import type { Shedding } from '../server/admission/shedding.ts'
 import { grpcServer } from '../server/grpc.ts'
 import type { Readiness } from '../server/health/readiness.ts'
 import { httpServer } from '../server/http.ts'
@@ -26,6 +27,8 @@ interface PortsInit extends InterceptorsInit {
   version: string
   ready: Readiness
   watch: Watch
+  /** Refuses calls for load; undefined: none is refused for it. */
+  shedding?: Shedding | undefined
 }
 
 /** The two ports, as openPorts makes them. */
@@ -56,6 +59,7 @@ export function openPorts(init: PortsInit) {
     }),
     observers: watch.observers(reasons, memory ? [{ begin: memory.note, end: memory.note }] : []),
     admission: calls,
+    shedding: init.shedding,
     streams,
     tls,
     origins: parseOrigins(server.cors.origins),
@@ -121,12 +125,17 @@ async function listenOn(app: FastifyInstance, setting: string, addr: string): Pr
 }
 
 /** Headers that the settings name. */
-function corsHeadersOf({ server: { cors }, tracing }: PortsInit['conf']): CorsHeaders {
+function corsHeadersOf({ server: { cors }, tracing, limits }: PortsInit['conf']): CorsHeaders {
   const { allowHeaders, exposeHeaders } = cors
+  const quota = limits.quota.enabled ? ['ratelimit', 'ratelimit-policy'] : []
   const names = [tracing.sampling.priorityHeader, tracing.responseHeader] as const
   const [priority, trace] = names.map((name) => (name === '' ? [] : [name]))
   return {
     allowed: [...parseHeaderNames(allowHeaders, 'server.cors.allow_headers'), ...(priority ?? [])],
-    exposed: [...parseHeaderNames(exposeHeaders, 'server.cors.expose_headers'), ...(trace ?? [])],
+    exposed: [
+      ...parseHeaderNames(exposeHeaders, 'server.cors.expose_headers'),
+      ...(trace ?? []),
+      ...quota,
+    ],
   }
 }

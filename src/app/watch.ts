@@ -23,6 +23,7 @@ export type Watch = ReturnType<typeof watchers>
 
 const untraced: Tracing['traced'] = (_layer, object) => object
 const withoutSpan: Tracing['root'] = (_span, run) => run()
+const unjudged: Metrics['quotaCalls'] = () => undefined
 
 /**
  * Combines log, traces and metrics for the other parts, which need not know whether each is
@@ -39,6 +40,9 @@ export function watchers({ log, tracing, metrics }: Watching) {
     /** The observers of exchanges with Redis, and of reads of the cache of one kind of records. */
     redis: observedRedis(metrics?.redis, tracing?.redis),
     cacheReads: (kind: string) => metrics?.cacheReads(kind) ?? (() => undefined),
+    /** Told of each call that a quota, or shedding, has judged. */
+    quotaCalls: metrics?.quotaCalls ?? unjudged,
+    shedCalls: metrics?.shedCalls ?? unjudged,
     /** The outermost interceptors. */
     interceptors: (tracing ? [tracing.interceptor] : []) satisfies Interceptor[],
     /** The outermost interceptors of calls from this process. */

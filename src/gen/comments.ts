@@ -11,6 +11,7 @@ export const comments: Readonly<Record<string, string>> = {
   "api.errors.v1.ErrorReason.NOT_ACCEPTABLE": "No answer can be given in a type or coding that the client accepts.",
   "api.errors.v1.ErrorReason.INVALID_ARGUMENT": "As INVALID_USER_INPUT, from a service without a reason of its own for it, such as health.",
   "api.errors.v1.ErrorReason.SERVICE_NOT_FOUND": "The health of a service is asked for that the server does not have.",
+  "api.errors.v1.ErrorReason.RATELIMIT": "The caller has used up its quota, or the service is too busy for a call of this priority.",
   "api.errors.v1.ErrorReason.CANCELED": "The client has gone away.",
   "api.errors.v1.ErrorReason.DEADLINE_EXCEEDED": "The call took longer than the server or the client allows. A write may have happened.",
   "api.errors.v1.ErrorReason.OVERLOADED": "The server works on as many calls, or holds as many connections, as it can take.",

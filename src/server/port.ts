@@ -5,6 +5,7 @@ import fastify, { type FastifyInstance, type FastifyServerOptions } from 'fastif
 import type { Admission } from './admission/admission.ts'
 import { admissionGate, type GateOptions } from './admission/gate.ts'
 import { overloaded } from './admission/refusals.ts'
+import type { Shedding } from './admission/shedding.ts'
 import type { StreamPlaces } from './admission/stream-places.ts'
 import { type ExchangeObserver, type Exchanges, exchangeRegistry } from './exchange/exchange.ts'
 import type { Protocol } from './exchange/protocol.ts'
@@ -32,6 +33,8 @@ export interface ServerOptions {
   limits: ListenerLimits & { maxBodyBytes: number }
   /** One for the process, so that both ports share its limit of calls. */
   admission: Admission
+  /** One for the process, too; undefined: no call is refused for load. */
+  shedding?: Shedding | undefined
   streams: StreamOptions
   tls: Tls | undefined
   /** Messages that google.protobuf.Any may hold in JSON. */
@@ -70,7 +73,7 @@ export interface Port {
 export function port(
   protocol: Protocol,
   { overflow, adapt, elsewhere, fastify: ownOptions, ...gate }: PortParts,
-  { observers, limits, admission, tls, origins, corsHeaders }: ServerOptions,
+  { observers, limits, admission, shedding, tls, origins, corsHeaders }: ServerOptions,
 ): Port {
   const exchanges = exchangeRegistry(protocol, observers)
   const allowOrigin = cors(origins, corsHeaders)
@@ -84,7 +87,7 @@ export function port(
     },
     limits,
     {
-      gate: admissionGate({ ...gate, admission, allowOrigin, exchanges }),
+      gate: admissionGate({ ...gate, admission, shedding, allowOrigin, exchanges }),
       tls,
       overflow,
       overflowed: (socket) => exchanges.refused(socket, overloaded.failure),

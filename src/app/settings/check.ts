@@ -3,6 +3,7 @@ import type { Env } from '../../conf/placeholder.ts'
 import { checkCache } from './cache.ts'
 import { checkDatabase } from './database.ts'
 import { checkGateway } from './gateway.ts'
+import { checkLimits } from './limits.ts'
 import { checkRegistry } from './registry.ts'
 import { checkServer } from './server.ts'
 import { checkServices } from './services.ts'
@@ -21,5 +22,6 @@ export function checkSettings(env: Env): ConfCheck {
     checkServices(conf, refuse.setting)
     checkCache(conf.cache, refuse.setting)
     checkGateway(conf, refuse.setting)
+    checkLimits(conf, refuse.setting)
   }
 }

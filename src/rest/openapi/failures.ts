@@ -40,6 +40,7 @@ const common: readonly [reason: Reason, applies: Applies, statuses?: readonly nu
   ['PRECONDITION_FAILED', always],
   ['CANCELED', always],
   ['INTERNAL', always],
+  ['RATELIMIT', always],
   ['OVERLOADED', always],
   ['SHUTTING_DOWN', streams],
   ['DEADLINE_EXCEEDED', always],

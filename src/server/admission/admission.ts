@@ -1,6 +1,7 @@
 import type { Arrival } from '../listener/arrival.ts'
 import { callQueue } from './call-queue.ts'
 import { type Clock, systemClock } from './clock.ts'
+import type { OpenCall } from './shedding.ts'
 import { type Place, slowBodies } from './slow-bodies.ts'
 
 /** Limits the calls that the process works on at once, over both ports. */
@@ -20,6 +21,8 @@ interface Terms {
   refused: () => void
   expired: () => void
   clientGone: () => void
+  /** Told what becomes of the call; one that is critical waits less than others. */
+  open?: OpenCall | undefined
 }
 
 /** Limits of the whole process, over both ports. */
@@ -53,7 +56,7 @@ export function admission(
   let operators = 0
   const hasRoom = () => places.taken < maxActive
 
-  function begin(arrival: Arrival, { clientGone }: Terms): void {
+  function begin(arrival: Arrival, { clientGone, open }: Terms): void {
     if (arrival.gone()) return clientGone()
     const place = places.make()
     place.take()
@@ -62,9 +65,13 @@ export function admission(
       forgetBody?.()
       place.give()
     }
+    if (open) watch(arrival, open)
     // Not at the close alone: a client that reads nothing delays it.
     arrival.onAnswered(over)
-    arrival.onStream(over)
+    arrival.onStream(() => {
+      over()
+      open?.left()
+    })
     arrival.onClose(over)
     arrival.begin()
   }
@@ -72,7 +79,7 @@ export function admission(
   function wait(arrival: Arrival, terms: Terms): void {
     const { refused, expired, clientGone } = terms
     const waiter = { begin: () => begin(arrival, terms), refuse: refused, expire: expired }
-    const leave = queue.join(waiter, terms.timeoutMs())
+    const leave = queue.join(waiter, terms.timeoutMs(), terms.open?.isCritical)
     if (!leave) return refused()
     arrival.onClose(() => leave() && clientGone())
     bodies.callWaits()
@@ -99,6 +106,12 @@ export function admission(
       return queue.size
     },
   }
+}
+
+function watch(arrival: Arrival, open: OpenCall): void {
+  open.begun()
+  arrival.onAnswered(() => open.answered())
+  arrival.onClose(() => open.left())
 }
 
 /** Counts the places that are taken. `given` is called after one is given back. */

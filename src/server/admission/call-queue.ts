@@ -17,17 +17,23 @@ interface Queued {
 
 const maxWaitMs = 5000
 
-/** A queue of at most `maxWaiting` calls, first come, first served. */
+/** A queue of at most `maxWaiting` calls: critical ones first, and first come, first served. */
 export function callQueue(maxWaiting: number, { setTimer }: Pick<Clock, 'setTimer'> = systemClock) {
-  const waiting = inFlight<Queued>()
+  const [critical, others] = [inFlight<Queued>(), inFlight<Queued>()]
+  const size = () => critical.size + others.size
 
   return {
     /**
      * Queues a call, for `timeoutMs` at most if that is given. Returns a function that takes the call
      * out and tells whether it was still there; undefined if the queue is full.
      */
-    join(waiter: Waiter, timeoutMs: number | undefined): (() => boolean) | undefined {
-      if (waiting.size >= maxWaiting) return undefined
+    join(
+      waiter: Waiter,
+      timeoutMs: number | undefined,
+      isCritical = false,
+    ): (() => boolean) | undefined {
+      if (size() >= maxWaiting) return undefined
+      const waiting = isCritical ? critical : others
       const queued: Queued = { waiter, stopTimer: () => undefined }
       const entry = waiting.add(queued)
       const clientIsFirst = timeoutMs !== undefined && timeoutMs < maxWaitMs
@@ -44,9 +50,10 @@ export function callQueue(maxWaiting: number, { setTimer }: Pick<Clock, 'setTime
         return waiting.remove(entry)
       }
     },
-    /** Begins calls while there is room, those that came first before the others. */
+    /** Begins calls while there is room: critical ones, then those that came first. */
     proceed(hasRoom: () => boolean): void {
       while (hasRoom()) {
+        const waiting = critical.size > 0 ? critical : others
         const oldest = waiting.oldest()
         if (!oldest) return
         waiting.remove(oldest)
@@ -56,7 +63,7 @@ export function callQueue(maxWaiting: number, { setTimer }: Pick<Clock, 'setTime
     },
     /** Calls that wait. */
     get size() {
-      return waiting.size
+      return size()
     },
   }
 }

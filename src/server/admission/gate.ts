@@ -1,14 +1,17 @@
 import { type TimeoutHeader, timeoutMs } from '../../call/timeout.ts'
-import type { Admission } from './admission.ts'
+import { type Admission, isForOperators } from './admission.ts'
 import type { Answer, Arrival, Gate } from '../listener/arrival.ts'
 import type { Cors } from '../origin/cors.ts'
 import { clientGone, type Exchanges } from '../exchange/exchange.ts'
 import type { Protocol } from '../exchange/protocol.ts'
-import { expired, overloaded, type TurnedAway } from './refusals.ts'
+import { busy, expired, overloaded, type TurnedAway } from './refusals.ts'
+import type { OpenCall, Shedding } from './shedding.ts'
 
 /** How a port admits its calls and answers those that never begin. */
 export interface GateOptions {
   admission: Admission
+  /** Refuses calls when the process can serve no more; undefined: none is refused for that. */
+  shedding?: Shedding | undefined
   allowOrigin: Cors
   exchanges: Exchanges
   protocolOf: (arrival: Arrival) => Protocol
@@ -22,21 +25,34 @@ export interface GateOptions {
  * never begin. A preflight begins at once, since it costs less than a place in the queue.
  */
 export function admissionGate(options: GateOptions): Gate {
-  const { admission, allowOrigin, exchanges, protocolOf, timeoutHeaders, answerOf } = options
+  const { admission, shedding, allowOrigin, exchanges, protocolOf, timeoutHeaders, answerOf } =
+    options
 
-  function turnAway(arrival: Arrival, reason: TurnedAway): void {
+  function turnAway(arrival: Arrival, reason: TurnedAway, open?: OpenCall): void {
+    open?.left()
     exchanges.turnedAway(protocolOf(arrival), arrival, reason.failure)
     arrival.refuse(allowOrigin.readable(arrival, answerOf(arrival, reason)))
   }
 
-  return function gate(arrival) {
-    if (allowOrigin.isPreflight(arrival) && !arrival.gone()) return arrival.begin()
+  function admit(arrival: Arrival, open: OpenCall | undefined): void {
     admission.arrive(arrival, {
       timeoutMs: () => timeoutOf(arrival, timeoutHeaders),
-      refused: () => turnAway(arrival, overloaded),
-      expired: () => turnAway(arrival, expired),
-      clientGone: () => exchanges.turnedAway(protocolOf(arrival), arrival, clientGone),
+      refused: () => turnAway(arrival, overloaded, open),
+      expired: () => turnAway(arrival, expired, open),
+      clientGone() {
+        open?.left()
+        exchanges.turnedAway(protocolOf(arrival), arrival, clientGone)
+      },
+      open,
     })
+  }
+
+  return function gate(arrival) {
+    if (allowOrigin.isPreflight(arrival) && !arrival.gone()) return arrival.begin()
+    if (!shedding || isForOperators(arrival.url)) return admit(arrival, undefined)
+    const open = shedding.arrive(arrival)
+    if (open) admit(arrival, open)
+    else turnAway(arrival, busy)
   }
 }
 

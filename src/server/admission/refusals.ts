@@ -49,6 +49,16 @@ export const streamsOverloaded = refusal(
 )
 streamsOverloaded.details.push(retryInfo)
 
+const tooBusy = refusal(
+  Code.ResourceExhausted,
+  'RATELIMIT',
+  'the server is too busy for a call of this priority; try again later',
+)
+tooBusy.details.push(retryInfo)
+
+/** The process is busy, and has more calls than it can serve at once. */
+export const busy = turnedAway(tooBusy, retryAfter)
+
 /** The time that its client gives the call was over before it could begin. */
 export const expired = turnedAway(clientDeadlineExceeded())
 

@@ -6,30 +6,32 @@ import type { StreamTally } from './stream-tally.ts'
 import type { Reason } from '../../call/refusal.ts'
 
 const refusalsTogetherMs = 1000
-const loadShed: Reason = 'OVERLOADED'
+const loadShed: readonly string[] = ['OVERLOADED', 'RATELIMIT'] satisfies Reason[]
 
 /**
  * Writes one line for each exchange, early failures included, with the fields of Kratos' logging
  * middleware (operation, code, reason, latency in seconds). A failure of the server is logged as an
- * error with its cause; a mistake of a client or a refusal is not. Calls refused for load share one
- * line per second: the first call with their number in `refused`, since a line costs as much as a
+ * error with its cause; a mistake of a client or a refusal is not. Calls refused for load or a quota share one
+ * line per second and reason: the first call with their number in `refused`, since a line costs as much as a
  * refusal. A stream has a line when it begins, too, and at its end what it has carried. `fieldsOf` gives further fields, such as the trace id.
  */
 export function accessLog(
   log: Logger,
   fieldsOf: (exchange: Exchange) => object = () => ({}),
 ): ExchangeObserver {
-  let refused: { first: object; count: number } | undefined
+  const refused = new Map<string, { count: number }>()
 
-  function refusal(exchange: Exchange): void {
-    if (refused) {
-      refused.count += 1
+  function refusal(exchange: Exchange, reason: string): void {
+    const others = refused.get(reason)
+    if (others) {
+      others.count += 1
       return
     }
-    refused = { first: facts(exchange), count: 1 }
+    const [first, these] = [facts(exchange), { count: 1 }]
+    refused.set(reason, these)
     setTimeout(() => {
-      if (refused) log.warn({ ...refused.first, refused: refused.count }, 'requests refused')
-      refused = undefined
+      refused.delete(reason)
+      log.warn({ ...first, refused: these.count }, 'requests refused')
     }, refusalsTogetherMs).unref()
   }
 
@@ -40,7 +42,7 @@ export function accessLog(
     },
     end(exchange) {
       const { failure } = exchange
-      if (failure?.reason === loadShed) return refusal(exchange)
+      if (failure && loadShed.includes(failure.reason)) return refusal(exchange, failure.reason)
       const line = { ...fieldsOf(exchange), ...facts(exchange) }
       const failed = line.code >= 500 && failure?.cause !== undefined
       if (failed) log.error({ ...line, err: described(failure.cause) }, 'request failed')

@@ -153,6 +153,8 @@ function bytesOf(families: Families, { version }: Facts, http: Attributes): Seri
 }
 
 function limitOf({ reason, requested, operation }: Facts): Limit | undefined {
+  // What is refused for load is refused before its operation is known, and a quota is that of one.
+  if (reason === 'RATELIMIT') return operation === '' ? 'shed' : 'quota'
   // The operation of a call is not known where it is refused for load, that of a stream is.
   if (reason === 'OVERLOADED' && operation !== '') return 'max_streams'
   // A refusal for load without a request is that of a connection above the limit.

@@ -3,6 +3,7 @@ import type { CallMetrics } from '../../client/observer.ts'
 import type { ObserveRedis } from '../../data/redis/observer.ts'
 import type { ObserveStatements } from '../../data/statement-observer.ts'
 import type { ExchangeObserver } from '../../server/exchange/exchange.ts'
+import type { Judged } from './limit/load-metrics.ts'
 import type { CacheReads } from './redis/redis-metrics.ts'
 import type { ServiceState } from './state.ts'
 
@@ -16,6 +17,9 @@ export interface Metrics {
   redis: ObserveRedis
   /** Gives what counts the reads of the cache of one kind of records. */
   cacheReads: (kind: string) => CacheReads
+  /** Counts the calls that quotas judge, by class of caller, and those of shedding, by priority. */
+  quotaCalls: Judged
+  shedCalls: Judged
   /** Records the tries of calls to other services. */
   calls: CallMetrics
   /** Reads the state at each collection of the metrics; to be called once. */

@@ -10,6 +10,8 @@ const limits = [
   'max_streams',
   'pool_wait',
   'pool_queue',
+  'quota',
+  'shed',
 ] as const
 
 /** A setting whose limit refuses calls. */

@@ -10,6 +10,7 @@ import { type Identity, serviceResource } from '../resource.ts'
 import { clientMetrics } from './client/try-metrics.ts'
 import { exchangeMetrics } from './exchange.ts'
 import type { Family } from './family.ts'
+import { loadMetrics } from './limit/load-metrics.ts'
 import type { Metrics } from './metrics.ts'
 import { metricProducer, scope } from './producer.ts'
 import { prometheusReader } from './prometheus.ts'
@@ -42,12 +43,14 @@ export async function startMetrics({ conf, identity, env, log }: MetricsInit): P
   const statements = statementMetrics(refused.of)
   const clients = clientMetrics()
   const redis = redisMetrics()
+  const load = loadMetrics()
   const families: Family<unknown>[] = [
     ...exchanges.families,
     refused.family,
     ...statements.families,
     ...clients.families,
     ...redis.families,
+    ...load.families,
   ]
   const producer = metricProducer(families)
   const prometheus = prometheusReader(producer)
@@ -85,6 +88,8 @@ export async function startMetrics({ conf, identity, env, log }: MetricsInit): P
     calls: clients.calls,
     redis: redis.observe,
     cacheReads: redis.cacheReads,
+    quotaCalls: load.quotaCalls,
+    shedCalls: load.shedCalls,
     watch: (state) => watchState(meter, state),
     text: prometheus.text,
     address: served?.address,

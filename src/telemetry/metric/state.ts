@@ -20,6 +20,10 @@ export interface ServiceState {
   registry: () => RegistryState | undefined
   /** Whether the cache can be used; undefined where there is none. */
   cache: () => boolean | undefined
+  /** Whether Redis counts the calls of callers; undefined where it is not to. */
+  quota: () => boolean | undefined
+  /** How busy the process is, of one core; undefined where no call is refused for it. */
+  load: () => number | undefined
   /** Counts of spans and lines for the collector; undefined where tracing is off. */
   spans: () => SpanCounts | undefined
 }
@@ -47,6 +51,16 @@ export function watchState(meter: Meter, state: ServiceState): void {
   gauge(meter, 'cache_up', cacheUp, '').addCallback((result) => {
     const isUsable = state.cache()
     if (isUsable !== undefined) result.observe(Number(isUsable))
+  })
+  const quotaUp = '1 where Redis counts the calls of callers, 0 where each instance counts alone'
+  gauge(meter, 'quota_redis_up', quotaUp, '').addCallback((result) => {
+    const isShared = state.quota()
+    if (isShared !== undefined) result.observe(Number(isShared))
+  })
+  const busy = 'Busy part of one core, by which calls are refused'
+  gauge(meter, 'shed_load', busy, '').addCallback((result) => {
+    const load = state.load()
+    if (load !== undefined) result.observe(load)
   })
   const { version, storage } = state
   gauge(meter, 'service_build_info', 'What runs; always 1', '').addCallback((result) =>

@@ -1,0 +1,67 @@
+import { test, type Test } from 'tap'
+import { openRedis } from '../../../src/data/redis/client.ts'
+import { redisQuota } from '../../../src/data/redis/quota.ts'
+import { placeOf, startRedis, withoutRedis } from '../../help/redis.ts'
+import { until } from '../../help/until.ts'
+
+const needsRedis = { skip: withoutRedis }
+
+/** Some limiters, each with a connection of its own. */
+async function limiters(t: Test, port: number, count: number) {
+  const clients = Array.from({ length: count }, () => openRedis({ place: placeOf(port) }))
+  t.teardown(() => clients.forEach((client) => client.close()))
+  for (const client of clients) await until('Redis', client.isUsable)
+  return clients.map((client) => redisQuota(client, 'test'))
+}
+
+const signal = new AbortController().signal
+
+test('limiters on one Redis let through what the rate allows, together', needsRedis, async (t) => {
+  const { port } = await startRedis(t)
+  const counting = await limiters(t, port, 2)
+  const rate = { intervalUs: 2000, burst: 100 }
+  const since = performance.now()
+  async function callUntil(endMs: number, count: (typeof counting)[number]): Promise<number> {
+    let through = 0
+    while (performance.now() - since < endMs)
+      if ((await count('a', rate, signal)).allowed) through += 1
+    return through
+  }
+  const through = await Promise.all(
+    counting.flatMap((count) => [callUntil(1000, count), callUntil(1000, count)]),
+  )
+  const all = through.reduce((sum, each) => sum + each, 0)
+  const expected = 100 + ((performance.now() - since) * 1000) / rate.intervalUs
+  t.ok(Math.abs(all / expected - 1) < 0.05, `${all} of ${expected}`)
+})
+
+test(
+  'what is left is told as in one process, and kept no longer than needed',
+  needsRedis,
+  async (t) => {
+    const { port } = await startRedis(t)
+    const [count] = await limiters(t, port, 1)
+    const client = openRedis({ place: placeOf(port) })
+    t.teardown(() => client.close())
+    await until('Redis', client.isUsable)
+    if (!count) throw new Error('no limiter')
+    // An hour for each call: no time passes.
+    const rate = { intervalUs: 3.6e9, burst: 2 }
+    const near = (actual: number, hours: number) => Math.abs(actual / 3.6e9 - hours) < 0.01
+    for (const [allowed, hours] of [
+      [true, 1],
+      [true, 2],
+      [false, 2],
+    ] as const) {
+      const counted = await count('b', rate, signal)
+      t.equal(counted.allowed, allowed)
+      t.ok(near(counted.fullUs, hours), `${counted.fullUs} for ${hours} h`)
+    }
+    const read = { name: 'Ttl', operation: 'get' }
+    const ttlMs = await client.call(read, (driver) => driver.pttl('quota:test:b'))
+    t.ok(near(ttlMs * 1000, 2), `kept for ${ttlMs} ms`)
+    // What something else has written there counts as nothing.
+    await client.call(read, (driver) => driver.set('quota:test:c', 'x'))
+    t.equal((await count('c', rate, signal)).allowed, true)
+  },
+)
