@@ -85,8 +85,10 @@ const table: Record<string, Room> = {
   'src/server/origin': { rooms: server, packages: wire },
   'src/server/admission': { rooms: `${server} src/server/origin`, packages: wire },
   'src/server/rpc': { rooms: server, packages: `${wire} @connectrpc/connect-node` },
+  // Who calls, and what they may.
+  'src/server/auth': { rooms: server, packages: `${wire} jose` },
   'src/server/interceptor': {
-    rooms: `${server} src/biz`,
+    rooms: `${server} src/server/auth src/biz`,
     packages: `${wire} @bufbuild/protovalidate`,
   },
   'src/server/health': { rooms: server, packages: wire },

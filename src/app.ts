@@ -1,3 +1,4 @@
+import { openAuth } from './app/auth.ts'
 import { documents } from './app/documents.ts'
 import { openFleet } from './app/fleet/fleet.ts'
 import { lifecycle } from './app/lifecycle.ts'
@@ -36,7 +37,8 @@ export async function createApp({
   const modules = [userModule(parts)]
   const ready = readiness({ ...storage.db.problems(), shutdown: '' })
   const fleet = await openFleet({ conf, version, ready, watch })
-  const ports = openPorts({ conf, version, modules, ready, watch, violations })
+  const auth = await openAuth(conf.auth, modules, watch.log)
+  const ports = openPorts({ conf, version, modules, ready, watch, violations, auth })
   watch.state({
     version,
     storage: storage.db.description.split(' ', 1)[0] ?? '',
@@ -48,7 +50,7 @@ export async function createApp({
     registry: () => fleet?.state,
   })
   const { shutdown } = conf.server
-  const life = lifecycle({ shutdown, ready, ports, modules, storage, watch, fleet })
+  const life = lifecycle({ shutdown, ready, ports, modules, storage, watch, fleet, auth })
   return {
     db: storage.db,
     readiness: ready,

@@ -2,6 +2,7 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { durationMs } from '@bufbuild/protobuf/wkt'
 import type { Conf } from '../conf/conf.ts'
 import type { Readiness } from '../server/health/readiness.ts'
+import type { OpenAuth } from './auth.ts'
 import type { Fleet } from './fleet/fleet.ts'
 import type { Module } from './module.ts'
 import type { Ports } from './ports.ts'
@@ -22,10 +23,13 @@ interface Lived {
   watch: Watch
   /** Undefined: there is no registry. */
   fleet: Fleet | undefined
+  /** Undefined: everybody may call. */
+  auth: OpenAuth | undefined
 }
 
 /** Starts and stops the parts of the process in order. */
-export function lifecycle({ shutdown, ready, ports, modules, storage, watch, fleet }: Lived) {
+export function lifecycle(lived: Lived) {
+  const { shutdown, ready, ports, modules, storage, watch, fleet, auth } = lived
   let stopped: Promise<void> | undefined
 
   /**
@@ -40,6 +44,7 @@ export function lifecycle({ shutdown, ready, ports, modules, storage, watch, fle
     const begin = performance.now()
     const graceMs = durationMs(shutdown.timeout)
     await ports.close(graceMs)
+    auth?.close()
     await Promise.all(modules.map(async (module) => module.close?.()))
     await fleet?.close()
     await storage.close()

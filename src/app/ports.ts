@@ -11,6 +11,7 @@ import { admission } from '../server/admission/admission.ts'
 import { grpcServer } from '../server/grpc.ts'
 import type { Readiness } from '../server/health/readiness.ts'
 import { httpServer } from '../server/http.ts'
+import type { Auth } from '../server/interceptor/auth.ts'
 import { interceptors } from '../server/interceptor/list.ts'
 import type { InvalidOf } from '../server/interceptor/validate.ts'
 import type { Violations } from '../server/interceptor/violations.ts'
@@ -33,6 +34,8 @@ interface PortsInit {
   /** Remembers each call, for the clients that it uses; see appClients. */
   incoming?: Interceptor
   violations: Violations
+  /** Asks callers for credentials; undefined: everybody may call. */
+  auth?: Auth | undefined
 }
 
 /** The two ports, as openPorts makes them. */
@@ -63,7 +66,7 @@ export function openPorts(init: PortsInit) {
     streams,
     tls,
     origins: parseOrigins(server.cors.origins),
-    corsHeaders: corsHeadersOf(conf),
+    corsHeaders: corsHeadersOf(conf, init.auth !== undefined),
     limits: portLimits(server),
   }
   const http = httpServer({ ...options, routes }, ready, {
@@ -102,13 +105,14 @@ export function openPorts(init: PortsInit) {
 }
 
 function interceptorsOf(
-  { conf: { server }, modules, watch, violations, incoming }: PortsInit,
+  { conf: { server }, modules, watch, violations, incoming, auth }: PortsInit,
   closing: AbortSignal,
 ): Interceptor[] {
   const further = {
     drain: { closing, delayMs: streamDelayMs(server, Math.random) },
     violations,
     inside: incoming ? [incoming] : [],
+    ...(auth && { auth }),
   }
   const own = interceptors(deadlines(server), invalidByService(modules), further)
   return [...watch.interceptors, ...own]
@@ -145,12 +149,20 @@ async function listenOn(app: FastifyInstance, setting: string, addr: string): Pr
 }
 
 /** Headers that the settings name. */
-function corsHeadersOf({ server: { cors }, tracing }: PortsInit['conf']): CorsHeaders {
+function corsHeadersOf({ server: { cors }, tracing }: Conf, authorized: boolean): CorsHeaders {
   const { allowHeaders, exposeHeaders } = cors
   const names = [tracing.sampling.priorityHeader, tracing.responseHeader] as const
   const [priority, trace] = names.map((name) => (name === '' ? [] : [name]))
   return {
-    allowed: [...parseHeaderNames(allowHeaders, 'server.cors.allow_headers'), ...(priority ?? [])],
-    exposed: [...parseHeaderNames(exposeHeaders, 'server.cors.expose_headers'), ...(trace ?? [])],
+    allowed: [
+      ...parseHeaderNames(allowHeaders, 'server.cors.allow_headers'),
+      ...(priority ?? []),
+      ...(authorized ? ['authorization', 'x-api-key'] : []),
+    ],
+    exposed: [
+      ...parseHeaderNames(exposeHeaders, 'server.cors.expose_headers'),
+      ...(trace ?? []),
+      ...(authorized ? ['www-authenticate'] : []),
+    ],
   }
 }

@@ -18,6 +18,8 @@ export interface Exchange {
   operation: string
   /** The template of a REST path, `/v1/books/{id}`; empty elsewhere and until it is known. */
   route: string
+  /** Undefined for a request that is refused before it is opened. */
+  readonly request?: Request | undefined
   /** When the request arrived, by `performance.now()`. */
   readonly startedAt: number
   /** Whether the interceptors have seen the call, so that its error already has its details. */
@@ -86,7 +88,7 @@ export function exchangeRegistry(protocol: Protocol, observers: readonly Exchang
     open(request: Request, response: Response, arrivedAt: number): Exchange {
       const { method = '', url = '' } = request
       const head = { method, url, at: arrivedAt }
-      const exchange = newExchange(protocol, head, () => isAborted(request))
+      const exchange = newExchange(protocol, head, () => isAborted(request), request)
       exchangeOf.attach(request, exchange)
       const connection = connectionOf(request)
       onConnection.set(connection, exchange)
@@ -142,8 +144,10 @@ function newExchange(
   protocol: Protocol,
   { method, url, at }: Head,
   abandoned: () => boolean,
+  request?: Request,
 ): Exchange {
   return {
+    request,
     method,
     path: pathOf(url),
     protocol,
