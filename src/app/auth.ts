@@ -6,12 +6,15 @@ import type { Conf } from '../conf/conf.ts'
 import { SettingError } from '../conf/error.ts'
 import type { ApiKeys } from '../server/auth/api-keys.ts'
 import type { Auth, AuditEntry } from '../server/interceptor/auth.ts'
+import type { Schemes } from './documents.ts'
 import { type Module, routesOf } from './module.ts'
 
 type AuthConf = Conf['auth']
 
 /** What the ports need of auth, as openAuth makes it. */
 export interface OpenAuth extends Auth {
+  /** For the OpenAPI documents. */
+  schemes: Schemes
   close(): void
 }
 
@@ -44,7 +47,19 @@ export async function openAuth(
     authenticate: authenticator({ tokens, keys, peers }),
     access: accessIn(accessOf, conf, modules),
     audit: auditLog(log),
+    schemes: schemesOf(conf),
     close: () => tokens?.close(),
+  }
+}
+
+function schemesOf({ jwt, mtls, apiKeysFile }: AuthConf): Schemes {
+  const certificates = Object.keys(mtls.principals).length > 0
+  return {
+    ...((jwt.issuer || jwt.secret) && {
+      token: { type: 'http', scheme: 'bearer', bearerFormat: 'JWT' },
+    }),
+    ...(apiKeysFile && { api_key: { type: 'apiKey', in: 'header', name: 'x-api-key' } }),
+    ...(certificates && { certificate: { type: 'mutualTLS' } }),
   }
 }
 

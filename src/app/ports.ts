@@ -11,12 +11,12 @@ import { admission } from '../server/admission/admission.ts'
 import { grpcServer } from '../server/grpc.ts'
 import type { Readiness } from '../server/health/readiness.ts'
 import { httpServer } from '../server/http.ts'
-import type { Auth } from '../server/interceptor/auth.ts'
 import { interceptors } from '../server/interceptor/list.ts'
 import type { InvalidOf } from '../server/interceptor/validate.ts'
 import type { Violations } from '../server/interceptor/violations.ts'
 import { loadTls, type Tls } from '../server/listener/tls.ts'
 import { type CorsHeaders, parseHeaderNames, parseOrigins } from '../server/origin/cors.ts'
+import type { OpenAuth } from './auth.ts'
 import { documentTexts } from './documents.ts'
 import { callLimits, deadlines, portLimits, streamDelayMs, streamOptions } from './limits.ts'
 import { type Module, routesOf } from './module.ts'
@@ -35,7 +35,7 @@ interface PortsInit {
   incoming?: Interceptor
   violations: Violations
   /** Asks callers for credentials; undefined: everybody may call. */
-  auth?: Auth | undefined
+  auth?: OpenAuth | undefined
 }
 
 /** The two ports, as openPorts makes them. */
@@ -72,7 +72,7 @@ export function openPorts(init: PortsInit) {
   const http = httpServer({ ...options, routes }, ready, {
     version,
     rpcAddress: server.grpc.addr,
-    documents: server.docs ? () => documentTexts(modules, version) : undefined,
+    documents: server.docs ? () => documentTexts(modules, version, init.auth?.schemes) : undefined,
   })
   const grpc = grpcServer({
     ...options,

@@ -95,7 +95,7 @@ test('an unknown key is refused with its path, a suggestion and the allowed keys
     [
       'log:',
       'cache: {}\nlog:',
-      'cache: unknown key. Allowed: server, data, log, tracing, metrics, memory, registry',
+      'cache: unknown key. Allowed: server, data, log, tracing, metrics, memory, registry, auth',
     ],
   ]
   for (const [part, replacement, problem] of cases) {
@@ -174,6 +174,7 @@ test('what the file leaves out is told as missing, not as zero', async (t) => {
     'config.yaml: metrics: missing',
     'config.yaml: memory: missing',
     'config.yaml: registry: missing',
+    'config.yaml: auth: missing',
   ])
 })
 

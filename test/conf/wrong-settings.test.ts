@@ -121,6 +121,21 @@ const variables: [name: string, value: string, setting: string, allowed: RegExp]
   ['REGISTRY_GO_ZERO_KEY', 'user/rpc', 'registry.go_zero_key', /must be letters, digits, dots/],
   ['REGISTRY_KITEX_NAME', '/user', 'registry.kitex_name', /must be letters, digits, dots/],
   ['REGISTRY_ID', 'a/b', 'registry.id', /must be letters, digits, dots/],
+  ['AUTH_ISSUER', 'id.example.com', 'auth.jwt.issuer', /must be a URL such as https/],
+  ['AUTH_ISSUER', 'https://id.example.com', 'auth.jwt.issuer', /needs auth.jwt.audience too/],
+  ['AUTH_ALGORITHMS', 'RS256,none', 'auth.jwt.algorithms', /found "none", must be of RS256/],
+  ['AUTH_ALGORITHMS', 'HS256', 'auth.jwt.algorithms', /needs auth.jwt.secret too/],
+  ['AUTH_SECRET', 'hunter2', 'auth.jwt.secret', /needs HS256 in auth.jwt.algorithms/],
+  [
+    'AUTH_JWKS_URL',
+    'https://id.example.com/keys',
+    'auth.jwt.jwks_url',
+    /needs auth.jwt.issuer too/,
+  ],
+  ['AUTH_CACHE', '1m', 'auth.jwt.cache', /in seconds/],
+  ['AUTH_OPEN', 'Health', 'auth.open', /must be operations such as/],
+  ['API_KEYS_FILE', '/no/keys', 'auth.api_keys_file', /does not exist; must be a file of keys/],
+  ['API_KEYS_FILE', '/etc/passwd', 'auth.api_keys_file', /line 1 must be: id sha256-of/],
   ['REGISTRY_TTL', '1s', 'registry.ttl', /found 1s, must be greater than or equal to 2s/],
 ]
 

@@ -32,11 +32,11 @@ function checkJwt(jwt: Conf['auth']['jwt'], refuse: Refuse): void {
         `found ${JSON.stringify(url)}, must be a URL such as https://id.example.com`,
       )
   if (jwt.jwksUrl !== '' && jwt.issuer === '')
-    refuse('auth.jwt.issuer', 'found nothing, but jwks_url is named; must be the iss of the tokens')
+    refuse('auth.jwt.jwks_url', 'needs auth.jwt.issuer too, which must be the iss of the tokens')
   if (jwt.issuer !== '' && jwt.audience === '')
     refuse(
-      'auth.jwt.audience',
-      'found nothing; must be the aud of the tokens for this service, since those for others must not be taken',
+      'auth.jwt.issuer',
+      'needs auth.jwt.audience too, the aud of tokens for this service: those for others must not be taken',
     )
   checkAlgorithms(jwt, refuse)
 }
@@ -48,9 +48,9 @@ function checkAlgorithms({ algorithms, secret, issuer }: Conf['auth']['jwt'], re
   if (wrong !== undefined)
     refuse(setting, `found ${JSON.stringify(wrong)}, must be of ${asymmetric.join(', ')}, HS256`)
   if (found.includes('HS256') && secret === '')
-    refuse('auth.jwt.secret', 'found nothing, but algorithms has HS256')
+    refuse(setting, 'found HS256, which needs auth.jwt.secret too')
   if (secret !== '' && !found.includes('HS256'))
-    refuse(setting, 'found no HS256, but a secret is given; must have it')
+    refuse('auth.jwt.secret', 'needs HS256 in auth.jwt.algorithms too')
   if (issuer !== '' && !found.some((each) => asymmetric.includes(each)))
     refuse(setting, `found none for an issuer; must be of ${asymmetric.join(', ')}`)
 }

@@ -32,7 +32,9 @@ export function issuerKeys(options: IssuerKeysOptions): IssuerKeys {
     set = undefined
     throw err
   }
-  const refresh = async () => void (await (await set)?.reload())
+  async function refresh(): Promise<void> {
+    await (await set)?.reload()
+  }
   // The keys that are there go on; the next token with an unknown key shows what is wrong.
   const timer = setInterval(() => void refresh().catch(() => undefined), refreshMs).unref()
   return {
