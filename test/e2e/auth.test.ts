@@ -13,6 +13,7 @@ import { SignJWT } from 'jose'
 import { type Test, test } from 'tap'
 import { User } from '../../src/gen/api/user/v1/user_pb.ts'
 import { ErrorInfoSchema } from '../../src/gen/google/rpc/error_details_pb.ts'
+import { ServerReflection } from '../../src/gen/grpc/reflection/v1/reflection_pb.ts'
 import { Health } from '../../src/gen/health/v1/health_pb.ts'
 import { type RunningApp, startApp } from '../help/app.ts'
 import { mutualTls } from '../help/certificates.ts'
@@ -242,6 +243,19 @@ test('health is open, reflection is for callers with credentials', async (t) => 
   const { rest, rpc } = await startApp(t, { storage: 'sqlite', env: withIssuer(issuer) })
   const transport = createGrpcTransport({ baseUrl: rpc.url })
   t.match(await createClient(Health, transport).check({}), { status: 1 })
+  const services = (headers: Sent) =>
+    outcome(async () => {
+      const asked = { messageRequest: { case: 'listServices', value: '' } } as const
+      const replies = createClient(ServerReflection, transport).serverReflectionInfo(
+        (async function* once() {
+          yield asked
+        })(),
+        { headers },
+      )
+      for await (const _ of replies) break
+    })
+  t.equal(await services({}), unauthorized)
+  t.equal(await services(bearer(await issuer.token())), ok)
   t.equal((await fetch(`${rest.url}/healthz`)).status, 200)
 })
 

@@ -1,4 +1,4 @@
-import { createRemoteJWKSet, type JWTVerifyGetKey } from 'jose'
+import { createRemoteJWKSet, errors, type JWTVerifyGetKey } from 'jose'
 
 /** Where the keys of an issuer are, and how long calls to it may take. */
 export interface IssuerKeysOptions {
@@ -37,8 +37,18 @@ export function issuerKeys(options: IssuerKeysOptions): IssuerKeys {
   }
   // The keys that are there go on; the next token with an unknown key shows what is wrong.
   const timer = setInterval(() => void refresh().catch(() => undefined), refreshMs).unref()
+  const find: JWTVerifyGetKey = async (header, token) => {
+    const keysOf = await opened()
+    try {
+      return await keysOf(header, token)
+    } catch (err) {
+      if (!(err instanceof errors.JWKSNoMatchingKey)) throw err
+      // Another call may have read the keys since this one looked, and now they cool down.
+      return keysOf(header, token)
+    }
+  }
   return {
-    find: async (header, token) => (await opened())(header, token),
+    find,
     close: () => clearInterval(timer),
   }
 }

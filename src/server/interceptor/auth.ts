@@ -26,8 +26,6 @@ export interface Auth {
   authenticate: Authenticate
   access: Access
   audit: (entry: AuditEntry) => void
-  /** Told of each caller that is let in. */
-  identified?: (identity: Identity) => void
 }
 
 /**
@@ -35,12 +33,12 @@ export interface Auth {
  * finds them by identityKey. Every call of a method that may change something is noted, also where
  * it is refused.
  */
-export function auth({ authenticate, access, audit, identified }: Auth): Interceptor {
+export function auth({ authenticate, access, audit }: Auth): Interceptor {
   async function callerOf(req: Req): Promise<Identity> {
-    const request = req.contextValues.get(exchangeKey)?.request
-    const identity = await authenticate(req.header, request)
+    const exchange = req.contextValues.get(exchangeKey)
+    const identity = await authenticate(req.header, exchange?.request)
     req.contextValues.set(identityKey, identity)
-    identified?.(identity)
+    if (exchange) exchange.caller = identity.id
     return identity
   }
 
