@@ -20,7 +20,6 @@ export interface Exchange {
   route: string
   /** Undefined for a request that is refused before it is opened. */
   readonly request?: Request | undefined
-  /** The id of the caller; undefined where nobody is asked, or until it is known. */
   caller?: string
   /** When the request arrived, by `performance.now()`. */
   readonly startedAt: number
