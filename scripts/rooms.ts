@@ -95,8 +95,10 @@ const table: Record<string, Room> = {
   'src/server/rpc': { rooms: server, packages: `${wire} @connectrpc/connect-node` },
   // How much callers may ask for.
   'src/server/limit': { rooms: server, packages: wire },
+  // Who calls, and what they may.
+  'src/server/auth': { rooms: server, packages: `${wire} jose` },
   'src/server/interceptor': {
-    rooms: `${server} src/server/limit src/biz`,
+    rooms: `${server} src/server/auth src/server/limit src/biz`,
     packages: `${wire} @bufbuild/protovalidate`,
   },
   'src/server/health': { rooms: server, packages: wire },

@@ -9,6 +9,7 @@ import { consul } from './verify/consul.ts'
 import { connectGo, grpcGo } from './verify/go.ts'
 import { grpcio } from './verify/grpcio.ts'
 import { million } from './verify/million.ts'
+import { oidc } from './verify/oidc.ts'
 import { openapi } from './verify/openapi.ts'
 import { schemathesis } from './verify/schemathesis.ts'
 import { shedding } from './verify/shedding.ts'
@@ -69,6 +70,11 @@ const steps: Step[] = [
     name: 'heads',
     go: testFile('test/e2e/heads.test.ts', { HEADS_RUNS: '50000' }, ['--timeout=1200']),
   },
+  {
+    name: 'auth',
+    go: testFile('test/e2e/auth-fuzz.test.ts', { AUTH_RUNS: '50000' }, ['--timeout=1200']),
+  },
+  { name: 'oidc', go: oidc },
   { name: 'conformance', go: npmScript('conformance', 'scripts/conformance.ts', 'go') },
   { name: 'interop', go: npmScript('interop', 'scripts/interop.ts', 'go') },
   ...interopSteps,

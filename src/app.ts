@@ -1,3 +1,4 @@
+import { openAuth } from './app/auth.ts'
 import { openCache } from './app/cache.ts'
 import { appClients } from './app/clients.ts'
 import { documents } from './app/documents.ts'
@@ -55,9 +56,10 @@ export async function createApp({
     (module) => modules.push(module),
   )
   const incoming = clients.incoming()
+  const auth = await openAuth(conf.auth, modules, watch.log)
   const quota = await openQuota({ conf: () => conf.limits.quota, watch })
   const shed = await openShedding({ conf: () => conf.limits.shed, watch })
-  const calls = { violations, incoming, quota: quota?.interceptor, shedding: shed?.shedding }
+  const calls = { violations, auth, incoming, quota: quota?.interceptor, shedding: shed?.shedding }
   const ports = openPorts({ conf, version, modules, ready, watch, ...calls })
   watch.state({
     version,
@@ -85,6 +87,7 @@ export async function createApp({
     fleet,
     quota,
     shed,
+    auth,
   })
   return {
     db: storage.db,

@@ -10,6 +10,9 @@ interface Documents {
   connect: OpenApi
 }
 
+/** Security schemes of OpenAPI by their names. */
+export type Schemes = Readonly<Record<string, object>>
+
 const restText = `The same methods are served as Connect, gRPC and gRPC-Web on the RPC port, 9000 unless set. \
 That port describes itself by gRPC reflection: \`grpcurl -plaintext localhost:9000 list\`, or grpcui.`
 
@@ -20,7 +23,11 @@ const connectText =
  * Makes the OpenAPI documents of the methods of all modules. It takes half a second, and loads its
  * own files, so it is called when a document is first asked for.
  */
-export async function documents(modules: readonly Module[], version: string): Promise<Documents> {
+export async function documents(
+  modules: readonly Module[],
+  version: string,
+  schemes: Schemes = {},
+): Promise<Documents> {
   const [{ restDocument }, { connectDocument }, { comments }, { createValidator }] =
     await Promise.all([
       import('../rest/openapi/document.ts'),
@@ -42,14 +49,25 @@ export async function documents(modules: readonly Module[], version: string): Pr
   const rest = { title: `${api} over REST`, description: restText, emitDefaults: true }
   const connect = { title: `${api} over Connect`, description: connectText }
   return {
-    rest: restDocument(targets, { ...shared, ...rest }),
-    connect: connectDocument(methods, { ...shared, ...connect, emitDefaults: false }),
+    rest: guarded(restDocument(targets, { ...shared, ...rest }), schemes),
+    connect: guarded(
+      connectDocument(methods, { ...shared, ...connect, emitDefaults: false }),
+      schemes,
+    ),
   }
 }
 
 /** The services of a module that another process has. */
 function remoteNames({ isRemote, services }: Module): string[] {
   return isRemote ? services.map(({ typeName }) => typeName) : []
+}
+
+/** The document with the credentials that its operations ask for: any of the schemes. */
+function guarded(document: OpenApi, schemes: Schemes): OpenApi {
+  const names = Object.keys(schemes)
+  if (names.length === 0) return document
+  const components = { ...Object(document.components), securitySchemes: schemes }
+  return { ...document, components, security: names.map((name) => ({ [name]: [] })) }
 }
 
 /** `User API`; the names of all services, if there are several. */
@@ -62,9 +80,10 @@ function titleOf(modules: readonly Module[]): string {
 export async function documentTexts(
   modules: readonly Module[],
   version: string,
+  schemes: Schemes = {},
 ): Promise<DocumentTexts> {
   const [{ rest, connect }, { stringify }] = await Promise.all([
-    documents(modules, version),
+    documents(modules, version, schemes),
     import('yaml'),
   ])
   // Repeated parts are written out: anchors would be no part of OpenAPI.

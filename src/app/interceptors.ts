@@ -2,6 +2,7 @@ import type { DescMessage, DescService } from '@bufbuild/protobuf'
 import type { Interceptor } from '@connectrpc/connect'
 import type { LocalTarget } from '../client/node/local.ts'
 import type { Conf } from '../conf/conf.ts'
+import type { Auth } from '../server/interceptor/auth.ts'
 import { interceptors } from '../server/interceptor/list.ts'
 import { encodable, malformedText } from '../server/interceptor/malformed-text.ts'
 import type { Drain } from '../server/interceptor/streams.ts'
@@ -19,16 +20,18 @@ export interface InterceptorsInit {
   /** Remembers each call, for the clients that it uses; see appClients. */
   incoming?: Interceptor | undefined
   violations: Violations
+  /** Asks callers for credentials; undefined: everybody may call. */
+  auth?: Auth | undefined
   /** Counts calls for their callers; undefined: nobody is limited. */
   quota?: Interceptor | undefined
 }
 
 /** The interceptors of calls that come over the ports, the outermost first. `drain` ends streams. */
 export function interceptorsOf(init: InterceptorsInit, drain: Drain): Interceptor[] {
-  return [...init.watch.interceptors, ...ownInterceptors(init, drain)]
+  return [...init.watch.interceptors, ...ownInterceptors(init, { drain, auth: init.auth })]
 }
 
-/** The services of this process as a target of its own clients. */
+/** The services of this process as a target of its own clients, which need no credentials. */
 export function localTarget(init: InterceptorsInit): LocalTarget {
   const interceptors = [...init.watch.localInterceptors, ...ownInterceptors(init)]
   return { routes: routesOf(init.modules), interceptors }
@@ -36,10 +39,15 @@ export function localTarget(init: InterceptorsInit): LocalTarget {
 
 function ownInterceptors(
   { conf: { server }, modules, violations, incoming, quota }: InterceptorsInit,
-  drain?: Drain,
+  { drain, auth }: { drain?: Drain; auth?: Auth | undefined } = {},
 ): Interceptor[] {
   const inside = [quota, incoming].filter((each) => each !== undefined)
-  const further = { ...(drain && { drain }), violations: rulesHere(violations, modules), inside }
+  const further = {
+    ...(drain && { drain }),
+    ...(auth && { auth }),
+    violations: rulesHere(violations, modules),
+    inside,
+  }
   return interceptors(deadlines(server), invalidByService(modules), further)
 }
 

@@ -2,6 +2,7 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { durationMs } from '@bufbuild/protobuf/wkt'
 import type { Conf } from '../conf/conf.ts'
 import type { Readiness } from '../server/health/readiness.ts'
+import type { OpenAuth } from './auth.ts'
 import type { Cache } from './cache.ts'
 import type { Clients } from './clients.ts'
 import type { Fleet } from './fleet/fleet.ts'
@@ -33,6 +34,8 @@ interface Lived {
   quota: OpenQuota | undefined
   /** Undefined: no call is refused for load. */
   shed: OpenShedding | undefined
+  /** Undefined: everybody may call. */
+  auth: OpenAuth | undefined
 }
 
 /** Starts and stops the parts of the process in order. */
@@ -54,6 +57,7 @@ export function lifecycle({ shutdown, ready, ports, modules, ...parts }: Lived) 
     await ports.close(graceMs)
     parts.quota?.close()
     parts.shed?.close()
+    parts.auth?.close()
     await Promise.all(modules.map(async (module) => module.close?.()))
     await clients.close()
     await fleet?.close()

@@ -13,6 +13,7 @@ import type { Readiness } from '../server/health/readiness.ts'
 import { httpServer } from '../server/http.ts'
 import { loadTls, type Tls } from '../server/listener/tls.ts'
 import { type CorsHeaders, parseHeaderNames, parseOrigins } from '../server/origin/cors.ts'
+import type { OpenAuth } from './auth.ts'
 import { documentTexts } from './documents.ts'
 import { type InterceptorsInit, interceptorsOf } from './interceptors.ts'
 import { callLimits, portLimits, streamDelayMs, streamOptions } from './limits.ts'
@@ -29,6 +30,8 @@ interface PortsInit extends InterceptorsInit {
   watch: Watch
   /** Refuses calls for load; undefined: none is refused for it. */
   shedding?: Shedding | undefined
+  /** Asks callers for credentials; undefined: everybody may call. */
+  auth?: OpenAuth | undefined
 }
 
 /** The two ports, as openPorts makes them. */
@@ -63,13 +66,13 @@ export function openPorts(init: PortsInit) {
     streams,
     tls,
     origins: parseOrigins(server.cors.origins),
-    corsHeaders: corsHeadersOf(conf),
+    corsHeaders: corsHeadersOf(conf, init.auth !== undefined),
     limits: portLimits(server),
   }
   const http = httpServer({ ...options, routes }, ready, {
     version,
     rpcAddress: server.grpc.addr,
-    documents: server.docs ? () => documentTexts(modules, version) : undefined,
+    documents: server.docs ? () => documentTexts(modules, version, init.auth?.schemes) : undefined,
   })
   const grpc = grpcServer({
     ...options,
@@ -125,17 +128,25 @@ async function listenOn(app: FastifyInstance, setting: string, addr: string): Pr
 }
 
 /** Headers that the settings name. */
-function corsHeadersOf({ server: { cors }, tracing, limits }: PortsInit['conf']): CorsHeaders {
+function corsHeadersOf(
+  { server: { cors }, tracing, limits }: Conf,
+  authorized: boolean,
+): CorsHeaders {
   const { allowHeaders, exposeHeaders } = cors
   const quota = limits.quota.enabled ? ['ratelimit', 'ratelimit-policy'] : []
   const names = [tracing.sampling.priorityHeader, tracing.responseHeader] as const
   const [priority, trace] = names.map((name) => (name === '' ? [] : [name]))
   return {
-    allowed: [...parseHeaderNames(allowHeaders, 'server.cors.allow_headers'), ...(priority ?? [])],
+    allowed: [
+      ...parseHeaderNames(allowHeaders, 'server.cors.allow_headers'),
+      ...(priority ?? []),
+      ...(authorized ? ['authorization', 'x-api-key'] : []),
+    ],
     exposed: [
       ...parseHeaderNames(exposeHeaders, 'server.cors.expose_headers'),
       ...(trace ?? []),
       ...quota,
+      ...(authorized ? ['www-authenticate'] : []),
     ],
   }
 }

@@ -3,6 +3,7 @@ import type { Conf } from '../conf/conf.ts'
 import type { Logger } from 'pino'
 import { RedisError } from '../data/redis/error.ts'
 import { redisPlace } from '../data/redis/url.ts'
+import { identityKey } from '../server/auth/identity.ts'
 import type { Quota } from '../server/interceptor/quota.ts'
 import type { CallerOf } from '../server/limit/caller.ts'
 import { serviceName } from './service-name.ts'
@@ -35,7 +36,12 @@ export async function openQuota({ conf, callerOf, watch }: QuotaInit) {
   const alone: Take = (bucket, rate) => own.take(bucket, rate)
   const shared = await openShared(conf, watch)
   const interceptor = quota({
-    callerOf: callerOf ?? callers({ header: () => conf().callerHeader }),
+    callerOf:
+      callerOf ??
+      callers({
+        identityOf: (values) => values.get(identityKey),
+        header: () => conf().callerHeader,
+      }),
     rateOf(operation) {
       const { rate, burst, operations } = conf()
       return rateOf(operations[operation] ?? rate, durationMs(burst))

@@ -1,5 +1,7 @@
 /** Comments of proto/api by the full name of their subject. */
 export const comments: Readonly<Record<string, string>> = {
+  "api.auth.v1.scopes": "The scopes that a caller needs, all of them.",
+  "api.auth.v1.public": "Whether everybody may call the method.",
   "api.errors.v1.ErrorReason": "The reasons that a client may branch on. A reason travels by name: in the REST error body's `reason`\nand in google.rpc.ErrorInfo over Connect, gRPC and gRPC-Web.",
   "api.errors.v1.ErrorReason.INVALID_USER_INPUT": "One or more fields break a rule; the metadata names each with its rule.",
   "api.errors.v1.ErrorReason.PRECONDITION_FAILED": "What the request wants to change is in another state than its etag says: read it again.",
@@ -11,6 +13,8 @@ export const comments: Readonly<Record<string, string>> = {
   "api.errors.v1.ErrorReason.NOT_ACCEPTABLE": "No answer can be given in a type or coding that the client accepts.",
   "api.errors.v1.ErrorReason.INVALID_ARGUMENT": "As INVALID_USER_INPUT, from a service without a reason of its own for it, such as health.",
   "api.errors.v1.ErrorReason.SERVICE_NOT_FOUND": "The health of a service is asked for that the server does not have.",
+  "api.errors.v1.ErrorReason.UNAUTHORIZED": "The call has no credentials, or some that are not taken.",
+  "api.errors.v1.ErrorReason.FORBIDDEN": "The caller lacks a scope; the metadata names it.",
   "api.errors.v1.ErrorReason.RATELIMIT": "The caller has used up its quota, or the service is too busy for a call of this priority.",
   "api.errors.v1.ErrorReason.CANCELED": "The client has gone away.",
   "api.errors.v1.ErrorReason.DEADLINE_EXCEEDED": "The call took longer than the server or the client allows. A write may have happened.",
@@ -18,6 +22,7 @@ export const comments: Readonly<Record<string, string>> = {
   "api.errors.v1.ErrorReason.SHUTTING_DOWN": "The server is being stopped.",
   "api.errors.v1.ErrorReason.CIRCUITBREAKER": "Calls to another service fail so often that this one was not sent. Kratos' clients have the word.",
   "api.errors.v1.ErrorReason.REMOTE_UNAVAILABLE": "The service that a gateway passes the call on to cannot be reached.",
+  "api.errors.v1.ErrorReason.AUTH_UNAVAILABLE": "The keys of the issuer of a token cannot be had.",
   "api.errors.v1.errors": "The reasons that a method may fail with, beside those that the ports and interceptors give to any\ncall. The OpenAPI document has them.",
   "api.errors.v1.status": "The HTTP status of a reason over REST.",
   "api.order.v1.ErrorReason": "The reasons of orders that a client may branch on, by name as those of api.errors.v1.",

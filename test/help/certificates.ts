@@ -65,8 +65,11 @@ export function certificates(t: Test) {
   return { caFile: at('ca.pem'), ca: readFileSync(at('ca.pem')), issue }
 }
 
-/** Settings for TLS with client certificates demanded, and the credentials of three clients. */
-export function mutualTls(t: Test) {
+/**
+ * Settings for TLS with client certificates demanded, and the credentials of four clients. `name` is
+ * the subjectAltName of the first, as openssl writes it.
+ */
+export function mutualTls(t: Test, name?: string) {
   const authority = certificates(t)
   const server = authority.issue('server')
   const { ca } = authority
@@ -77,7 +80,8 @@ export function mutualTls(t: Test) {
       TLS_KEY_FILE: server.keyFile,
       TLS_CLIENT_CA_FILE: authority.caFile,
     },
-    client: shown(authority.issue('client')),
+    client: shown(authority.issue('client', name)),
+    other: shown(authority.issue('other')),
     /** Has a certificate, of an authority that the server does not know. */
     stranger: shown(certificates(t).issue('stranger')),
     nobody: { ca },

@@ -1,6 +1,7 @@
 import type { ConfCheck } from '../../conf/conf.ts'
 import type { Env } from '../../conf/placeholder.ts'
 import { checkCache } from './cache.ts'
+import { checkAuth } from './auth.ts'
 import { checkDatabase } from './database.ts'
 import { checkGateway } from './gateway.ts'
 import { checkLimits } from './limits.ts'
@@ -23,5 +24,6 @@ export function checkSettings(env: Env): ConfCheck {
     checkCache(conf.cache, refuse.setting)
     checkGateway(conf, refuse.setting)
     checkLimits(conf, refuse.setting)
+    checkAuth(conf, refuse.setting)
   }
 }

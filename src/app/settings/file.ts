@@ -18,11 +18,16 @@ export function whyUnreadable(err: unknown): string {
 }
 
 /** The text of a file; undefined where it cannot be read, which has been refused then. */
-export function readable(setting: string, file: string, refuse: Refuse): string | undefined {
+export function readable(
+  setting: string,
+  file: string,
+  refuse: Refuse,
+  kind = 'a PEM file',
+): string | undefined {
   try {
     return readFileSync(file, 'utf8')
   } catch (err) {
-    refuse(setting, `found ${JSON.stringify(file)}, ${whyUnreadable(err)}; must be a PEM file`)
+    refuse(setting, `found ${JSON.stringify(file)}, ${whyUnreadable(err)}; must be ${kind}`)
     return undefined
   }
 }

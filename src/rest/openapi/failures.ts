@@ -1,5 +1,6 @@
 import { type DescField, type DescMethod, getOption } from '@bufbuild/protobuf'
 import type { Reason } from '../../call/refusal.ts'
+import { public$ as publicOption } from '../../gen/api/auth/v1/options_pb.ts'
 import { ErrorReasonSchema, status } from '../../gen/api/errors/v1/error_reason_pb.ts'
 import type { HttpBinding } from '../route/rules.ts'
 import { type DeclaredReason as Failure, declaredReasons } from './declared-reasons.ts'
@@ -21,6 +22,7 @@ const sends: Applies = (route) => !reads(route)
 const parses: Applies = ({ binding: { body, httpMethod } }) =>
   body !== '' || !['GET', 'HEAD', 'DELETE'].includes(httpMethod)
 const streams: Applies = ({ binding }) => binding.method.methodKind !== 'unary'
+const guarded: Applies = ({ binding }) => !getOption(binding.method, publicOption)
 const hasVariable: Applies = ({ binding }) => binding.template.variables.length > 0
 
 /** The errors that the port and the interceptors give, and to which operations. */
@@ -38,6 +40,10 @@ const common: readonly [reason: Reason, applies: Applies, statuses?: readonly nu
   // Also a form that a page of another origin sends, by any method.
   ['UNSUPPORTED_MEDIA_TYPE', always],
   ['PRECONDITION_FAILED', always],
+  // Where the service asks its callers for credentials.
+  ['UNAUTHORIZED', guarded],
+  ['FORBIDDEN', guarded],
+  ['AUTH_UNAVAILABLE', guarded],
   ['CANCELED', always],
   ['INTERNAL', always],
   ['RATELIMIT', always],

@@ -20,6 +20,7 @@ export interface Exchange {
   route: string
   /** Undefined for a request that is refused before it is opened. */
   readonly request?: Request | undefined
+  caller?: string
   /** When the request arrived, by `performance.now()`. */
   readonly startedAt: number
   /** Whether the interceptors have seen the call, so that its error already has its details. */

@@ -1,4 +1,5 @@
 import type { Interceptor } from '@connectrpc/connect'
+import { auth, type Auth } from './auth.ts'
 import { deadline, type Deadlines } from './deadline.ts'
 import { errors } from './errors.ts'
 import { type Drain, streams } from './streams.ts'
@@ -11,6 +12,8 @@ const never: Drain = { closing: new AbortController().signal, delayMs: () => 0 }
 interface Further {
   /** When streams are to end. */
   drain?: Drain
+  /** Asks callers for credentials; left out: everybody may call. */
+  auth?: Auth
   /** Those that need to know the signal of the deadline. */
   inside?: readonly Interceptor[]
   /** The rules of messages; left out: made for this list. */
@@ -24,7 +27,7 @@ interface Further {
 export function interceptors(
   deadlines: Deadlines,
   invalidOf: InvalidOf,
-  { drain = never, inside = [], violations }: Further = {},
+  { drain = never, auth: callers, inside = [], violations }: Further = {},
 ): Interceptor[] {
   return [
     // Outermost, so that it maps the errors of all others.
@@ -33,6 +36,8 @@ export function interceptors(
     streams(drain),
     // Before everything that may take time.
     deadline(deadlines),
+    // Before validation, so that a stranger learns nothing of the rules of fields.
+    ...(callers ? [auth(callers)] : []),
     ...inside,
     // Innermost, so that the handler gets valid messages only.
     validate(invalidOf, violations),

@@ -24,6 +24,9 @@ export const network = {
   userAgent: 'user_agent.original',
 } as const
 
+/** The caller, where its credentials tell. */
+export const enduser = { id: 'enduser.id' } as const
+
 /** Calls. */
 export const rpc = {
   system: 'rpc.system.name',

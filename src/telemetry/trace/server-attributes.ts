@@ -7,7 +7,7 @@ import { rpcMethod, rpcStatus, rpcSystem, serverError } from '../rpc-status.ts'
 import type { RecordedSpan } from './span/recorded-span.ts'
 import type { Peer, RequestTrace } from './scope.ts'
 import { type SpanHead, spanHead, type SpanPart, spanPart } from './span/span-part.ts'
-import { error, exchangeProtocol, http, kratos, network, rpc, url } from './attributes.ts'
+import { enduser, error, exchangeProtocol, http, kratos, network, rpc, url } from './attributes.ts'
 import { safePath } from '../../server/exchange/safe-path.ts'
 
 const methods = new Set(METHODS)
@@ -81,7 +81,7 @@ function routeAttributes(exchange: Exchange): Attributes {
 
 /** The attributes of one request; behind a proxy, requests of many clients share a connection. */
 function requestFacts(
-  { path, route, operation }: Exchange,
+  { path, route, operation, caller }: Exchange,
   request: Request | undefined,
   personalData: boolean,
 ): Attributes {
@@ -92,7 +92,7 @@ function requestFacts(
   const service = request.headers['x-md-service-name']
   if (agent !== undefined) facts[network.userAgent] = cut(agent)
   if (service !== undefined) facts[kratos.peerService] = cut(String(service))
-  if (personalData) Object.assign(facts, queryOf(request))
+  if (personalData) Object.assign(facts, queryOf(request), callerOf(caller))
   return facts
 }
 
@@ -129,6 +129,10 @@ function connectionPart({ headers, httpVersion }: Request, peer: Peer): SpanPart
   })
   peer.said = { authority, part }
   return part
+}
+
+function callerOf(caller: string | undefined): Attributes {
+  return caller ? { [enduser.id]: cut(caller) } : {}
 }
 
 function queryOf({ url: target = '' }: Request): Attributes {
