@@ -1,13 +1,13 @@
 import { durationMs } from '@bufbuild/protobuf/wkt'
-import type { Conf } from '../conf/conf.ts'
+import type { Conf } from '../../conf/conf.ts'
 import type { Logger } from 'pino'
-import { RedisError } from '../data/redis/error.ts'
-import { redisPlace } from '../data/redis/url.ts'
-import { identityKey } from '../server/auth/identity.ts'
-import type { Quota } from '../server/interceptor/quota.ts'
-import type { CallerOf } from '../server/limit/caller.ts'
-import { serviceName } from './service-name.ts'
-import type { Watch } from './watch.ts'
+import { RedisError } from '../../data/redis/error.ts'
+import { redisPlace } from '../../data/redis/url.ts'
+import { identityKey } from '../../server/auth/identity.ts'
+import type { Quota } from '../../server/interceptor/quota.ts'
+import type { CallerOf } from '../../server/limit/caller.ts'
+import { serviceName } from '../service-name.ts'
+import type { Watch } from '../watch.ts'
 
 type QuotaConf = Conf['limits']['quota']
 type Take = Quota['take']
@@ -27,10 +27,10 @@ interface QuotaInit {
 export async function openQuota({ conf, callerOf, watch }: QuotaInit) {
   if (!conf().enabled) return undefined
   const [{ quota }, { callers }, { rateOf }, { monotonicUs, processBuckets }] = await Promise.all([
-    import('../server/interceptor/quota.ts'),
-    import('../server/limit/caller.ts'),
-    import('../server/limit/gcra.ts'),
-    import('../server/limit/buckets.ts'),
+    import('../../server/interceptor/quota.ts'),
+    import('../../server/limit/caller.ts'),
+    import('../../server/limit/gcra.ts'),
+    import('../../server/limit/buckets.ts'),
   ])
   const own = processBuckets(monotonicUs)
   const alone: Take = (bucket, rate) => own.take(bucket, rate)
@@ -66,9 +66,9 @@ async function openShared(
   const place = redis === '' ? undefined : redisPlace(redis)
   if (place === undefined) return undefined
   const [{ openRedis }, { redisQuota }, { shareOf, verdictOf }] = await Promise.all([
-    import('../data/redis/client.ts'),
-    import('../data/redis/quota.ts'),
-    import('../server/limit/gcra.ts'),
+    import('../../data/redis/client.ts'),
+    import('../../data/redis/quota.ts'),
+    import('../../server/limit/gcra.ts'),
   ])
   const client = openRedis({
     place,

@@ -1,5 +1,5 @@
-import type { Conf } from '../conf/conf.ts'
-import type { Watch } from './watch.ts'
+import type { Conf } from '../../conf/conf.ts'
+import type { Watch } from '../watch.ts'
 
 /** Refuses calls for load, as openShedding makes it. */
 export type OpenShedding = NonNullable<Awaited<ReturnType<typeof openShedding>>>
@@ -14,8 +14,8 @@ interface SheddingInit {
 export async function openShedding({ conf, watch }: SheddingInit) {
   if (!conf().enabled) return undefined
   const [{ load }, { priorityBy, shedding }] = await Promise.all([
-    import('../server/admission/load.ts'),
-    import('../server/admission/shedding.ts'),
+    import('../../server/admission/load.ts'),
+    import('../../server/admission/shedding.ts'),
   ])
   const measured = load()
   measured.start()
