@@ -1,3 +1,5 @@
+import { openLiveConfig } from './app/config/live.ts'
+import type { OpenedConfig } from './app/config/open.ts'
 import { documents } from './app/documents.ts'
 import { openFleet } from './app/fleet/fleet.ts'
 import { lifecycle } from './app/lifecycle.ts'
@@ -14,6 +16,8 @@ import { messageRules } from './server/interceptor/violations.ts'
 
 interface AppOptions extends Watching {
   conf: Conf
+  /** Where it comes from; left out: it does not change. */
+  opened?: OpenedConfig | undefined
   version: string
   now?: (() => Date) | undefined
 }
@@ -24,6 +28,7 @@ export type App = Awaited<ReturnType<typeof createApp>>
 /** Makes every object of the service once. The ports open in `start`. */
 export async function createApp({
   conf,
+  opened,
   version,
   now = () => new Date(),
   ...watching
@@ -36,7 +41,9 @@ export async function createApp({
   const modules = [userModule(parts)]
   const ready = readiness({ ...storage.db.problems(), shutdown: '' })
   const fleet = await openFleet({ conf, version, ready, watch })
-  const ports = openPorts({ conf, version, modules, ready, watch, violations })
+  const config = await openLiveConfig({ conf, opened, watch })
+  const { live } = config
+  const ports = openPorts({ conf, live, version, modules, ready, watch, violations })
   watch.state({
     version,
     storage: storage.db.description.split(' ', 1)[0] ?? '',
@@ -46,9 +53,10 @@ export async function createApp({
     pools: storage.pools,
     certificateEnd: ports.certificateEnd,
     registry: () => fleet?.state,
+    config: () => config.state(),
   })
   const { shutdown } = conf.server
-  const life = lifecycle({ shutdown, ready, ports, modules, storage, watch, fleet })
+  const life = lifecycle({ shutdown, ready, ports, modules, storage, watch, fleet, config })
   return {
     db: storage.db,
     readiness: ready,

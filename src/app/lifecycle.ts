@@ -2,6 +2,7 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { durationMs } from '@bufbuild/protobuf/wkt'
 import type { Conf } from '../conf/conf.ts'
 import type { Readiness } from '../server/health/readiness.ts'
+import type { LiveConfig } from './config/live.ts'
 import type { Fleet } from './fleet/fleet.ts'
 import type { Module } from './module.ts'
 import type { Ports } from './ports.ts'
@@ -22,10 +23,20 @@ interface Lived {
   watch: Watch
   /** Undefined: there is no registry. */
   fleet: Fleet | undefined
+  config: LiveConfig
 }
 
 /** Starts and stops the parts of the process in order. */
-export function lifecycle({ shutdown, ready, ports, modules, storage, watch, fleet }: Lived) {
+export function lifecycle({
+  shutdown,
+  ready,
+  ports,
+  modules,
+  storage,
+  watch,
+  fleet,
+  config,
+}: Lived) {
   let stopped: Promise<void> | undefined
 
   /**
@@ -34,6 +45,7 @@ export function lifecycle({ shutdown, ready, ports, modules, storage, watch, fle
    */
   async function stop(): Promise<void> {
     ready.set('shutdown', 'the service is being stopped')
+    await config.close()
     // Clients that have the list get no error for calls that they send in the drain delay.
     await fleet?.leave()
     await sleep(durationMs(shutdown.drainDelay))
@@ -57,6 +69,7 @@ export function lifecycle({ shutdown, ready, ports, modules, storage, watch, fle
       // Ports first, so that a probe finds the process alive while migrations run.
       const addresses = await ports.listen()
       fleet?.join(addresses)
+      config.follow()
       await storage.start(watch.log, {
         changed(problems) {
           for (const [check, problem] of Object.entries(problems)) ready.set(check, problem)

@@ -5,6 +5,7 @@ import type { FastifyInstance } from 'fastify'
 import type { Logger } from 'pino'
 import type { Conf } from '../conf/conf.ts'
 import { SettingError } from '../conf/error.ts'
+import { type LiveConf, liveConf } from '../conf/live.ts'
 import { ErrorReason } from '../gen/api/errors/v1/error_reason_pb.ts'
 import { idleMemory } from '../memory/idle.ts'
 import { admission } from '../server/admission/admission.ts'
@@ -26,6 +27,8 @@ import { listenProblem } from '../text/listen-problem.ts'
 
 interface PortsInit {
   conf: Conf
+  /** The settings that can change; left out: none does. */
+  live?: LiveConf
   version: string
   modules: readonly Module[]
   ready: Readiness
@@ -40,12 +43,12 @@ export type Ports = ReturnType<typeof openPorts>
 
 /** Makes the REST port and the RPC port. Neither listens yet. */
 export function openPorts(init: PortsInit) {
-  const { conf, version, modules, ready, watch } = init
+  const { conf, version, modules, ready, watch, live = liveConf(conf) } = init
   const { server } = conf
   const closing = new AbortController()
   const memory = conf.memory.releaseWhenIdle ? idleMemory() : undefined
   const calls = admission(callLimits(conf))
-  const streams = streamOptions(server)
+  const streams = streamOptions(live)
   const tls = tlsOf(server.tls, watch.log)
   const routes = routesOf(modules)
   const own = ownServices({
@@ -57,7 +60,7 @@ export function openPorts(init: PortsInit) {
   // The ports give reasons of ErrorReason themselves, in addition to those of the modules.
   const reasons = [ErrorReason, ...modules.map((module) => module.reasons)]
   const options = {
-    interceptors: interceptorsOf(init, closing.signal),
+    interceptors: interceptorsOf({ ...init, live }, closing.signal),
     observers: watch.observers(reasons, memory ? [{ begin: memory.note, end: memory.note }] : []),
     admission: calls,
     streams,
@@ -102,15 +105,16 @@ export function openPorts(init: PortsInit) {
 }
 
 function interceptorsOf(
-  { conf: { server }, modules, watch, violations, incoming }: PortsInit,
+  { conf, live, modules, watch, violations, incoming }: PortsInit & { live: LiveConf },
   closing: AbortSignal,
 ): Interceptor[] {
   const further = {
-    drain: { closing, delayMs: streamDelayMs(server, Math.random) },
+    drain: { closing, delayMs: streamDelayMs(conf.server, Math.random) },
     violations,
     inside: incoming ? [incoming] : [],
   }
-  const own = interceptors(deadlines(server), invalidByService(modules), further)
+  const limits = live.values(({ server }) => deadlines(server))
+  const own = interceptors(limits, invalidByService(modules), further)
   return [...watch.interceptors, ...own]
 }
 

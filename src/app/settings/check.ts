@@ -1,5 +1,6 @@
 import type { ConfCheck } from '../../conf/conf.ts'
 import type { Env } from '../../conf/placeholder.ts'
+import { checkConfig } from './config.ts'
 import { checkDatabase } from './database.ts'
 import { checkRegistry } from './registry.ts'
 import { checkServer } from './server.ts'
@@ -15,5 +16,6 @@ export function checkSettings(env: Env): ConfCheck {
     checkDatabase(conf.data.database, refuse.setting)
     checkTelemetry(conf, env, refuse)
     checkRegistry(conf, refuse.setting)
+    checkConfig(conf, refuse.setting)
   }
 }

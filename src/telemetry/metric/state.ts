@@ -1,5 +1,6 @@
 import type { Meter } from '@opentelemetry/api'
 import type { PoolState } from '../../data/database.ts'
+import { type ConfigState, watchConfig } from './config/config-metrics.ts'
 import type { SpanCounts } from '../trace/tracing.ts'
 
 /** The state of the service, read at each collection of the metrics. */
@@ -18,6 +19,8 @@ export interface ServiceState {
   linesDropped: () => number
   /** What the registry knows of this instance and tells of others; undefined where there is none. */
   registry: () => RegistryState | undefined
+  /** What is known of the sources of settings; undefined where these do not change. */
+  config?: () => ConfigState | undefined
   /** Counts of spans and lines for the collector; undefined where tracing is off. */
   spans: () => SpanCounts | undefined
 }
@@ -41,6 +44,7 @@ export function watchState(meter: Meter, state: ServiceState): void {
   watchPools(meter, state)
   watchSpans(meter, state)
   watchRegistry(meter, state)
+  watchConfig(meter, state.config ?? (() => undefined))
   const { version, storage } = state
   gauge(meter, 'service_build_info', 'What runs; always 1', '').addCallback((result) =>
     result.observe(1, { version, node: process.version, storage }),

@@ -5,6 +5,8 @@
 import type { GenFile, GenMessage } from "@bufbuild/protobuf/codegenv2";
 import { fileDesc, messageDesc } from "@bufbuild/protobuf/codegenv2";
 import { file_buf_validate_validate } from "../../buf/validate/validate_pb.ts";
+import type { Config } from "./config_pb.ts";
+import { file_conf_v1_config } from "./config_pb.ts";
 import type { Data } from "./data_pb.ts";
 import { file_conf_v1_data } from "./data_pb.ts";
 import type { Memory } from "./memory_pb.ts";
@@ -21,7 +23,7 @@ import type { Message } from "@bufbuild/protobuf";
  * Describes the file conf/v1/conf.proto.
  */
 export const file_conf_v1_conf: GenFile = /*@__PURE__*/
-  fileDesc("ChJjb25mL3YxL2NvbmYucHJvdG8SB2NvbmYudjEiowIKBENvbmYSJwoGc2VydmVyGAEgASgLMg8uY29uZi52MS5TZXJ2ZXJCBrpIA8gBARIjCgRkYXRhGAIgASgLMg0uY29uZi52MS5EYXRhQga6SAPIAQESIQoDbG9nGAMgASgLMgwuY29uZi52MS5Mb2dCBrpIA8gBARIpCgd0cmFjaW5nGAQgASgLMhAuY29uZi52MS5UcmFjaW5nQga6SAPIAQESKQoHbWV0cmljcxgFIAEoCzIQLmNvbmYudjEuTWV0cmljc0IGukgDyAEBEicKBm1lbW9yeRgGIAEoCzIPLmNvbmYudjEuTWVtb3J5Qga6SAPIAQESKwoIcmVnaXN0cnkYByABKAsyES5jb25mLnYxLlJlZ2lzdHJ5Qga6SAPIAQFiBnByb3RvMw", [file_buf_validate_validate, file_conf_v1_data, file_conf_v1_memory, file_conf_v1_registry, file_conf_v1_server, file_conf_v1_telemetry]);
+  fileDesc("ChJjb25mL3YxL2NvbmYucHJvdG8SB2NvbmYudjEizAIKBENvbmYSJwoGc2VydmVyGAEgASgLMg8uY29uZi52MS5TZXJ2ZXJCBrpIA8gBARIjCgRkYXRhGAIgASgLMg0uY29uZi52MS5EYXRhQga6SAPIAQESIQoDbG9nGAMgASgLMgwuY29uZi52MS5Mb2dCBrpIA8gBARIpCgd0cmFjaW5nGAQgASgLMhAuY29uZi52MS5UcmFjaW5nQga6SAPIAQESKQoHbWV0cmljcxgFIAEoCzIQLmNvbmYudjEuTWV0cmljc0IGukgDyAEBEicKBm1lbW9yeRgGIAEoCzIPLmNvbmYudjEuTWVtb3J5Qga6SAPIAQESKwoIcmVnaXN0cnkYByABKAsyES5jb25mLnYxLlJlZ2lzdHJ5Qga6SAPIAQESJwoGY29uZmlnGAwgASgLMg8uY29uZi52MS5Db25maWdCBrpIA8gBAWIGcHJvdG8z", [file_buf_validate_validate, file_conf_v1_config, file_conf_v1_data, file_conf_v1_memory, file_conf_v1_registry, file_conf_v1_server, file_conf_v1_telemetry]);
 
 /**
  * The configuration file, section by section. rules.proto has the rules that settings share.
@@ -73,6 +75,13 @@ export type Conf = Message<"conf.v1.Conf"> & {
    * @generated from field: conf.v1.Registry registry = 7;
    */
   registry?: Registry | undefined;
+
+  /**
+   * config.proto: sources of settings beside the file.
+   *
+   * @generated from field: conf.v1.Config config = 12;
+   */
+  config?: Config | undefined;
 };
 
 /**
