@@ -3,7 +3,9 @@ import { Writable } from 'node:stream'
 import type { SpanExporter } from '@opentelemetry/sdk-trace'
 import pino, { type Logger } from 'pino'
 import type { Test } from 'tap'
+import { openConfig } from '../../src/app/config/open.ts'
 import { run, type RunOptions } from '../../src/command/serve.ts'
+import { configReader } from '../../src/command/settings.ts'
 import { redacted } from '../../src/telemetry/log/redact.ts'
 import { type Conf, loadConf } from '../../src/conf/conf.ts'
 import { watchAnswers } from './answers.ts'
@@ -26,6 +28,8 @@ export interface StartOptions extends Pick<RunOptions, 'now'> {
   measured?: boolean
   /** Changes the configuration. */
   configure?: (conf: Conf) => void
+  /** Reads the configuration from this file, over the one of the program, and follows its changes. */
+  file?: string
   /** Gets the service's log, to write to it from the middle of a call. */
   logged?: (log: Logger) => void
 }
@@ -44,7 +48,17 @@ let lacking: ReturnType<typeof documentedAnswers> | undefined
  * test fails at an answer of REST that the OpenAPI document lacks.
  */
 export async function startApp(t: Test, options: StartOptions) {
-  const { storage, now, env: given, spans, measured, configure, logged, ...limits } = options
+  const {
+    storage,
+    now,
+    env: given,
+    spans,
+    measured,
+    configure,
+    logged,
+    file: path,
+    ...limits
+  } = options
   const database = storage === 'mysql' ? await freshMysqlDatabase(t) : freshSqlitePath(t)
   const env = {
     HTTP_ADDR: '127.0.0.1:0',
@@ -58,11 +72,12 @@ export async function startApp(t: Test, options: StartOptions) {
   }
   const scheme = given?.TLS_CERT_FILE === undefined ? 'http' : 'https'
   const file = { text: readFileSync(confFile, 'utf8'), origin: 'configs/config.yaml' }
-  const conf = loadConf(file, env)
+  const opened = path === undefined ? undefined : await openConfig(configReader(path, env))
+  const conf = opened?.conf ?? loadConf(file, env)
   Object.assign(conf.server.limits, limits)
   configure?.(conf)
   // Any but none: it is replaced by the one given.
-  if (spans) conf.tracing.exporter = 'console'
+  if (spans && !opened) conf.tracing.exporter = 'console'
   const lines: string[] = []
   const service = await run(conf, {
     version: 'test',
@@ -74,6 +89,7 @@ export async function startApp(t: Test, options: StartOptions) {
     },
     rejected: (err) => t.fail(err),
     exporter: spans,
+    ...(opened && { opened }),
     now,
   })
   const { app, tracing, http, grpc, metrics } = service
