@@ -94,8 +94,10 @@ export function decode<Desc extends DescMessage>(
     else expandAll(yaml, env, refuseHere)
     const read = reader.read(schema)
     for (const path of reader.unknownIn) unknownIn.add(path)
-    if (remote && 'config' in read) refuseHere('config', 'only the file can have this section')
-    return read
+    if (!remote || !('config' in read)) return read
+    refuseHere('config', 'only the file can have this section')
+    const { config: _config, ...others } = read
+    return others
   }
 
   function refuseFresh(path: string, problem: string): void {

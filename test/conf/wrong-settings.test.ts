@@ -117,7 +117,7 @@ const variables: [name: string, value: string, setting: string, allowed: RegExp]
   ['METRICS_PUSH_TLS_CA_FILE', '/no.pem', 'metrics.push.tls.ca_file', missing],
   ['MEMORY_RELEASE_WHEN_IDLE', 'no', 'memory.release_when_idle', /true or false/],
   ['CONFIG_SOURCES', 'zookeeper', 'config.sources', /must be of etcd, consul and apollo/],
-  ['CONFIG_SOURCES', 'apollo', 'config.apollo.address', /found "", must be the config service/],
+  ['CONFIG_SOURCES', 'etcd,etcd', 'config.sources', /must name each source once/],
   ['CONFIG_PATH', '', 'config.path', /found "", must be at least 1/],
   ['CONFIG_WATCH_FILE', 'yes', 'config.watch_file', /true or false/],
   ['CONFIG_TIMEOUT', '3', 'config.timeout', /a duration in seconds/],

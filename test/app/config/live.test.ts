@@ -42,17 +42,17 @@ async function etcdCentre(t: Test): Promise<Centre> {
 
 /** Calls without a pause, in several loops; gives the statuses that are not 200. */
 function load(url: string) {
-  let on = true
+  const ended = new AbortController()
   const failed: number[] = []
   async function loop(): Promise<void> {
-    while (on) {
+    while (!ended.signal.aborted) {
       const { status } = await fetch(`${url}/v1/users/unknown-id`)
       if (status !== 404 && status !== 400) failed.push(status)
     }
   }
   const loops = [loop(), loop()]
   return async function end(): Promise<number[]> {
-    on = false
+    ended.abort()
     await Promise.all(loops)
     return failed
   }
