@@ -1,6 +1,6 @@
 import { readFileSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'
-import type { ConfigReader } from '../app/config/open.ts'
+import type { ConfigReader } from '../app/config/reader.ts'
 import { originOf } from '../app/config/sources.ts'
 import { checkSettings } from '../app/settings/check.ts'
 import { whyUnreadable } from '../app/settings/file.ts'

@@ -19,7 +19,9 @@ async function loadedWith(t: Test, env: Record<string, string>): Promise<string[
 }
 
 test('only the client of the registry that is chosen is loaded, and nothing where it is off', async (t) => {
-  t.strictSame(await loadedWith(t, {}), [])
+  t.strictSame(await loadedWith(t, { CONFIG_WATCH_FILE: 'false' }), [])
+  // The file of settings is watched.
+  t.strictSame(await loadedWith(t, {}), ['shared'])
   const unused = 'http://127.0.0.1:1'
   t.strictSame(await loadedWith(t, { REGISTRY: 'etcd', ETCD_ENDPOINTS: unused }), [
     'etcd',
