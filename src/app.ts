@@ -1,6 +1,8 @@
 import { openAuth } from './app/auth.ts'
 import { openCache } from './app/cache.ts'
 import { appClients } from './app/clients.ts'
+import { openLiveConfig } from './app/config/live.ts'
+import type { OpenedConfig } from './app/config/open.ts'
 import { documents } from './app/documents.ts'
 import { openFleet } from './app/fleet/fleet.ts'
 import { localTarget } from './app/interceptors.ts'
@@ -11,7 +13,7 @@ import { openPorts } from './app/ports.ts'
 import { openQuota } from './app/limit/quota.ts'
 import { serviceName } from './app/service-name.ts'
 import { openShedding } from './app/limit/shedding.ts'
-import { openStorage, usesStorage } from './app/storage.ts'
+import { openStorage, usesStorage } from './app/storage/storage.ts'
 import { watchers, type Watching } from './app/watch.ts'
 import type { Conf } from './conf/conf.ts'
 import { compileRoutes } from './rest/compiled-route.ts'
@@ -21,6 +23,8 @@ import { messageRules } from './server/interceptor/violations.ts'
 
 interface AppOptions extends Watching {
   conf: Conf
+  /** Where it comes from; left out: it does not change. */
+  opened?: OpenedConfig | undefined
   version: string
   now?: (() => Date) | undefined
 }
@@ -31,6 +35,7 @@ export type App = Awaited<ReturnType<typeof createApp>>
 /** Makes every object of the service once. The ports open in `start`. */
 export async function createApp({
   conf,
+  opened,
   version,
   now = () => new Date(),
   ...watching
@@ -42,6 +47,8 @@ export async function createApp({
   const checks = usesStorage(conf.services) ? storage.db.problems() : {}
   const ready = readiness({ ...checks, shutdown: '' })
   const fleet = await openFleet({ conf, version, ready, watch })
+  const config = await openLiveConfig({ conf, opened, watch })
+  const { live } = config
   const modules: Module[] = []
   const clients = appClients({
     conf,
@@ -50,17 +57,17 @@ export async function createApp({
     discovery: fleet?.discovery,
     local: () => localTarget(inside),
   })
-  const inside = { conf, modules, watch, violations, incoming: clients.interceptor }
+  const inside = { conf, live, modules, watch, violations, incoming: clients.interceptor }
   await openModules(
     { conf, storage, cache, now, traced: watch.traced, log: watch.log, clients, violations },
     (module) => modules.push(module),
   )
   const incoming = clients.incoming()
   const auth = await openAuth(conf.auth, modules, watch.log)
-  const quota = await openQuota({ conf: () => conf.limits.quota, watch })
-  const shed = await openShedding({ conf: () => conf.limits.shed, watch })
+  const quota = await openQuota({ conf: () => live.current().limits.quota, watch })
+  const shed = await openShedding({ conf: () => live.current().limits.shed, watch })
   const calls = { violations, auth, incoming, quota: quota?.interceptor, shedding: shed?.shedding }
-  const ports = openPorts({ conf, version, modules, ready, watch, ...calls })
+  const ports = openPorts({ conf, live, version, modules, ready, watch, ...calls })
   watch.state({
     version,
     storage: storage.db.description.split(' ', 1)[0] ?? '',
@@ -73,22 +80,11 @@ export async function createApp({
     cache: () => cache?.isUsable(),
     quota: () => quota?.isShared(),
     load: () => shed?.busy(),
+    config: () => config.state(),
   })
   const { shutdown } = conf.server
-  const life = lifecycle({
-    shutdown,
-    ready,
-    ports,
-    modules,
-    clients,
-    storage,
-    cache,
-    watch,
-    fleet,
-    quota,
-    shed,
-    auth,
-  })
+  const served = { modules, clients, storage, cache, fleet, quota, shed, auth, config }
+  const life = lifecycle({ shutdown, ready, ports, watch, ...served })
   return {
     db: storage.db,
     readiness: ready,

@@ -2,6 +2,7 @@ import type { DescMessage, DescService } from '@bufbuild/protobuf'
 import type { Interceptor } from '@connectrpc/connect'
 import type { LocalTarget } from '../client/node/local.ts'
 import type { Conf } from '../conf/conf.ts'
+import type { LiveConf } from '../conf/live.ts'
 import type { Auth } from '../server/interceptor/auth.ts'
 import { interceptors } from '../server/interceptor/list.ts'
 import { encodable, malformedText } from '../server/interceptor/malformed-text.ts'
@@ -15,6 +16,8 @@ import type { Watch } from './watch.ts'
 /** What the interceptors of calls are made of. */
 export interface InterceptorsInit {
   conf: Pick<Conf, 'server'>
+  /** The settings that can change; left out: none does. */
+  live?: LiveConf | undefined
   modules: readonly Module[]
   watch: Pick<Watch, 'interceptors' | 'localInterceptors'>
   /** Remembers each call, for the clients that it uses; see appClients. */
@@ -38,7 +41,7 @@ export function localTarget(init: InterceptorsInit): LocalTarget {
 }
 
 function ownInterceptors(
-  { conf: { server }, modules, violations, incoming, quota }: InterceptorsInit,
+  { conf: { server }, live, modules, violations, incoming, quota }: InterceptorsInit,
   { drain, auth }: { drain?: Drain; auth?: Auth | undefined } = {},
 ): Interceptor[] {
   const inside = [quota, incoming].filter((each) => each !== undefined)
@@ -48,7 +51,8 @@ function ownInterceptors(
     violations: rulesHere(violations, modules),
     inside,
   }
-  return interceptors(deadlines(server), invalidByService(modules), further)
+  const limits = live?.values((conf) => deadlines(conf.server)) ?? deadlines(server)
+  return interceptors(limits, invalidByService(modules), further)
 }
 
 function invalidByService(modules: readonly Module[]): InvalidOf {

@@ -5,12 +5,13 @@ import type { Readiness } from '../server/health/readiness.ts'
 import type { OpenAuth } from './auth.ts'
 import type { Cache } from './cache.ts'
 import type { Clients } from './clients.ts'
+import type { LiveConfig } from './config/live.ts'
 import type { Fleet } from './fleet/fleet.ts'
 import type { Module } from './module.ts'
 import type { Ports } from './ports.ts'
 import type { OpenQuota } from './limit/quota.ts'
 import type { OpenShedding } from './limit/shedding.ts'
-import type { Storage } from './storage.ts'
+import type { Storage } from './storage/storage.ts'
 import type { Watch } from './watch.ts'
 
 /**
@@ -36,11 +37,12 @@ interface Lived {
   shed: OpenShedding | undefined
   /** Undefined: everybody may call. */
   auth: OpenAuth | undefined
+  config: LiveConfig
 }
 
 /** Starts and stops the parts of the process in order. */
 export function lifecycle({ shutdown, ready, ports, modules, ...parts }: Lived) {
-  const { clients, storage, cache, watch, fleet } = parts
+  const { clients, storage, cache, watch, fleet, config } = parts
   let stopped: Promise<void> | undefined
 
   /**
@@ -49,6 +51,7 @@ export function lifecycle({ shutdown, ready, ports, modules, ...parts }: Lived) 
    */
   async function stop(): Promise<void> {
     ready.set('shutdown', 'the service is being stopped')
+    await config.close()
     // Clients that have the list get no error for calls that they send in the drain delay.
     await fleet?.leave()
     await sleep(durationMs(shutdown.drainDelay))
@@ -78,6 +81,7 @@ export function lifecycle({ shutdown, ready, ports, modules, ...parts }: Lived) 
       const addresses = await ports.listen()
       fleet?.join(addresses)
       cache?.start()
+      config.follow()
       await storage.start(watch.log, {
         changed(problems) {
           for (const [check, problem] of Object.entries(problems)) ready.set(check, problem)

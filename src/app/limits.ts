@@ -1,10 +1,11 @@
 import { durationMs } from '@bufbuild/protobuf/wkt'
 import type { Conf } from '../conf/conf.ts'
+import type { LiveConf } from '../conf/live.ts'
 import type { AdmissionLimits } from '../server/admission/admission.ts'
-import { streamPlaces } from '../server/admission/stream-places.ts'
+import { type StreamLimits, streamPlaces } from '../server/admission/stream-places.ts'
 import type { ServerOptions } from '../server/port.ts'
 import type { Deadlines } from '../server/interceptor/deadline.ts'
-import { usesStorage } from './storage.ts'
+import { usesStorage } from './storage/storage.ts'
 
 /** As many calls as may share a statement: with fewer at once, each statement serves fewer. */
 const minActive = 64
@@ -21,13 +22,17 @@ export function callLimits({ server, data, services }: Conf): AdmissionLimits {
 }
 
 /** The limits of streams, for both ports. */
-export function streamOptions({ limits, streams }: Conf['server']): ServerOptions['streams'] {
-  const { maxStreams, maxStreamsPerAddress: maxPerAddress, maxUploadBytes } = limits
+export function streamOptions(live: LiveConf): ServerOptions['streams'] {
+  const { limits, streams } = live.current().server
   return {
-    places: streamPlaces({ maxStreams, maxPerAddress }),
-    maxUploadBytes,
+    places: streamPlaces(live.values(({ server }) => streamLimits(server))),
+    maxUploadBytes: limits.maxUploadBytes,
     heartbeatMs: durationMs(streams.heartbeat),
   }
+}
+
+function streamLimits({ limits }: Conf['server']): StreamLimits {
+  return { maxStreams: limits.maxStreams, maxPerAddress: limits.maxStreamsPerAddress }
 }
 
 /** Maximum milliseconds over which the ends of streams are spread when the process ends. */

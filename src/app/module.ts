@@ -6,7 +6,7 @@ import type { InvalidMessage } from '../server/interceptor/validate.ts'
 import type { Violations } from '../server/interceptor/violations.ts'
 import type { Cache } from './cache.ts'
 import type { Clients } from './clients.ts'
-import type { Storage } from './storage.ts'
+import type { Storage } from './storage/storage.ts'
 import type { Watch } from './watch.ts'
 
 /**

@@ -4,6 +4,7 @@ import type { FastifyInstance } from 'fastify'
 import type { Logger } from 'pino'
 import type { Conf } from '../conf/conf.ts'
 import { SettingError } from '../conf/error.ts'
+import { type LiveConf, liveConf } from '../conf/live.ts'
 import { ErrorReason } from '../gen/api/errors/v1/error_reason_pb.ts'
 import { idleMemory } from '../memory/idle.ts'
 import { admission } from '../server/admission/admission.ts'
@@ -25,6 +26,8 @@ import { listenProblem } from '../text/listen-problem.ts'
 
 interface PortsInit extends InterceptorsInit {
   conf: Conf
+  /** The settings that can change; left out: none does. */
+  live?: LiveConf
   version: string
   ready: Readiness
   watch: Watch
@@ -39,12 +42,12 @@ export type Ports = ReturnType<typeof openPorts>
 
 /** Makes the REST port and the RPC port. Neither listens yet. */
 export function openPorts(init: PortsInit) {
-  const { conf, version, modules, ready, watch } = init
+  const { conf, version, modules, ready, watch, live = liveConf(conf) } = init
   const { server } = conf
   const closing = new AbortController()
   const memory = conf.memory.releaseWhenIdle ? idleMemory() : undefined
   const calls = admission(callLimits(conf))
-  const streams = streamOptions(server)
+  const streams = streamOptions(live)
   const tls = tlsOf(server.tls, watch.log)
   const routes = routesOf(modules)
   const own = ownServices({
@@ -56,10 +59,10 @@ export function openPorts(init: PortsInit) {
   // The ports give reasons of ErrorReason themselves, in addition to those of the modules.
   const reasons = [ErrorReason, ...modules.map((module) => module.reasons)]
   const options = {
-    interceptors: interceptorsOf(init, {
-      closing: closing.signal,
-      delayMs: streamDelayMs(server, Math.random),
-    }),
+    interceptors: interceptorsOf(
+      { ...init, live },
+      { closing: closing.signal, delayMs: streamDelayMs(server, Math.random) },
+    ),
     observers: watch.observers(reasons, memory ? [{ begin: memory.note, end: memory.note }] : []),
     admission: calls,
     shedding: init.shedding,

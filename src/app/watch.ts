@@ -1,6 +1,7 @@
 import type { Interceptor } from '@connectrpc/connect'
 import type { Logger } from 'pino'
 import { observedRedis } from '../data/redis/observer.ts'
+import type { Conf } from '../conf/conf.ts'
 import { observedBy } from '../data/statement-observer.ts'
 import { accessLog } from '../server/exchange/access-log.ts'
 import type { ExchangeObserver } from '../server/exchange/exchange.ts'
@@ -34,6 +35,11 @@ export function watchers({ log, tracing, metrics }: Watching) {
     log,
     traced: tracing?.traced ?? untraced,
     rootSpan: tracing?.root ?? withoutSpan,
+    /** Applies the settings of log and traces that can change. */
+    apply({ log: { level }, tracing: settings }: Conf): void {
+      log.level = level
+      tracing?.sample(settings)
+    },
     statements: observedBy(metrics?.statements, tracing?.statements),
     /** The observers of calls to other services. */
     calls: { tracing: tracing?.calls, metrics: metrics?.calls },

@@ -6,6 +6,7 @@ export const usage = `usage: npm start -- [--conf PATH]
        npm run migrate -- [--conf PATH]
        npm run seed -- --users N [--conf PATH]
        npm run routes -- [--conf PATH]
+       npm run config -- [--conf PATH]
        npm run openapi -- [--conf PATH]
        npm run call -- --target TARGET [--protocol PROTOCOL] [--timeout SECONDS]
                [--header NAME=VALUE]... METHOD [JSON]...`

@@ -1,13 +1,12 @@
 import { readFileSync } from 'node:fs'
-import { checkSettings } from '../app/settings/check.ts'
-import { whyUnreadable } from '../app/settings/file.ts'
-import { type Conf, readConf } from '../conf/conf.ts'
-import { SettingError } from '../conf/error.ts'
+import { openConfig, type OpenedConfig } from '../app/config/open.ts'
+import type { Conf } from '../conf/conf.ts'
 import { processMemory } from '../memory/process-memory.ts'
 import { createLog, type LogContext } from '../telemetry/log/log.ts'
 import { type CallArguments, readArguments, usage } from './arguments.ts'
 import { failure } from './fail.ts'
 import type { RunOptions } from './serve.ts'
+import { configReader } from './settings.ts'
 import { onSignals } from './signals.ts'
 
 /** The parts of the process that commands use. */
@@ -21,14 +20,13 @@ export interface CommandProcess {
   fail: (text: string) => never
 }
 
-const defaultConf = new URL('../../configs/config.yaml', import.meta.url)
 const { version } = JSON.parse(
   readFileSync(new URL('../../package.json', import.meta.url), 'utf8'),
 ) as { version: string }
 
 /** A command's files are loaded when it is called. */
 const commands: Record<string, (asked: AskedCommand) => Promise<unknown>> = {
-  async serve({ conf, isTerminal, env, fail }) {
+  async serve({ conf, opened, isTerminal, env, fail }) {
     const { run } = await import('./serve.ts')
     const created: RunOptions['created'] = (service) => {
       onSignals(service, fail)
@@ -36,7 +34,7 @@ const commands: Record<string, (asked: AskedCommand) => Promise<unknown>> = {
       processMemory().release()
     }
     const log = (context: LogContext) => createLog(conf.log, isTerminal, context)
-    await run(conf, { version, env, log, created, rejected: fail })
+    await run(conf, { version, env, log, created, rejected: fail, opened })
   },
   async migrate({ conf, isTerminal }) {
     const { migrate } = await import('./migrate.ts')
@@ -52,6 +50,11 @@ const commands: Record<string, (asked: AskedCommand) => Promise<unknown>> = {
     const { routes } = await import('./routes.ts')
     const silent = await createLog({ ...conf.log, level: 'silent' }, false, { version })
     write(await routes(conf, silent))
+  },
+  async config({ opened, write }) {
+    const { effectiveConfig } = await import('./config.ts')
+    for (const note of opened.notes) write(`# ${note}\n`)
+    write(effectiveConfig(opened))
   },
   async openapi({ conf, write }) {
     const { openapi } = await import('./openapi.ts')
@@ -74,6 +77,8 @@ const commands: Record<string, (asked: AskedCommand) => Promise<unknown>> = {
 
 interface AskedCommand extends Omit<CommandProcess, 'args' | 'fail'> {
   conf: Conf
+  /** The same with where it comes from. */
+  opened: OpenedConfig
   users: string | undefined
   call: CallArguments
   fail: (err: unknown) => never
@@ -89,27 +94,11 @@ export async function runCommand(given: CommandProcess): Promise<void> {
   try {
     const asked = readArguments(Object.keys(commands), given.args)
     if (asked.help) return void given.write(`${usage}\n`)
-    const read = readSettings(asked.conf, given.env)
-    named = read.named
+    const opened = await openConfig(configReader(asked.conf, given.env))
+    named = opened.named
     const { users, call } = asked
-    await commands[asked.command]?.({ ...given, conf: read.conf, users, call, fail })
+    await commands[asked.command]?.({ ...given, conf: opened.conf, opened, users, call, fail })
   } catch (err) {
     fail(err)
-  }
-}
-
-function readSettings(path: string | undefined, env: CommandProcess['env']) {
-  const defaults = { text: readFileSync(defaultConf, 'utf8'), origin: 'configs/config.yaml' }
-  const own = path === undefined ? undefined : { text: readOwn(path), origin: path }
-  const reading = { env, check: checkSettings(env), ...(own && { defaults }) }
-  return readConf(own ?? defaults, reading)
-}
-
-function readOwn(path: string): string {
-  try {
-    return readFileSync(path, 'utf8')
-  } catch (err) {
-    const problem = `found ${path}, ${whyUnreadable(err)}; must be a YAML file`
-    throw new SettingError('--conf', problem)
   }
 }

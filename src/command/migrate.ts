@@ -1,5 +1,5 @@
 import type { Logger } from 'pino'
-import { openDatabase } from '../app/storage.ts'
+import { openDatabase } from '../app/storage/storage.ts'
 import type { Conf } from '../conf/conf.ts'
 
 /** Brings the schema up to date and says in the log what it applied. */

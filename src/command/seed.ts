@@ -1,4 +1,4 @@
-import { openDatabase } from '../app/storage.ts'
+import { openDatabase } from '../app/storage/storage.ts'
 import type { Conf } from '../conf/conf.ts'
 import { seedUsers } from '../data/seed.ts'
 

@@ -2,7 +2,8 @@ import type { SpanExporter } from '@opentelemetry/sdk-trace'
 import type { Logger } from 'pino'
 import type { App } from '../app.ts'
 import { serviceName } from '../app/service-name.ts'
-import { usesStorage } from '../app/storage.ts'
+import { usesStorage } from '../app/storage/storage.ts'
+import type { OpenedConfig } from '../app/config/open.ts'
 import type { Conf } from '../conf/conf.ts'
 import type { LogContext } from '../telemetry/log/log.ts'
 import { tracingSettings } from '../telemetry/trace/settings.ts'
@@ -21,6 +22,8 @@ export interface RunOptions {
   rejected: (err: Error) => void
   /** Takes the spans in place of the exporter that is configured; for tests. */
   exporter?: SpanExporter | undefined
+  /** The sources of the configuration; left out: it does not change. */
+  opened?: OpenedConfig
   now?: (() => Date) | undefined
 }
 
@@ -34,7 +37,8 @@ export async function run(conf: Conf, { version, env, rejected, now, ...options 
   const { startMetrics } = await import('../telemetry/metric/start.ts')
   const metrics = await startMetrics({ conf, identity, env, log })
   const { createApp } = await import('../app.ts')
-  const app = await createApp({ conf, log, tracing, metrics, version, now })
+  const { opened } = options
+  const app = await createApp({ conf, opened, log, tracing, metrics, version, now })
   options.created?.({ stop: app.stop, log })
   const { http, grpc } = await app.start(rejected)
   log.info(

@@ -6,7 +6,7 @@ interface Stopped {
 }
 
 const nothingToDo =
-  'the signal does nothing: certificates are read again when they change, all else needs a new process'
+  'the signal does nothing: files of settings and certificates are read again when they change'
 
 /**
  * The first of SIGTERM, SIGINT and SIGHUP (its terminal was closed) stops in order and a second one at

@@ -21,8 +21,8 @@ import { ConfError } from './error.ts'
 import { isDuration, isSecret } from './leaf.ts'
 import { keysReader } from './yaml-to-json.ts'
 import type { Env } from './placeholder.ts'
-import { problemList } from './problems.ts'
-import { expandAll, parseYaml } from './yaml.ts'
+import { type Given, problemList } from './problems.ts'
+import { expandAll, parseYaml, refusePlaceholders } from './yaml.ts'
 import { isObject } from '../text/json-object.ts'
 
 /** A configuration file that has been read. */
@@ -30,6 +30,8 @@ export interface ConfFile {
   text: string
   /** The file's name in messages. */
   origin: string
+  /** Whether it comes from a config centre: it has no placeholders, and not the section `config`. */
+  remote?: boolean
 }
 
 /** protovalidate finds a rule of ours by its number. */
@@ -50,6 +52,8 @@ interface Input<M> {
   file: ConfFile
   env: Env
   defaults?: ConfFile | undefined
+  /** Documents that count over the file, the last over those before it. */
+  over?: readonly ConfFile[] | undefined
   check?: Check<M> | undefined
 }
 
@@ -57,6 +61,8 @@ interface Decoded<M> {
   message: M
   /** A path as messages have it: with the variables that gave the value. */
   named: (path: string) => string
+  /** Where the value of a setting comes from, by its path. */
+  given: ReadonlyMap<string, Given>
 }
 
 /**
@@ -65,28 +71,33 @@ interface Decoded<M> {
  */
 export function decode<Desc extends DescMessage>(
   schema: Desc,
-  { file, env, defaults, check }: Input<MessageShape<Desc>>,
+  { file, env, defaults, over = [], check }: Input<MessageShape<Desc>>,
 ): Decoded<MessageShape<Desc>> {
   const problems = problemList(file.origin)
   const { given, named, refuse } = problems
   const unknownIn = new Set<string>()
-  const json = merge(defaults ? readFile(defaults) : {}, readFile(file))
+  const layers = [...(defaults ? [defaults] : []), file, ...over]
+  const json = layers.map(readFile).reduce(merge, {})
   const message = attempt(() => fromJson(schema, json))
   const whole = tellRules()
   if (whole) check?.(message, { setting: refuseFresh, variable: problems.refuseVariable })
   problems.stopIfAny()
-  return { message, named }
+  return { message, named, given }
 
-  function readFile({ text, origin }: ConfFile): JsonObject {
+  function readFile({ text, origin, remote = false }: ConfFile): JsonObject {
     const yaml = parseYaml(text, origin)
     const refuseHere = (path: string, problem: string) => refuse(path, problem, origin)
     const reader = keysReader(yaml, refuseHere, (path, variables) =>
       given.set(path, { origin, variables }),
     )
-    expandAll(yaml, env, refuseHere)
+    if (remote) refusePlaceholders(yaml, refuseHere)
+    else expandAll(yaml, env, refuseHere)
     const read = reader.read(schema)
     for (const path of reader.unknownIn) unknownIn.add(path)
-    return read
+    if (!remote || !('config' in read)) return read
+    refuseHere('config', 'only the file can have this section')
+    const { config: _config, ...others } = read
+    return others
   }
 
   function refuseFresh(path: string, problem: string): void {

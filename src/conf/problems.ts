@@ -1,7 +1,7 @@
 import { ConfError } from './error.ts'
 
 /** Where the value of a setting comes from. */
-interface Given {
+export interface Given {
   /** The file's name in messages. */
   origin: string
   /** Variables of the environment that are part of the value. */

@@ -66,6 +66,17 @@ export function expandAll({ doc, expanded }: Yaml, env: Env, refuse: Refuse): vo
   })
 }
 
+/** Refuses the placeholders of all values: who writes the document does not know the environment. */
+export function refusePlaceholders({ doc, expanded }: Yaml, refuse: Refuse): void {
+  visit(doc, {
+    Scalar(key, node, ancestors) {
+      if (key === 'key' || typeof node.value !== 'string' || !node.value.includes('${')) return
+      expanded.set(node, { refused: true, variables: [] })
+      refuse(pathOf(ancestors), 'found a placeholder, which only the file can have')
+    },
+  })
+}
+
 function pathOf(ancestors: readonly (Document | Node | Pair)[]): string {
   return ancestors
     .filter((ancestor): ancestor is Pair<Scalar> => isPair(ancestor) && isScalar(ancestor.key))

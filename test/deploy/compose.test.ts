@@ -2,7 +2,7 @@ import { existsSync, readFileSync } from 'node:fs'
 import { durationMs } from '@bufbuild/protobuf/wkt'
 import { test } from 'tap'
 import { parse } from 'yaml'
-import { openDatabase } from '../../src/app/storage.ts'
+import { openDatabase } from '../../src/app/storage/storage.ts'
 import { loadConf } from '../../src/conf/conf.ts'
 
 interface Service {

@@ -3,7 +3,9 @@ import { Writable } from 'node:stream'
 import type { SpanExporter } from '@opentelemetry/sdk-trace'
 import pino, { type Logger } from 'pino'
 import type { Test } from 'tap'
+import { openConfig } from '../../src/app/config/open.ts'
 import { run, type RunOptions } from '../../src/command/serve.ts'
+import { configReader } from '../../src/command/settings.ts'
 import { redacted } from '../../src/telemetry/log/redact.ts'
 import { type Conf, loadConf } from '../../src/conf/conf.ts'
 import { watchAnswers } from './answers.ts'
@@ -28,6 +30,8 @@ export interface StartOptions extends Pick<RunOptions, 'now'> {
   configure?: (conf: Conf) => void
   /** Whether the process has no service of its own, and so a document of its own. */
   isGateway?: boolean
+  /** Reads the configuration from this file, over the one of the program, and follows its changes. */
+  file?: string
   /** Gets the service's log, to write to it from the middle of a call. */
   logged?: (log: Logger) => void
 }
@@ -48,7 +52,7 @@ let lackingOfGateway: ReturnType<typeof documentedAnswers> | undefined
  */
 export async function startApp(t: Test, options: StartOptions) {
   const { storage, now, env: given, spans, measured, configure, logged, ...others } = options
-  const { isGateway = false, ...limits } = others
+  const { isGateway = false, file: path, ...limits } = others
   const database = storage === 'mysql' ? await freshMysqlDatabase(t) : freshSqlitePath(t)
   const env = {
     HTTP_ADDR: '127.0.0.1:0',
@@ -63,11 +67,12 @@ export async function startApp(t: Test, options: StartOptions) {
   }
   const scheme = given?.TLS_CERT_FILE === undefined ? 'http' : 'https'
   const file = { text: readFileSync(confFile, 'utf8'), origin: 'configs/config.yaml' }
-  const conf = loadConf(file, env)
+  const opened = path === undefined ? undefined : await openConfig(configReader(path, env))
+  const conf = opened?.conf ?? loadConf(file, env)
   Object.assign(conf.server.limits, limits)
   configure?.(conf)
   // Any but none: it is replaced by the one given.
-  if (spans) conf.tracing.exporter = 'console'
+  if (spans && !opened) conf.tracing.exporter = 'console'
   const lines: string[] = []
   const service = await run(conf, {
     version: 'test',
@@ -79,6 +84,7 @@ export async function startApp(t: Test, options: StartOptions) {
     },
     rejected: (err) => t.fail(err),
     exporter: spans,
+    ...(opened && { opened }),
     now,
   })
   const { app, tracing, http, grpc, metrics } = service

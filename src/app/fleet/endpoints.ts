@@ -15,7 +15,8 @@ export function consulUrl({ address }: Conf['registry']['consul']): string {
   return withScheme(address, 'http')
 }
 
-function withScheme(address: string, scheme: string): string {
+/** The URL of a server; `scheme` counts where the address has none. */
+export function withScheme(address: string, scheme: string): string {
   return address.includes('://') ? address : `${scheme}://${address}`
 }
 

@@ -2,6 +2,7 @@ import type { ConfCheck } from '../../conf/conf.ts'
 import type { Env } from '../../conf/placeholder.ts'
 import { checkCache } from './cache.ts'
 import { checkAuth } from './auth.ts'
+import { checkConfig } from './config.ts'
 import { checkDatabase } from './database.ts'
 import { checkGateway } from './gateway.ts'
 import { checkLimits } from './limits.ts'
@@ -25,5 +26,6 @@ export function checkSettings(env: Env): ConfCheck {
     checkGateway(conf, refuse.setting)
     checkLimits(conf, refuse.setting)
     checkAuth(conf, refuse.setting)
+    checkConfig(conf, refuse.setting)
   }
 }

@@ -7,11 +7,7 @@ import { certificate, checkPair, type Refuse } from './file.ts'
 export function checkRegistry({ registry, server }: Conf, refuse: Refuse): void {
   const { kind, etcd, consul, kubernetes } = registry
   if (kind === 'etcd') checkEtcd(etcd, refuse)
-  if (kind === 'consul' && !isServer(consulUrl(consul)))
-    refuse(
-      'registry.consul.address',
-      `found ${JSON.stringify(consul.address)}, must be the agent, such as localhost:8500`,
-    )
+  if (kind === 'consul') checkConsul(consul, refuse)
   if (kind === 'kubernetes' && !isServer(kubernetes.server))
     refuse(
       'registry.kubernetes.server',
@@ -21,7 +17,8 @@ export function checkRegistry({ registry, server }: Conf, refuse: Refuse): void 
   if (announces(registry)) checkAdvertised(registry, server, refuse)
 }
 
-function checkEtcd(etcd: Conf['registry']['etcd'], refuse: Refuse): void {
+/** Checks the members of etcd, and how this process proves itself to them. */
+export function checkEtcd(etcd: Conf['registry']['etcd'], refuse: Refuse): void {
   const endpoints = etcdEndpoints(etcd)
   const wrong = endpoints.find((each) => !isServer(each))
   const found = endpoints.length === 0 ? 'nothing' : JSON.stringify(wrong)
@@ -34,6 +31,15 @@ function checkEtcd(etcd: Conf['registry']['etcd'], refuse: Refuse): void {
   checkPair('registry.etcd.tls', etcd.tls, refuse)
   if (etcd.password !== '' && etcd.username === '')
     refuse('registry.etcd.username', 'found nothing, but a password is given')
+}
+
+/** Checks the address of Consul's agent. */
+export function checkConsul(consul: Conf['registry']['consul'], refuse: Refuse): void {
+  if (!isServer(consulUrl(consul)))
+    refuse(
+      'registry.consul.address',
+      `found ${JSON.stringify(consul.address)}, must be the agent, such as localhost:8500`,
+    )
 }
 
 /** Hosts only: the ports are those that are listened on. */

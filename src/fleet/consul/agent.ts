@@ -15,7 +15,8 @@ interface Request {
   signal?: AbortSignal
 }
 
-interface Answer {
+/** An answer of the agent. */
+export interface Answer {
   status: number
   /** X-Consul-Index: changes with what was asked for; 0 where there is none. */
   index: bigint

@@ -1,7 +1,7 @@
 import type { Arrival } from '../listener/arrival.ts'
 import { callQueue } from './call-queue.ts'
 import { type Clock, systemClock } from './clock.ts'
-import type { OpenCall } from './limit/shedding.ts'
+import type { OpenCall } from './shedding.ts'
 import { type Place, slowBodies } from './slow-bodies.ts'
 
 /** Limits the calls that the process works on at once, over both ports. */

@@ -5,7 +5,7 @@ import type { Cors } from '../origin/cors.ts'
 import { clientGone, type Exchanges } from '../exchange/exchange.ts'
 import type { Protocol } from '../exchange/protocol.ts'
 import { busy, expired, overloaded, type TurnedAway } from './refusals.ts'
-import type { OpenCall, Shedding } from './limit/shedding.ts'
+import type { OpenCall, Shedding } from './shedding.ts'
 
 /** How a port admits its calls and answers those that never begin. */
 export interface GateOptions {

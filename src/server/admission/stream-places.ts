@@ -1,4 +1,4 @@
-/** Limits of streams, of the whole process. */
+/** Limits of streams, of the whole process; read for each stream. */
 export interface StreamLimits {
   maxStreams: number
   /** Streams of clients at one address. */
@@ -12,7 +12,7 @@ export type StreamPlaces = ReturnType<typeof streamPlaces>
  * Places for streams, apart from those of calls: a watcher that waits for news works at nothing, and
  * a few of them would take all places of calls.
  */
-export function streamPlaces({ maxStreams, maxPerAddress }: StreamLimits) {
+export function streamPlaces(limits: StreamLimits) {
   const byAddress = new Map<string, number>()
   let taken = 0
 
@@ -27,7 +27,7 @@ export function streamPlaces({ maxStreams, maxPerAddress }: StreamLimits) {
     /** Takes a place for a client at `address`; undefined if there is none, else what gives it back. */
     take(address: string): (() => void) | undefined {
       const there = byAddress.get(address) ?? 0
-      if (taken >= maxStreams || there >= maxPerAddress) return undefined
+      if (taken >= limits.maxStreams || there >= limits.maxPerAddress) return undefined
       taken += 1
       byAddress.set(address, there + 1)
       return () => leave(address)

@@ -6,7 +6,7 @@ import { refusal } from '../../call/refusal.ts'
 import { stoppable } from '../../call/stoppable.ts'
 import { clientDeadlineExceeded, deadlineExceeded } from '../../call/timeout.ts'
 
-/** Maximum durations of unary calls, in milliseconds. */
+/** Maximum durations of unary calls, in milliseconds; read for each call. */
 export interface Deadlines {
   defaultMs: number
   /** The durations of operations that differ from the default, by `/package.Service/Method`. */
@@ -19,12 +19,12 @@ export interface Deadlines {
  * signal of the handler aborts, so that the layers below stop working for it. Streams have only
  * their client's deadline, at which they end with DEADLINE_EXCEEDED, whatever their handler does.
  */
-export function deadline({ defaultMs, byOperation }: Deadlines): Interceptor {
+export function deadline(limits: Deadlines): Interceptor {
   return (next) =>
     async function deadline(req) {
       if (req.signal.aborted) throw reasonOf(req.signal.reason)
       if (req.stream) return untilDeadline(await next(req), req.signal)
-      const limitMs = byOperation.get(operationOf(req.method)) ?? defaultMs
+      const limitMs = limits.byOperation.get(operationOf(req.method)) ?? limits.defaultMs
       const { promise, reject } = Promise.withResolvers<never>()
       const controller = new AbortController()
       function end(reason: ConnectError): void {

@@ -9,7 +9,7 @@ import type { Deadlines } from './deadline.ts'
  * An interceptor after which `current` gives the call that the running code serves, for clients that
  * pass its deadline and its metadata on.
  */
-export function incomingCalls({ defaultMs, byOperation }: Deadlines) {
+export function incomingCalls(limits: Deadlines) {
   const calls = new AsyncLocalStorage<Incoming>()
 
   const interceptor: Interceptor = (next) =>
@@ -17,7 +17,7 @@ export function incomingCalls({ defaultMs, byOperation }: Deadlines) {
       const now = performance.now()
       const limitMs = req.stream
         ? undefined
-        : (byOperation.get(operationOf(req.method)) ?? defaultMs)
+        : (limits.byOperation.get(operationOf(req.method)) ?? limits.defaultMs)
       const call: Incoming = {
         header: req.header,
         signal: req.signal,

@@ -38,7 +38,8 @@ export async function createLog(
     recovered: (lines) => log.warn({ lines }, 'log lines were dropped'),
   })
   process.on('exit', out.flushSync)
-  const streams = [out, { write: also }].map((stream) => ({ level, stream }))
+  // The logger's own level decides, and may change.
+  const streams = [out, { write: also }].map((stream) => ({ level: 'trace', stream }))
   const log = pino(options, also ? pino.multistream(streams as StreamEntry[]) : out)
   return log
 }

@@ -1,5 +1,6 @@
 import type { Meter } from '@opentelemetry/api'
 import type { PoolState } from '../../data/database.ts'
+import { type ConfigState, watchConfig } from './config/config-metrics.ts'
 import type { SpanCounts } from '../trace/tracing.ts'
 
 /** The state of the service, read at each collection of the metrics. */
@@ -24,6 +25,8 @@ export interface ServiceState {
   quota: () => boolean | undefined
   /** How busy the process is, of one core; undefined where no call is refused for it. */
   load: () => number | undefined
+  /** What is known of the sources of settings; undefined where these do not change. */
+  config?: () => ConfigState | undefined
   /** Counts of spans and lines for the collector; undefined where tracing is off. */
   spans: () => SpanCounts | undefined
 }
@@ -62,6 +65,7 @@ export function watchState(meter: Meter, state: ServiceState): void {
     const load = state.load()
     if (load !== undefined) result.observe(load)
   })
+  watchConfig(meter, state.config ?? (() => undefined))
   const { version, storage } = state
   gauge(meter, 'service_build_info', 'What runs; always 1', '').addCallback((result) =>
     result.observe(1, { version, node: process.version, storage }),

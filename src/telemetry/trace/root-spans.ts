@@ -4,18 +4,23 @@ import type { Sampling } from './sampling.ts'
 import { scopeOf } from './scope.ts'
 import { beginSpan, type SpanTrace, timeIn } from './span/recorded-span.ts'
 import { spanHead } from './span/span-part.ts'
-import type { RootSpan, Tracing } from './tracing.ts'
+import type { RootSpan, SpanRef, Tracing } from './tracing.ts'
 
 /** See `Tracing.root`. */
 export function rootSpans(tools: SpanTools & { sampling: Sampling }): Tracing['root'] {
-  return async function root<T>({ name, facts, event }: RootSpan, run: () => Promise<T>) {
-    const work = () => tools.scopes.exit(run)
+  return async function root<T>(
+    { name, facts, event, internal, link }: RootSpan,
+    run: (ref?: SpanRef) => Promise<T>,
+  ) {
+    const work = (ref?: SpanRef) => tools.scopes.exit(run, ref)
     const chosen = { parent: undefined, priority: false, operation: name, route: name }
     if (tools.sampling(chosen) !== 'record') return work()
     const trace = newTrace()
-    const span = beginSpan(trace, spanHead(name, SpanKind.CLIENT, facts), timeIn(trace), undefined)
+    const kind = internal ? SpanKind.INTERNAL : SpanKind.CLIENT
+    const span = beginSpan(trace, spanHead(name, kind, facts), timeIn(trace), undefined)
+    if (link) tools.sdkSpan(span).addLink({ context: link })
     try {
-      const value = await work()
+      const value = await work(tools.sdkSpan(span).spanContext())
       tools.sdkSpan(span).addEvent(event, timeIn(trace))
       return value
     } catch (err) {

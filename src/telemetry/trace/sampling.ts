@@ -47,6 +47,17 @@ export function sampling(settings: SamplingSettings, random: () => number = Math
   }
 }
 
+/** The decision by settings that can be replaced while requests are decided. */
+export function changeableSampling(settings: SamplingSettings) {
+  let current = sampling(settings)
+  return {
+    decide: (facts: SamplingFacts) => current(facts),
+    replace(next: SamplingSettings): void {
+      current = sampling(next)
+    },
+  }
+}
+
 function find(rules: readonly Rule[], operation: string, route: string): Rule | undefined {
   return rules.find(({ matches }) => matches(operation) || matches(route))
 }

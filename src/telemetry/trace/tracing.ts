@@ -1,7 +1,9 @@
+import type { SpanContext } from '@opentelemetry/api'
 import type { Interceptor } from '@connectrpc/connect'
 import type { SpanExporter } from '@opentelemetry/sdk-trace'
 import type { Logger } from 'pino'
 import type { CallTracing } from '../../client/observer.ts'
+import type { Conf } from '../../conf/conf.ts'
 import type { Env } from '../../conf/placeholder.ts'
 import type { ObserveRedis } from '../../data/redis/observer.ts'
 import type { ObserveStatements } from '../../data/statement-observer.ts'
@@ -37,7 +39,14 @@ export interface RootSpan {
   facts: SpanFacts
   /** Name of the event that says that it has succeeded. */
   event: string
+  /** Whether it goes on in this process; a call to another one if left out. */
+  internal?: boolean
+  /** The span of other work that it follows from. */
+  link?: SpanRef | undefined
 }
+
+/** A span that others can link to. */
+export type SpanRef = SpanContext
 
 /** Tracing as app.ts sees it; OpenTelemetry stays behind it. */
 export interface Tracing {
@@ -50,7 +59,7 @@ export interface Tracing {
   /** Makes a span of each call of the object's methods: `layer.Method`. */
   traced: <T extends object>(layer: string, object: T, describe?: Describe<T>) => T
   /** Makes the span of such work, at the root of a trace of its own, if the sampling chooses its name. */
-  root: <T>(span: RootSpan, run: () => Promise<T>) => Promise<T>
+  root: <T>(span: RootSpan, run: (ref?: SpanRef) => Promise<T>) => Promise<T>
   /** Makes spans of statements and of waits for a connection. */
   statements: ObserveStatements
   /** Makes spans of exchanges with Redis. */
@@ -62,6 +71,8 @@ export interface Tracing {
   /** Headers that carry the trace, the baggage and `x-md-*` to another service. */
   outgoing: () => Record<string, string>
   counts: () => SpanCounts
+  /** Chooses requests by these settings of `sampling` from here on; the OTEL_* variables take precedence. */
+  sample: (conf: Conf['tracing']) => void
   /** Exports the spans that wait, for at most so long, and ends. */
   stop: (timeoutMs: number) => Promise<void>
 }

@@ -11,6 +11,8 @@ import type { Clients } from "./clients_pb.ts";
 import { file_conf_v1_clients } from "./clients_pb.ts";
 import type { Auth } from "./auth_pb.ts";
 import { file_conf_v1_auth } from "./auth_pb.ts";
+import type { Config } from "./config_pb.ts";
+import { file_conf_v1_config } from "./config_pb.ts";
 import type { Data } from "./data_pb.ts";
 import { file_conf_v1_data } from "./data_pb.ts";
 import type { Gateway } from "./gateway_pb.ts";
@@ -33,7 +35,7 @@ import type { Message } from "@bufbuild/protobuf";
  * Describes the file conf/v1/conf.proto.
  */
 export const file_conf_v1_conf: GenFile = /*@__PURE__*/
-  fileDesc("ChJjb25mL3YxL2NvbmYucHJvdG8SB2NvbmYudjEinwQKBENvbmYSJwoGc2VydmVyGAEgASgLMg8uY29uZi52MS5TZXJ2ZXJCBrpIA8gBARIjCgRkYXRhGAIgASgLMg0uY29uZi52MS5EYXRhQga6SAPIAQESIQoDbG9nGAMgASgLMgwuY29uZi52MS5Mb2dCBrpIA8gBARIpCgd0cmFjaW5nGAQgASgLMhAuY29uZi52MS5UcmFjaW5nQga6SAPIAQESKQoHbWV0cmljcxgFIAEoCzIQLmNvbmYudjEuTWV0cmljc0IGukgDyAEBEicKBm1lbW9yeRgGIAEoCzIPLmNvbmYudjEuTWVtb3J5Qga6SAPIAQESKwoIcmVnaXN0cnkYByABKAsyES5jb25mLnYxLlJlZ2lzdHJ5Qga6SAPIAQESKwoIc2VydmljZXMYCCABKAsyES5jb25mLnYxLlNlcnZpY2VzQga6SAPIAQESKQoHY2xpZW50cxgJIAEoCzIQLmNvbmYudjEuQ2xpZW50c0IGukgDyAEBEiUKBWNhY2hlGAsgASgLMg4uY29uZi52MS5DYWNoZUIGukgDyAEBEikKB2dhdGV3YXkYCiABKAsyEC5jb25mLnYxLkdhdGV3YXlCBrpIA8gBARIrCgZsaW1pdHMYDiABKAsyEy5jb25mLnYxLkNhbGxMaW1pdHNCBrpIA8gBARIjCgRhdXRoGA0gASgLMg0uY29uZi52MS5BdXRoQga6SAPIAQFiBnByb3RvMw", [file_buf_validate_validate, file_conf_v1_cache, file_conf_v1_clients, file_conf_v1_auth, file_conf_v1_data, file_conf_v1_gateway, file_conf_v1_limits, file_conf_v1_memory, file_conf_v1_registry, file_conf_v1_server, file_conf_v1_services, file_conf_v1_telemetry]);
+  fileDesc("ChJjb25mL3YxL2NvbmYucHJvdG8SB2NvbmYudjEiyAQKBENvbmYSJwoGc2VydmVyGAEgASgLMg8uY29uZi52MS5TZXJ2ZXJCBrpIA8gBARIjCgRkYXRhGAIgASgLMg0uY29uZi52MS5EYXRhQga6SAPIAQESIQoDbG9nGAMgASgLMgwuY29uZi52MS5Mb2dCBrpIA8gBARIpCgd0cmFjaW5nGAQgASgLMhAuY29uZi52MS5UcmFjaW5nQga6SAPIAQESKQoHbWV0cmljcxgFIAEoCzIQLmNvbmYudjEuTWV0cmljc0IGukgDyAEBEicKBm1lbW9yeRgGIAEoCzIPLmNvbmYudjEuTWVtb3J5Qga6SAPIAQESKwoIcmVnaXN0cnkYByABKAsyES5jb25mLnYxLlJlZ2lzdHJ5Qga6SAPIAQESKwoIc2VydmljZXMYCCABKAsyES5jb25mLnYxLlNlcnZpY2VzQga6SAPIAQESKQoHY2xpZW50cxgJIAEoCzIQLmNvbmYudjEuQ2xpZW50c0IGukgDyAEBEiUKBWNhY2hlGAsgASgLMg4uY29uZi52MS5DYWNoZUIGukgDyAEBEikKB2dhdGV3YXkYCiABKAsyEC5jb25mLnYxLkdhdGV3YXlCBrpIA8gBARIrCgZsaW1pdHMYDiABKAsyEy5jb25mLnYxLkNhbGxMaW1pdHNCBrpIA8gBARIjCgRhdXRoGA0gASgLMg0uY29uZi52MS5BdXRoQga6SAPIAQESJwoGY29uZmlnGAwgASgLMg8uY29uZi52MS5Db25maWdCBrpIA8gBAWIGcHJvdG8z", [file_buf_validate_validate, file_conf_v1_cache, file_conf_v1_clients, file_conf_v1_auth, file_conf_v1_config, file_conf_v1_data, file_conf_v1_gateway, file_conf_v1_limits, file_conf_v1_memory, file_conf_v1_registry, file_conf_v1_server, file_conf_v1_services, file_conf_v1_telemetry]);
 
 /**
  * The configuration file, section by section. rules.proto has the rules that settings share.
@@ -127,6 +129,13 @@ export type Conf = Message<"conf.v1.Conf"> & {
    * @generated from field: conf.v1.Auth auth = 13;
    */
   auth?: Auth | undefined;
+
+  /**
+   * config.proto: sources of settings beside the file.
+   *
+   * @generated from field: conf.v1.Config config = 12;
+   */
+  config?: Config | undefined;
 };
 
 /**

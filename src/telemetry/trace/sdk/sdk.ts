@@ -7,7 +7,8 @@ import type { OtlpTarget } from '../../otlp/target.ts'
 import { serviceResource } from '../../resource.ts'
 import type { Ended, Held, RecordedSpan } from '../span/recorded-span.ts'
 import { requestTracing } from '../request-tracing.ts'
-import { sampling } from '../sampling.ts'
+import { changeableSampling } from '../sampling.ts'
+import { tracingSettings } from '../settings.ts'
 import { requestScopes, type Scopes } from '../scope.ts'
 import { holding } from '../tail-sampling.ts'
 import type { RunningTracing, SpanCounts, StartOptions } from '../tracing.ts'
@@ -42,6 +43,7 @@ export async function startSdk(options: StartOptions): Promise<RunningTracing> {
     ))
   for (const note of settings.notes) log.warn(note)
   const { priority, keep, personalData, clientErrors, flat, responseHeader } = settings
+  const sampling = changeableSampling(settings.sampling)
   const tracing = requestTracing({
     ...recorder,
     scopes,
@@ -49,7 +51,7 @@ export async function startSdk(options: StartOptions): Promise<RunningTracing> {
     clientErrors,
     flat,
     service: identity.service,
-    sampling: sampling(settings.sampling),
+    sampling: sampling.decide,
     priority,
     keep,
     hold: held.hold,
@@ -60,6 +62,13 @@ export async function startSdk(options: StartOptions): Promise<RunningTracing> {
     ...tracing,
     counts: () => countsOf(queue, held, logging?.queue.counts()),
     ...(logging && { logLine: logging.logLine }),
+    sample(conf) {
+      const next = tracingSettings(conf, env)
+      if (!next) return
+      sampling.replace(next.sampling)
+      keep.errors = next.keep.errors
+      keep.slowerThanMs = next.keep.slowerThanMs
+    },
     async stop(timeoutMs) {
       await Promise.all([queue.stop(timeoutMs), logging?.queue.stop(timeoutMs)])
       const { dropped } = queue.counts()

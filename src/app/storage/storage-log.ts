@@ -1,5 +1,5 @@
 import type { Logger } from 'pino'
-import type { Database, StorageEvents } from '../data/database.ts'
+import type { Database, StorageEvents } from '../../data/database.ts'
 
 /** States on the way to one that is known. */
 const passing = ['', 'running', 'not run yet']

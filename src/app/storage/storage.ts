@@ -1,11 +1,11 @@
 import { durationMs } from '@bufbuild/protobuf/wkt'
 import type { Logger } from 'pino'
-import type { Conf } from '../conf/conf.ts'
-import { SettingError } from '../conf/error.ts'
-import type { Database, StorageEvents } from '../data/database.ts'
-import { DsnError } from '../data/mysql/dsn.ts'
-import { replicaReads } from '../data/read-replica.ts'
-import type { ObserveStatements } from '../data/statement-observer.ts'
+import type { Conf } from '../../conf/conf.ts'
+import { SettingError } from '../../conf/error.ts'
+import type { Database, StorageEvents } from '../../data/database.ts'
+import { DsnError } from '../../data/mysql/dsn.ts'
+import { replicaReads } from '../../data/read-replica.ts'
+import type { ObserveStatements } from '../../data/statement-observer.ts'
 import { storageLog } from './storage-log.ts'
 
 type DatabaseConf = Conf['data']['database']
@@ -77,12 +77,12 @@ export async function openDatabase(
 ): Promise<Database> {
   const { source, sqlitePath, coalesceReads, groupWrites } = conf
   if (source === '') return openSqlite(sqlitePath, observe)
-  const { mysqlDatabase } = await import('../data/mysql/database.ts')
+  const { mysqlDatabase } = await import('../../data/mysql/database.ts')
   return mysqlDatabase({ source, pool: poolOptions(conf), observe, coalesceReads, groupWrites })
 }
 
 async function openSqlite(path: string, observe?: ObserveStatements): Promise<Database> {
-  const { sqliteDatabase } = await import('../data/sqlite/database.ts')
+  const { sqliteDatabase } = await import('../../data/sqlite/database.ts')
   try {
     return sqliteDatabase(path, observe)
   } catch (cause) {
@@ -98,7 +98,7 @@ async function openReplica(
   const { source, readDsn } = conf
   if (readDsn === '') return undefined
   if (source === '') throw new DsnError('data.database.read_dsn needs data.database.source, too')
-  const { mysqlDatabase } = await import('../data/mysql/database.ts')
+  const { mysqlDatabase } = await import('../../data/mysql/database.ts')
   return mysqlDatabase({ source: readDsn, pool: poolOptions(conf), observe, readOnly: true })
 }
 

@@ -1,0 +1,139 @@
+import { durationMs } from '@bufbuild/protobuf/wkt'
+import { changesOf, type LiveConf } from '../../conf/live.ts'
+import type { ConfigSource } from '../../fleet/config-source.ts'
+import { messageOf } from '../../fleet/discovery.ts'
+import { fileSource } from '../../fleet/file-source.ts'
+import { aborted, keep } from '../../fleet/keep.ts'
+import type { SpanRef } from '../../telemetry/trace/tracing.ts'
+import type { Watch } from '../watch.ts'
+import { configCache } from './cache.ts'
+import type { OpenedConfig } from './open.ts'
+import { configReport } from './report.ts'
+import { originOf, type SourceName } from './sources.ts'
+
+interface Followed {
+  opened: OpenedConfig
+  live: LiveConf
+  watch: Pick<Watch, 'log' | 'rootSpan'>
+}
+
+/** The sources of settings while the service runs, as followConfig makes it. */
+export type ConfigFollowing = ReturnType<typeof followConfig>
+
+const maxPauseMs = 15_000
+
+/** Applies the changes of the file and of the sources until it is closed. */
+export function followConfig({ opened, live, watch }: Followed) {
+  const { reader, notes } = opened
+  const { config } = live.current()
+  const file = config.watchFile ? [fileSource(reader.path, durationMs(config.poll))] : []
+  const sources = [...file, ...opened.sources]
+  const closing = new AbortController()
+  const report = configReport(watch.log, sources, live)
+  const applied = applying({ opened, live, watch }, report)
+  for (const source of file) applied.known(source, reader.text)
+  for (const note of notes) watch.log.warn({ problem: note }, `at the start: ${note}`)
+  applied.keepCopy()
+  const loops = sources.map((source) => followSource(source, closing.signal))
+
+  async function followSource(source: ConfigSource, signal: AbortSignal): Promise<void> {
+    const first = Promise.withResolvers<void>()
+    let link: SpanRef | undefined
+    const span = {
+      name: 'config.watch',
+      facts: factsOf(source),
+      event: 'config read',
+      internal: true,
+    }
+    const watching = watch.rootSpan(span, async (ref) => {
+      link = ref
+      await Promise.race([first.promise, aborted(signal)])
+    })
+    await keep({
+      signal,
+      maxPauseMs,
+      attempt: (held) =>
+        source.follow(signal, (text) => {
+          held()
+          first.resolve()
+          report.present(source)
+          applied.take(source, text, link)
+        }),
+      failed: (err) => report.away(source, messageOf(err)),
+    })
+    await watching
+  }
+
+  return {
+    /** For the metrics. */
+    state: report.state,
+    async close(): Promise<void> {
+      closing.abort()
+      await Promise.all(loops)
+      for (const source of sources) source.close()
+    },
+  }
+}
+
+function factsOf(source: SourceName) {
+  return { 'config.source': source.kind, 'config.key': source.key }
+}
+
+/** Takes documents, one after the other, each as a whole or not at all. */
+function applying({ opened, live, watch }: Followed, report: ReturnType<typeof configReport>) {
+  const { reader } = opened
+  const documents = new Map(opened.documents)
+  const refused = new Map<SourceName, string | undefined>()
+  const cache = configCache(live.current().config.cacheFile)
+
+  function keepCopy(): void {
+    const remote = [...documents].filter(([{ kind }]) => kind !== 'file')
+    if (remote.length === 0) return
+    try {
+      cache.write(Object.fromEntries(remote.map(([each, text]) => [originOf(each), text ?? null])))
+    } catch (err) {
+      report.noCopy(messageOf(err))
+    }
+  }
+
+  async function update(source: SourceName, text: string | undefined, link: SpanRef | undefined) {
+    const facts: Record<string, string> = factsOf(source)
+    const span = { name: 'config.update', facts, event: 'config updated', internal: true, link }
+    try {
+      const next = attempt(() => reader.read(new Map(documents).set(source, text)).conf)
+      if ('value' in next)
+        facts['config.changed'] = changesOf(live.current(), next.value)
+          .map(({ path }) => path)
+          .join()
+      await watch.rootSpan(span, async () => {
+        if ('error' in next) throw next.error
+        documents.set(source, text)
+        report.taken(source, live.take(next.value))
+      })
+      keepCopy()
+    } catch (err) {
+      refused.set(source, text)
+      report.refused(source, err)
+    }
+  }
+
+  return {
+    /** Says what is in force already. */
+    known: (source: SourceName, text: string) => void documents.set(source, text),
+    keepCopy,
+    take(source: SourceName, text: string | undefined, link: SpanRef | undefined): void {
+      if (refused.has(source) && refused.get(source) === text) return
+      const wasRefused = refused.delete(source)
+      if (documents.get(source) !== text) void update(source, text, link)
+      else if (wasRefused) report.restored(source)
+    },
+  }
+}
+
+function attempt<T>(work: () => T): { value: T } | { error: unknown } {
+  try {
+    return { value: work() }
+  } catch (error) {
+    return { error }
+  }
+}
