@@ -17,6 +17,8 @@ export interface Kind {
   canBeUnique: boolean
   /** Sample values in tests, by a number that tells them apart. */
   sample: (name: string, n: string) => Sample
+  /** A value of the generated message that breaks the rules; none breaks no rule. */
+  invalid?: string
   /** A value at the edge of what the column takes, inside the service. */
   extreme: string
 }
@@ -47,6 +49,7 @@ const string: Kind = {
   sqlite: { column: (name) => `text('${name}')`, from: 'text' },
   canBeUnique: true,
   sample: (name, n) => same(`\`${name} \${${n}}\``),
+  invalid: "''",
   extreme: `'😀'.repeat(${longest})`,
 }
 
@@ -101,6 +104,7 @@ const double: Kind = {
   sqlite: { column: (name) => `real('${name}')`, from: 'real' },
   canBeUnique: false,
   sample: (_name, n) => same(`${n} + 0.1`),
+  invalid: 'Number.NaN',
   extreme: '-1.7976931348623157e308',
 }
 
@@ -125,6 +129,7 @@ const timestamp: Kind = {
     const date = `new Date(1_700_000_000_123 + ${n})`
     return { domain: date, message: `timestampFromDate(${date})`, json: `${date}.toISOString()` }
   },
+  invalid: "timestampFromDate(new Date('0999-12-31'))",
   extreme: "new Date('9999-12-31T23:59:59.999Z')",
 }
 

@@ -36,7 +36,7 @@ const script = (file: string) => [process.execPath, join(project, file)]
 function derive({ noun }: Resource, written: readonly string[]): string[] {
   const { snake } = noun.many
   const buf = tool('@bufbuild/buf', 'buf')
-  run([...buf, 'format', '-w', `proto/api/${noun.snake}`])
+  run([...buf, 'format', '-w', '--path', `proto/api/${noun.snake}`])
   run([...buf, 'generate'])
   run([...tool('oxfmt', 'oxfmt'), ...written.filter((path) => path.endsWith('.ts'))])
   for (const dialect of ['mysql', 'sqlite'])

@@ -1,4 +1,5 @@
 import type { Field, Resource } from '../field.ts'
+import { capital } from './biz.ts'
 
 /** The proto of a resource: its service, and the messages with their rules. */
 export function contract({ noun, fields, unique }: Resource): string {
@@ -15,6 +16,7 @@ import "google/protobuf/empty.proto";
 import "google/protobuf/field_mask.proto";
 import "google/protobuf/timestamp.proto";
 
+// ${capital(many.words)}.
 service ${pascal} {
   // Creates ${a}.${taken ? ` Fails with ${noun.upper}_ALREADY_EXISTS when its ${inProse(unique)} is taken.` : ''}
   rpc Create${pascal}(Create${pascal}Request) returns (Get${pascal}Reply) {
@@ -121,7 +123,9 @@ function inProse(fields: readonly Field[]): string {
 function clearing(fields: readonly Field[]): string {
   const optional = fields.filter(({ isOptional }) => isOptional)
   if (optional.length === 0) return 'A masked field must have a value.'
-  const which = optional.length === fields.length ? '' : `, which only ${inProse(optional)} allows`
+  const names = optional.map(({ snake }) => snake).join(' and ')
+  const allow = optional.length === 1 ? 'allows' : 'allow'
+  const which = optional.length === fields.length ? '' : `, which only ${names} ${allow}`
   return `A masked field without a value is cleared${which}.`
 }
 

@@ -15,6 +15,7 @@ import type { Database } from '../../src/data/database.ts'
 import { mysqlDatabase } from '../../src/data/mysql/database.ts'
 import { sqliteDatabase } from '../../src/data/sqlite/database.ts'
 import { freshMysqlDatabase, freshSqlitePath } from '../help/db.ts'
+import { started } from './contract.ts'
 
 const signal = new AbortController().signal
 
@@ -41,8 +42,7 @@ function suite(title: string, run: (t: Test, ${many.camel}: ${pascal}Repo) => Pr
     test(\`\${title} (\${name})\`, async (t) => {
       const db = await open(t)
       t.teardown(() => db.close())
-      await db.migrate()
-      await run(t, ${camel}Repo(db))
+      await run(t, ${camel}Repo(await started(db)))
     })
 }
 

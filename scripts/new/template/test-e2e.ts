@@ -5,7 +5,7 @@ export function testE2e(resource: Resource): string {
   const { noun, fields, unique } = resource
   const { snake, camel, pascal, upper, words, many, a } = noun
   const [changing] = fields
-  const text = fields.find(({ kind }) => kind.proto === 'string')
+  const ruled = fields.filter(({ kind }) => kind.invalid !== undefined)
   const optional = fields.find(({ isOptional }) => isOptional)
   const hasTime = fields.some(({ kind }) => kind.domain === 'Date')
   const time = hasTime ? `import { timestampFromDate } from '@bufbuild/protobuf/wkt'\n` : ''
@@ -47,13 +47,16 @@ function clients(t: Test, { rest, rpc }: RunningApp): [protocol: string, ${many.
   ])
 }
 
-/** The reason of a call that fails, and what its metadata names. */
+/** The reason of a call that fails, and what its metadata names: over REST as JSON spells it. */
 async function refusal(call: Promise<unknown>): Promise<{ reason: string; named: string[] }> {
   try {
     await call
   } catch (err) {
     const [info] = ConnectError.from(err).findDetails(ErrorInfoSchema)
-    return { reason: info?.reason ?? String(err), named: Object.keys(info?.metadata ?? {}) }
+    const named = Object.keys(info?.metadata ?? {}).map((name) =>
+      name.replaceAll(/[A-Z]/g, (letter) => \`_\${letter.toLowerCase()}\`),
+    )
+    return { reason: info?.reason ?? String(err), named }
   }
   throw new Error('the call succeeded')
 }
@@ -81,7 +84,7 @@ async function life(t: Test, ${many.camel}: ${many.pascal}, n: number): Promise<
 ${changing ? changes(resource, changing) : ''}${optional ? clears(resource, optional) : ''}${unique.map((field) => taken(resource, field)).join('')}
   const invalid = { reason: 'INVALID_${upper}_INPUT', named: ['page_size'] }
   t.strictSame(await refusal(${many.camel}.list${many.pascal}({ pageSize: -1 })), invalid)
-${text ? refused(resource, text) : ''}
+${ruled.map((field) => refused(resource, field)).join('')}
   await ${many.camel}.delete${pascal}({ id })
   const missing = { reason: '${upper}_NOT_FOUND', named: ['${snake}_id'] }
   t.strictSame(await refusal(${many.camel}.get${pascal}({ id })), missing)
@@ -142,9 +145,9 @@ function taken({ noun }: Resource, { camel: field, snake }: Field): string {
 `
 }
 
-function refused({ noun }: Resource, { camel: field, snake }: Field): string {
+function refused({ noun }: Resource, { camel: field, snake, kind }: Field): string {
   const { pascal, many, upper } = noun
-  return `  t.strictSame(await refusal(${many.camel}.create${pascal}({ ...fieldsOf(n + 4), ${field}: '' })), {
+  return `  t.strictSame(await refusal(${many.camel}.create${pascal}({ ...fieldsOf(n + 4), ${field}: ${kind.invalid} })), {
     reason: 'INVALID_${upper}_INPUT',
     named: ['${snake}'],
   })
