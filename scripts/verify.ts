@@ -9,6 +9,7 @@ import { consul } from './verify/consul.ts'
 import { connectGo, grpcGo } from './verify/go.ts'
 import { grpcio } from './verify/grpcio.ts'
 import { million } from './verify/million.ts'
+import { newResources } from './verify/new.ts'
 import { openapi } from './verify/openapi.ts'
 import { schemathesis } from './verify/schemathesis.ts'
 import { idleWatchers } from './verify/watchers.ts'
@@ -81,6 +82,7 @@ const steps: Step[] = [
     ),
   },
   { name: 'million', go: million },
+  { name: 'new', go: newResources },
   { name: 'openapi', go: openapi },
   {
     name: 'streams',

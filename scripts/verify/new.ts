@@ -1,0 +1,44 @@
+import { mkdtempSync, rmSync, symlinkSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { project } from '../tool.ts'
+import { run } from './command.ts'
+
+/** A resource of every type and mark, and one of a single field. */
+const resources = [
+  'book-copy title:string pages:int32 isbn:string@unique shelf_number:int64@unique@optional weight:double in_print:bool bought_at:timestamp sold_at:timestamp@optional note:string@optional rating:int32@optional',
+  'tag color:string@unique',
+  'reading celsius:double',
+]
+
+/** Tests beside those of the resource that look at all resources. */
+const others =
+  'test/rooms.test.ts test/docs.test.ts test/readme.test.ts test/data/migration.test.ts test/data/private-fields.test.ts test/e2e/openapi.test.ts test/e2e/docs.test.ts'
+
+/** Makes resources in a clone of HEAD, one after the other, with all checks and their tests. */
+export async function newResources(): Promise<string> {
+  const folder = mkdtempSync(join(tmpdir(), 'verify-new-'))
+  const inFolder = (command: string[]) => run(command, { cwd: folder })
+  const node = process.execPath
+  try {
+    await run(['git', 'clone', '--quiet', project, folder])
+    symlinkSync(join(project, 'node_modules'), join(folder, 'node_modules'))
+    for (const resource of resources) {
+      const [name = '', ...fields] = resource.split(' ')
+      await inFolder([node, 'scripts/new/main.ts', 'resource', name, ...fields])
+      await inFolder(['git', 'add', '--all'])
+      const identity = ['-c', 'user.name=verify', '-c', 'user.email=verify@example.org']
+      const message = ['-m', `feat(${name}): a new resource`, '-m', 'The generator is tried.']
+      await inFolder(['git', ...identity, 'commit', '--quiet', ...message])
+    }
+    await inFolder([node, 'scripts/check.ts'])
+    const names = resources.map((resource) => resource.split(' ', 1)[0])
+    const tests = names.flatMap((name) =>
+      ['biz', 'data', 'e2e'].map((room) => `test/${room}/${name}.test.ts`),
+    )
+    const output = await inFolder([node, 'scripts/test.ts', ...tests, ...others.split(' ')])
+    return `${names.join(', ')}: ${output.trim().split('\n').at(-1)}`
+  } finally {
+    rmSync(folder, { recursive: true, force: true })
+  }
+}
