@@ -1,4 +1,4 @@
-import { mkdtempSync, rmSync, symlinkSync } from 'node:fs'
+import { mkdtempSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { project } from '../tool.ts'
@@ -23,6 +23,9 @@ export async function newResources(): Promise<string> {
   try {
     await run(['git', 'clone', '--quiet', project, folder])
     symlinkSync(join(project, 'node_modules'), join(folder, 'node_modules'))
+    // The messages of the commits before are no matter of the generator.
+    const head = await inFolder(['git', 'rev-parse', 'HEAD'])
+    writeFileSync(join(folder, '.ci/commits-since'), head)
     for (const resource of resources) {
       const [name = '', ...fields] = resource.split(' ')
       await inFolder([node, 'scripts/new/main.ts', 'resource', name, ...fields])
