@@ -10,6 +10,7 @@ export function contract({ noun, fields, unique }: Resource): string {
 package api.${snake}.v1;
 
 import "api/errors/v1/error_reason.proto";
+import "api/${snake}/v1/error_reason.proto";
 import "buf/validate/validate.proto";
 import "google/api/annotations.proto";
 import "google/protobuf/empty.proto";

@@ -1,13 +1,20 @@
 import type { Conf } from '../../conf/conf.ts'
 import { targetProblem } from '../../client/target/target.ts'
+import { ServicesSchema } from '../../gen/conf/v1/services_pb.ts'
 import type { Refuse } from './file.ts'
+
+type ServiceName = Exclude<keyof Conf['services'], `$${string}`>
 
 /** Checks that the process has a service, and that each of them finds those that it calls. */
 export function checkServices({ services, clients, registry }: Conf, refuse: Refuse): void {
   const { user, order } = services
   const { target } = clients.user
-  if (!user.enabled && !order.enabled)
-    refuse('services', 'found none that is enabled; at least one must be: user, order')
+  const known = ServicesSchema.fields
+  if (!known.some(({ localName }) => services[localName as ServiceName].enabled))
+    refuse(
+      'services',
+      `found none that is enabled; at least one must be: ${known.map(({ name }) => name).join(', ')}`,
+    )
   if (order.enabled && !user.enabled && target === '')
     refuse(
       'clients.user.target',
