@@ -50,6 +50,30 @@ export function withMember(text: string, name: string, member: string): string {
   return inserted(text, end, `\n  ${member}`, `an interface ${name}`)
 }
 
+/** Adds a name to those that are taken out of a property of this name. */
+export function withName(text: string, property: string, name: string): string {
+  let end: number | undefined
+  visit(text, {
+    VariableDeclarator({ id, init }) {
+      if (id.type !== 'ObjectPattern' || init?.type !== 'MemberExpression') return
+      if (init.property.type !== 'Identifier' || init.property.name !== property) return
+      end = id.properties.at(-1)?.end
+    },
+  })
+  return inserted(text, end, `, ${name}`, `a constant of ${property}`)
+}
+
+/** Adds a statement in the end of a function. */
+export function withStatement(text: string, name: string, statement: string): string {
+  let end: number | undefined
+  visit(text, {
+    FunctionDeclaration({ id, body }) {
+      if (id?.name === name) end = body?.body.at(-1)?.end
+    },
+  })
+  return inserted(text, end, `\n  ${statement}`, `a function ${name}`)
+}
+
 /** Adds a declaration after the last interface. */
 export function withInterface(text: string, declaration: string): string {
   let end: number | undefined

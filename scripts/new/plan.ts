@@ -6,26 +6,31 @@ import {
   withInterface,
   withLineBefore,
   withMember,
+  withName,
   withProperty,
+  withStatement,
 } from './edit.ts'
 import { ownColumns } from './kinds.ts'
+import type { Noun } from './noun.ts'
 import { appModule, appServices } from './template/app.ts'
 import { biz, capital } from './template/biz.ts'
 import { contract } from './template/contract.ts'
 import { data } from './template/data.ts'
 import { mysql } from './template/mysql.ts'
 import { mysqlSchema, queriesInterface, sqliteSchema } from './template/schema.ts'
+import { reasons } from './template/reasons.ts'
 import { service } from './template/service.ts'
 import { sqlite } from './template/sqlite.ts'
 import { testBiz } from './template/test-biz.ts'
 import { testData } from './template/test-data.ts'
 import { testE2e } from './template/test-e2e.ts'
 
-/** The new files of a resource, by their paths. */
-export function newFiles(resource: Resource): Record<string, string> {
+/** The new files of a resource, by their paths; `option` as reasons has it. */
+export function newFiles(resource: Resource, option: number): Record<string, string> {
   const { kebab, snake } = resource.noun
   return {
     [`proto/api/${snake}/v1/${snake}.proto`]: contract(resource),
+    [`proto/api/${snake}/v1/error_reason.proto`]: reasons(resource, option),
     [`src/service/${kebab}.ts`]: service(resource),
     [`src/biz/${kebab}.ts`]: biz(resource),
     [`src/data/${kebab}.ts`]: data(resource),
@@ -47,12 +52,13 @@ export function changes(resource: Resource): Record<string, (text: string) => st
   const services = (path: string) => (text: string) =>
     withElement(withImport(text, `{ ${camel}Services }`, path), 'services', `...${camel}Services`)
   return {
-    'proto/api/errors/v1/error_reason.proto': (text) => withReasons(text, resource),
-    'src/app.ts': (text) =>
-      withElement(
-        withImport(text, `{ ${camel}Module }`, `./app/${kebab}.ts`),
-        'modules',
-        `${camel}Module(parts)`,
+    'proto/conf/v1/services.proto': (text) => withService(text, resource.noun),
+    'configs/config.yaml': (text) => withSetting(text, resource.noun),
+    'src/app/modules.ts': (text) =>
+      withStatement(
+        withName(text, 'services', camel),
+        'openModules',
+        `if (${camel}.enabled) made((await import('./${kebab}.ts')).${camel}Module(parts))`,
       ),
     'src/app/settings/server.ts': services(`../${kebab}-services.ts`),
     'src/command/call.ts': services(`../app/${kebab}-services.ts`),
@@ -83,29 +89,22 @@ export function changes(resource: Resource): Record<string, (text: string) => st
   }
 }
 
-/** The reasons of a resource with their statuses. */
-function reasonsOf({ noun: { upper }, unique }: Resource) {
-  return [
-    { name: `${upper}_NOT_FOUND`, status: 404 },
-    ...(unique.length > 0 ? [{ name: `${upper}_ALREADY_EXISTS`, status: 409 }] : []),
-    { name: `INVALID_${upper}_INPUT`, status: 400 },
-  ]
+function withService(text: string, { snake, many }: Noun): string {
+  const known = [...text.matchAll(/^ {2}Service \w+ = (\d+) .*;$/gm)]
+  const last = known.at(-1)
+  if (last === undefined) throw new Error('services.proto has no Service')
+  const next = Math.max(...known.map(([, number]) => Number(number))) + 1
+  const field = `  // ${capital(many.words)}.\n  Service ${snake} = ${next} [(buf.validate.field).required = true];`
+  const at = last.index + last[0].length
+  return `${text.slice(0, at)}\n${field}${text.slice(at)}`
 }
 
-/** The numbers below this one are those of the business. */
-const firstOfTransport = 100
-
-function withReasons(text: string, resource: Resource): string {
-  const known = [...text.matchAll(/^ {2}[A-Z_]+ = (\d+)(?: \[.*\])?;$/gm)]
-  const business = known.filter(([, number]) => Number(number) < firstOfTransport)
-  const last = business.at(-1)
-  if (last === undefined) throw new Error('error_reason.proto has no reason')
-  const next = Math.max(...business.map(([, number]) => Number(number))) + 1
-  const at = last.index + last[0].length
-  const lines = reasonsOf(resource).map(
-    ({ name, status }, index) => `  ${name} = ${next + index} [(status) = ${status}];`,
-  )
-  return `${text.slice(0, at)}\n${lines.join('\n')}${text.slice(at)}`
+function withSetting(text: string, { snake, upper }: Noun): string {
+  const section = /^services:\n(?: .*\n)+/m.exec(text)
+  if (section === null) throw new Error('config.yaml has no services')
+  const at = section.index + section[0].length
+  const setting = `  ${snake}:\n    enabled: \${${upper}_ENABLED:true}\n`
+  return text.slice(0, at) + setting + text.slice(at)
 }
 
 function withColumns(text: string, { fields }: Resource): string {

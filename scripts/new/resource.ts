@@ -1,3 +1,4 @@
+import { globSync } from 'node:fs'
 import { join } from 'node:path'
 import { project, tool } from '../tool.ts'
 import { nounOf } from './noun.ts'
@@ -15,7 +16,7 @@ interface ResourceOptions {
 /** Writes a resource into the project, and gives what to tell. Throws Refusal. */
 export function newResource({ name, fields, plural, dryRun }: ResourceOptions): string {
   const resource = resourceOf(nounOf(name, plural), fields)
-  const added = newFiles(resource)
+  const added = newFiles(resource, nextOption())
   requireFree(Object.keys(added))
   const edited = Object.entries(changes(resource)).map(([path, change]) => {
     const before = read(path)
@@ -28,6 +29,16 @@ export function newResource({ name, fields, plural, dryRun }: ResourceOptions): 
   write({ ...added, ...Object.fromEntries(changed.map(({ path, after }) => [path, after])) })
   const migrations = derive(resource, [...paths.added, ...paths.changed])
   return `${told({ ...paths, added: [...paths.added, ...migrations] })}\n\n${next(resource, migrations)}`
+}
+
+/** Methods list the reasons of each noun by an option with a number of its own. */
+function nextOption(): number {
+  const numbers = globSync('proto/api/*/v1/error_reason.proto', { cwd: project }).flatMap((path) =>
+    [...read(path).matchAll(/^ {2}repeated ErrorReason errors = (\d+);$/gm)].map(([, number]) =>
+      Number(number),
+    ),
+  )
+  return Math.max(...numbers) + 10
 }
 
 const script = (file: string) => [process.execPath, join(project, file)]
@@ -54,6 +65,10 @@ function derive({ noun }: Resource, written: readonly string[]): string[] {
   for (const path of migrations)
     if (path.includes('/sqlite/')) write({ [path]: withAutoincrement(read(path)) })
   run([...script('scripts/openapi.ts'), '--write'])
+  run(script('scripts/settings.ts'))
+  run(script('scripts/chart-files.ts'))
+  // The schema of the values is a part of the chart, and of no manifest that is rendered from it.
+  run(script('scripts/new/chart-digest.ts'))
   return migrations
 }
 
@@ -69,7 +84,13 @@ function told({
   added: readonly string[]
   changed: readonly string[]
 }): string {
-  const generated = ['src/gen', 'docs/openapi.json', 'migrations/*/meta']
+  const generated = [
+    'src/gen',
+    'docs/openapi.json',
+    'docs/settings.md',
+    'migrations/*/meta',
+    'the schema of the chart',
+  ]
   return [
     'New:',
     ...added.map((path) => `  ${path}`),

@@ -19,7 +19,8 @@ test('a new resource passes the type check and its tests in a copy of the projec
   const made = copy.node('scripts/new/main.ts', 'resource', 'book', ...book)
   if (!t.equal(made.status, 0, made.output)) return
   const told = made.output.split('\n').map((line) => line.trim())
-  const generated = /^(?:src\/gen\/|docs\/openapi\.json|migrations\/\w+\/meta\/)/
+  const generated =
+    /^(?:src\/gen\/|docs\/(?:openapi\.json|settings\.md)|migrations\/\w+\/meta\/|deploy\/helm\/|test\/deploy\/rendered\/chart\.sha256)/
   t.strictSame(
     copy.changed().filter((path) => !generated.test(path) && !told.includes(path)),
     [],
@@ -102,11 +103,13 @@ test('a field that cannot be is refused with the reason', async (t) => {
 })
 
 test('what one resource needs and another does not is only in the first', async (t) => {
-  const plain = Object.values(newFiles(resourceOf(nounOf('tag'), ['color:string']))).join('\n')
+  const plain = Object.values(newFiles(resourceOf(nounOf('tag'), ['color:string']), 50_120)).join(
+    '\n',
+  )
   const words =
     /ALREADY_EXISTS|UniqueViolation|uniqueIndex|unlessTaken|timestampDate|null;|\bundefined;/
   t.notMatch(plain, words)
-  const full = Object.values(newFiles(resourceOf(nounOf('book'), book))).join('\n')
+  const full = Object.values(newFiles(resourceOf(nounOf('book'), book), 50_120)).join('\n')
   for (const word of ['BOOK_ALREADY_EXISTS', 'uniqueIndex', 'timestampDate', 'soldTaken'])
     t.equal(full.includes(word), word !== 'soldTaken', word)
   const name = /\buser/i

@@ -5,7 +5,7 @@ export function appModule({ noun }: Resource): string {
   const { kebab, snake, camel, pascal, many } = noun
   return `import { invalid${pascal}Input, ${camel}Usecase } from '../biz/${kebab}.ts'
 import { ${camel}Repo } from '../data/${kebab}.ts'
-import { ErrorReason } from '../gen/api/errors/v1/error_reason_pb.ts'
+import { ErrorReason } from '../gen/api/${snake}/v1/error_reason_pb.ts'
 import { ${pascal} } from '../gen/api/${snake}/v1/${snake}_pb.ts'
 import { ${camel}Service } from '../service/${kebab}.ts'
 import { ${camel}Services } from './${kebab}-services.ts'

@@ -6,7 +6,7 @@ export function biz({ noun, fields, unique }: Resource): string {
   const taken = unique.map((field) => field.words).join(' or ')
   const fails =
     unique.length > 0 ? ` Fails with ${upper}_ALREADY_EXISTS if its ${taken} is in use.` : ''
-  return `import type { ErrorReason } from '../gen/api/errors/v1/error_reason_pb.ts'
+  return `import type { ErrorReason } from '../gen/api/${noun.snake}/v1/error_reason_pb.ts'
 import { DomainError, type FieldViolation, invalidInput, type ReasonOf } from './error.ts'
 
 type Reason = ReasonOf<typeof ErrorReason>

@@ -21,7 +21,7 @@ import "google/protobuf/timestamp.proto";
 service ${pascal} {
   // Creates ${a}.${taken ? ` Fails with ${noun.upper}_ALREADY_EXISTS when its ${inProse(unique)} is taken.` : ''}
   rpc Create${pascal}(Create${pascal}Request) returns (Get${pascal}Reply) {
-    ${errors(taken && `${noun.upper}_ALREADY_EXISTS`, `INVALID_${noun.upper}_INPUT`)}
+    ${errors(snake, taken && `${noun.upper}_ALREADY_EXISTS`, `INVALID_${noun.upper}_INPUT`)}
     option (google.api.http) = {
       post: "/v1/${many.kebab}"
       body: "*"
@@ -31,20 +31,21 @@ service ${pascal} {
   // Returns one ${words}. Fails with ${noun.upper}_NOT_FOUND.
   rpc Get${pascal}(Get${pascal}Request) returns (Get${pascal}Reply) {
     option idempotency_level = NO_SIDE_EFFECTS;
-    ${errors(`${noun.upper}_NOT_FOUND`, `INVALID_${noun.upper}_INPUT`)}
+    ${errors(snake, `${noun.upper}_NOT_FOUND`, `INVALID_${noun.upper}_INPUT`)}
     option (google.api.http) = {get: "/v1/${many.kebab}/{id}"};
   }
 
   // Returns ${many.words} by ascending id, a page at a time.
   rpc List${many.pascal}(List${many.pascal}Request) returns (List${many.pascal}Reply) {
     option idempotency_level = NO_SIDE_EFFECTS;
-    ${errors(`INVALID_${noun.upper}_INPUT`)}
+    ${errors(snake, `INVALID_${noun.upper}_INPUT`)}
     option (google.api.http) = {get: "/v1/${many.kebab}"};
   }
 
   // Changes some fields of ${a} and returns the whole ${words}. Fails with ${noun.upper}_NOT_FOUND.
   rpc Update${pascal}(Update${pascal}Request) returns (Get${pascal}Reply) {
     ${errors(
+      snake,
       `${noun.upper}_NOT_FOUND`,
       taken && `${noun.upper}_ALREADY_EXISTS`,
       `INVALID_${noun.upper}_INPUT`,
@@ -58,7 +59,7 @@ service ${pascal} {
   // Deletes ${a}. Fails with ${noun.upper}_NOT_FOUND when there is none.
   rpc Delete${pascal}(Delete${pascal}Request) returns (google.protobuf.Empty) {
     option idempotency_level = IDEMPOTENT;
-    ${errors(`${noun.upper}_NOT_FOUND`, `INVALID_${noun.upper}_INPUT`)}
+    ${errors(snake, `${noun.upper}_NOT_FOUND`, `INVALID_${noun.upper}_INPUT`)}
     option (google.api.http) = {delete: "/v1/${many.kebab}/{id}"};
   }
 }
@@ -109,11 +110,11 @@ message Delete${pascal}Request {
 `
 }
 
-function errors(...reasons: (string | false)[]): string {
-  return [...reasons, 'DATABASE_UNAVAILABLE']
-    .filter((reason) => reason !== false)
-    .map((reason) => `option (api.errors.v1.errors) = ${reason};`)
-    .join('\n    ')
+function errors(snake: string, ...reasons: (string | false)[]): string {
+  return [
+    ...reasons.flatMap((reason) => (reason ? `option (api.${snake}.v1.errors) = ${reason};` : [])),
+    'option (api.errors.v1.errors) = DATABASE_UNAVAILABLE;',
+  ].join('\n    ')
 }
 
 /** `isbn`, `isbn or code`. */

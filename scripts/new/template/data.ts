@@ -7,7 +7,7 @@ export function data({ noun, unique }: Resource): string {
   const taken = unique.length > 0
   const errors = taken ? `import { DomainError, type ReasonOf } from '../biz/error.ts'\n` : ''
   const reasons = taken
-    ? `import type { ErrorReason } from '../gen/api/errors/v1/error_reason_pb.ts'\n`
+    ? `import type { ErrorReason } from '../gen/api/${noun.snake}/v1/error_reason_pb.ts'\n`
     : ''
   const types = taken ? `${pascal}Fields, ${pascal}Repo` : `${pascal}Repo`
   const wrapped = (fields: string, write: string) =>
