@@ -14,17 +14,16 @@ export function withImport(text: string, names: string, path: string): string {
   return text.slice(0, at) + line + text.slice(at)
 }
 
-/** Adds an element to the list that a constant of this name is. */
-export function withElement(text: string, name: string, element: string): string {
+/** Spreads a list at the end of those that the list of this name begins with. */
+export function withSpread(text: string, name: string, list: string): string {
   let end: number | undefined
   visit(text, {
     VariableDeclarator({ id, init }) {
-      if (id.type !== 'Identifier' || id.name !== name) return
-      const list = init?.type === 'TSAsExpression' ? init.expression : init
-      if (list?.type === 'ArrayExpression') end = list.elements.at(-1)?.end
+      if (id.type !== 'Identifier' || id.name !== name || init?.type !== 'ArrayExpression') return
+      end = init.elements.findLast((element) => element?.type === 'SpreadElement')?.end
     },
   })
-  return inserted(text, end, `, ${element}`, `a list ${name}`)
+  return inserted(text, end, `, ...${list}`, `a list ${name} of lists`)
 }
 
 /** Adds a property to the object that a function of this name is called with. */

@@ -1,13 +1,13 @@
 // What a new resource writes and changes, as texts: nothing here touches the disk.
 import type { Resource } from './field.ts'
 import {
-  withElement,
   withImport,
   withInterface,
   withLineBefore,
   withMember,
   withName,
   withProperty,
+  withSpread,
   withStatement,
 } from './edit.ts'
 import { ownColumns } from './kinds.ts'
@@ -50,7 +50,7 @@ export function newFiles(resource: Resource, option: number): Record<string, str
 export function changes(resource: Resource): Record<string, (text: string) => string> {
   const { kebab, camel, pascal, many } = resource.noun
   const services = (path: string) => (text: string) =>
-    withElement(withImport(text, `{ ${camel}Services }`, path), 'services', `...${camel}Services`)
+    withSpread(withImport(text, `{ ${camel}Services }`, path), 'services', `${camel}Services`)
   return {
     'proto/conf/v1/services.proto': (text) => withService(text, resource.noun),
     'configs/config.yaml': (text) => withSetting(text, resource.noun),

@@ -31,6 +31,9 @@ export function newResource({ name, fields, plural, dryRun }: ResourceOptions): 
   return `${told({ ...paths, added: [...paths.added, ...migrations] })}\n\n${next(resource, migrations)}`
 }
 
+/** It lists the settings, and is formatted as all JSON is. */
+const chartSchema = 'deploy/helm/user-service/values.schema.json'
+
 /** Methods list the reasons of each noun by an option with a number of its own. */
 function nextOption(): number {
   const numbers = globSync('proto/api/*/v1/error_reason.proto', { cwd: project }).flatMap((path) =>
@@ -67,6 +70,7 @@ function derive({ noun }: Resource, written: readonly string[]): string[] {
   run([...script('scripts/openapi.ts'), '--write'])
   run(script('scripts/settings.ts'))
   run(script('scripts/chart-files.ts'))
+  run([...tool('oxfmt', 'oxfmt'), chartSchema])
   // The schema of the values is a part of the chart, and of no manifest that is rendered from it.
   run(script('scripts/new/chart-digest.ts'))
   return migrations
