@@ -23,9 +23,7 @@ export async function newResources(): Promise<string> {
   try {
     await run(['git', 'clone', '--quiet', project, folder])
     symlinkSync(join(project, 'node_modules'), join(folder, 'node_modules'))
-    // The messages of the commits before are no matter of the generator.
     const head = await inFolder(['git', 'rev-parse', 'HEAD'])
-    writeFileSync(join(folder, '.ci/commits-since'), head)
     for (const resource of resources) {
       const [name = '', ...fields] = resource.split(' ')
       await inFolder([node, 'scripts/new/main.ts', 'resource', name, ...fields])
@@ -34,6 +32,8 @@ export async function newResources(): Promise<string> {
       const message = ['-m', `feat(${name}): a new resource`, '-m', 'The generator is tried.']
       await inFolder(['git', ...identity, 'commit', '--quiet', ...message])
     }
+    // The messages of the commits before are no matter of the generator.
+    writeFileSync(join(folder, '.ci/commits-since'), head)
     await inFolder([node, 'scripts/check.ts'])
     const names = resources.map((resource) => resource.split(' ', 1)[0])
     const tests = names.flatMap((name) =>
