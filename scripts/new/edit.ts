@@ -73,6 +73,38 @@ export function withStatement(text: string, name: string, statement: string): st
   return inserted(text, end, `\n  ${statement}`, `a function ${name}`)
 }
 
+/** Adds a property to the object that a function of this name returns. */
+export function withReturned(text: string, name: string, property: string): string {
+  let end: number | undefined
+  visit(text, {
+    FunctionDeclaration({ id, body }) {
+      const last = body?.body.at(-1)
+      if (id?.name !== name || last?.type !== 'ReturnStatement') return
+      if (last.argument?.type === 'ObjectExpression') end = last.argument.properties.at(-1)?.end
+    },
+  })
+  return inserted(text, end, `,\n${property}`, `a function ${name} that returns an object`)
+}
+
+/** Adds a name to those that are taken out of what a function of this name gives. */
+export function withResult(text: string, callee: string, name: string): string {
+  let end: number | undefined
+  visit(text, {
+    VariableDeclarator({ id, init }) {
+      if (id.type !== 'ObjectPattern' || init?.type !== 'CallExpression') return
+      if (init.callee.type !== 'Identifier' || init.callee.name !== callee) return
+      end = id.properties.at(-1)?.end
+    },
+  })
+  return inserted(text, end, `, ${name}`, `a constant of the result of ${callee}`)
+}
+
+/** Adds lines to a service of a proto, as its last ones. */
+export function withRpc(text: string, service: string, lines: string): string {
+  const end = new RegExp(`^service ${service} \\{\\n(?:  .*\\n|\\n)*`, 'm').exec(text)
+  return inserted(text, end ? end.index + end[0].length : undefined, lines, `a service ${service}`)
+}
+
 /** Adds a declaration after the last interface. */
 export function withInterface(text: string, declaration: string): string {
   let end: number | undefined

@@ -23,6 +23,13 @@ export function requireFree(paths: readonly string[]): void {
   if (there.length > 0) throw new Refusal(`the name is in use: there is ${there.join(', ')}`)
 }
 
+/** Throws Refusal unless all paths are there. */
+export function requireThere(paths: readonly string[]): void {
+  const missing = paths.filter((path) => !existsSync(join(project, path)))
+  if (missing.length > 0)
+    throw new Refusal(`there is no ${missing.join(', ')}: only resources of the generator have all`)
+}
+
 /** The text of a file of the project. */
 export function read(path: string): string {
   return readFileSync(join(project, path), 'utf8')

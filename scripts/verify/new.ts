@@ -4,12 +4,16 @@ import { join } from 'node:path'
 import { project } from '../tool.ts'
 import { run } from './command.ts'
 
-/** A resource of every type and mark, and one of a single field. */
-const resources = [
-  'book-copy title:string pages:int32 isbn:string@unique shelf_number:int64@unique@optional weight:double in_print:bool bought_at:timestamp sold_at:timestamp@optional note:string@optional rating:int32@optional',
-  'tag color:string@unique',
-  'reading celsius:double',
+/** A resource of every type and mark, and those of a single field; methods that find them. */
+const commands = [
+  'resource book-copy title:string pages:int32 isbn:string@unique shelf_number:int64@unique@optional weight:double in_print:bool bought_at:timestamp sold_at:timestamp@optional note:string@optional rating:int32@optional',
+  'resource tag color:string@unique',
+  'resource reading celsius:double',
+  'method book-copy FindByIsbn',
+  'method book-copy FindByShelfNumber',
+  'method tag FindByColor',
 ]
+const names = ['book-copy', 'tag', 'reading']
 
 /** Tests beside those of the resource that look at all resources. */
 const others =
@@ -24,18 +28,17 @@ export async function newResources(): Promise<string> {
     await run(['git', 'clone', '--quiet', project, folder])
     symlinkSync(join(project, 'node_modules'), join(folder, 'node_modules'))
     const head = await inFolder(['git', 'rev-parse', 'HEAD'])
-    for (const resource of resources) {
-      const [name = '', ...fields] = resource.split(' ')
-      await inFolder([node, 'scripts/new/main.ts', 'resource', name, ...fields])
+    for (const command of commands) {
+      const [what = '', name = '', ...rest] = command.split(' ')
+      await inFolder([node, 'scripts/new/main.ts', what, name, ...rest])
       await inFolder(['git', 'add', '--all'])
       const identity = ['-c', 'user.name=verify', '-c', 'user.email=verify@example.org']
-      const message = ['-m', `feat(${name}): a new resource`, '-m', 'The generator is tried.']
+      const message = ['-m', `feat(${name}): a new ${what}`, '-m', 'The generator is tried.']
       await inFolder(['git', ...identity, 'commit', '--quiet', ...message])
     }
     // The messages of the commits before are no matter of the generator.
     writeFileSync(join(folder, '.ci/commits-since'), head)
     await inFolder([node, 'scripts/check.ts'])
-    const names = resources.map((resource) => resource.split(' ', 1)[0])
     const tests = names.flatMap((name) =>
       ['biz', 'data', 'e2e'].map((room) => `test/${room}/${name}.test.ts`),
     )
