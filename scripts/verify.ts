@@ -4,6 +4,7 @@
 import { existsSync } from 'node:fs'
 import { join } from 'node:path'
 import { interopSteps } from './verify/clients.ts'
+import { clientPackage } from './verify/client-package.ts'
 import { find, MissingTool, run } from './verify/command.ts'
 import { consul } from './verify/consul.ts'
 import { connectGo, grpcGo } from './verify/go.ts'
@@ -83,6 +84,7 @@ const steps: Step[] = [
   },
   { name: 'million', go: million },
   { name: 'new', go: newResources },
+  { name: 'client-package', go: clientPackage },
   { name: 'openapi', go: openapi },
   {
     name: 'streams',
