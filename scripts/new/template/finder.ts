@@ -96,7 +96,8 @@ function rowsWhere({ noun, field }: Finder): string {
   return `rows().where(eq(${noun.many.camel}.${field.camel}, placeholder('${field.camel}')))`
 }
 
-export function testBiz({ noun, field, method, samples }: Finder): string {
+export function testBiz({ noun, field, method, type, samples }: Finder): string {
+  const text = type === 'string' ? samples.missing : `String(${samples.missing})`
   const { words, upper, many } = noun
   return `
 test('${noun.a} is found by its ${field.words}, and is not_found where none has it', async (t) => {
@@ -108,7 +109,7 @@ test('${noun.a} is found by its ${field.words}, and is not_found where none has 
     kind: 'not_found',
     reason: '${upper}_NOT_FOUND',
     message: 'there is no ${words} with this ${field.words}',
-    metadata: { ${field.snake}: String(${samples.missing}) },
+    metadata: { ${field.snake}: ${text} },
   })
 })
 `
