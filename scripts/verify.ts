@@ -4,12 +4,14 @@
 import { existsSync } from 'node:fs'
 import { join } from 'node:path'
 import { interopSteps } from './verify/clients.ts'
+import { clientPackage } from './verify/client-package.ts'
 import { find, MissingTool, run } from './verify/command.ts'
 import { consul } from './verify/consul.ts'
 import { connectGo, grpcGo } from './verify/go.ts'
 import { grpcio } from './verify/grpcio.ts'
 import { million } from './verify/million.ts'
 import { oidc } from './verify/oidc.ts'
+import { newResources } from './verify/new.ts'
 import { openapi } from './verify/openapi.ts'
 import { schemathesis } from './verify/schemathesis.ts'
 import { shedding } from './verify/shedding.ts'
@@ -89,6 +91,8 @@ const steps: Step[] = [
   },
   { name: 'million', go: million },
   { name: 'shedding', go: shedding },
+  { name: 'new', go: newResources },
+  { name: 'client-package', go: clientPackage },
   { name: 'openapi', go: openapi },
   {
     name: 'streams',

@@ -90,13 +90,6 @@ export interface UserPage {
   next: bigint | undefined
 }
 
-/** The value of each field after an update clears it; undefined if it may not be cleared. */
-export const clearedField: Record<keyof UserFields, string | undefined> = {
-  name: undefined,
-  email: undefined,
-  phone: '',
-}
-
 const defaultPageSize = 20
 const maxPageSize = 100
 

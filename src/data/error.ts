@@ -4,9 +4,16 @@ import type { ErrorReason } from '../gen/api/errors/v1/error_reason_pb.ts'
 
 type Reason = ReasonOf<typeof ErrorReason>
 
-/** A unique key that is taken, whatever the database calls it. */
+/** A value of a unique key is taken, whatever the database calls that. */
 export class UniqueViolation extends Error {
   override readonly name = 'UniqueViolation'
+  /** The key as the schemas name it, `users_email_unique`; empty where several rows were stored. */
+  readonly key: string
+
+  constructor(key = '') {
+    super(`a value of the key ${key || 'of one statement'} is taken`)
+    this.key = key
+  }
 }
 
 /** Drizzle's error has SQL and parameters in its message; the driver's own error is its cause. */

@@ -30,7 +30,7 @@ export function groupedWrites<Row, Result, Stored>(
     async together(calls, signal, shared) {
       const waiting = new Map(calls.map((call) => [keyOf(call.item), call]))
       try {
-        if (waiting.size < calls.length) throw new UniqueViolation('in one statement')
+        if (waiting.size < calls.length) throw new UniqueViolation()
         const rows = calls.map(({ item }) => item)
         for (const stored of await many(rows, signal, shared))
           waiting.get(keyOf(stored))?.resolve(resultOf(stored))

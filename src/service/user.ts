@@ -6,12 +6,10 @@ import type {
   UpdateUserRequest,
   User,
 } from '../gen/api/user/v1/user_pb.ts'
-import { GetUserReplySchema } from '../gen/api/user/v1/user_pb.ts'
+import { GetUserReplySchema, UserFieldsSchema } from '../gen/api/user/v1/user_pb.ts'
 import { create } from '@bufbuild/protobuf'
 import { entityTags } from '../text/entity-tags.ts'
-import { type FieldViolation, maxNamed } from '../biz/error.ts'
 import {
-  clearedField,
   invalidUserInput,
   type User as DomainUser,
   type UserFields,
@@ -20,6 +18,7 @@ import {
   type UserUsecase,
 } from '../biz/user.ts'
 import { decodePageToken, encodePageToken } from './page-token.ts'
+import { changesOf } from './update-mask.ts'
 
 /** The unary methods of api.user.v1.User. */
 type UnaryMethods = Omit<
@@ -89,49 +88,16 @@ function toQuery({ page, pageSize, pageToken }: ListUsersRequest): UserQuery {
   return { after, size: pageSize }
 }
 
-const fieldNames = Object.keys(clearedField) as (keyof UserFields)[]
-
 /** The new values of the fields that change, by fields and mask as described in user.proto. */
 function toChanges({ user, updateMask }: UpdateUserRequest): Partial<UserFields> {
-  const mask = updateMask?.paths ?? []
-  const masked = mask.includes('*') ? fieldNames : fieldNames.filter((name) => mask.includes(name))
-  const given = fieldNames.filter((name) => user?.[name] !== undefined)
-  const changes: Partial<UserFields> = {}
-  const { violations, further } = unknownPaths(mask)
-  for (const name of mask.length === 0 ? given : masked) {
-    const value = user?.[name] ?? clearedField[name]
-    if (value === undefined) violations.push({ field: `user.${name}`, rule: 'cannot be cleared' })
-    else changes[name] = value
-  }
-  if (violations.length > 0) throw invalidUserInput(violations, further)
-  if (Object.keys(changes).length === 0)
-    throw invalid('user', `must have something to change: ${fieldNames.join(', ')}`)
-  return changes
-}
-
-/**
- * The unknown paths of a mask as violations, at most `maxNamed + 1`, and the number of further
- * ones.
- */
-function unknownPaths(mask: readonly string[]): { violations: FieldViolation[]; further: number } {
-  const known = new Set<string>(['*', ...fieldNames])
-  const unknown = mask.filter((path) => !known.has(path))
-  const violations = unknown.slice(0, maxNamed + 1).map((path) => ({
-    field: 'update_mask',
-    rule: `has the unknown path "${excerpt(path)}"; allowed are ${[...known].join(', ')}`,
-  }))
-  return { violations, further: unknown.length - violations.length }
-}
-
-// Longer than any path of a user, and short enough that the rule after it is seen.
-const excerptLength = 64
-
-/** The beginning of a text from the client, cut between code points. */
-function excerpt(text: string): string {
-  if (text.length <= excerptLength) return text
-  return `${Array.from(text.slice(0, excerptLength + 1))
-    .slice(0, excerptLength)
-    .join('')}…`
+  return changesOf<UserFields>({
+    at: 'user',
+    desc: UserFieldsSchema,
+    message: user,
+    mask: updateMask,
+    values: { name: user?.name, email: user?.email, phone: user?.phone ?? '' },
+    invalid: invalidUserInput,
+  })
 }
 
 /** The error of a request with one invalid field. */

@@ -8,7 +8,7 @@ import { type Migration, readMigrations } from '../../src/data/migration.ts'
 import { mysqlDatabase } from '../../src/data/mysql/database.ts'
 import { migrateMysql } from '../../src/data/mysql/migrate.ts'
 import { sqliteDatabase } from '../../src/data/sqlite/database.ts'
-import { freshMysqlDatabase, freshSqlitePath } from '../help/db.ts'
+import { freshMysqlDatabase, freshSqlitePath, migrationNames } from '../help/db.ts'
 
 interface Journal {
   entries: { idx: number; tag: string }[]
@@ -57,7 +57,8 @@ async function rejectedThenApplied(t: Test, db: Database, execute: (sql: string)
     message: /0000_users was rejected: .*users/,
   })
   await execute(outOfTheWay)
-  t.strictSame(await db.migrate(), ['0000_users', '0001_user_changes', '0002_orders'])
+  // The names of both dialects are equal.
+  t.strictSame(await db.migrate(), await migrationNames('sqlite'))
   t.strictSame(await db.migrate(), [])
 }
 
@@ -89,7 +90,7 @@ test('a user who may not change tables starts on MySQL once all is applied, and 
   const whole = openMysql(dsn)
   t.teardown(() => Promise.all([limited.close(), whole.close()]))
   t.match(await t.rejects(limited.migrate()), { message: /schema_migrations was rejected: CREATE/ })
-  t.strictSame(await whole.migrate(), ['0000_users', '0001_user_changes', '0002_orders'])
+  t.strictSame(await whole.migrate(), await migrationNames('mysql'))
   t.strictSame(await limited.migrate(), [])
 })
 

@@ -7,7 +7,7 @@ import { Worker } from 'node:worker_threads'
 import { type Test, test } from 'tap'
 import { readMigrations } from '../../src/data/migration.ts'
 import { sqliteDatabase } from '../../src/data/sqlite/database.ts'
-import { freshSqlitePath } from '../help/db.ts'
+import { freshSqlitePath, migrationNames } from '../help/db.ts'
 import { openRepo, repoContract, started } from './contract.ts'
 
 repoContract((title, run) => {
@@ -106,7 +106,7 @@ for (const lock of ['EXCLUSIVE', 'IMMEDIATE'])
     Atomics.store(gate, 0, 1)
     Atomics.notify(gate, 0)
     const db = sqliteDatabase(path)
-    t.strictSame(await db.migrate(), ['0000_users', '0001_user_changes', '0002_orders'])
+    t.strictSame(await db.migrate(), await migrationNames('sqlite'))
     await db.close()
   })
 

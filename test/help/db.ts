@@ -9,7 +9,13 @@ import { createConnection } from 'mysql2/promise'
 import type { Test } from 'tap'
 import { freePort } from '../../scripts/free-port.ts'
 import { asRoot, findServer, initialize } from '../../scripts/mariadbd.ts'
+import { readMigrations } from '../../src/data/migration.ts'
 import { until } from './until.ts'
+
+/** The names of all migrations of a dialect, in their order. */
+export async function migrationNames(dialect: 'mysql' | 'sqlite'): Promise<string[]> {
+  return (await readMigrations(dialect)).map(({ name }) => name)
+}
 
 /** The DSN of an empty database on the test server, dropped when the test ends. */
 export async function freshMysqlDatabase(t: Test): Promise<string> {

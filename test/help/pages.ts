@@ -1,15 +1,10 @@
 import { once } from 'node:events'
-import { readFile } from 'node:fs/promises'
 import http, { type IncomingMessage, type ServerResponse } from 'node:http'
-import { createRequire, stripTypeScriptTypes } from 'node:module'
 import type { AddressInfo } from 'node:net'
-import { join } from 'node:path'
 import { text } from 'node:stream/consumers'
 import type { Test } from 'tap'
+import { browserScript, packageImports } from '../../scripts/browser-modules.ts'
 
-const root = join(import.meta.dirname, '../..')
-const require = createRequire(import.meta.url)
-const packages = ['@bufbuild/protobuf', '@connectrpc/connect', '@connectrpc/connect-web']
 const modules =
   /^\/(?:src\/gen|test\/e2e|node_modules\/(?:@bufbuild|@connectrpc|grpc-web))\/[\w@./-]+\.[jt]s$/
 
@@ -25,7 +20,8 @@ export async function pageServer(t: Test, module: string) {
     if (pathname === '/report') report.resolve(JSON.parse(await text(request)))
     else if (pathname === '/failed') report.reject(new Error(await text(request)))
     else if (pathname === '/') send(response, 'text/html', page(`${module}${search}`))
-    else if (modules.test(pathname)) send(response, 'text/javascript', await script(pathname))
+    else if (modules.test(pathname))
+      send(response, 'text/javascript', await browserScript(pathname))
     response.statusCode = response.writableEnded ? response.statusCode : 404
     response.end()
   }
@@ -63,22 +59,8 @@ addEventListener('unhandledrejection', ({ reason }) => failed(String(reason)))
 <script type="module" src="${module.replaceAll('&', '&amp;')}"></script>`
 }
 
-/** Where the browser finds what a package exports. */
+/** What a page may import by name. */
 function imports(): Record<string, string> {
-  const entries = packages.flatMap((name) => {
-    const { exports } = require(join(root, 'node_modules', name, 'package.json')) as {
-      exports: Record<string, { import: string }>
-    }
-    return Object.entries(exports).map(([path, { import: file }]) => [
-      `${name}${path.slice(1)}`,
-      `/node_modules/${name}/${file.slice(2)}`,
-    ])
-  })
   // It names its module for browsers in another field.
-  return { ...Object.fromEntries(entries), 'grpc-web': '/node_modules/grpc-web/index.esm.js' }
-}
-
-async function script(path: string): Promise<string> {
-  const source = await readFile(join(root, path), 'utf8')
-  return path.endsWith('.ts') ? stripTypeScriptTypes(source) : source
+  return { ...packageImports(), 'grpc-web': '/node_modules/grpc-web/index.esm.js' }
 }

@@ -1,6 +1,9 @@
 import type { Conf } from '../../conf/conf.ts'
 import { targetProblem } from '../../client/target/target.ts'
+import { ServicesSchema } from '../../gen/conf/v1/services_pb.ts'
 import type { Refuse } from './file.ts'
+
+type ServiceName = Exclude<keyof Conf['services'], `$${string}`>
 
 /** Checks that the process has a service, and that each of them finds those that it calls. */
 export function checkServices(
@@ -9,11 +12,12 @@ export function checkServices(
 ): void {
   const { user, order } = services
   const { target } = clients.user
-  const isGateway = Object.keys(gateway.services).length > 0
-  if (!user.enabled && !order.enabled && !isGateway)
+  const known = ServicesSchema.fields
+  const isServed = known.some(({ localName }) => services[localName as ServiceName].enabled)
+  if (!isServed && Object.keys(gateway.services).length === 0)
     refuse(
       'services',
-      'found none that is enabled, and none in gateway.services; at least one must be: user, order',
+      `found none that is enabled, and none in gateway.services; at least one must be: ${known.map(({ name }) => name).join(', ')}`,
     )
   if (order.enabled && !user.enabled && target === '')
     refuse(

@@ -7,8 +7,6 @@ import {
   UniqueViolation,
 } from '../error.ts'
 import { MigrationError } from '../migration.ts'
-import { idempotencyKey } from './schema/order.ts'
-import { emailKey } from './schema/user.ts'
 import {
   alreadyDone,
   brokenOff,
@@ -79,19 +77,22 @@ export function isRejected(err: unknown): boolean {
 }
 
 // The key ends the message, after the value, in which there may be quotes. MySQL 8 and TiDB put the
-// table before it.
-const uniqueKeyLast = new RegExp(` for key '(?:[a-z_]+\\.)?(?:${emailKey}|${idempotencyKey})'$`)
+// table before it. Only keys that the schemas name so are known to the repositories.
+const keyLast = / for key '(?:\w+\.)?(\w+_unique)'$/
 
-function isKeyTaken({ errno, message }: ServerRejection): boolean {
-  return errno === duplicateEntry && uniqueKeyLast.test(message)
+/** The unique key that a statement has found taken. */
+function takenKey({ errno, message }: ServerRejection): string | undefined {
+  return errno === duplicateEntry ? keyLast.exec(message)?.[1] : undefined
 }
 
 /** Turns errors of mysql2 into UniqueViolation or DomainError; others lose only Drizzle's wrapper. */
 export function mysqlError(err: unknown): unknown {
   if (err instanceof DomainError || err instanceof MigrationError) return err
   const rejection = serverRejection(err)
-  if (rejection && isKeyTaken(rejection)) return new UniqueViolation('duplicate entry')
-  if (rejection) return rejected(rejection, err)
+  if (rejection) {
+    const key = takenKey(rejection)
+    return key === undefined ? rejected(rejection, err) : new UniqueViolation(key)
+  }
   const cause = driverError(err)
   const failed = cause instanceof Error && ('code' in cause || 'fatal' in cause)
   // A failure of the connection names the server at most, so it may go to the log.

@@ -17,7 +17,7 @@ const maxPrepared = 48
 /** The result of a statement: an array for each row, or the number of changed rows. */
 type Result = RowDataPacket[] | ResultSetHeader
 
-/** Runs statements on one connection. Values are strings, integers and null. */
+/** Runs statements on one connection. Values are strings, numbers, booleans and null. */
 export interface Runner {
   /** Whether the server takes INSERT … RETURNING. */
   readonly isMariaDb: () => boolean
@@ -119,12 +119,13 @@ export function called<T>(
   return promise
 }
 
-type Parameter = string | null | ReturnType<typeof mysql.TypedParameter.LONGLONG>
+type Parameter = string | number | null | ReturnType<typeof mysql.TypedParameter.LONGLONG>
 
 /** As a DOUBLE, which mysql2 makes of a number, an integer is not exact, and MySQL takes it for no LIMIT. */
 function parameter(value: unknown): Parameter {
-  if (typeof value === 'bigint' || typeof value === 'number')
-    return mysql.TypedParameter.LONGLONG(value)
-  if (typeof value === 'string' || value === null) return value
+  if (typeof value === 'bigint' || Number.isSafeInteger(value))
+    return mysql.TypedParameter.LONGLONG(value as bigint | number)
+  if (typeof value === 'boolean') return mysql.TypedParameter.LONGLONG(Number(value))
+  if (typeof value === 'string' || typeof value === 'number' || value === null) return value
   throw new TypeError(`no parameter can be made of a ${typeof value}`)
 }

@@ -26,8 +26,11 @@ export function statement(query: Query): Statement {
 function reader(param: unknown): (values: Values) => unknown {
   if (is(param, Placeholder)) return (values) => values[param.name]
   if (is(param, Param) && is(param.value, Placeholder)) {
-    const { value, encoder } = param
-    return (values) => encoder.mapToDriverValue(values[value.name])
+    const { value: placeholder, encoder } = param
+    return function read(values) {
+      const value = values[placeholder.name]
+      return value === null ? null : encoder.mapToDriverValue(value)
+    }
   }
   return () => param
 }

@@ -17,10 +17,19 @@ export function sqliteError(err: unknown): unknown {
   if (err instanceof DomainError || !(cause instanceof Error)) return err
   if (!('errcode' in cause)) return closed(cause) ? databaseUnavailable(cause) : cause
   const errcode = Number(cause.errcode)
-  if (errcode === constraintUnique) return new UniqueViolation('duplicate entry')
+  if (errcode === constraintUnique) return new UniqueViolation(takenKey(cause.message))
   return unavailable.has(errcode & 0xff)
     ? databaseUnavailable(cause)
     : statementFailed(`SQLite error ${errcode}`, err)
+}
+
+// SQLite names the column and not its key.
+const columnLast = /^UNIQUE constraint failed: (\w+)\.(\w+)$/
+
+/** The unique key of one column, by the name that it has in the schemas. */
+function takenKey(message: string): string {
+  const [, table, column] = columnLast.exec(message) ?? []
+  return table === undefined ? '' : `${table}_${column}_unique`
 }
 
 function closed(cause: Error): boolean {

@@ -6,9 +6,6 @@ import { binaryVarchar, money } from './columns.ts'
 const { sql } = drizzleOrm
 const { bigint, datetime, index, int, mysqlTable, primaryKey, uniqueIndex } = mysqlCore
 
-/** The key by which an idempotency key is taken once. */
-export const idempotencyKey = 'orders_idempotency_key_unique'
-
 /** The orders of MySQL. */
 export const orders = mysqlTable(
   'orders',
@@ -23,7 +20,7 @@ export const orders = mysqlTable(
       .default(sql`CURRENT_TIMESTAMP(3)`),
   },
   (table) => [
-    uniqueIndex(idempotencyKey).on(table.key),
+    uniqueIndex('orders_idempotency_key_unique').on(table.key),
     index('orders_user_id').on(table.userId, table.id),
   ],
 )

@@ -5,9 +5,6 @@ import { binaryVarchar } from './columns.ts'
 const { sql } = drizzleOrm
 const { bigint, datetime, mysqlTable, uniqueIndex } = mysqlCore
 
-/** The key by which a mail address is taken once. */
-export const emailKey = 'users_email_unique'
-
 /** The users of MySQL. Text is stored as bytes, so that it compares exactly. */
 export const users = mysqlTable(
   'users',
@@ -21,5 +18,5 @@ export const users = mysqlTable(
       .notNull()
       .default(sql`CURRENT_TIMESTAMP(3)`),
   },
-  (table) => [uniqueIndex(emailKey).on(table.email)],
+  (table) => [uniqueIndex('users_email_unique').on(table.email)],
 )

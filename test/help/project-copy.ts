@@ -1,0 +1,54 @@
+import { execFileSync, spawnSync } from 'node:child_process'
+import { cpSync, existsSync, mkdtempSync, rmSync, symlinkSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import type { Test } from 'tap'
+import { project } from '../../scripts/tool.ts'
+
+/** What a program of the copy printed, and how it ended. */
+interface Outcome {
+  status: number | null
+  output: string
+}
+
+/**
+ * A copy of the project as it is now, in a git repository with one commit and with the installed
+ * packages; removed when the test ends.
+ */
+export function projectCopy(t: Test) {
+  const folder = mkdtempSync(join(tmpdir(), 'project-copy-'))
+  t.teardown(() => rmSync(folder, { recursive: true, force: true }))
+  const git = (cwd: string, ...args: string[]) =>
+    execFileSync('git', args, { cwd, encoding: 'utf8', maxBuffer: 2 ** 26 })
+  const listed = git(project, 'ls-files', '--cached', '--others', '--exclude-standard', '-z')
+  for (const path of listed.split('\0'))
+    if (path !== '' && existsSync(join(project, path)))
+      cpSync(join(project, path), join(folder, path))
+  symlinkSync(join(project, 'node_modules'), join(folder, 'node_modules'))
+  const asSomeone = ['-c', 'user.name=test', '-c', 'user.email=test@example.org']
+  function commit(): void {
+    git(folder, 'add', '--all')
+    git(folder, ...asSomeone, 'commit', '--quiet', '--message', 'test: a copy')
+  }
+  git(folder, 'init', '--quiet')
+  commit()
+  return {
+    folder,
+    /** Commits all changes. */
+    commit,
+    /** The paths that git finds changed or new, each file alone. */
+    changed: (): string[] =>
+      git(folder, 'status', '--porcelain', '--untracked-files=all')
+        .split('\n')
+        .filter((line) => line !== '')
+        .map((line) => line.slice(3)),
+    /** Runs a script of the copy on this Node. */
+    node(...args: string[]): Outcome {
+      const options = { cwd: folder, encoding: 'utf8', maxBuffer: 2 ** 26 } as const
+      // tap has itself loaded into every Node that a test starts; a formatter does not bear that.
+      const command = ['-u', 'NODE_OPTIONS', process.execPath, ...args]
+      const { status, stdout, stderr } = spawnSync('env', command, options)
+      return { status, output: stdout + stderr }
+    },
+  }
+}

@@ -1,0 +1,122 @@
+import { readFileSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { test } from 'tap'
+import { resourceOf } from '../../scripts/new/field.ts'
+import { nounOf } from '../../scripts/new/noun.ts'
+import { newFiles } from '../../scripts/new/plan.ts'
+import { tool } from '../../scripts/tool.ts'
+import { projectCopy } from '../help/project-copy.ts'
+
+const book = ['title:string', 'pages:int32', 'isbn_number:string@unique', 'sold:timestamp@optional']
+const [, tsc] = tool('typescript', 'tsc')
+
+test('a new resource passes the type check and its tests in a copy of the project', async (t) => {
+  const copy = projectCopy(t)
+  const dry = copy.node('scripts/new/main.ts', 'resource', 'book', ...book, '--dry-run')
+  t.equal(dry.status, 0, dry.output)
+  t.strictSame(copy.changed(), [], 'a dry run writes nothing')
+
+  const made = copy.node('scripts/new/main.ts', 'resource', 'book', ...book)
+  if (!t.equal(made.status, 0, made.output)) return
+  const told = made.output.split('\n').map((line) => line.trim())
+  const generated =
+    /^(?:src\/gen\/|docs\/(?:openapi\.json|settings\.md)|migrations\/\w+\/meta\/|deploy\/helm\/|test\/deploy\/rendered\/chart\.sha256)/
+  t.strictSame(
+    copy.changed().filter((path) => !generated.test(path) && !told.includes(path)),
+    [],
+    'what is written is told',
+  )
+
+  copy.commit()
+  for (const [method, refusal] of [
+    ['FindByTitle', /^title is not unique/],
+    ['Lend', /^a method is FindBy and a unique field/],
+  ] as const) {
+    const refused = copy.node('scripts/new/main.ts', 'method', 'book', method)
+    t.match(refused, { status: 1, output: refusal }, method)
+  }
+  const tests = ['biz', 'data', 'e2e'].map((room) => `test/${room}/book.test.ts`)
+  const config = { extends: './tsconfig.json', include: ['src', ...tests] }
+  writeFileSync(join(copy.folder, 'tsconfig.new.json'), JSON.stringify(config))
+  const types = copy.node(tsc, '--noEmit', '--project', 'tsconfig.new.json')
+  t.equal(types.status, 0, types.output)
+  for (const file of tests) {
+    const { status, output } = copy.node(file)
+    t.equal(status, 0, `${file}\n${status === 0 ? '' : output}`)
+  }
+
+  const again = copy.node('scripts/new/main.ts', 'resource', 'book', 'title:string')
+  t.match(again, { status: 1, output: /^the name is in use: there is proto\/api\/book/ })
+  const dirty = copy.node('scripts/new/main.ts', 'resource', 'shelf', 'title:string')
+  t.match(dirty, { status: 1, output: /^commit or stash first/ })
+})
+
+test('a name is told in all its forms', async (t) => {
+  const { many, ...one } = nounOf('book-copy')
+  t.match(one, {
+    kebab: 'book-copy',
+    snake: 'book_copy',
+    camel: 'bookCopy',
+    pascal: 'BookCopy',
+    upper: 'BOOK_COPY',
+    words: 'book copy',
+    a: 'a book copy',
+  })
+  t.match(many, { kebab: 'book-copies', pascal: 'BookCopies' })
+  const plurals = { box: 'boxes', day: 'days', author: 'authors', branch: 'branches' }
+  for (const [noun, plural] of Object.entries(plurals)) t.equal(nounOf(noun).many.kebab, plural)
+  t.equal(nounOf('person', 'people').many.kebab, 'people')
+  t.equal(nounOf('author').a, 'an author')
+})
+
+test('a name that cannot be is refused with the reason', async (t) => {
+  const cases: [name: string, reason: RegExp][] = [
+    ['', /is one word of a-z/],
+    ['Book', /found "Book"/],
+    ['book_copy', /found "book_copy"/],
+    ['../book', /is one word of a-z/],
+    ['b'.repeat(33), /at most 32 characters/],
+    ['class', /cannot be class, which is reserved in TypeScript/],
+    ['date', /reserved in TypeScript and SQL/],
+    ['message', /reserved in proto/],
+    ['index', /reserved in SQL/],
+    // Its table would be called so.
+    ['key', /reserved in SQL/],
+    ['value', /the plural of a resource cannot be values, which is reserved in SQL/],
+  ]
+  for (const [name, reason] of cases) t.throws(() => nounOf(name), { message: reason }, name)
+})
+
+test('a field that cannot be is refused with the reason', async (t) => {
+  const cases: [fields: string[], reason: RegExp][] = [
+    [[], /has 1 to 30 fields/],
+    [['title'], /a field is name:type/],
+    [['title:text'], /the type of title must be one of string, int32, /],
+    [['Title:string'], /found "Title:string"/],
+    [['title:string@index'], /the mark @index; there are @unique and @optional/],
+    [['in_print:bool@unique'], /in_print cannot be @unique/],
+    [['id:int64'], /every resource has id of its own/],
+    [['created_at:timestamp'], /every resource has created_at/],
+    [['title:string', 'title:int32'], /title is there twice/],
+    [['book:string'], /a field cannot be called book/],
+    [['default:string'], /cannot be default, which is reserved in TypeScript and SQL/],
+    [['constructor:string'], /reserved in TypeScript/],
+  ]
+  for (const [fields, reason] of cases)
+    t.throws(() => resourceOf(nounOf('book'), fields), { message: reason }, fields.join(' '))
+})
+
+test('what one resource needs and another does not is only in the first', async (t) => {
+  const plain = Object.values(newFiles(resourceOf(nounOf('tag'), ['color:string']), 50_120)).join(
+    '\n',
+  )
+  const words =
+    /ALREADY_EXISTS|UniqueViolation|uniqueIndex|unlessTaken|timestampDate|null;|\bundefined;/
+  t.notMatch(plain, words)
+  const full = Object.values(newFiles(resourceOf(nounOf('book'), book), 50_120)).join('\n')
+  for (const word of ['BOOK_ALREADY_EXISTS', 'uniqueIndex', 'timestampDate', 'soldTaken'])
+    t.equal(full.includes(word), word !== 'soldTaken', word)
+  const name = /\buser/i
+  t.notMatch(full, name, 'nothing of it is about users')
+  t.notMatch(readFileSync(new URL('../../scripts/new/plan.ts', import.meta.url), 'utf8'), name)
+})
