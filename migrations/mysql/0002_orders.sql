@@ -14,7 +14,9 @@ CREATE TABLE `orders` (
 	`idempotency_key` varchar(128) character set utf8mb4 collate utf8mb4_bin,
 	`created_at` datetime(3) NOT NULL DEFAULT CURRENT_TIMESTAMP(3),
 	CONSTRAINT `orders_id` PRIMARY KEY(`id`),
-	CONSTRAINT `orders_idempotency_key_unique` UNIQUE(`idempotency_key`)
+	CONSTRAINT `orders_idempotency_key_unique` UNIQUE(`idempotency_key`),
+	-- In the table: CREATE INDEX would need a privilege of its own.
+	KEY `orders_user_id` (`user_id`,`id`)
 );
 --> statement-breakpoint
 CREATE TABLE `products` (
@@ -23,8 +25,6 @@ CREATE TABLE `products` (
 	`stock` bigint NOT NULL,
 	CONSTRAINT `products_id` PRIMARY KEY(`id`)
 );
---> statement-breakpoint
-CREATE INDEX `orders_user_id` ON `orders` (`user_id`,`id`);
 --> statement-breakpoint
 -- Something to order.
 INSERT IGNORE INTO `products` (`id`, `name`, `stock`) VALUES (1, 'Pencil', 1000000), (2, 'Notebook', 1000), (3, 'Globe', 1);
