@@ -6,14 +6,19 @@ import { layers, nouns } from '../scripts/nouns.ts'
 const src = join(import.meta.dirname, '../src')
 
 /** Rooms that serve any noun. What a noun needs of them comes in through its module in src/app. */
-const rooms = 'call client conf data/changes fleet memory rest server telemetry text'.split(' ')
+const rooms =
+  'call client conf data/changes fleet gateway memory rest server telemetry text'.split(
+    ' ',
+  )
 
 /** Words of other meanings, by why they are none. */
 const otherMeanings: Record<string, RegExp> = {
   'the name of this program': /user-service/g,
   'the header of HTTP and its attribute': /user[-_]?agent/gi,
   'the account at another server': /username/g,
-  'the time of the CPU outside of the kernel': /\{ user, system \}|\(user \+ system\)/g,
+  "the caller in OpenTelemetry's conventions": /\benduser\b/g,
+  'the time of the CPU outside of the kernel':
+    /\{ user, system \}|\((?:\w+\.)?user \+ (?:\w+\.)?system\)/g,
 }
 
 /** The files of a folder below src, by their path there. */

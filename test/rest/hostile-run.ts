@@ -21,9 +21,15 @@ const [count = 0, seed = 0] = process.argv.slice(2).map(Number)
 const lanes = 4
 const parts = 5
 
+/** The start page is HTML for those that accept it. */
+function isStartPage(head: string, body: string): boolean {
+  return /\r\ncontent-type: text\/html(?:\r|;|$)/i.test(head) && body.startsWith('<!doctype html>')
+}
+
 /** Whether it is JSON, or has none to look at: here the body is text, which a compressed one is not. */
 function isWhole({ status, head, body }: Pick<Answer, 'status' | 'head' | 'body'>): boolean {
-  return status === 204 || /\r\ncontent-encoding: /i.test(head) || isJson(body)
+  if (status === 204 || /\r\ncontent-encoding: /i.test(head)) return true
+  return isStartPage(head, body) || isJson(body)
 }
 
 /** What is wrong with an answer; undefined if nothing is. */
