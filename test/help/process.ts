@@ -27,7 +27,14 @@ export function spawnService(
   stdout: 'pipe' | number = 'pipe',
 ): Spawned {
   const child = spawn(process.execPath, [main, ...args], {
-    env: { PATH: process.env.PATH, LOG_FORMAT: 'json', METRICS_ADDR: '127.0.0.1:0', ...env },
+    env: {
+      PATH: process.env.PATH,
+      LOG_FORMAT: 'json',
+      METRICS_ADDR: '127.0.0.1:0',
+      // Watching the file has a span of its own.
+      CONFIG_WATCH_FILE: 'false',
+      ...env,
+    },
     stdio: ['ignore', stdout, 'pipe'],
   })
   let stderr = ''

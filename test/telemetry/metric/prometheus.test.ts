@@ -16,6 +16,14 @@ t.setTimeout(300_000)
 /** Of data.database.pool_size in configs/config.yaml. */
 const poolSize = 10
 
+/** Limits that are on and refuse nearly nothing, with a Redis that is not there. */
+const limited = {
+  SHED_ENABLED: 'true',
+  QUOTA_ENABLED: 'true',
+  QUOTA_RATE: '100000',
+  QUOTA_REDIS: '127.0.0.1:1',
+}
+
 const programs = findPrometheus()
 const skip = programs ? false : 'there is no prometheus'
 const read = (path: string) => readFileSync(new URL(`../../../${path}`, import.meta.url), 'utf8')
@@ -70,6 +78,7 @@ test('Prometheus has an answer to all that dashboard and rules ask', { skip }, a
   const secure = await startApp(t, {
     storage: 'sqlite',
     measured: true,
+    env: limited,
     configure: ({ server }) => Object.assign(server.tls, issue('server')),
   })
   const targets = [app, secure].map(({ metrics }) => new URL(metrics).host)
