@@ -26,7 +26,7 @@ async function loadedWith(t: Test, env: Record<string, string>): Promise<string[
 test('only the client of the registry that is chosen is loaded, and no client of what is off', async (t) => {
   t.strictSame(await loadedWith(t, { CONFIG_WATCH_FILE: 'false' }), [])
   // The file of settings is watched.
-  t.strictSame(await loadedWith(t, {}), ['shared'])
+  t.strictSame(await loadedWith(t, { CONFIG_WATCH_FILE: 'true' }), ['shared'])
   t.notMatch(await loading(t, {}), /^ioredis/m)
   t.match(await loading(t, { CACHE_REDIS: '127.0.0.1:1' }), /^ioredis/m)
   const unused = 'http://127.0.0.1:1'
