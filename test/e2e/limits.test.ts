@@ -5,7 +5,7 @@ import {
   createGrpcTransport,
   createGrpcWebTransport,
 } from '@connectrpc/connect-node'
-import t, { test, type Test } from 'tap'
+import { test, type Test } from 'tap'
 import { User } from '../../src/gen/api/user/v1/user_pb.ts'
 import { ErrorInfoSchema, RetryInfoSchema } from '../../src/gen/google/rpc/error_details_pb.ts'
 import { type RunningApp, startApp } from '../help/app.ts'
@@ -235,7 +235,3 @@ test('a busy service refuses calls over all protocols, critical ones and health 
   const byLimit = await samplesOf(app.metrics, 'server_requests_refused_total')
   t.equal(sum(byLimit.filter(({ labels }) => labels.limit === 'shed')), 4)
 })
-
-// A timer outlives the services of this file now and then, and would keep the process.
-t.teardown(() => setImmediate(() => process.exit()))
-t.end()

@@ -65,7 +65,8 @@ export function lingeringClose(repeat: Repeat = onTimer) {
     guard(socket: net.Socket, unread: () => http.IncomingMessage | undefined): void {
       const destroySoon = socket.destroySoon.bind(socket)
       socket.destroySoon = () => {
-        const request = unread()
+        const request = socket.destroyed ? undefined : unread()
+        // A connection that is gone has no close to come that would end the timers.
         if (request === undefined || request.complete) return destroySoon()
         socket.end()
         dropRemaining(request)
