@@ -1,5 +1,5 @@
 import { createHash, hash, timingSafeEqual } from 'node:crypto'
-import { type Identity, scopesOf } from './identity.ts'
+import { type Identity, scopesOf } from '../../call/identity.ts'
 import { unauthorized } from './challenge.ts'
 
 interface ApiKey {

@@ -1,7 +1,7 @@
 import type { DescMethod, Message } from '@bufbuild/protobuf'
 import { MethodOptions_IdempotencyLevel } from '@bufbuild/protobuf/wkt'
 import type { Interceptor, StreamResponse } from '@connectrpc/connect'
-import { type Identity, identityKey } from '../auth/identity.ts'
+import { type Identity, identityKey } from '../../call/identity.ts'
 import { operationOf } from '../../call/methods.ts'
 import type { Authenticate } from '../auth/authenticate.ts'
 import { forbidden } from '../auth/challenge.ts'
