@@ -74,7 +74,7 @@ const steps: Step[] = [
   },
   {
     name: 'auth',
-    go: testFile('test/e2e/auth-fuzz.test.ts', { AUTH_RUNS: '50000' }, ['--timeout=1200']),
+    go: testFile('test/e2e/auth/fuzz.test.ts', { AUTH_RUNS: '50000' }, ['--timeout=1200']),
   },
   { name: 'oidc', go: oidc },
   { name: 'conformance', go: npmScript('conformance', 'scripts/conformance.ts', 'go') },

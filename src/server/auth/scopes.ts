@@ -26,10 +26,7 @@ const anyCaller: MethodAccess = { scopes: [], isWrite: false }
  */
 export function accessOf(modules: readonly DescMethod[], open: readonly string[]): Access {
   const known = new Map(
-    modules.map((method) => [
-      method,
-      { scopes: declared(method, open), isWrite: !isRead(method) },
-    ]),
+    modules.map((method) => [method, { scopes: declared(method, open), isWrite: !isRead(method) }]),
   )
   return (method) => known.get(method) ?? (isOpen(method, open) ? everybody : anyCaller)
 }
