@@ -7,7 +7,7 @@ import { interopSteps } from './verify/clients.ts'
 import { clientPackage } from './verify/client-package.ts'
 import { find, MissingTool, run } from './verify/command.ts'
 import { consul } from './verify/consul.ts'
-import { connectGo, grpcGo } from './verify/go.ts'
+import { connectGo, grpcGo, kratosTokens } from './verify/go.ts'
 import { grpcio } from './verify/grpcio.ts'
 import { million } from './verify/million.ts'
 import { oidc } from './verify/oidc.ts'
@@ -82,6 +82,7 @@ const steps: Step[] = [
   ...interopSteps,
   { name: 'connect-go', go: connectGo },
   { name: 'grpc-go', go: grpcGo },
+  { name: 'kratos-tokens', go: kratosTokens },
   { name: 'grpcio', go: grpcio },
   {
     name: 'kratos-servers',
