@@ -8,7 +8,7 @@ import { clientPackage } from './verify/client-package.ts'
 import { envoy } from './verify/envoy.ts'
 import { find, MissingTool, run } from './verify/command.ts'
 import { consul } from './verify/consul.ts'
-import { connectGo, grpcGo } from './verify/go.ts'
+import { connectGo, grpcGo, kratosTokens } from './verify/go.ts'
 import { grpcio } from './verify/grpcio.ts'
 import { million } from './verify/million.ts'
 import { oidc } from './verify/oidc.ts'
@@ -76,7 +76,7 @@ const steps: Step[] = [
   },
   {
     name: 'auth',
-    go: testFile('test/e2e/auth-fuzz.test.ts', { AUTH_RUNS: '50000' }, ['--timeout=1200']),
+    go: testFile('test/e2e/auth/fuzz.test.ts', { AUTH_RUNS: '50000' }, ['--timeout=1200']),
   },
   { name: 'oidc', go: oidc },
   { name: 'conformance', go: npmScript('conformance', 'scripts/conformance.ts', 'go') },
@@ -84,6 +84,7 @@ const steps: Step[] = [
   ...interopSteps,
   { name: 'connect-go', go: connectGo },
   { name: 'grpc-go', go: grpcGo },
+  { name: 'kratos-tokens', go: kratosTokens },
   { name: 'grpcio', go: grpcio },
   {
     name: 'kratos-servers',

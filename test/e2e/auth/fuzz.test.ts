@@ -1,8 +1,8 @@
 import { randomBytes } from 'node:crypto'
 import http from 'node:http'
 import t, { test } from 'tap'
-import { startApp } from '../help/app.ts'
-import { audience, startIssuer } from './auth-issuer.ts'
+import { startApp } from '../../help/app.ts'
+import { audience, startIssuer } from './issuer.ts'
 
 const runs = Number(process.env.AUTH_RUNS ?? 1000)
 const seed = Number(process.env.AUTH_SEED ?? Date.now() % 2 ** 31)
