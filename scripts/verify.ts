@@ -8,6 +8,7 @@ import { clientPackage } from './verify/client-package.ts'
 import { envoy } from './verify/envoy.ts'
 import { find, MissingTool, run } from './verify/command.ts'
 import { consul } from './verify/consul.ts'
+import { exampleGo, examplePython } from './verify/examples.ts'
 import { connectGo, grpcGo } from './verify/go.ts'
 import { grpcio } from './verify/grpcio.ts'
 import { million } from './verify/million.ts'
@@ -85,6 +86,8 @@ const steps: Step[] = [
   { name: 'connect-go', go: connectGo },
   { name: 'grpc-go', go: grpcGo },
   { name: 'grpcio', go: grpcio },
+  { name: 'example-python', go: examplePython },
+  { name: 'example-go', go: exampleGo },
   {
     name: 'kratos-servers',
     go: withGo(
