@@ -50,6 +50,19 @@ test('each link of a page leads to a file, and to a heading of it', async (t) =>
   }
 })
 
+test('each script of npm and each variable that a page names exists', async (t) => {
+  const { scripts } = JSON.parse(read('package.json')) as { scripts: Record<string, string> }
+  const config = read('configs/config.yaml')
+  for (const page of pages) {
+    const text = read(page)
+    const named = [...text.matchAll(/npm run (?:-s )?([a-z][\w:-]*)/g)].map(([, name = '']) => name)
+    t.same(new Set(named.filter((name) => !(name in scripts))), new Set(), page)
+    const starts = text.matchAll(/^((?:[A-Z_]+=\S* )+)npm start/gm)
+    const given = [...starts].flatMap(([, all = '']) => all.match(/[A-Z_]+(?==)/g) ?? [])
+    t.same(new Set(given.filter((name) => !config.includes(`\${${name}`))), new Set(), page)
+  }
+})
+
 test('the start page of docs/ names each page of it', async (t) => {
   const start = read('docs/README.md')
   const left = globSync('docs/*.md', { cwd: project })
