@@ -9,6 +9,7 @@ import { envoy } from './verify/envoy.ts'
 import { find, MissingTool, run } from './verify/command.ts'
 import { consul } from './verify/consul.ts'
 import { connectGo, grpcGo, kratosTokens } from './verify/go.ts'
+import { exampleGo, examplePython } from './verify/examples.ts'
 import { grpcio } from './verify/grpcio.ts'
 import { million } from './verify/million.ts'
 import { oidc } from './verify/oidc.ts'
@@ -86,6 +87,8 @@ const steps: Step[] = [
   { name: 'grpc-go', go: grpcGo },
   { name: 'kratos-tokens', go: kratosTokens },
   { name: 'grpcio', go: grpcio },
+  { name: 'example-python', go: examplePython },
+  { name: 'example-go', go: exampleGo },
   {
     name: 'kratos-servers',
     go: withGo(
