@@ -1,7 +1,6 @@
 import { Code, ConnectError } from '@connectrpc/connect'
 import { test, type Test } from 'tap'
 import { clientOf } from '../../src/client/client.ts'
-import { etcdRegistry } from '../../src/fleet/etcd/registry.ts'
 import { User } from '../../src/gen/api/user/v1/user_pb.ts'
 import { callers, caught } from '../client/callers.ts'
 import { hop } from '../client/hop.ts'
@@ -11,23 +10,13 @@ import { type RunningEtcd, startEtcd, withoutEtcd } from '../help/etcd.ts'
 import { startProcess } from '../help/process.ts'
 import { type SeenSpan, spanMemory } from '../help/spans.ts'
 import { until } from '../help/until.ts'
-import { reported } from './reported.ts'
+import { found } from './found.ts'
 
 const real = { skip: withoutEtcd }
 /** Slow is no failure here. */
 const patient = { timeoutMs: 60_000 }
 const operation = 'api.user.v1.User/GetUser'
 const prefix = '/microservices/user.service/'
-
-function found(t: Test, { url }: RunningEtcd) {
-  const names = { namespace: '/microservices', goZeroKey: '', kitexName: '' }
-  const tls = { caFile: '', certFile: '', keyFile: '' }
-  const account = { username: '', password: '', tls }
-  const options = { endpoints: [url], ...account, timeoutMs: 3000, names, ttl: 10 }
-  const { discovery } = etcdRegistry(options, reported().report)
-  t.teardown(() => discovery.close())
-  return discovery
-}
 
 /** A service whose getUser asks the instances that etcd lists. */
 const asking = (etcd: RunningEtcd, t: Test) => ({
@@ -76,7 +65,7 @@ test(
     await until('both in etcd', async () => Object.keys(await etcd.values(prefix)).length === 2)
     const tries = () => ofCall(memory.spans(), 'CLIENT')
     const at = ({ attributes }: SeenSpan) => attributes['server.port']
-    const calls = callers(10, () => users.getUser({ id: 1n }))
+    const calls = callers(4, () => users.getUser({ id: 1n }))
     const served = () => new Set(tries().map(at)).size
     await until('calls at both', () => served() === 2)
     first.kill('SIGKILL')
@@ -103,8 +92,8 @@ test(
     for (const one of known()) {
       const inner = behind(one)
       if (inner?.traceId !== one.traceId) t.fail(`${one.id} has a trace of its own`)
-      if (inner?.resource['service.instance.id'] !== ids[String(at(one))])
-        t.fail(`${one.id} leads to ${String(inner?.resource['service.instance.id'])}`)
+      const id = inner?.resource['service.instance.id']
+      if (id !== ids[String(at(one))]) t.fail(`${one.id} leads to ${JSON.stringify(id)}`)
     }
     t.equal(new Set(known().map(at)).size, 2, 'there are some of both')
   },
