@@ -5,11 +5,12 @@ import { test } from 'tap'
 import { channelOf } from '../../src/client/channel.ts'
 import { clientOf } from '../../src/client/client.ts'
 import { User } from '../../src/gen/api/user/v1/user_pb.ts'
+import { randomFrom } from '../client/random.ts'
 import { counted } from '../client/counted.ts'
 import { startEtcd, withoutEtcd } from '../help/etcd.ts'
 import { until } from '../help/until.ts'
 import { capacityOf, paced, type Outcome } from './chaos/load.ts'
-import { randomFrom, startFleet, troubleEtcd, troubleInstances } from './chaos/troubles.ts'
+import { startFleet, troubleEtcd, troubleInstances } from './chaos/troubles.ts'
 import { found } from './found.ts'
 
 const chaosMs = Number(process.env.CHAOS_MS ?? 300_000)

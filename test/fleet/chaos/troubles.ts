@@ -54,15 +54,6 @@ export async function startFleet(t: Test, etcd: RunningEtcd, size: number) {
 
 type Fleet = Awaited<ReturnType<typeof startFleet>>
 
-/** Random numbers that repeat from run to run, as far as the machine does. */
-export function randomFrom(seed: number): () => number {
-  let state = seed
-  return () => {
-    state = (state * 1_664_525 + 1_013_904_223) % 2 ** 32
-    return state / 2 ** 32
-  }
-}
-
 async function frozen(kill: (signal: NodeJS.Signals) => unknown, ms: number): Promise<void> {
   kill('SIGSTOP')
   await sleep(ms)
