@@ -68,6 +68,7 @@ const steps: Step[] = [
   { name: 'etcd', go: testFile('test/fleet/etcd-announce.test.ts', { FLEET_DOWN_MS: '25000' }) },
   { name: 'consul', go: consul },
   { name: 'envoy', go: envoy },
+  { name: 'chaos', go: withGo(testFile('test/fleet/chaos.check.ts', {}, ['--timeout=1200'])) },
   { name: 'kill', go: testFile('test/e2e/kill.test.ts', { KILL_USERS: '10000' }) },
   { name: 'hostile', go: testFile('test/e2e/hostile.test.ts', strict) },
   { name: 'hostile-h2', go: testFile('test/e2e/hostile-h2.test.ts', strict) },
