@@ -28,6 +28,11 @@ type OnConnection<Repo> = {
 export interface UserQueries extends OnConnection<
   Omit<UserRepo, 'list' | 'update' | 'delete' | 'apply'>
 > {
+  /**
+   * Stores a user and records that, in a transaction of its own, by one statement; undefined where the
+   * database has no such statement.
+   */
+  insertRecorded?(user: NewUser): Promise<bigint> | undefined
   /** Stores all of them, or none if in a transaction. */
   insertMany(users: readonly NewUser[], shared?: Shared): Promise<Stored[]>
   /** As the repository's; for several calls, it is told of them. */

@@ -4,7 +4,7 @@ import type { ErrorReason } from '../gen/api/errors/v1/error_reason_pb.ts'
 import { type Changed, notedWrites } from './changes/noted-writes.ts'
 import type { NewChange } from './changes/source.ts'
 import { coalescedReads, together } from './coalesced-reads.ts'
-import type { Database } from './database.ts'
+import type { AtOnce, Database } from './database.ts'
 import { UniqueViolation } from './error.ts'
 import { groupedWrites } from './group-writes.ts'
 import { powersOfTwo } from './powers-of-two.ts'
@@ -27,23 +27,30 @@ function recordedWrites(
 ) {
   const noted = notedWrites(db, changed)
 
-  async function tx<T>(signal: AbortSignal, work: Work<T>): Promise<T> {
-    const result = await noted(signal, (queries, note) =>
-      work(queries, (changes) => {
-        note(changes.map(({ id }) => id))
-        return queries.userChanges.insert(changes)
-      }),
+  async function tx<T>(signal: AbortSignal, work: Work<T>, atOnce?: AtOnce<T>): Promise<T> {
+    const result = await noted(
+      signal,
+      (queries, note) =>
+        work(queries, (changes) => {
+          note(changes.map(({ id }) => id))
+          return queries.userChanges.insert(changes)
+        }),
+      atOnce,
     )
     written()
     return result
   }
   return {
     insert: (user: NewUser, signal: AbortSignal) =>
-      tx(signal, async ({ users }, record) => {
-        const id = await users.insert(user)
-        await record([{ id, kind: 'created' }])
-        return id
-      }),
+      tx(
+        signal,
+        async ({ users }, record) => {
+          const id = await users.insert(user)
+          await record([{ id, kind: 'created' }])
+          return id
+        },
+        ({ users }) => users.insertRecorded?.(user),
+      ),
     insertMany: (rows: NewUser[], signal: AbortSignal, shared: Shared) =>
       tx(signal, async ({ users }, record) => {
         const stored = await users.insertMany(rows, shared)

@@ -185,6 +185,29 @@ test('creates that deadlock over a deleted address end with one of them stored',
   for (const { reason } of refused) t.match(reason, { reason: 'USER_ALREADY_EXISTS' })
 })
 
+test('a user whose change cannot be recorded is not stored', async (t) => {
+  const dsn = await freshMysqlDatabase(t)
+  const repo = openRepo(await opened(t, open(dsn, { size: 1 })))
+  await repo.insert(newUser('1@example.org'), signal)
+  await execute(
+    dsn,
+    "CREATE TRIGGER bad BEFORE INSERT ON user_changes FOR EACH ROW SIGNAL SQLSTATE '45000'",
+  )
+  t.match(await t.rejects(repo.insert(newUser('2@example.org'), signal)), { kind: 'internal' })
+  await execute(dsn, 'DROP TRIGGER bad')
+  const id = await repo.insert(newUser('3@example.org'), signal)
+  const stored = await repo.list({ after: 0n, limit: 9 }, signal)
+  t.strictSame(
+    stored.map(({ email }) => email),
+    ['1@example.org', '3@example.org'],
+  )
+  const admin = await connection(t, dsn)
+  const [rows] = await admin.query(
+    'SELECT user_id, kind FROM user_changes WHERE kind > 0 ORDER BY seq',
+  )
+  t.match(rows, [{ kind: 1 }, { user_id: Number(id), kind: 1 }])
+})
+
 test('two transactions that wait for each other are both done in the end', async (t) => {
   const dsn = await freshMysqlDatabase(t)
   const db = await opened(t, open(dsn))
