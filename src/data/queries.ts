@@ -37,7 +37,8 @@ export interface UserQueries extends OnConnection<
   insertMany(users: readonly NewUser[], shared?: Shared): Promise<Stored[]>
   /** As the repository's; for several calls, it is told of them. */
   findMany(ids: readonly bigint[], shared?: Shared): Promise<User[]>
-  window(offset: number, limit: number): Promise<User[]>
+  after(id: bigint, limit: number, shared?: Shared): Promise<User[]>
+  window(offset: number, limit: number, shared?: Shared): Promise<User[]>
   /** As `find`, of a row that until the end of the transaction only this one can change. */
   lock(id: bigint): Promise<User | undefined>
   /** Gives whether there was a row. */

@@ -1,9 +1,17 @@
 import { DomainError, type ReasonOf } from '../biz/error.ts'
-import type { NewUser, User, UserCheck, UserFields, UserRepo, UserWrites } from '../biz/user.ts'
+import type {
+  NewUser,
+  User,
+  UserCheck,
+  UserFields,
+  UserRepo,
+  UserWindow,
+  UserWrites,
+} from '../biz/user.ts'
 import type { ErrorReason } from '../gen/api/errors/v1/error_reason_pb.ts'
 import { type Changed, notedWrites } from './changes/noted-writes.ts'
 import type { NewChange } from './changes/source.ts'
-import { coalescedReads, together } from './coalesced-reads.ts'
+import { coalescedReads, together, togetherBy } from './coalesced-reads.ts'
 import type { AtOnce, Database } from './database.ts'
 import { UniqueViolation } from './error.ts'
 import { groupedWrites } from './group-writes.ts'
@@ -131,6 +139,12 @@ export function userRepo(
   const writes = recordedWrites(db, { written, changed })
   const one: UserRepo['find'] = (id, signal) => db.use(signal, ({ users }) => users.find(id))
   const counted = (signal: AbortSignal) => reads.use(signal, ({ users }) => users.count())
+  const page = (window: UserWindow, signal: AbortSignal, shared?: Shared) =>
+    reads.use(signal, ({ users }) =>
+      'after' in window
+        ? users.after(window.after, window.limit, shared)
+        : users.window(window.offset, window.limit, shared),
+    )
   const find =
     coalesced &&
     coalescedReads<bigint, User>(coalesced, {
@@ -153,12 +167,7 @@ export function userRepo(
       ids.length === 0 ? [] : db.use(signal, ({ users }) => users.findMany(ids)),
     findByEmails: async (emails, signal) =>
       emails.length === 0 ? [] : db.use(signal, ({ users }) => users.findByEmails(emails)),
-    list: (window, signal) =>
-      reads.use(signal, ({ users }) =>
-        'after' in window
-          ? users.after(window.after, window.limit)
-          : users.window(window.offset, window.limit),
-      ),
+    list: coalesced ? togetherBy(coalesced, windowName, page) : page,
     after: (id, limit, signal) => db.use(signal, ({ users }) => users.after(id, limit)),
     count: sharedTotal(coalesced ? together(coalesced, counted) : counted, total),
     update: (id, changes, signal, check) =>
@@ -166,6 +175,10 @@ export function userRepo(
     delete: (id, signal, check) => writes.delete(id, signal, check),
     apply: (all, signal) => allFit(writes.apply(all, signal)),
   }
+}
+
+function windowName({ limit, ...begin }: UserWindow): string {
+  return 'after' in begin ? `after ${begin.after}, ${limit}` : `${begin.offset}, ${limit}`
 }
 
 /** Locks the row for the write that follows, and has it checked; false where there is none. */

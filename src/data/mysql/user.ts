@@ -66,10 +66,10 @@ export function mysqlUserQueries(run: Runner): UserQueries {
       return rows(sql, values)
     },
     lock: async (id) => (await rows(lock.sql, [id]))[0],
-    after: (id, limit) => rows(after.sql, after.parameters({ id, limit })),
-    window(offset, limit) {
+    after: (id, limit, shared) => rows(after.sql, after.parameters({ id, limit }), shared),
+    window(offset, limit, shared) {
       const { sql, parameters } = offset < lateFrom ? window : farWindow
-      return rows(sql, parameters({ offset, limit }))
+      return rows(sql, parameters({ offset, limit }), shared)
     },
     async count() {
       const [row] = await run.rows(count.sql, [])
