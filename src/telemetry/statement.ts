@@ -26,8 +26,8 @@ export function statementSummary(sql: string): string {
   return table === undefined ? operation : `${operation} ${table}`
 }
 
-/** Several inserts in one statement, of MariaDB. */
-const severalInserts = /^begin not atomic\b.*?\binsert into [`"]?(\w+)/i
+/** Of MariaDB's statement of several: its first insert says what it is for. */
+const compoundInsert = /^begin not atomic\b.*?\binsert into [`"]?(\w+)/i
 
 const tableOf: Record<string, RegExp> = {
   SELECT: /\sfrom\s+[`"]?(\w+)/i,
@@ -38,8 +38,8 @@ const tableOf: Record<string, RegExp> = {
 
 function readStatement(sql: string): { operation: string; table: string | undefined } {
   const text = sql.trim()
-  const [, first] = severalInserts.exec(text) ?? []
-  if (first !== undefined) return { operation: 'BATCH INSERT', table: first }
+  const [, first] = compoundInsert.exec(text) ?? []
+  if (first !== undefined) return { operation: 'INSERT', table: first }
   const operation = /^\w+/.exec(text)?.[0].toUpperCase() ?? '_OTHER'
   return { operation, table: tableOf[operation]?.exec(text)?.[1] }
 }

@@ -171,7 +171,7 @@ for (const storage of ['mysql', 'sqlite'] as const)
       const email = `${protocol.replaceAll(' ', '').toLowerCase()}@example.org`
       const created = ['UserService.CreateUser', 'UserUseCase.Create', 'UserRepo.Insert']
       const [first, ...later] = atOnce
-        ? ['BATCH INSERT users']
+        ? ['INSERT users']
         : ['BEGIN', 'INSERT users', 'INSERT user_changes', 'COMMIT']
       t.equal(
         await backend.treeOf(() => call('createUser', { ...ada, email }), 5 + later.length),
@@ -187,7 +187,7 @@ for (const storage of ['mysql', 'sqlite'] as const)
           nested(
             server(protocol, 'CreateUser'),
             ...created.map((name) => `${name} !USER_ALREADY_EXISTS`),
-            atOnce ? `CLIENT BATCH INSERT users !${duplicate} *` : 'CLIENT BEGIN',
+            atOnce ? `CLIENT INSERT users !${duplicate} *` : 'CLIENT BEGIN',
           ),
           ...(atOnce ? [] : [`        CLIENT INSERT users !${duplicate} *`]),
           '        CLIENT ROLLBACK',

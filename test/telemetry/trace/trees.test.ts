@@ -82,7 +82,7 @@ for (const storage of storages) {
       const root = server(protocol, 'CreateUser')
       t.same(trees(create), [
         byOneStatement(create)
-          ? nested(root, ...createLayers, 'CLIENT BATCH INSERT users')
+          ? nested(root, ...createLayers, 'CLIENT INSERT users')
           : inTransaction(root, createLayers, ['INSERT users', 'INSERT user_changes', 'COMMIT']),
       ])
       const listed = await of(() => calls[protocol]('listUsers', {}), served(1))
@@ -155,17 +155,16 @@ for (const storage of storages) {
     for (const protocol of protocols) {
       const spans = await of(() => calls[protocol]('createUser', ada), served(1))
       const root = server(protocol, 'CreateUser')
-      const batch = byOneStatement(spans) ? 'BATCH ' : ''
-      const failed = `${batch}INSERT users !${type} *`
+      const failed = `INSERT users !${type} *`
       t.same(trees(spans), [
-        batch === ''
-          ? inTransaction(root, createLayers, [failed, 'ROLLBACK'])
-          : [
+        byOneStatement(spans)
+          ? [
               nested(root, ...createLayers, `CLIENT ${failed}`),
               `${'  '.repeat(createLayers.length + 1)}CLIENT ROLLBACK`,
-            ].join('\n'),
+            ].join('\n')
+          : inTransaction(root, createLayers, [failed, 'ROLLBACK']),
       ])
-      const statement = spans.find(({ name }) => name === `${batch}INSERT users`)
+      const statement = spans.find(({ name }) => name === 'INSERT users')
       t.match(statement?.attributes, { 'db.response.status_code': code, 'error.type': type })
       t.notMatch(JSON.stringify(spans.map(({ events }) => events)), /example/)
     }
