@@ -1,5 +1,5 @@
 // Builds clients in Go, with the messages of this service's proto.
-import { mkdirSync } from 'node:fs'
+import { mkdirSync, readdirSync } from 'node:fs'
 import { join } from 'node:path'
 import { run } from './go-tool.ts'
 
@@ -36,8 +36,7 @@ export function buildClients({
   for (const [path, name] of Object.entries(generators)) go('build', '-o', join(cache, name), path)
   const opt = [
     `module=${module}`,
-    `Mapi/user/v1/user.proto=${module}/gen/user`,
-    `Mapi/errors/v1/error_reason.proto=${module}/gen/errors`,
+    ...ownProtos().map((path) => `M${path}=${module}/gen/${path.split('/')[1]}`),
     `Mbuf/validate/validate.proto=${module}/gen/validate`,
     `Mtest/rest/v1/rich.proto=${module}/gen/rest`,
     `Mtest/client/v1/files.proto=${module}/gen/files`,
@@ -56,4 +55,10 @@ export function buildClients({
   run(buf, ['generate', root, '--template', template, ...paths])
   go('build', '-o', cache, ...programs.map((program) => `./${program}`))
   return new Map(programs.map((program) => [program, join(cache, program)]))
+}
+
+/** The protos of the services, which import each other: `api/user/v1/user.proto`. */
+function ownProtos(): string[] {
+  const files = readdirSync(join(root, 'proto/api'), { recursive: true, encoding: 'utf8' })
+  return files.filter((file) => file.endsWith('.proto')).map((file) => `api/${file}`)
 }
