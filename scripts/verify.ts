@@ -11,6 +11,7 @@ import { consul } from './verify/consul.ts'
 import { connectGo, grpcGo, kratosTokens } from './verify/go.ts'
 import { exampleGo, examplePython } from './verify/examples.ts'
 import { grpcio } from './verify/grpcio.ts'
+import { kitex } from './verify/kitex.ts'
 import { million } from './verify/million.ts'
 import { oidc } from './verify/oidc.ts'
 import { newResources } from './verify/new.ts'
@@ -68,6 +69,7 @@ const steps: Step[] = [
   { name: 'etcd', go: testFile('test/fleet/etcd-announce.test.ts', { FLEET_DOWN_MS: '25000' }) },
   { name: 'consul', go: consul },
   { name: 'envoy', go: envoy },
+  { name: 'kitex', go: kitex },
   { name: 'chaos', go: withGo(testFile('test/fleet/chaos.check.ts', {}, ['--timeout=1200'])) },
   { name: 'kill', go: testFile('test/e2e/kill.test.ts', { KILL_USERS: '10000' }) },
   { name: 'hostile', go: testFile('test/e2e/hostile.test.ts', strict) },
