@@ -41,6 +41,7 @@ const checks: Check[] = [
   },
   { title: 'docs/settings.md is fresh', command: [...script('settings.ts'), '--check'] },
   { title: 'docs/openapi.json is fresh', command: [...script('openapi.ts'), '--check'] },
+  { title: 'docs/pictures are fresh', command: [...script('pictures/main.ts'), '--check'] },
   { title: 'commit messages', command: script('commits.ts'), tells: true },
 ]
 
