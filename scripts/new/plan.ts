@@ -1,13 +1,13 @@
 // What a new resource writes and changes, as texts: nothing here touches the disk.
 import type { Resource } from './field.ts'
 import {
+  withEntry,
   withImport,
   withInterface,
   withLineBefore,
   withMember,
   withName,
   withProperty,
-  withSpread,
   withStatement,
 } from './edit.ts'
 import { ownColumns } from './kinds.ts'
@@ -49,8 +49,6 @@ export function newFiles(resource: Resource, option: number): Record<string, str
 /** How a resource changes the files that know all of them, by their paths. */
 export function changes(resource: Resource): Record<string, (text: string) => string> {
   const { kebab, camel, pascal, many } = resource.noun
-  const services = (path: string) => (text: string) =>
-    withSpread(withImport(text, `{ ${camel}Services }`, path), 'services', `${camel}Services`)
   return {
     'proto/conf/v1/services.proto': (text) => withService(text, resource.noun),
     'configs/config.yaml': (text) => withSetting(text, resource.noun),
@@ -60,8 +58,12 @@ export function changes(resource: Resource): Record<string, (text: string) => st
         'openModules',
         `if (${camel}.enabled) made((await import('./${kebab}.ts')).${camel}Module(parts))`,
       ),
-    'src/app/settings/server.ts': services(`../${kebab}-services.ts`),
-    'src/command/call.ts': services(`../app/${kebab}-services.ts`),
+    'src/app/services.ts': (text) =>
+      withEntry(
+        withImport(text, `{ ${camel}Services }`, `./${kebab}-services.ts`),
+        'byName',
+        `${camel}: ${camel}Services`,
+      ),
     'src/data/queries.ts': (text) =>
       withInterface(
         withMember(
