@@ -14,6 +14,7 @@ import { ownColumns } from './kinds.ts'
 import type { Noun } from './noun.ts'
 import { appModule, appServices } from './template/app.ts'
 import { biz, capital } from './template/biz.ts'
+import { cacheKind, cacheProto } from './template/cache.ts'
 import { contract } from './template/contract.ts'
 import { data } from './template/data.ts'
 import { mysql } from './template/mysql.ts'
@@ -31,9 +32,11 @@ export function newFiles(resource: Resource, option: number): Record<string, str
   return {
     [`proto/api/${snake}/v1/${snake}.proto`]: contract(resource),
     [`proto/api/${snake}/v1/error_reason.proto`]: reasons(resource, option),
+    [`proto/cache/v1/${snake}.proto`]: cacheProto(resource),
     [`src/service/${kebab}.ts`]: service(resource),
     [`src/biz/${kebab}.ts`]: biz(resource),
     [`src/data/${kebab}.ts`]: data(resource),
+    [`src/data/redis/${kebab}.ts`]: cacheKind(resource),
     [`src/data/mysql/${kebab}.ts`]: mysql(resource),
     [`src/data/mysql/schema/${kebab}.ts`]: mysqlSchema(resource),
     [`src/data/sqlite/${kebab}.ts`]: sqlite(resource),
