@@ -14,7 +14,7 @@ import { grpcio } from './verify/grpcio.ts'
 import { kitex } from './verify/kitex.ts'
 import { million } from './verify/million.ts'
 import { oidc } from './verify/oidc.ts'
-import { newResources } from './verify/new.ts'
+import { newNouns } from './verify/new.ts'
 import { openapi } from './verify/openapi.ts'
 import { schemathesis } from './verify/schemathesis.ts'
 import { shedding } from './verify/shedding.ts'
@@ -100,7 +100,7 @@ const steps: Step[] = [
   },
   { name: 'million', go: million },
   { name: 'shedding', go: shedding },
-  { name: 'new', go: newResources },
+  { name: 'new', go: newNouns },
   { name: 'client-package', go: clientPackage },
   { name: 'openapi', go: openapi },
   {

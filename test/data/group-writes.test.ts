@@ -8,7 +8,8 @@ import { parseMysqlDsn } from '../../src/data/mysql/dsn.ts'
 import { mysqlQueries } from '../../src/data/mysql/queries.ts'
 import { type StatementObserver, unobserved } from '../../src/data/statement-observer.ts'
 import { freshMysqlDatabase } from '../help/db.ts'
-import { openRepo, repoContract, started } from './contract.ts'
+import { started } from '../help/started.ts'
+import { openRepo, repoContract } from './contract.ts'
 
 const signal = new AbortController().signal
 

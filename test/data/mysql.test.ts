@@ -11,8 +11,9 @@ import { mysqlError } from '../../src/data/mysql/error.ts'
 import { mysqlQueries } from '../../src/data/mysql/queries.ts'
 import { type StatementObserver, unobserved } from '../../src/data/statement-observer.ts'
 import { freshMysqlDatabase, migrationNames } from '../help/db.ts'
-import { openRepo, repoContract, started } from './contract.ts'
+import { openRepo, repoContract } from './contract.ts'
 import { until } from '../help/until.ts'
+import { started } from '../help/started.ts'
 
 const signal = new AbortController().signal
 
