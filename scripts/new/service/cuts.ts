@@ -171,7 +171,7 @@ const cuts: Readonly<Record<string, readonly Cut[]>> = {
   ],
   'CONTRIBUTING.md': [
     [/## The first hour\n[^]*?(?=## Commits)/, ''],
-    [/ Outputs are pasted from a real run; [^]*$/, '\n'],
+    [/ Outputs are pasted from a real run: [^]*?does not run\./, ''],
   ],
   'docs/errors.md': [
     [
