@@ -45,7 +45,7 @@ function newService(t: Test) {
 /** Lines that name this project, or what it stores. */
 function leftOver({ folder, files }: ReturnType<typeof projectAt>): string[] {
   const names =
-    /(?<![A-Za-z])users?(?![a-z])|User|USER|\borders?\.(?:ts|proto|v1)|Order[A-Z]|PRODUCT_NOT|bench\//
+    /(?<![A-Za-z])users?(?![a-z])|User|USER|\borders?\.(?:ts|proto|v1)|(?<![a-z])Order[A-Z]|PRODUCT_NOT|bench\//
   return files()
     .filter((path) => !/^(?:third_party|src\/gen\/google)\/|^package-lock/.test(path))
     .flatMap((path) => {

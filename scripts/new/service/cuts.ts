@@ -218,6 +218,17 @@ if (rest1.nextPageToken !== (rpc1.nextPageToken ?? ''))
     [/ as the schemas name it, `users_email_unique`;/, ' as the schemas name it;'],
   ],
   'src/rest/answer/compress.ts': [[/ \(docs\/performance\.md\)/, '']],
+  'docs/cache.md': [
+    [
+      /`GetUser` and `GetOrder` ask Redis first\. Lists, searches[^.]*?read the database\./,
+      '`GetUser` asks Redis first. Lists and every check before a write read the database.',
+    ],
+    line('\\| `order:v1'),
+    [/\| both \|/g, '| the same key |'],
+    [/, and the same of orders, with/, ', with'],
+    [/ or `OrderCache\.UpdateCache`/, ''],
+    [/redis\/order\.ts/, 'redis/user.ts'],
+  ],
   'docs/clients.md': [[/service: 'orders'/, "service: 'shop'"]],
   'docs/gateway.md': [
     [/ {2}order: \{ enabled: false \}\n/, ''],
