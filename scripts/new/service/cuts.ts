@@ -127,6 +127,7 @@ const cuts: Readonly<Record<string, readonly Cut[]>> = {
   'scripts/check.ts': [
     [/ {2}\{\n {4}title: 'generate for tests',[^]*?\n {2}\},\n/, ''],
     [/const generated = .*/, "const generated = ['src/gen']"],
+    line('.*docs/pictures are fresh'),
   ],
   'scripts/new/main.ts': [
     [/ `npm run new -- service NAME` writes a project of its own\./, ''],
@@ -171,7 +172,7 @@ const cuts: Readonly<Record<string, readonly Cut[]>> = {
   ],
   'CONTRIBUTING.md': [
     [/## The first hour\n[^]*?(?=## Commits)/, ''],
-    [/ Outputs are pasted from a real run: [^]*?does not run\./, ''],
+    [/ Outputs are pasted from a real run: [^]*?does not run\.[^]*?\(docs\/README\.md\)\./, ''],
   ],
   'docs/errors.md': [
     [

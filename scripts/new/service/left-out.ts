@@ -6,6 +6,8 @@ const leftOut = [
   // What proves this project, or compares it with others.
   'bench/',
   'examples/',
+  'docs/pictures/',
+  'scripts/pictures/',
   'test/bench/',
   'test/conformance/',
   'test/interop/',
