@@ -93,7 +93,7 @@ export async function createApp({
     /** The OpenAPI documents. */
     documents: () => documents(modules, version),
     /** Reads the file of the settings now. */
-    readSettings: config.readAgain,
+    readSettings: () => config.readAgain(),
     ...life,
   }
 }

@@ -28,6 +28,7 @@ export async function reflectedFiles(
 ): Promise<FileDescriptorProto[]> {
   const deadline = performance.now() + withinMs
   let pauseMs = firstPauseMs
+  let known: string | undefined
   for (;;) {
     const leftMs = Math.max(1, deadline - performance.now())
     try {
@@ -35,8 +36,12 @@ export async function reflectedFiles(
     } catch (cause) {
       const error = ConnectError.from(cause)
       if (isFinal(error)) throw new Error(inWords(error), { cause })
-      if (performance.now() + pauseMs >= deadline)
-        throw new Error(`has not answered within ${withinMs / 1000}s: ${error.message}`, { cause })
+      // That the time is over says less than what was wrong before.
+      if (error.code !== Code.DeadlineExceeded) known = error.message
+      if (performance.now() + pauseMs >= deadline) {
+        const why = known ?? error.message
+        throw new Error(`has not answered within ${withinMs / 1000}s: ${why}`, { cause })
+      }
     }
     await sleep(pauseMs)
     pauseMs = Math.min(2 * pauseMs, maxPauseMs)

@@ -33,7 +33,7 @@ async function lock(locker: Connection): Promise<void> {
 }
 
 test('a call that takes longer than the server allows is 504, and its connection is given up', async (t) => {
-  const { service, id, locker } = await startWithLock(t, { TIMEOUT: '0.4s', DB_POOL_SIZE: '1' })
+  const { service, id, locker } = await startWithLock(t, { TIMEOUT: '1.5s', DB_POOL_SIZE: '1' })
   await lock(locker)
   const late = await fetch(`${service.rest}/v1/users/${id}`, {
     method: 'PATCH',
@@ -41,7 +41,7 @@ test('a call that takes longer than the server allows is 504, and its connection
     body: '{"name":"B"}',
   })
   t.equal(late.status, 504)
-  t.match(await late.json(), { code: 504, reason: 'DEADLINE_EXCEEDED', message: /400 ms/ })
+  t.match(await late.json(), { code: 504, reason: 'DEADLINE_EXCEEDED', message: /1500 ms/ })
   const read = await fetch(`${service.rest}/v1/users/${id}`)
   t.match(await read.json(), { name: 'Ada' }, 'the one connection is free')
   await locker.query('ROLLBACK')

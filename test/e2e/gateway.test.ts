@@ -113,8 +113,8 @@ test('the start is refused when a service is nowhere', async (t) => {
     message: /no such operation.* \/api\.user\.v1\.User\/GetUser/,
   })
   const nobody = `direct:///127.0.0.1:${await freePort()}`
-  await t.rejects(startGateway(t, { target: nobody, startTimeoutMs: 300 }), {
-    message: /has not answered within 0\.3s: .*ECONNREFUSED/,
+  await t.rejects(startGateway(t, { target: nobody, startTimeoutMs: 1000 }), {
+    message: /has not answered within 1s: .*ECONNREFUSED/,
   })
 })
 
@@ -222,16 +222,16 @@ test('a slow remote is 504, and the deadline ends its call, too', async (t) => {
       return {}
     },
   }
-  const { gateway, client } = await behind(t, users, { timeoutMs: 60 })
+  const { gateway, client } = await behind(t, users, { timeoutMs: 600 })
   const slow = await json(fetch(`${gateway.rest.url}/v1/users/1`))
   t.match(slow, { status: 504, body: { reason: 'DEADLINE_EXCEEDED' } })
-  const options = { timeoutMs: 50 }
+  const options = { timeoutMs: 500 }
   const late = await client.getUser({ id: 1n }, options).catch(caught)
   t.equal('code' in late && late.code, Code.DeadlineExceeded)
   t.equal(ends.length, 2)
   await Promise.all(ends)
   t.ok(
-    times.every((ms) => ms !== undefined && ms <= 60),
+    times.every((ms) => ms !== undefined && ms <= 600),
     'the remaining time is passed on',
   )
 })
