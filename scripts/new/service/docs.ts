@@ -3,7 +3,8 @@ import { dirname, join, normalize } from 'node:path'
 import type { Files } from './files.ts'
 
 /** Pages about what is left out, or whose outputs are those of this project. */
-const leftOut = /^docs\/(?:api|client-package|example|orders|performance|rest|scaling|watch)\.md$/
+const leftOut =
+  /^docs\/(?:api|client-package|example|orders|performance|rest|scaling|testing|watch)\.md$/
 
 /** Programs that are left out: what is said of them, and measured by them, is about this project. */
 const ownPrograms =
