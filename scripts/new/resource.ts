@@ -74,8 +74,8 @@ function next({ noun }: Resource, migrations: readonly string[]): string {
   1. Read proto/api/${snake}/v1/${snake}.proto: say there what ${many.words} are, and give the fields the rules that
      their meaning has; then \`npm run gen\` and \`npm run openapi -- --write\`.
   2. Read ${migrations.join(' and ')}.
-  3. npm run check
-  4. node scripts/test.ts test/biz/${kebab}.test.ts test/data/${kebab}.test.ts test/e2e/${kebab}.test.ts
+  3. git add -A && npm run check
+  4. npx node scripts/test.ts test/biz/${kebab}.test.ts test/data/${kebab}.test.ts test/e2e/${kebab}.test.ts
   5. npm start, and: curl localhost:8000/v1/${many.kebab}
-To undo all of it: git restore . && git clean -fd migrations proto src test`
+To undo all of it: git restore --staged --worktree . && git clean -fd migrations proto src test`
 }
