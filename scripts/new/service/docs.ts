@@ -4,7 +4,7 @@ import type { Files } from './files.ts'
 
 /** Pages about what is left out, or whose outputs are those of this project. */
 const leftOut =
-  /^docs\/(?:README|api|architecture|client-package|example|getting-started|orders|performance|rest|scaling|streams|testing|use|watch)\.md$/
+  /^docs\/(?:pictures\/|(?:README|api|client-package|example|getting-started|orders|performance|rest|scaling|testing|use|watch)\.md$)/
 
 /** Programs that are left out: what is said of them, and measured by them, is about this project. */
 const ownPrograms =
@@ -53,13 +53,14 @@ function linked(page: string, files: Files): string {
   const paths = [...files.keys()]
   const text = files.get(page) ?? ''
   return text.replace(
-    /\[([^\]]+)\]\((?!https?:)([^)#\s]*)(?:#([^)\s]*))?\)/g,
+    /!?\[([^\]]*)\]\((?!https?:)([^)#\s]*)(?:#([^)\s]*))?\)/g,
     (link, words: string, to: string, anchor: string | undefined) => {
       const target = to === '' ? page : normalize(join(dirname(page), to))
       const isThere =
         target === 'README.md' || paths.some((path) => `${path}/`.startsWith(`${target}/`))
       const isOver = anchor !== undefined && !anchors(files.get(target) ?? '').includes(anchor)
-      return isThere && !isOver ? link : words
+      if (isThere && !isOver) return link
+      return link.startsWith('!') ? '' : words
     },
   )
 }

@@ -15,6 +15,7 @@ const leftOut = [
   'test/fleet/etcd/',
   'test/fleet/peers/',
   'third_party/connectrpc/',
+  'scripts/pictures/',
   'scripts/verify/',
   'scripts/browser-modules.ts',
   'scripts/cluster-discovery.ts',

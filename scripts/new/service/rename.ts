@@ -92,6 +92,7 @@ function withNoun(code: string, text: string, names: Names, isOfDeployment: bool
   const inWords = (part: string) =>
     part
       .replace(/\b([Aa]) user\b/g, (_, a: string) => (a === 'A' ? capital(noun.a) : noun.a))
+      .replace(/(?<![A-Za-z])user(?=[A-Z])/g, noun.camel)
       .replace(/\busers\b/g, noun.many.words)
       .replace(/\buser\b/g, noun.words)
   const inCode = (part: string) =>

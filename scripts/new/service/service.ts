@@ -86,7 +86,7 @@ function withTexts(files: Files, { service }: Names, resource: Resource): Files 
   const texts = [...files].filter(([path]) => !/^package(?:-lock)?\.json$/.test(path))
   const isUsed = (name: string) =>
     /^(?:node|typescript|tap|ox.*|@types\/node|drizzle-kit|@bufbuild\/.*)$/.test(name) ||
-    texts.some(([, text]) => text.includes(name))
+    texts.some(([, text]) => names(text, name))
   all.set('package.json', manifest(files.get('package.json') ?? '', service.kebab, isUsed))
   const pages = new Map([...files].filter(([path]) => /^docs\/[^/]+\.md$/.test(path)))
   all.set('README.md', readme(service, resource) + pageTable(pages))
@@ -94,6 +94,14 @@ function withTexts(files: Files, { service }: Names, resource: Resource): Files 
   // The messages of all commits are checked.
   all.set('.ci/commits-since', '')
   return all
+}
+
+/** Whether a text imports a package, runs its program or reads one of its files. */
+function names(text: string, packageName: string): boolean {
+  const name = packageName.replaceAll('.', '\\.')
+  return new RegExp(
+    `(?:from|import|import\\(|require\\(|resolve\\(|tool\\()\\s*['"]${name}['"/]|node_modules/${name}`,
+  ).test(text)
 }
 
 function writeAll(files: Files, folder: string): void {

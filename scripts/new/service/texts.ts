@@ -4,7 +4,7 @@ import { capital } from '../template/biz.ts'
 import type { Name } from '../noun.ts'
 
 const examples: Readonly<Record<string, (words: string) => unknown>> = {
-  string: (words) => `a ${words}`,
+  string: (words) => `${words} 1`,
   int32: () => 1,
   int64: () => '1',
   bool: () => true,
@@ -19,11 +19,11 @@ function body(fields: readonly Field[]): string {
 }
 
 /** The front page. */
-export function readme({ kebab, words }: Name, { noun, fields }: Resource): string {
+export function readme({ kebab }: Name, { noun, fields }: Resource): string {
   const { snake, pascal, many } = noun
   return `# ${kebab}
 
-${capital(words)} in TypeScript. [${snake}.proto](proto/api/${snake}/v1/${snake}.proto) defines the API once, and one process serves it as:
+A service of ${many.words} in TypeScript. [${snake}.proto](proto/api/${snake}/v1/${snake}.proto) defines the API once, and one process serves it as:
 
 - **REST on :8000.** The routes come from the \`google.api.http\` rules in the proto; none is written by hand.
 - **Connect, gRPC and gRPC-Web (binary and base64) on :9000**, over HTTP/1.1 and cleartext HTTP/2 on the same port.
