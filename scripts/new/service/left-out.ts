@@ -14,6 +14,8 @@ const leftOut = [
   'test/fleet/peers/',
   'third_party/connectrpc/',
   'scripts/verify/',
+  'scripts/pictures/trace.ts',
+  'docs/pictures/trace.svg',
   'scripts/browser-modules.ts',
   'scripts/cluster-discovery.ts',
   'scripts/cluster.ts',
@@ -35,6 +37,7 @@ const leftOut = [
   'CHANGELOG.md',
   'README.md',
   'test/readme.test.ts',
+  'test/help/blocks-not-run.ts',
   // It compares docs/rest.md with its tests.
   'test/rest/docs.test.ts',
   // A program that fills the table of users.
