@@ -32,6 +32,7 @@ export function derive({ snake, many }: Noun, written: readonly string[]): strin
     if (path.includes('/sqlite/')) write({ [path]: withAutoincrement(read(path)) })
   run([...script('scripts/openapi.ts'), '--write'])
   run(script('scripts/settings.ts'))
+  run(script('scripts/pictures/main.ts'))
   run(script('scripts/chart-files.ts'))
   run([...tool('oxfmt', 'oxfmt'), chartSchema])
   // The schema of the values is a part of the chart, and of no manifest that is rendered from it.

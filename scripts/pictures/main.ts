@@ -1,6 +1,6 @@
-// `npm run pictures` draws docs/pictures: the way of a call and the imports of src from the code, and the spans
-// of an order from a run of the service. With `--check` it draws nothing and fails when a picture of the code is
-// not what it would draw; a run has other times each time.
+// `npm run pictures` draws docs/pictures: the way of a call and the imports of src, from the code. With `--trace` it
+// also draws the spans of an order, from a run of the service. With `--check` it draws nothing and fails when a
+// picture of the code is not what it would draw.
 import { readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { project } from '../tool.ts'
@@ -17,7 +17,8 @@ if (process.argv.includes('--check')) {
     process.exitCode = 1
   }
 } else {
-  const { tracePicture } = await import('./trace.ts')
-  const drawn = { ...pictures, 'trace.svg': await tracePicture() }
+  const drawn: Record<string, string> = pictures
+  if (process.argv.includes('--trace'))
+    drawn['trace.svg'] = await (await import('./trace.ts')).tracePicture()
   for (const [name, text] of Object.entries(drawn)) writeFileSync(join(folder, name), text)
 }

@@ -1,7 +1,7 @@
 // One order as the service traces it: a real run, whose spans come here by OTLP.
 import { randomBytes } from 'node:crypto'
 import { once } from 'node:events'
-import { createServer } from 'node:http'
+import { createServer, type IncomingMessage, type ServerResponse } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { join } from 'node:path'
 import { gunzipSync } from 'node:zlib'
@@ -20,14 +20,15 @@ async function traceReceiver(ids: readonly string[]) {
   const spans: ReceivedSpan[] = []
   const roots = () =>
     spans.filter(({ traceId, parent }) => ids.includes(traceId) && parent === caller)
-  const server = createServer(async (req, res) => {
+  async function receive(req: IncomingMessage, res: ServerResponse): Promise<void> {
     const body = Buffer.concat(await req.toArray())
     res.writeHead(200, { 'content-type': 'application/x-protobuf' }).end()
     spans.push(...readSpans(req.headers['content-encoding'] === 'gzip' ? gunzipSync(body) : body))
     if (roots().length < ids.length) return
     const [shortest] = roots().toSorted((a, b) => Number(a.end - a.start - (b.end - b.start)))
     found.resolve(spans.filter(({ traceId }) => traceId === shortest?.traceId))
-  })
+  }
+  const server = createServer((req, res) => void receive(req, res).catch(found.reject))
   server.listen(0, '127.0.0.1')
   await once(server, 'listening')
   return {

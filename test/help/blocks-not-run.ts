@@ -32,6 +32,8 @@ export const blocksNotRun: Record<string, string> = {
     'writes into the project; test/scripts/new.test.ts makes it in a copy',
   'docs/generator.md: npm run new -- method book FindByIsbn':
     'writes into the project; test/scripts/new.test.ts makes it in a copy',
+  'docs/generator.md: npm run new -- service library --dir ../library --resource book title:string pages:int32 isbn:string@unique':
+    'writes a project; the step new of verify makes one and tests it',
   'docs/getting-started.md: npm ci': 'each test of a page starts the service so; CI installs',
   'docs/getting-started.md: npm run new -- resource book title:string isbn:string@unique':
     'writes into the project; test/scripts/new.test.ts makes it in a copy',

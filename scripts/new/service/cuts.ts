@@ -140,6 +140,11 @@ const cuts: Readonly<Record<string, readonly Cut[]>> = {
     ],
     [/await main/, 'main'],
   ],
+  'scripts/pictures/main.ts': [
+    [/ With `--trace` it\n[^]*?of the service\./, ''],
+    [/ {2}const drawn[^]*?tracePicture\(\)\n/, ''],
+    [/entries\(drawn\)\)/g, 'entries(pictures))'],
+  ],
   // What these rooms know of users is no matter of another noun.
   'test/rooms.test.ts': [
     [
@@ -160,6 +165,7 @@ const cuts: Readonly<Record<string, readonly Cut[]>> = {
       /\[\.\.\.ErrorReasonSchema\.values, \.\.\.OrderReasonSchema\.values\]/,
       'ErrorReasonSchema.values',
     ],
+    [/test\('the start page of docs[^]*?(?=test\('each reason)/, ''],
     [/\ntest\('each decision has[^]*$/, ''],
   ],
   '.ci/run': [

@@ -4,7 +4,7 @@ import type { Files } from './files.ts'
 
 /** Pages about what is left out, or whose outputs are those of this project. */
 const leftOut =
-  /^docs\/(?:pictures\/|(?:README|api|client-package|example|getting-started|orders|performance|rest|scaling|testing|use|watch)\.md$)/
+  /^docs\/(?:README|api|client-package|example|getting-started|orders|performance|rest|scaling|testing|use|watch)\.md$/
 
 /** Programs that are left out: what is said of them, and measured by them, is about this project. */
 const ownPrograms =

@@ -6,8 +6,6 @@ const leftOut = [
   // What proves this project, or compares it with others.
   'bench/',
   'examples/',
-  'docs/pictures/',
-  'scripts/pictures/',
   'test/bench/',
   'test/conformance/',
   'test/interop/',
@@ -15,8 +13,9 @@ const leftOut = [
   'test/fleet/etcd/',
   'test/fleet/peers/',
   'third_party/connectrpc/',
-  'scripts/pictures/',
   'scripts/verify/',
+  'scripts/pictures/trace.ts',
+  'docs/pictures/trace.svg',
   'scripts/browser-modules.ts',
   'scripts/cluster-discovery.ts',
   'scripts/cluster.ts',
@@ -38,6 +37,7 @@ const leftOut = [
   'CHANGELOG.md',
   'README.md',
   'test/readme.test.ts',
+  'test/help/blocks-not-run.ts',
   // It compares docs/rest.md with its tests.
   'test/rest/docs.test.ts',
   // A program that fills the table of users.

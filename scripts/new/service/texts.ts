@@ -124,7 +124,7 @@ interface Manifest {
 }
 
 const ownScripts =
-  /^(?:pre)?(?:bench.*|example|interop|conformance|pictures|soak|seed|verify.*|chart:cluster)$/
+  /^(?:pre)?(?:bench.*|example|interop|conformance|soak|seed|verify.*|chart:cluster)$/
 
 /** package.json without the programs and packages that are left out; \`isUsed\` tells of a package. */
 export function manifest(text: string, name: string, isUsed: (name: string) => boolean): string {
