@@ -18,7 +18,7 @@ export interface RunOptions {
   /** Makes the log. The fields of every line are known later, when traces have started. */
   log: (context: LogContext) => Logger | Promise<Logger>
   /** Told before anything is opened, so that a signal can stop what has not started yet. */
-  created?: (service: Pick<App, 'stop'> & { log: Logger }) => void
+  created?: (service: Pick<App, 'stop' | 'readSettings'> & { log: Logger }) => void
   /** Told when the database rejects a migration, perhaps much later: this process can never serve. */
   rejected: (err: Error) => void
   /** Takes the spans in place of the exporter that is configured; for tests. */
@@ -40,7 +40,7 @@ export async function run(conf: Conf, { version, env, rejected, now, ...options 
   const { createApp } = await import('../app.ts')
   const { opened } = options
   const app = await createApp({ conf, opened, log, tracing, metrics, version, now })
-  options.created?.({ stop: app.stop, log })
+  options.created?.({ stop: app.stop, readSettings: app.readSettings, log })
   const { http, grpc } = await app.start(rejected)
   log.info(
     {

@@ -191,11 +191,19 @@ const textRules: Record<string, string> = {
 /** A message that JSON has as a text. */
 function textFromJson(desc: DescMessage, json: ExactJson, place: Place | undefined): ExactJson {
   const rule = textRules[desc.typeName]
-  if (rule === undefined) return json
+  if (rule === undefined || isMask(desc, json)) return json
   try {
     fromJson(desc, json as JsonValue)
   } catch {
     throw new InvalidJson(rule, place)
   }
   return json
+}
+
+/**
+ * Whether this is a mask that protobuf-es reads. It makes a text of each path, of which a request may have
+ * ten thousands, and reads them again after this; what it refuses is an underscore.
+ */
+function isMask({ typeName }: DescMessage, json: ExactJson): boolean {
+  return typeName === 'google.protobuf.FieldMask' && typeof json === 'string' && !json.includes('_')
 }
