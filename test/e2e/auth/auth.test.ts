@@ -12,6 +12,7 @@ import { Order } from '../../../src/gen/api/order/v1/order_pb.ts'
 import { ServerReflection } from '../../../src/gen/grpc/reflection/v1/reflection_pb.ts'
 import { Health } from '../../../src/gen/health/v1/health_pb.ts'
 import { type RunningApp, startApp } from '../../help/app.ts'
+import { startGateway } from '../../help/gateway.ts'
 import { served, spanMemory } from '../../help/spans.ts'
 import { until } from '../../help/until.ts'
 import { mutualTls } from '../../help/certificates.ts'
@@ -158,7 +159,7 @@ test('a new key is taken after the cooldown, and known keys go on without their 
     },
   })
   const { REST: call } = readCalls(app) as { REST: Call }
-  t.equal(await call(bearer(await issuer.token())), ok)
+  await createUser(app, bearer(await issuer.token()))
   await issuer.addKey('second')
   const renewed = bearer(await issuer.token({ header: { kid: 'second' } }))
   t.equal(await call(renewed), ok)
@@ -166,18 +167,63 @@ test('a new key is taken after the cooldown, and known keys go on without their 
   const third = bearer(await issuer.token({ header: { kid: 'third' } }))
   const known = bearer(await issuer.token())
   await issuer.close()
-  t.equal(await call(known), ok)
-  t.equal(await call(renewed), ok)
-  t.equal(await call(third), unavailable, 'not 401: nobody can say that the token is wrong')
+  const away: Row[] = [
+    ['a known key', known, ok],
+    ['a key that was known for a shorter time', renewed, ok],
+    ['an unknown key, of which nobody can say that it is wrong', third, unavailable],
+  ]
+  await runRows(t, { ...readCalls(app), ...writeCalls(app) }, away)
+  await issuer.listen()
+  await runRows(t, { ...readCalls(app), ...writeCalls(app) }, [['the same later', third, ok]])
 })
 
-test('a token is not taken while its issuer has never been reached', async (t) => {
+test('no token is taken until its issuer has been reached, and then it is', async (t) => {
   const issuer = await startIssuer(t)
-  const app = await startApp(t, { storage: 'sqlite', env: withIssuer(issuer) })
   const token = bearer(await issuer.token())
   await issuer.close()
-  for (const [protocol, call] of Object.entries(readCalls(app)))
-    t.equal(await call(token), unavailable, protocol)
+  const app = await startApp(t, { storage: 'sqlite', env: withIssuer(issuer) })
+  const all = { ...readCalls(app), ...writeCalls(app) }
+  await runRows(t, all, [['its issuer is away', token, unavailable]])
+  await issuer.listen()
+  await createUser(app, token)
+  await runRows(t, all, [['its issuer is there', token, ok]])
+})
+
+test('a gateway asks its callers, or leaves that to the process behind it', async (t) => {
+  const secrets = {
+    reader: randomBytes(32).toString('hex'),
+    writer: randomBytes(32).toString('hex'),
+  }
+  const file = keyFile(t, {
+    reader: [secrets.reader, 'users:read'],
+    writer: [secrets.writer, 'users:write'],
+  })
+  const env = { API_KEYS_FILE: file }
+  const users = await startApp(t, {
+    storage: 'sqlite',
+    env,
+    configure: ({ auth }) => void (auth.open += ',/grpc.reflection.v1.ServerReflection/*'),
+  })
+  const reader = { 'x-api-key': `reader.${secrets.reader}` }
+  const writer = { 'x-api-key': `writer.${secrets.writer}` }
+  await createUser(users, writer)
+  const target = `http://127.0.0.1:${users.rpc.port}`
+  const table = (good: Sent, lacking: Sent): Row[] => [
+    ['a good key', good, ok],
+    ['a key without the scope', lacking, forbidden],
+    ['an unknown key', { 'x-api-key': 'reader.a' }, unauthorized],
+    ['no key', {}, unauthorized],
+  ]
+  for (const asking of [env, {}]) {
+    const gateway = await startGateway(t, { target, env: asking })
+    const reads = readCalls(gateway)
+    // The headers of a watch do not wait for a process elsewhere; its refusal comes as a record.
+    const ways = Object.entries(reads).filter(([way]) => asking === env || !/REST Watch/.test(way))
+    await runRows(t, Object.fromEntries(ways), table(reader, writer))
+    await runRows(t, writeCalls(gateway), table(writer, reader))
+    const refused = await fetch(`${gateway.rest.url}/v1/users`)
+    t.equal(refused.headers.get('www-authenticate'), 'Bearer')
+  }
 })
 
 function keyFile(t: Test, keys: Record<string, [secret: string, scopes: string]>): string {

@@ -10,7 +10,7 @@ import { h2Client } from '../h2.ts'
 import { audience, startIssuer } from './issuer.ts'
 import { random } from './random.ts'
 
-const runs = Number(process.env.AUTH_RUNS ?? 1000)
+const runs = Number(process.env.AUTH_RUNS ?? 400)
 /** A handshake costs as much as many calls. */
 const handshakes = Math.ceil(runs / 25)
 const seed = Number(process.env.AUTH_SEED ?? Date.now() % 2 ** 31)

@@ -28,9 +28,13 @@ export async function startIssuer(t: Test) {
     asked += 1
     res.end(JSON.stringify({ keys: keys.map(({ jwk }) => jwk) }))
   })
-  server.listen(0, '127.0.0.1')
-  await once(server, 'listening')
-  const { port } = server.address() as AddressInfo
+  let port = 0
+  async function listen(): Promise<void> {
+    server.listen(port, '127.0.0.1')
+    await once(server, 'listening')
+  }
+  await listen()
+  port = (server.address() as AddressInfo).port
   const url = `http://127.0.0.1:${port}`
   async function close(): Promise<void> {
     server.closeAllConnections()
@@ -51,6 +55,8 @@ export async function startIssuer(t: Test) {
     url,
     addKey,
     close,
+    /** Comes back to its port. */
+    listen,
     /** How often the keys were asked for. */
     asked: () => asked,
     /** A token with these claims beside the usual ones; undefined takes one away. */
