@@ -8,23 +8,13 @@ import { freshSqlitePath } from '../../help/db.ts'
 import { startProcess } from '../../help/process.ts'
 import { served, spanMemory, trees } from '../../help/spans.ts'
 import { until } from '../../help/until.ts'
-import { callers } from './callers.ts'
+import { callers, newUser } from './callers.ts'
 import { rows } from './rows.ts'
-
-let made = 0
-
-/** Creates a user and gives its id. */
-async function newUser({ rest }: { rest: { url: string } }): Promise<string> {
-  const body = JSON.stringify({ name: 'Ada', email: `orders-${(made += 1)}@example.com` })
-  const headers = { 'content-type': 'application/json' }
-  const response = await fetch(`${rest.url}/v1/users`, { method: 'POST', headers, body })
-  return ((await response.json()) as { id: string }).id
-}
 
 async function runRows(t: Test, orders: RunningApp, users: RunningApp): Promise<void> {
   for (const [protocol, ask] of Object.entries(callers(orders)))
     for (const { title, run } of rows) {
-      const { got, want } = await run({ ask, user: await newUser(users) })
+      const { got, want } = await run({ ask, user: await newUser(users.rest.url) })
       if (isDeepStrictEqual(got, want)) t.pass(`${title}, ${protocol}`)
       else t.strictSame(got, want, `${title}, ${protocol}`)
     }
@@ -58,7 +48,7 @@ test("users are reached by Kratos' JSON, too", async (t) => {
   const orders = await ordersOnly(t, target, { env: { USER_PROTOCOL: 'kratos2' } })
   const { REST: ask } = callers(orders)
   const order = { product_id: '1', amount: 1 }
-  t.match(await ask?.('createOrder', { ...order, user_id: await newUser(users) }), {
+  t.match(await ask?.('createOrder', { ...order, user_id: await newUser(users.rest.url) }), {
     status: 'created',
   })
   t.match(await ask?.('createOrder', { ...order, user_id: '99' }), { reason: 'USER_NOT_FOUND' })
@@ -86,29 +76,6 @@ test('an order without an answer about its user is a 503, and leaves nothing', a
   }
 })
 
-test('no order fails when one of two processes with users is killed', async (t) => {
-  const first = await startApp(t, { storage: 'sqlite', env: { ORDER_ENABLED: 'false' } })
-  const second = await startProcess(t, { SQLITE_PATH: first.database, ORDER_ENABLED: 'false' })
-  const target = `direct:///127.0.0.1:${first.rpc.port},${second.grpc}`
-  const orders = await ordersOnly(t, target, { env: { USER_TIMEOUT: '20s' } })
-  const user = await newUser(first)
-  const { gRPC: ask } = callers(orders)
-  const outcomes: unknown[] = []
-  async function caller(): Promise<void> {
-    for (let n = 0; n < 30; n += 1) {
-      const order = { user_id: user, product_id: '1', amount: 1 }
-      outcomes.push(await ask?.('createOrder', order))
-      if (outcomes.length === 100) second.kill('SIGKILL')
-    }
-  }
-  await Promise.all(Array.from({ length: 10 }, caller))
-  t.equal(outcomes.length, 300)
-  t.strictSame(
-    outcomes.filter((each) => !JSON.stringify(each).includes('"status":"created"')),
-    [],
-  )
-})
-
 const orderTree = `SERVER POST /v1/orders
   OrderService.CreateOrder
     OrderUseCase.Create
@@ -132,7 +99,7 @@ const orderTree = `SERVER POST /v1/orders
 test('the trace of an order goes from the socket over its user to each statement', async (t) => {
   const memory = spanMemory()
   const app = await startApp(t, { storage: 'sqlite', spans: memory.exporter })
-  await memory.of(() => newUser(app), served(1))
+  await memory.of(() => newUser(app.rest.url), served(1))
   const { REST: ask } = callers(app)
   const order = { user_id: '1', product_id: '1', amount: 12.5 }
   const spans = await memory.of(() => ask?.('createOrder', order), served(2))
@@ -165,7 +132,7 @@ test('the trace has the same shape with users in another process', async (t) => 
     TRACING_ENDPOINT: collector.url,
     TRACING_BATCH_DELAY: '0.02s',
   })
-  await newUser({ rest: { url: users.rest } })
+  await newUser(users.rest)
   await until('the spans of the user', () => collector.spans.some(({ kind }) => kind === 'SERVER'))
   collector.spans.length = 0
   const memory = spanMemory()
