@@ -1,7 +1,10 @@
 import { createConnection } from 'mysql2/promise'
 import { type Test, test } from 'tap'
+import { Order } from '../../../src/gen/api/order/v1/order_pb.ts'
+import { startApp, type Storage } from '../../help/app.ts'
 import { httpCollector } from '../../help/collector.ts'
-import { withoutEtcd } from '../../help/etcd.ts'
+import { startEtcd, withoutEtcd } from '../../help/etcd.ts'
+import { startGateway } from '../../help/gateway.ts'
 import type { ReceivedSpan } from '../../help/otlp.ts'
 import type { ServiceProcess } from '../../help/process.ts'
 import { withoutRedis } from '../../help/redis.ts'
@@ -9,6 +12,7 @@ import { served, trees } from '../../help/spans.ts'
 import { until } from '../../help/until.ts'
 import { callers, newUser, type Outcome } from './callers.ts'
 import { type Fleet, orderTree, startFleet } from './fleet.ts'
+import { runRows } from './run-rows.ts'
 
 /** A caller of a process. */
 function asks({ rest, rpc }: ServiceProcess) {
@@ -103,6 +107,36 @@ async function noUsersIsUnavailable(t: Test, fleet: Fleet): Promise<void> {
 function ordersMore(before: Record<string, number>, more: number): Record<string, number> {
   return Object.fromEntries(Object.entries(before).map(([name, count]) => [name, count + more]))
 }
+
+/** The table of calls on orders whose users etcd finds, and on a gateway that finds the orders there. */
+async function sameOutcomes(t: Test, storage: Storage): Promise<void> {
+  const { url } = await startEtcd(t)
+  const registry = { REGISTRY: 'etcd', ETCD_ENDPOINTS: new URL(url).host }
+  const named = (name: string) => ({
+    ...registry,
+    REGISTRY_ADVERTISE: '127.0.0.1',
+    REGISTRY_NAME: name,
+    REGISTRY_ID: name,
+  })
+  const withUsers = { ...named('user.service'), ORDER_ENABLED: 'false' }
+  const users = await startApp(t, { storage, env: withUsers })
+  const found = { USER_ENABLED: 'false', USER_TARGET: 'discovery:///user.service' }
+  const orders = await startApp(t, { storage, env: { ...named('order.service'), ...found } })
+  await runRows(t, orders, users)
+  const target = 'discovery:///order.service'
+  const env = named('api.gateway')
+  const gateway = await startGateway(t, { target, service: Order.typeName, env })
+  await runRows(t, gateway, users)
+  const { gRPC: ask } = callers(users)
+  t.match(await ask?.('listOrders', {}), { failed: 'unimplemented' }, 'a process without orders')
+}
+
+for (const storage of ['sqlite', 'mysql'] satisfies Storage[])
+  test(
+    `calls have the outcomes that they have in one process (${storage})`,
+    { skip: withoutEtcd },
+    (t) => sameOutcomes(t, storage),
+  )
 
 test(
   'orders through a gateway, with users in processes that etcd finds',

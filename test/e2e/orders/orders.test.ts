@@ -1,24 +1,14 @@
 import { once } from 'node:events'
 import { createServer } from 'node:net'
-import { isDeepStrictEqual } from 'node:util'
 import { type Test, test } from 'tap'
-import { type RunningApp, type StartOptions, startApp, type Storage } from '../../help/app.ts'
+import { type StartOptions, startApp, type Storage } from '../../help/app.ts'
 import { httpCollector } from '../../help/collector.ts'
 import { freshSqlitePath } from '../../help/db.ts'
 import { startProcess } from '../../help/process.ts'
 import { served, spanMemory, trees } from '../../help/spans.ts'
 import { until } from '../../help/until.ts'
 import { callers, newUser } from './callers.ts'
-import { rows } from './rows.ts'
-
-async function runRows(t: Test, orders: RunningApp, users: RunningApp): Promise<void> {
-  for (const [protocol, ask] of Object.entries(callers(orders)))
-    for (const { title, run } of rows) {
-      const { got, want } = await run({ ask, user: await newUser(users.rest.url) })
-      if (isDeepStrictEqual(got, want)) t.pass(`${title}, ${protocol}`)
-      else t.strictSame(got, want, `${title}, ${protocol}`)
-    }
-}
+import { runRows } from './run-rows.ts'
 
 /** A process with orders whose users are elsewhere. */
 function ordersOnly(t: Test, target: string, options: Partial<StartOptions> = {}) {
@@ -30,15 +20,6 @@ for (const storage of ['sqlite', 'mysql'] satisfies Storage[]) {
   test(`orders by every protocol, with users in the process (${storage})`, async (t) => {
     const app = await startApp(t, { storage })
     await runRows(t, app, app)
-  })
-
-  test(`orders by every protocol, with users in another process (${storage})`, async (t) => {
-    const users = await startApp(t, { storage, env: { ORDER_ENABLED: 'false' } })
-    const target = `direct:///127.0.0.1:${users.rpc.port}`
-    const orders = await ordersOnly(t, target, { storage })
-    await runRows(t, orders, users)
-    const { gRPC: ask } = callers(users)
-    t.match(await ask?.('listOrders', {}), { failed: 'unimplemented' }, 'a process without orders')
   })
 }
 
