@@ -1,7 +1,9 @@
 import { once } from 'node:events'
+import { writeFileSync } from 'node:fs'
 import { createServer } from 'node:net'
 import { type Test, test } from 'tap'
 import { type StartOptions, startApp, type Storage } from '../../help/app.ts'
+import { certificates } from '../../help/certificates.ts'
 import { httpCollector } from '../../help/collector.ts'
 import { freshSqlitePath } from '../../help/db.ts'
 import { startProcess } from '../../help/process.ts'
@@ -33,6 +35,44 @@ test("users are reached by Kratos' JSON, too", async (t) => {
     status: 'created',
   })
   t.match(await ask?.('createOrder', { ...order, user_id: '99' }), { reason: 'USER_NOT_FOUND' })
+})
+
+test('users are reached over TLS that asks for a certificate, which may be renewed', async (t) => {
+  const authority = certificates(t)
+  const server = authority.issue('server', 'DNS:localhost')
+  const own = authority.issue('orders')
+  const stranger = certificates(t).issue('stranger')
+  const users = await startApp(t, {
+    storage: 'sqlite',
+    env: {
+      ORDER_ENABLED: 'false',
+      TLS_CERT_FILE: server.certFile,
+      TLS_KEY_FILE: server.keyFile,
+      TLS_CLIENT_CA_FILE: authority.caFile,
+    },
+  })
+  const folder = t.testdir({ 'own.pem': stranger.cert, 'own.key': stranger.key })
+  const files = { USER_TLS_CERT_FILE: `${folder}/own.pem`, USER_TLS_KEY_FILE: `${folder}/own.key` }
+  const env = { ...files, USER_TLS_CA_FILE: authority.caFile }
+  const named = { ...env, USER_TLS_SERVER_NAME: 'localhost' }
+  const all = await Promise.all([
+    ordersOnly(t, `dns:///localhost:${users.rpc.port}`, { env }),
+    ordersOnly(t, `direct:///127.0.0.1:${users.rpc.port}`, { env: named }),
+    ordersOnly(t, `https://127.0.0.1:${users.rest.port}`, {
+      env: { ...named, USER_PROTOCOL: 'kratos2' },
+    }),
+  ])
+  const order = { user_id: '1', product_id: '1', amount: 1 }
+  const outcomes = () =>
+    Promise.all(all.map(async (orders) => await callers(orders).REST?.('createOrder', order)))
+  const refused = { failed: 503, reason: 'USERS_UNAVAILABLE', metadata: {} }
+  t.strictSame(await outcomes(), [refused, refused, refused])
+  writeFileSync(`${folder}/own.pem`, own.cert)
+  writeFileSync(`${folder}/own.key`, own.key)
+  t.match(
+    await outcomes(),
+    all.map(() => ({ reason: 'USER_NOT_FOUND' })),
+  )
 })
 
 test('an order without an answer about its user is a 503, and leaves nothing', async (t) => {
