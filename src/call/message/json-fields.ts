@@ -122,14 +122,15 @@ function mapKey({ mapKey }: DescField & { fieldKind: 'map' }, name: string): Exa
 
 /** One value, or one of a list or a map. */
 function valueFromJson(
-  { message, enum: values, scalar }: DescField,
+  field: DescField,
   json: ExactJson,
   options: FieldOptions,
   place: Place,
 ): ExactJson {
+  const { message, enum: values, scalar } = field
   if (message) return json === null ? json : fieldsFromJson(message, json, options, place)
   if (values) return enumFromJson(values, json, options, place)
-  return scalar === undefined ? json : scalarFromJson(scalar, json, place)
+  return scalar === undefined ? json : scalarFromJson(scalar, json, place, field)
 }
 
 function enumFromJson(
