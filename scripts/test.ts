@@ -46,7 +46,7 @@ async function main(): Promise<number> {
   const proxied = files.length === 0 || files.some((file) => /rollout|proxies/.test(file))
   if (proxied && findProgram('haproxy') === undefined) aptInstall('haproxy', 'No HAProxy found')
   if (proxied && findProgram('nginx') === undefined) aptInstall('nginx-light', 'No nginx found')
-  const cached = files.length === 0 || files.some((file) => /redis|cache|quota/.test(file))
+  const cached = files.length === 0 || files.some((file) => /redis|cache|quota|fleet/.test(file))
   if (cached && findProgram('redis-server') === undefined)
     aptInstall('redis-server', 'No Redis found')
   const browser = files.length === 0 || files.some(needsBrowser) ? testBrowser() : undefined

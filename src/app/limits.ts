@@ -21,13 +21,19 @@ export function callLimits({ server, data, services }: Conf): AdmissionLimits {
   return { maxActive, maxCalls }
 }
 
+/** For how long a stream of events may still fail with a status, here or in another process. */
+const earlyMs = { own: 50, remote: 1000 }
+
 /** The limits of streams, for both ports. */
 export function streamOptions(live: LiveConf): ServerOptions['streams'] {
-  const { limits, streams } = live.current().server
+  const { server, gateway } = live.current()
+  const { limits, streams } = server
+  const isGateway = Object.keys(gateway.services).length > 0
   return {
     places: streamPlaces(live.values(({ server }) => streamLimits(server))),
     maxUploadBytes: limits.maxUploadBytes,
     heartbeatMs: durationMs(streams.heartbeat),
+    earlyMs: isGateway ? earlyMs.remote : earlyMs.own,
   }
 }
 

@@ -2,12 +2,12 @@
 export type ClientProtocol = 'grpc' | 'connect' | 'kratos2' | 'kratos3'
 
 /** TLS towards the nodes. Texts are PEM; what is left out is Node's default. */
-interface ClientTls {
+export interface ClientTls {
   ca?: string
   /** The client's own certificate, with its key. */
   cert?: string
   key?: string
-  /** The name that the certificate of a node must have; its host if left out. */
+  /** The name that the certificate of a node must have; its host, or the name that was resolved, if left out. */
   serverName?: string
 }
 
@@ -48,8 +48,8 @@ export interface ClientSettings {
   retry: RetrySettings
   hedge: HedgeSettings
   breaker: BreakerSettings
-  /** Undefined: cleartext, but for `https://` targets. */
-  tls: ClientTls | undefined
+  /** Undefined: cleartext, but for `https://` targets. A function is asked for each new connection. */
+  tls: ClientTls | (() => ClientTls) | undefined
   /** The maximum time to open a connection. */
   connectTimeoutMs: number
   /** A connection that is quiet for so long is asked whether it is alive. */

@@ -46,6 +46,11 @@ export interface RestPluginOptions {
   /** Milliseconds of silence after which a stream of events has a heartbeat; 15,000. */
   heartbeatMs?: number
   /**
+   * Milliseconds for which a stream without a message may still fail with a status of its own, in formats
+   * whose headers are sent early; 50.
+   */
+  earlyMs?: number
+  /**
    * The field of replies whose value is the id of an event, and of requests that Last-Event-ID fills;
    * resume_token.
    */
@@ -108,6 +113,7 @@ export function withDefaults(options: RestPluginOptions) {
     uploadLimit: options.uploadLimit ?? 1024 * mebibyte,
     uploadIdleMs: options.uploadIdleMs ?? 60_000,
     heartbeatMs: options.heartbeatMs ?? 15_000,
+    earlyMs: options.earlyMs ?? 50,
     resumeField: options.resumeField ?? 'resume_token',
     compressFrom: options.compressFrom ?? 1024,
     emitDefaults: options.emitDefaults ?? true,

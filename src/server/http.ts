@@ -46,6 +46,7 @@ export function httpServer(options: ServerOptions, readiness: Readiness, docs?: 
     uploadLimit: streams.maxUploadBytes,
     uploadIdleMs: limits.requestTimeoutMs,
     heartbeatMs: streams.heartbeatMs,
+    earlyMs: streams.earlyMs,
     openStream: ({ raw }, reply) => openStream(raw, reply.raw),
     reserved: new Map([...healthSegments, ...docsSegments(docs)]),
     ...(types && { types }),

@@ -23,6 +23,8 @@ interface StreamOptions {
   maxUploadBytes: number
   /** Milliseconds of silence after which a stream of events has a heartbeat. */
   heartbeatMs: number
+  /** Milliseconds for which one without a message may still fail with a status of its own. */
+  earlyMs: number
 }
 
 /** The settings of a port. Both ports get the same ones, but for their routes. */

@@ -176,6 +176,7 @@ const variables: [name: string, value: string, setting: string, allowed: RegExp]
     /must be a target: direct:\/\/\/host:port/,
   ],
   ['USER_TARGET', 'discovery:///user', 'clients.user.target', /registry\.kind must not be off/],
+  ['USER_TLS_CA_FILE', '/no.pem', 'clients.user.tls.ca_file', missing],
   ['USER_PROTOCOL', 'rest', 'clients.user.protocol', /must be in list \[grpc, connect, kratos2/],
   ['USER_TIMEOUT', '0s', 'clients.user.timeout', timeout],
 ]
@@ -187,6 +188,11 @@ test('a process needs a service, and one that finds the services that it calls',
   const rows: [Env, RegExp][] = [
     [without, /services: found none .* must be: user, order/],
     [{ USER_ENABLED: 'false' }, /clients\.user\.target: found nothing, .* must be where/],
+    [{ USER_TLS_SERVER_NAME: 'users' }, /clients\.user\.target: found nothing, but TLS is asked/],
+    [
+      { USER_TLS_SERVER_NAME: 'users', USER_TARGET: 'http://users:9000' },
+      /clients\.user\.target \(USER_TARGET\): found "http:\/\/users:9000", but TLS .* not by http:\/\//,
+    ],
   ]
   for (const [env, allowed] of rows) t.match(problems(env).join('\n'), allowed)
   const remote = 'gateway: {services: {shop.v1.Cart: {target: "dns:///carts:9000"}}}'

@@ -291,6 +291,16 @@ test('streams of users pass: watch, export, import and synchronisation', async (
   }
   for await (const reply of client.syncUsers(requests() as never)) replies.push(reply)
   t.equal(replies.length, 1)
+  const [, token = ''] = /^id: (\S+)$/m.exec(text) ?? []
+  const others = await startApp(t, { storage: 'sqlite' })
+  const { rest, rpc } = await startGateway(t, { target: `direct:///127.0.0.1:${others.rpc.port}` })
+  const resumed = fetch(`${rest.url}/v1/users:watch`, {
+    headers: { ...headers, 'last-event-id': token },
+  })
+  const expired = { code: 410, reason: 'RESUME_TOKEN_EXPIRED' }
+  t.match(await json(resumed), { status: 410, body: expired }, 'a token of another database')
+  const events = clientTo(rpc.url).watchUsers({ resumeToken: token })[Symbol.asyncIterator]()
+  t.match(await events.next().catch(caught), { code: Code.FailedPrecondition })
 })
 
 test('a reader that stops holds the remote back, and ends its stream by leaving', async (t) => {

@@ -340,8 +340,16 @@ test('no line has the mail address, the name or the phone of anybody', async (t)
 
 test('a mail address in the path of a request is not logged', async (t) => {
   const app = await startApp(t, { storage: 'sqlite' })
-  const request = { target: '/v1/users/hedwig@example.com' }
-  const lines = await linesOf(app, 1, () => exchange(app.rest.port, request))
-  t.notMatch(JSON.stringify(lines), /hedwig/)
-  t.match(lines, [{ path: '/v1/users/REDACTED' }])
+  const shown = {
+    '/v1/users/hedwig@example.com': '/v1/users/REDACTED',
+    '/v1/orders/hedwig@example.com:cancel': '/v1/orders/REDACTED:cancel',
+    '/v1/orders/7:cancel': '/v1/orders/7:cancel',
+    '/v1/orders/hedwig:7': '/v1/orders/REDACTED',
+  }
+  for (const [target, path] of Object.entries(shown)) {
+    const method = target.endsWith(':cancel') ? 'POST' : 'GET'
+    const lines = await linesOf(app, 1, () => exchange(app.rest.port, { method, target }))
+    t.notMatch(JSON.stringify(lines), /hedwig/)
+    t.match(lines, [{ path }])
+  }
 })

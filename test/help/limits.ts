@@ -16,4 +16,5 @@ export const patientStreams = () => ({
   places: streamPlaces({ maxStreams: 1000, maxPerAddress: 1000 }),
   maxUploadBytes: 1_000_000_000,
   heartbeatMs: 60_000,
+  earlyMs: 50,
 })

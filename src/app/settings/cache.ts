@@ -1,6 +1,6 @@
 import type { Conf } from '../../conf/conf.ts'
 import { redisPlace, redisUrlRule } from '../../data/redis/url.ts'
-import { certificate, checkPair, type Refuse } from './file.ts'
+import { certificate, checkPair, namesFile, type Refuse } from './file.ts'
 
 /** Checks where Redis is, without showing an account. */
 export function checkCache({ redis, tls }: Conf['cache'], refuse: Refuse): void {
@@ -8,7 +8,6 @@ export function checkCache({ redis, tls }: Conf['cache'], refuse: Refuse): void 
   if (redis !== '' && place === undefined) refuse('cache.redis', redisUrlRule)
   certificate('cache.tls.ca_file', tls.caFile, refuse)
   checkPair('cache.tls', tls, refuse)
-  const named = Object.values({ ...tls, $typeName: '', $unknown: '' }).some((file) => file !== '')
-  if (named && place?.tls === false)
+  if (namesFile(tls) && place?.tls === false)
     refuse('cache.redis', 'must begin with rediss://, since files for TLS are named')
 }

@@ -2,6 +2,7 @@ import type { ConfCheck } from '../../conf/conf.ts'
 import type { Env } from '../../conf/placeholder.ts'
 import { checkCache } from './cache.ts'
 import { checkAuth } from './auth.ts'
+import { checkClients } from './clients.ts'
 import { checkConfig } from './config.ts'
 import { checkDatabase } from './database.ts'
 import { checkGateway } from './gateway.ts'
@@ -22,6 +23,7 @@ export function checkSettings(env: Env): ConfCheck {
     checkTelemetry(conf, env, refuse)
     checkRegistry(conf, refuse.setting)
     checkServices(conf, refuse.setting)
+    checkClients(conf, refuse.setting)
     checkCache(conf.cache, refuse.setting)
     checkGateway(conf, refuse.setting)
     checkLimits(conf, refuse.setting)

@@ -54,6 +54,18 @@ function parsed<T>(setting: string, file: string, refuse: Refuse, parse: (pem: s
   }
 }
 
+/** The files of TLS to another server, by settings. */
+interface TlsFiles {
+  caFile: string
+  certFile: string
+  keyFile: string
+}
+
+/** Whether a file for TLS is named. */
+export function namesFile({ caFile, certFile, keyFile }: TlsFiles): boolean {
+  return caFile + certFile + keyFile !== ''
+}
+
 interface Pair {
   certFile: string
   keyFile: string

@@ -1,17 +1,12 @@
 import type { Conf } from '../../conf/conf.ts'
-import { targetProblem } from '../../client/target/target.ts'
 import { ServicesSchema } from '../../gen/conf/v1/services_pb.ts'
 import type { Refuse } from './file.ts'
 
 type ServiceName = Exclude<keyof Conf['services'], `$${string}`>
 
 /** Checks that the process has a service, and that each of them finds those that it calls. */
-export function checkServices(
-  { services, clients, registry, gateway }: Conf,
-  refuse: Refuse,
-): void {
+export function checkServices({ services, clients, gateway }: Conf, refuse: Refuse): void {
   const { user, order } = services
-  const { target } = clients.user
   const known = ServicesSchema.fields
   const isServed = known.some(({ localName }) => services[localName as ServiceName].enabled)
   if (!isServed && Object.keys(gateway.services).length === 0)
@@ -19,16 +14,9 @@ export function checkServices(
       'services',
       `found none that is enabled, and none in gateway.services; at least one must be: ${known.map(({ name }) => name).join(', ')}`,
     )
-  if (order.enabled && !user.enabled && target === '')
+  if (order.enabled && !user.enabled && clients.user.target === '')
     refuse(
       'clients.user.target',
       'found nothing, and users are not in this process; must be where they are, such as discovery:///user.service',
-    )
-  const problem = target === '' ? undefined : targetProblem(target)
-  if (problem !== undefined) refuse('clients.user.target', problem)
-  if (target.startsWith('discovery:') && registry.kind === 'off')
-    refuse(
-      'clients.user.target',
-      `found ${JSON.stringify(target)}, which needs a registry: registry.kind must not be off`,
     )
 }

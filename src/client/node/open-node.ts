@@ -25,8 +25,10 @@ function sessionTo(address: Address, settings: ClientSettings): Http2SessionMana
   return new Http2SessionManager(baseUrl(address), pings, { createConnection })
 }
 
-function connectionTo({ host, port, secure, name }: Address, settings: ClientSettings): Socket {
-  const { serverName = host, ...tls } = settings.tls ?? {}
+function connectionTo(to: Address, settings: ClientSettings): Socket {
+  const { host, port, secure, name, resolvedFrom = host } = to
+  const given = typeof settings.tls === 'function' ? settings.tls() : settings.tls
+  const { serverName = resolvedFrom, ...tls } = given ?? {}
   // TLS knows names only; the certificate is compared with the host then.
   const servername = isIP(serverName) === 0 ? serverName : ''
   const socket = secure

@@ -17,7 +17,8 @@ interface Peer {
   baseUrl: string
   /** The maximum milliseconds to open a connection. */
   connectTimeoutMs: number
-  tls?: PeerTls | undefined
+  /** A function is asked for each new connection. */
+  tls?: PeerTls | (() => PeerTls) | undefined
 }
 
 /** One request. */
@@ -56,7 +57,7 @@ export interface Connections {
 export function connectionsTo({ baseUrl, connectTimeoutMs, tls }: Peer): Connections {
   const { protocol, hostname, port, pathname } = new URL(baseUrl)
   const secure = protocol === 'https:'
-  const agent = secure ? new https.Agent({ ...tls, keepAlive: true }) : new http.Agent(keptAlive)
+  const agent = secure ? tlsAgent(tls) : new http.Agent(keptAlive)
   // A URL has the address of IPv6 in brackets, which the resolver does not know.
   const host = hostname.replace(/^\[|\]$/g, '')
   const prefix = pathname.replace(/\/$/, '')
@@ -88,6 +89,14 @@ export function connectionsTo({ baseUrl, connectTimeoutMs, tls }: Peer): Connect
 }
 
 const keptAlive = { keepAlive: true }
+
+function tlsAgent(tls: Peer['tls']): https.Agent {
+  if (typeof tls !== 'function') return new https.Agent({ ...tls, ...keptAlive })
+  const agent = new https.Agent(keptAlive)
+  const connect = agent.createConnection.bind(agent)
+  agent.createConnection = (options, told) => connect({ ...options, ...tls() }, told)
+  return agent
+}
 
 /** Node would send the body of a GET or DELETE without a length, as the beginning of the next request. */
 function framed(headers: OutgoingHttpHeaders, body: Outgoing['body']): OutgoingHttpHeaders {

@@ -7,13 +7,23 @@ interface NodeAddress {
   /** `host:port`, IPv6 in brackets. */
   name: string
   secure: boolean
+  /** The name that was resolved, which the certificate of the node is for. */
+  resolvedFrom?: string
+}
+
+/** Texts are PEM; `serverName` is the name that the certificate must have. */
+interface NodeTls {
+  ca?: string
+  cert?: string
+  key?: string
+  serverName?: string
 }
 
 /** How a node is reached. */
 interface NodeSettings {
   connectTimeoutMs: number
-  /** Texts are PEM; `serverName` is the name that the certificate must have. */
-  tls?: { ca?: string; cert?: string; key?: string; serverName?: string } | undefined
+  /** A function is asked for each new connection. */
+  tls?: NodeTls | (() => NodeTls) | undefined
 }
 
 /** A node's transport, and what closes its connections. */
@@ -35,15 +45,18 @@ export const overRest: Record<Dialect, OpenNode> = {
 }
 
 function opener(dialect: Dialect): OpenNode {
-  return function open({ name, secure }, { connectTimeoutMs, tls }, interceptors) {
-    const { serverName, ...pem } = tls ?? {}
+  return function open({ name, secure, resolvedFrom }, { connectTimeoutMs, tls }, interceptors) {
     const transport = restTransport({
       baseUrl: `${secure ? 'https' : 'http'}://${name}`,
       dialect,
       interceptors,
       connectTimeoutMs,
-      tls: { ...pem, ...(serverName !== undefined && { servername: serverName }) },
+      tls: typeof tls === 'function' ? () => peerTls(tls()) : peerTls(tls),
     })
     return { transport, close: () => transport.close() }
+
+    function peerTls({ serverName = resolvedFrom, ...pem }: NodeTls = {}) {
+      return { ...pem, ...(serverName !== undefined && { servername: serverName }) }
+    }
   }
 }

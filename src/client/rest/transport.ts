@@ -31,7 +31,7 @@ export interface RestTransportOptions {
   readMaxBytes?: number
   /** The maximum milliseconds to open a connection; 1000. */
   connectTimeoutMs?: number
-  tls?: PeerTls
+  tls?: PeerTls | (() => PeerTls)
   /** The messages that google.protobuf.Any may hold. */
   types?: Registry
 }

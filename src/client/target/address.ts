@@ -7,6 +7,8 @@ export interface Address {
   readonly secure: boolean
   /** `host:port`, IPv6 in brackets: names the node in messages and labels. */
   readonly name: string
+  /** The name that was resolved, which the certificate of the node is for. */
+  readonly resolvedFrom?: string
 }
 
 /** An address with its name. */

@@ -22,7 +22,7 @@ export function resolved(
         const sorted = [...new Set(found)].toSorted()
         if (!signal.aborted && sorted.length > 0 && sorted.join() !== last) {
           last = sorted.join()
-          told(sorted.map((ip) => address(ip, port, secure)))
+          told(sorted.map((ip) => ({ ...address(ip, port, secure), resolvedFrom: host })))
         }
         const pauseMs = sorted.length > 0 ? everyMs : Math.min(retryMs, everyMs)
         await sleep(pauseMs, undefined, { signal, ref: false }).catch(() => undefined)

@@ -58,7 +58,7 @@ function withMessage(binding: HttpBinding, settings: RestSettings): Answerer {
 
 function withMessages(binding: HttpBinding, settings: RestSettings): Answerer {
   const encode = compileEncoder(binding, settings)
-  const { heartbeatMs } = settings
+  const { heartbeatMs, earlyMs } = settings
   const { input, output } = binding.method
   const [asks, resumeField] = [input, output].map((desc) => textField(desc, settings.resumeField))
   return function answer(request, reply, { only, system }) {
@@ -67,7 +67,7 @@ function withMessages(binding: HttpBinding, settings: RestSettings): Answerer {
     if (lastId === 'end') return void reply.code(204).send()
     if (request.method === 'HEAD') return sendHead(reply, format.type)
     if (lastId !== '' && asks && only) setField(only, [asks], lastId)
-    const how = { format, encode, system, resumeField, heartbeatMs }
+    const how = { format, encode, system, resumeField, heartbeatMs, earlyMs }
     return (call, messages) => sendMessages(call, messages, how)
   }
 }

@@ -27,18 +27,22 @@ export interface Opening {
   close(): void
 }
 
-/** For how long a call that has sent no message may still fail with a status of its own. */
-const earlyMs = 50
+interface OpeningParts {
+  framer: Framer
+  writer: BodyWriter
+  heartbeatMs: number
+  earlyMs: number
+}
 
 /**
- * The opening of a stream. In formats whose headers go early it opens by itself after a moment, so
+ * The opening of a stream. In formats whose headers go early it opens by itself after `earlyMs`, so
  * that the client knows that it is connected; then it sends a heartbeat after each `heartbeatMs`
  * without a message.
  */
 export function opening(
   { reply, context }: StreamedCall,
   { type, gzip }: StreamFormat,
-  { framer, writer, heartbeatMs }: { framer: Framer; writer: BodyWriter; heartbeatMs: number },
+  { framer, writer, heartbeatMs, earlyMs }: OpeningParts,
 ): Opening {
   let isOpen = false
   let beat: NodeJS.Timeout | undefined

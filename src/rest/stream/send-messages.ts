@@ -17,6 +17,7 @@ interface MessageAnswer {
   /** The field whose value is the id of an event. */
   resumeField: DescField | undefined
   heartbeatMs: number
+  earlyMs: number
 }
 
 /**
@@ -28,10 +29,10 @@ export async function sendMessages(
   messages: AsyncIterable<Message>,
   answer: MessageAnswer,
 ): Promise<void> {
-  const { format, heartbeatMs } = answer
+  const { format, heartbeatMs, earlyMs } = answer
   const framer = framerOf(format.type)
   const writer = bodyWriter(call.reply, format.gzip)
-  const begun = opening(call, format, { framer, writer, heartbeatMs })
+  const begun = opening(call, format, { framer, writer, heartbeatMs, earlyMs })
   try {
     await writeAll(messages, answer, { framer, writer, begun })
     begun.open()

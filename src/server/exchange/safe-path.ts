@@ -4,7 +4,8 @@ const maxLength = 256
 
 /**
  * A path without personal data, for the log. Values of a template's variables are kept if they are
- * numbers; other segments are kept if they are short ASCII words. The others become REDACTED.
+ * numbers; other segments are kept if they are short ASCII words. The others become REDACTED. A verb behind
+ * a variable, as in `{id}:cancel`, is kept.
  */
 export function safePath(path: string, template: string): string {
   // As for each method of RPC.
@@ -13,12 +14,19 @@ export function safePath(path: string, template: string): string {
   return path
     .slice(0, maxLength)
     .split('/')
-    .map((segment, index) => (isPlain(segment, literals[index]) ? segment : hidden))
+    .map((segment, index) => shown(segment, literals[index]))
     .join('/')
 }
 
-function isPlain(segment: string, literal: string | undefined): boolean {
+function shown(segment: string, literal = ''): string {
+  const [, variable = literal, verb = ''] = /^(.*\})(:[^:]+)$/.exec(literal) ?? []
+  if (verb !== '' && segment.endsWith(verb))
+    return shown(segment.slice(0, -verb.length), variable) + verb
+  return isPlain(segment, literal) ? segment : hidden
+}
+
+function isPlain(segment: string, literal: string): boolean {
   if (segment === literal || segment === '' || /^\d{1,20}$/.test(segment)) return true
-  const variable = literal?.startsWith('{') ?? false
-  return !variable && segment.length <= 100 && /^[\w.:-]+$/.test(segment)
+  const isVariable = /[{}]/.test(literal)
+  return !isVariable && segment.length <= 100 && /^[\w.:-]+$/.test(segment)
 }

@@ -109,3 +109,13 @@ function inProtoNames(metadata: Text): Text {
   ])
   return Object.fromEntries(names) as Text
 }
+
+let made = 0
+
+/** Creates a user at the REST port and gives its id. */
+export async function newUser(url: string): Promise<string> {
+  const body = JSON.stringify({ name: 'Ada', email: `orders-${(made += 1)}@example.com` })
+  const headers = { 'content-type': 'application/json' }
+  const response = await fetch(`${url}/v1/users`, { method: 'POST', headers, body })
+  return ((await response.json()) as { id: string }).id
+}

@@ -1,34 +1,16 @@
 import { once } from 'node:events'
+import { writeFileSync } from 'node:fs'
 import { createServer } from 'node:net'
-import { isDeepStrictEqual } from 'node:util'
 import { type Test, test } from 'tap'
-import { type RunningApp, type StartOptions, startApp, type Storage } from '../../help/app.ts'
+import { type StartOptions, startApp, type Storage } from '../../help/app.ts'
+import { certificates } from '../../help/certificates.ts'
 import { httpCollector } from '../../help/collector.ts'
 import { freshSqlitePath } from '../../help/db.ts'
 import { startProcess } from '../../help/process.ts'
 import { served, spanMemory, trees } from '../../help/spans.ts'
 import { until } from '../../help/until.ts'
-import { callers } from './callers.ts'
-import { rows } from './rows.ts'
-
-let made = 0
-
-/** Creates a user and gives its id. */
-async function newUser({ rest }: { rest: { url: string } }): Promise<string> {
-  const body = JSON.stringify({ name: 'Ada', email: `orders-${(made += 1)}@example.com` })
-  const headers = { 'content-type': 'application/json' }
-  const response = await fetch(`${rest.url}/v1/users`, { method: 'POST', headers, body })
-  return ((await response.json()) as { id: string }).id
-}
-
-async function runRows(t: Test, orders: RunningApp, users: RunningApp): Promise<void> {
-  for (const [protocol, ask] of Object.entries(callers(orders)))
-    for (const { title, run } of rows) {
-      const { got, want } = await run({ ask, user: await newUser(users) })
-      if (isDeepStrictEqual(got, want)) t.pass(`${title}, ${protocol}`)
-      else t.strictSame(got, want, `${title}, ${protocol}`)
-    }
-}
+import { callers, newUser } from './callers.ts'
+import { runRows } from './run-rows.ts'
 
 /** A process with orders whose users are elsewhere. */
 function ordersOnly(t: Test, target: string, options: Partial<StartOptions> = {}) {
@@ -41,15 +23,6 @@ for (const storage of ['sqlite', 'mysql'] satisfies Storage[]) {
     const app = await startApp(t, { storage })
     await runRows(t, app, app)
   })
-
-  test(`orders by every protocol, with users in another process (${storage})`, async (t) => {
-    const users = await startApp(t, { storage, env: { ORDER_ENABLED: 'false' } })
-    const target = `direct:///127.0.0.1:${users.rpc.port}`
-    const orders = await ordersOnly(t, target, { storage })
-    await runRows(t, orders, users)
-    const { gRPC: ask } = callers(users)
-    t.match(await ask?.('listOrders', {}), { failed: 'unimplemented' }, 'a process without orders')
-  })
 }
 
 test("users are reached by Kratos' JSON, too", async (t) => {
@@ -58,10 +31,48 @@ test("users are reached by Kratos' JSON, too", async (t) => {
   const orders = await ordersOnly(t, target, { env: { USER_PROTOCOL: 'kratos2' } })
   const { REST: ask } = callers(orders)
   const order = { product_id: '1', amount: 1 }
-  t.match(await ask?.('createOrder', { ...order, user_id: await newUser(users) }), {
+  t.match(await ask?.('createOrder', { ...order, user_id: await newUser(users.rest.url) }), {
     status: 'created',
   })
   t.match(await ask?.('createOrder', { ...order, user_id: '99' }), { reason: 'USER_NOT_FOUND' })
+})
+
+test('users are reached over TLS that asks for a certificate, which may be renewed', async (t) => {
+  const authority = certificates(t)
+  const server = authority.issue('server', 'DNS:localhost')
+  const own = authority.issue('orders')
+  const stranger = certificates(t).issue('stranger')
+  const users = await startApp(t, {
+    storage: 'sqlite',
+    env: {
+      ORDER_ENABLED: 'false',
+      TLS_CERT_FILE: server.certFile,
+      TLS_KEY_FILE: server.keyFile,
+      TLS_CLIENT_CA_FILE: authority.caFile,
+    },
+  })
+  const folder = t.testdir({ 'own.pem': stranger.cert, 'own.key': stranger.key })
+  const files = { USER_TLS_CERT_FILE: `${folder}/own.pem`, USER_TLS_KEY_FILE: `${folder}/own.key` }
+  const env = { ...files, USER_TLS_CA_FILE: authority.caFile }
+  const named = { ...env, USER_TLS_SERVER_NAME: 'localhost' }
+  const all = await Promise.all([
+    ordersOnly(t, `dns:///localhost:${users.rpc.port}`, { env }),
+    ordersOnly(t, `direct:///127.0.0.1:${users.rpc.port}`, { env: named }),
+    ordersOnly(t, `https://127.0.0.1:${users.rest.port}`, {
+      env: { ...named, USER_PROTOCOL: 'kratos2' },
+    }),
+  ])
+  const order = { user_id: '1', product_id: '1', amount: 1 }
+  const outcomes = () =>
+    Promise.all(all.map(async (orders) => await callers(orders).REST?.('createOrder', order)))
+  const refused = { failed: 503, reason: 'USERS_UNAVAILABLE', metadata: {} }
+  t.strictSame(await outcomes(), [refused, refused, refused])
+  writeFileSync(`${folder}/own.pem`, own.cert)
+  writeFileSync(`${folder}/own.key`, own.key)
+  t.match(
+    await outcomes(),
+    all.map(() => ({ reason: 'USER_NOT_FOUND' })),
+  )
 })
 
 test('an order without an answer about its user is a 503, and leaves nothing', async (t) => {
@@ -84,29 +95,6 @@ test('an order without an answer about its user is a 503, and leaves nothing', a
     })
     t.strictSame(await ask?.('listOrders', {}), { orders: [], nextPageToken: '' })
   }
-})
-
-test('no order fails when one of two processes with users is killed', async (t) => {
-  const first = await startApp(t, { storage: 'sqlite', env: { ORDER_ENABLED: 'false' } })
-  const second = await startProcess(t, { SQLITE_PATH: first.database, ORDER_ENABLED: 'false' })
-  const target = `direct:///127.0.0.1:${first.rpc.port},${second.grpc}`
-  const orders = await ordersOnly(t, target, { env: { USER_TIMEOUT: '20s' } })
-  const user = await newUser(first)
-  const { gRPC: ask } = callers(orders)
-  const outcomes: unknown[] = []
-  async function caller(): Promise<void> {
-    for (let n = 0; n < 30; n += 1) {
-      const order = { user_id: user, product_id: '1', amount: 1 }
-      outcomes.push(await ask?.('createOrder', order))
-      if (outcomes.length === 100) second.kill('SIGKILL')
-    }
-  }
-  await Promise.all(Array.from({ length: 10 }, caller))
-  t.equal(outcomes.length, 300)
-  t.strictSame(
-    outcomes.filter((each) => !JSON.stringify(each).includes('"status":"created"')),
-    [],
-  )
 })
 
 const orderTree = `SERVER POST /v1/orders
@@ -132,7 +120,7 @@ const orderTree = `SERVER POST /v1/orders
 test('the trace of an order goes from the socket over its user to each statement', async (t) => {
   const memory = spanMemory()
   const app = await startApp(t, { storage: 'sqlite', spans: memory.exporter })
-  await memory.of(() => newUser(app), served(1))
+  await memory.of(() => newUser(app.rest.url), served(1))
   const { REST: ask } = callers(app)
   const order = { user_id: '1', product_id: '1', amount: 12.5 }
   const spans = await memory.of(() => ask?.('createOrder', order), served(2))
@@ -165,7 +153,7 @@ test('the trace has the same shape with users in another process', async (t) => 
     TRACING_ENDPOINT: collector.url,
     TRACING_BATCH_DELAY: '0.02s',
   })
-  await newUser({ rest: { url: users.rest } })
+  await newUser(users.rest)
   await until('the spans of the user', () => collector.spans.some(({ kind }) => kind === 'SERVER'))
   collector.spans.length = 0
   const memory = spanMemory()

@@ -6,6 +6,8 @@ import type { GenFile, GenMessage } from "@bufbuild/protobuf/codegenv2";
 import { fileDesc, messageDesc } from "@bufbuild/protobuf/codegenv2";
 import { file_buf_validate_validate } from "../../buf/validate/validate_pb.ts";
 import { file_conf_v1_rules } from "./rules_pb.ts";
+import type { ClientTls } from "./tls_pb.ts";
+import { file_conf_v1_tls } from "./tls_pb.ts";
 import type { Duration } from "@bufbuild/protobuf/wkt";
 import { file_google_protobuf_duration } from "@bufbuild/protobuf/wkt";
 import type { Message } from "@bufbuild/protobuf";
@@ -14,7 +16,7 @@ import type { Message } from "@bufbuild/protobuf";
  * Describes the file conf/v1/clients.proto.
  */
 export const file_conf_v1_clients: GenFile = /*@__PURE__*/
-  fileDesc("ChVjb25mL3YxL2NsaWVudHMucHJvdG8SB2NvbmYudjEiNwoHQ2xpZW50cxIsCgR1c2VyGAEgASgLMhYuY29uZi52MS5TZXJ2aWNlQ2xpZW50Qga6SAPIAQEinwIKDVNlcnZpY2VDbGllbnQSDgoGdGFyZ2V0GAEgASgJEjgKCHByb3RvY29sGAIgASgJQia6SCNyIVIEZ3JwY1IHY29ubmVjdFIHa3JhdG9zMlIHa3JhdG9zMxI5Cgd0aW1lb3V0GAMgASgLMhkuZ29vZ2xlLnByb3RvYnVmLkR1cmF0aW9uQg26SArIAQGqAQSAtRgBEisKBXJldHJ5GAQgASgLMhQuY29uZi52MS5DbGllbnRSZXRyeUIGukgDyAEBEisKBWhlZGdlGAUgASgLMhQuY29uZi52MS5DbGllbnRIZWRnZUIGukgDyAEBEi8KB2JyZWFrZXIYBiABKAsyFi5jb25mLnYxLkNsaWVudEJyZWFrZXJCBrpIA8gBASKBAQoLQ2xpZW50UmV0cnkSGwoIYXR0ZW1wdHMYASABKAVCCbpIBhoEGAooABI5CgdiYWNrb2ZmGAIgASgLMhkuZ29vZ2xlLnByb3RvYnVmLkR1cmF0aW9uQg26SArIAQGqAQSItRgBEhoKBmJ1ZGdldBgDIAEoBUIKukgHGgUYkE4oACJGCgtDbGllbnRIZWRnZRI3CgVhZnRlchgBIAEoCzIZLmdvb2dsZS5wcm90b2J1Zi5EdXJhdGlvbkINukgKyAEBqgEEiLUYASKcAQoNQ2xpZW50QnJlYWtlchIPCgdlbmFibGVkGAEgASgIEiIKAWsYAiABKAFCF7pIFBISGQAAAAAAAFlAKQAAAAAAAPA/EjgKBndpbmRvdxgDIAEoCzIZLmdvb2dsZS5wcm90b2J1Zi5EdXJhdGlvbkINukgKyAEBqgEEgLUYARIcCgdtaW5pbXVtGAQgASgFQgu6SAgaBhjAhD0oAWIGcHJvdG8z", [file_buf_validate_validate, file_conf_v1_rules, file_google_protobuf_duration]);
+  fileDesc("ChVjb25mL3YxL2NsaWVudHMucHJvdG8SB2NvbmYudjEiNwoHQ2xpZW50cxIsCgR1c2VyGAEgASgLMhYuY29uZi52MS5TZXJ2aWNlQ2xpZW50Qga6SAPIAQEi4QIKDVNlcnZpY2VDbGllbnQSDgoGdGFyZ2V0GAEgASgJEjgKCHByb3RvY29sGAIgASgJQia6SCNyIVIEZ3JwY1IHY29ubmVjdFIHa3JhdG9zMlIHa3JhdG9zMxI5Cgd0aW1lb3V0GAMgASgLMhkuZ29vZ2xlLnByb3RvYnVmLkR1cmF0aW9uQg26SArIAQGqAQSAtRgBEisKBXJldHJ5GAQgASgLMhQuY29uZi52MS5DbGllbnRSZXRyeUIGukgDyAEBEisKBWhlZGdlGAUgASgLMhQuY29uZi52MS5DbGllbnRIZWRnZUIGukgDyAEBEi8KB2JyZWFrZXIYBiABKAsyFi5jb25mLnYxLkNsaWVudEJyZWFrZXJCBrpIA8gBARInCgN0bHMYByABKAsyEi5jb25mLnYxLkNsaWVudFRsc0IGukgDyAEBEhcKD3Rsc19zZXJ2ZXJfbmFtZRgIIAEoCSKBAQoLQ2xpZW50UmV0cnkSGwoIYXR0ZW1wdHMYASABKAVCCbpIBhoEGAooABI5CgdiYWNrb2ZmGAIgASgLMhkuZ29vZ2xlLnByb3RvYnVmLkR1cmF0aW9uQg26SArIAQGqAQSItRgBEhoKBmJ1ZGdldBgDIAEoBUIKukgHGgUYkE4oACJGCgtDbGllbnRIZWRnZRI3CgVhZnRlchgBIAEoCzIZLmdvb2dsZS5wcm90b2J1Zi5EdXJhdGlvbkINukgKyAEBqgEEiLUYASKcAQoNQ2xpZW50QnJlYWtlchIPCgdlbmFibGVkGAEgASgIEiIKAWsYAiABKAFCF7pIFBISGQAAAAAAAFlAKQAAAAAAAPA/EjgKBndpbmRvdxgDIAEoCzIZLmdvb2dsZS5wcm90b2J1Zi5EdXJhdGlvbkINukgKyAEBqgEEgLUYARIcCgdtaW5pbXVtGAQgASgFQgu6SAgaBhjAhD0oAWIGcHJvdG8z", [file_buf_validate_validate, file_conf_v1_rules, file_conf_v1_tls, file_google_protobuf_duration]);
 
 /**
  * The services that this process calls; docs/clients.md has the details.
@@ -79,6 +81,21 @@ export type ServiceClient = Message<"conf.v1.ServiceClient"> & {
    * @generated from field: conf.v1.ClientBreaker breaker = 6;
    */
   breaker?: ClientBreaker | undefined;
+
+  /**
+   * With a file here or with tls_server_name, targets of direct, dns and discovery are reached by TLS, too. The files
+   * are read again for new connections.
+   *
+   * @generated from field: conf.v1.ClientTls tls = 7;
+   */
+  tls?: ClientTls | undefined;
+
+  /**
+   * The name that certificates must have; empty: the host of the target, or of each node that a registry lists.
+   *
+   * @generated from field: string tls_server_name = 8;
+   */
+  tlsServerName: string;
 };
 
 /**
