@@ -8,6 +8,12 @@ import { findProgram } from './program.ts'
 const modules = join(import.meta.dirname, '../test/fleet')
 const cache = join(import.meta.dirname, '../node_modules/.cache/user-service/fleet')
 
+/** The folder that the programs are built into. */
+export function fleetFolder(): string {
+  mkdirSync(cache, { recursive: true })
+  return cache
+}
+
 /** The variables by which the tests find the programs. */
 interface FleetPrograms {
   TEST_ETCD: string
@@ -21,16 +27,16 @@ interface FleetPrograms {
  */
 export function fleetPrograms(): FleetPrograms | undefined {
   if (findProgram('go') === undefined) return undefined
-  const etcd = join(cache, 'etcd')
-  mkdirSync(cache, { recursive: true })
+  const folder = fleetFolder()
+  const etcd = join(folder, 'etcd')
   try {
     build('etcd', '-ldflags=-s -w', '-o', etcd, 'go.etcd.io/etcd/server/v3')
-    build('peers', '-o', `${cache}/`, './gozero', './kratos')
+    build('peers', '-o', `${folder}/`, './gozero', './kratos')
   } catch (err) {
     console.log(`etcd and its peers could not be built: ${String(err).split('\n', 1)[0]}`)
     return undefined
   }
-  return { TEST_ETCD: etcd, TEST_FLEET_PEERS: cache }
+  return { TEST_ETCD: etcd, TEST_FLEET_PEERS: folder }
 }
 
 function build(module: string, ...args: string[]): void {

@@ -1,5 +1,5 @@
 // Builds clients in Go, with the messages of this service's proto.
-import { mkdirSync } from 'node:fs'
+import { globSync, mkdirSync } from 'node:fs'
 import { join } from 'node:path'
 import { run } from './go-tool.ts'
 
@@ -36,8 +36,7 @@ export function buildClients({
   for (const [path, name] of Object.entries(generators)) go('build', '-o', join(cache, name), path)
   const opt = [
     `module=${module}`,
-    `Mapi/user/v1/user.proto=${module}/gen/user`,
-    `Mapi/errors/v1/error_reason.proto=${module}/gen/errors`,
+    ...ownProtos().map(([path, noun]) => `M${path}=${module}/gen/${noun}`),
     `Mbuf/validate/validate.proto=${module}/gen/validate`,
     `Mtest/rest/v1/rich.proto=${module}/gen/rest`,
     `Mtest/client/v1/files.proto=${module}/gen/files`,
@@ -56,4 +55,12 @@ export function buildClients({
   run(buf, ['generate', root, '--template', template, ...paths])
   go('build', '-o', cache, ...programs.map((program) => `./${program}`))
   return new Map(programs.map((program) => [program, join(cache, program)]))
+}
+
+/** The protos of this service with the packages of their messages, such as gen/user. */
+function ownProtos(): [path: string, noun: string][] {
+  return globSync('api/*/v1/*.proto', { cwd: join(root, 'proto') }).map((path) => [
+    path,
+    path.split('/')[1] ?? '',
+  ])
 }

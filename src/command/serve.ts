@@ -6,6 +6,7 @@ import { usesStorage } from '../app/storage/storage.ts'
 import type { OpenedConfig } from '../app/config/open.ts'
 import type { Conf } from '../conf/conf.ts'
 import type { LogContext } from '../telemetry/log/log.ts'
+import { unknownNames } from '../telemetry/unknown-names.ts'
 import { tracingSettings } from '../telemetry/trace/settings.ts'
 import { startTracing } from '../telemetry/trace/start.ts'
 import type { RunningTracing } from '../telemetry/trace/tracing.ts'
@@ -67,6 +68,7 @@ async function traced(
     ...(settings && { fields: () => tracing?.logFields() ?? {} }),
     ...(settings?.lines && { also: (line) => tracing?.logLine?.(line) }),
   })
+  for (const note of unknownNames(env)) log.warn(note)
   const identity = { service: serviceName, version }
   if (settings)
     tracing = await startTracing({ settings, identity, env, log, ...(exporter && { exporter }) })

@@ -2,17 +2,9 @@ import { test } from 'tap'
 import { balancer, type BalancerOptions } from '../../src/client/node/balancer.ts'
 import { abandoned, begun, ended, loadOf, type Node } from '../../src/client/node/node.ts'
 import { address } from '../../src/client/target/address.ts'
+import { randomFrom } from './random.ts'
 
 const addresses = (...hosts: string[]) => hosts.map((host) => address(host, 9000, false))
-
-/** Random numbers that repeat from run to run. */
-function randomFrom(seed: number): () => number {
-  let state = seed
-  return () => {
-    state = (state * 1_664_525 + 1_013_904_223) % 2 ** 32
-    return state / 2 ** 32
-  }
-}
 
 function subject({ choose = 'p2c', drainMs = 10_000 }: Partial<BalancerOptions> = {}) {
   const clock = { now: 1000 }

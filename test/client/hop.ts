@@ -6,6 +6,7 @@ import { appClients } from '../../src/app/clients.ts'
 import { openPorts } from '../../src/app/ports.ts'
 import { watchers } from '../../src/app/watch.ts'
 import { loadConf } from '../../src/conf/conf.ts'
+import type { Discovery } from '../../src/fleet/registry.ts'
 import type { SpanExporter } from '@opentelemetry/sdk-trace'
 import { ErrorReason } from '../../src/gen/api/errors/v1/error_reason_pb.ts'
 import { User } from '../../src/gen/api/user/v1/user_pb.ts'
@@ -26,10 +27,12 @@ interface Hop {
   /** Starts tracing into this exporter. */
   spans?: SpanExporter
   env?: Record<string, string>
+  /** For clients of `discovery:///`. */
+  discovery?: Discovery
 }
 
 /** Both ports of a service, with their telemetry and clients, and other handlers than the service's. */
-export async function hop(t: Test, { users, spans, env = {} }: Hop) {
+export async function hop(t: Test, { users, spans, env = {}, discovery }: Hop) {
   const addresses = { HTTP_ADDR: '127.0.0.1:0', GRPC_ADDR: '127.0.0.1:0', METRICS_ADDR: '' }
   // Slow is no failure here.
   const defaults = { ...addresses, TIMEOUT: '60s' }
@@ -45,7 +48,7 @@ export async function hop(t: Test, { users, spans, env = {} }: Hop) {
     (await startTracing({ settings, identity, env: otel, log, ...(spans && { exporter: spans }) }))
   const metrics = await startMetrics({ conf, identity, env: {}, log })
   const watch = watchers({ log, tracing, metrics })
-  const clients = appClients({ conf, watch, service: identity.service })
+  const clients = appClients({ conf, watch, service: identity.service, discovery })
   const ready = readiness({})
   const module = {
     services: [User],

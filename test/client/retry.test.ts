@@ -1,6 +1,17 @@
 import { Code, ConnectError } from '@connectrpc/connect'
-import { test } from 'tap'
-import { answered, broken, hangs, incoming, refused, reset, scripted } from './scripted.ts'
+import { test, type Test } from 'tap'
+import { virtualTime } from './virtual-time.ts'
+import { callers } from './callers.ts'
+import {
+  type Asked,
+  answered,
+  broken,
+  hangs,
+  incoming,
+  refused,
+  reset,
+  scripted,
+} from './scripted.ts'
 
 const user = { name: 'Ann', email: 'ann@example.org' }
 const codeOf = (call: Promise<unknown>) =>
@@ -149,5 +160,45 @@ test('an error that the service has answered with keeps its code', async (t) => 
     })
     t.equal(await codeOf(users.getUser({ id: 1n })), Code[code])
     t.ok(nodes().every(({ downUntil }) => downUntil === 0))
+  }
+})
+
+/**
+ * Ten callers of three nodes for a second. An answer takes 5 to 15 ms, a tenth of those of one node 200 ms
+ * longer. Gives the times of the calls and the share of further tries.
+ */
+async function stalling(t: Test, after: number | 'p95') {
+  using time = virtualTime()
+  const { now, pass, sleep } = time
+  async function answer({ host }: Asked): Promise<bigint> {
+    await sleep(5 + 10 * Math.random() + (host === 'c' && Math.random() < 0.1 ? 200 : 0))
+    return 1n
+  }
+  // The better of two nodes would seldom be the one that stalls.
+  const settings = { balancer: 'random', hedge: { after } } as const
+  const { users, asked } = scripted(t, answer, settings, ['a', 'b', 'c'])
+  const times: number[] = []
+  const calls = callers(10, async () => {
+    const begin = now()
+    await users.getUser({ id: 1n })
+    times.push(now() - begin)
+  })
+  await pass(1000)
+  const ended = calls.stop()
+  await pass(250)
+  await ended
+  times.sort((a, b) => a - b)
+  const at = (share: number) => times[Math.floor(times.length * share)] ?? 0
+  return { p50: at(0.5), p95: at(0.95), p99: at(0.99), further: asked.length / times.length - 1 }
+}
+
+test('a node that stalls at random slows few calls where they are hedged, for few further tries', async (t) => {
+  const { p50, p99 } = await stalling(t, 0)
+  t.ok(p99 > 200 && p50 < 20, `without hedging: ${p50} and ${p99} ms`)
+  for (const after of [20, 'p95'] as const) {
+    const { p50, p95, p99, further } = await stalling(t, after)
+    const delay = after === 'p95' ? p95 : after
+    t.ok(p99 <= 1.5 * p50 + delay, `after ${after}: ${p50}, ${p95} and ${p99} ms`)
+    t.ok(further > 0 && further <= 0.05, `${further} of the calls`)
   }
 })

@@ -19,8 +19,13 @@ export interface Asked {
 /** Answers with a user's id, or throws. */
 export type Script = (asked: Asked) => bigint | Promise<bigint>
 
-/** A client of two nodes, a and b, that answer as the script says. */
-export function scripted(t: Test, script: Script, options: ClientOptions = {}) {
+/** A client of nodes, by default a and b, that answer as the script says. */
+export function scripted(
+  t: Test,
+  script: Script,
+  options: ClientOptions = {},
+  hosts: readonly string[] = ['a', 'b'],
+) {
   const asked: Asked[] = []
   const { metrics, counts } = counted()
   const grpc: OpenProtocol = ({ host }) => {
@@ -44,12 +49,15 @@ export function scripted(t: Test, script: Script, options: ClientOptions = {}) {
     }
     return { transport: { unary } as unknown as Transport, close: () => undefined }
   }
-  const { transport, close, nodes } = channelOf('direct:///a:1,b:1', {
-    metrics,
-    protocols: { grpc },
-    retry: { backoffMs: 1 },
-    ...options,
-  })
+  const { transport, close, nodes } = channelOf(
+    `direct:///${hosts.map((host) => `${host}:1`).join()}`,
+    {
+      metrics,
+      protocols: { grpc },
+      retry: { backoffMs: 1 },
+      ...options,
+    },
+  )
   t.teardown(close)
   return { users: createClient(User, transport), asked, counts, nodes }
 }

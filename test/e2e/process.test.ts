@@ -11,11 +11,14 @@ import { until } from '../help/until.ts'
 
 for (const signal of ['SIGTERM', 'SIGINT'] as const)
   test(`${signal} stops an idle service in order, with exit code 0`, async (t) => {
-    const service = await startProcess(t, { SQLITE_PATH: freshSqlitePath(t) })
+    const env = { SQLITE_PATH: freshSqlitePath(t), OTEL_PROPAGATORS: 'jaeger' }
+    const service = await startProcess(t, env)
     t.equal((await fetch(`${service.rest}/readyz`)).status, 200)
     service.kill(signal)
     t.equal(await service.exit, 0)
     t.same(service.lines.slice(-1)[0]?.msg, 'stopped')
+    const warnings = service.lines.filter(({ level }) => level === 'warn')
+    t.match(warnings, [{ msg: /^OTEL_PROPAGATORS=jaeger: jaeger is not known/ }], 'and no other')
   })
 
 test('SIGHUP reads the file of the settings, whose changes are not followed', async (t) => {

@@ -93,8 +93,10 @@ function etcdClient(baseUrl: string, sessionManager: Http2SessionManager) {
   }
 }
 
-/** Runs a program of test/fleet/peers. Its lines are kept; killed when the test ends. */
-export function startPeer(t: Test, name: 'gozero' | 'kratos', args: readonly string[]) {
+type Peer = 'gozero' | 'kratos' | 'kitex'
+
+/** Runs a program of test/fleet/peers or test/fleet/kitex. Its lines are kept; killed when the test ends. */
+export function startPeer(t: Test, name: Peer, args: readonly string[]) {
   const program = join(process.env.TEST_FLEET_PEERS ?? '', name)
   const child = spawn(program, args, { stdio: ['pipe', 'pipe', 'inherit'] })
   const lines: string[] = []
