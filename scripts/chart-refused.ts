@@ -11,6 +11,13 @@ export const refusedValues: [flags: string[], told: RegExp][] = [
   [['--set', 'database.dsn=localhost'], /\/database\/dsn': 'localhost' does not match pattern/],
   [['--set', 'database.existingSecret=A_b'], /\/database\/existingSecret': 'A_b' does not match/],
   [['--set', 'cache.existingSecret=A_b'], /\/cache\/existingSecret': 'A_b' does not match/],
+  [['--set', 'quota.existingSecret=A_b'], /\/quota\/existingSecret': 'A_b' does not match/],
+  [['--set', 'auth.apiKeys.key=a/b'], /\/auth\/apiKeys\/key': 'a\/b' does not match/],
+  [['--set', 'services.order.userTarget=users:9000'], /\/userTarget': 'users:9000' does not match/],
+  [
+    ['--set', 'services.order.enabled=true,tls.existingSecret=t'],
+    /services\.order\.userTarget: name the users over TLS/,
+  ],
   [['--set', 'networkPolicy.cachePorts={0}'], /cachePorts\/0': minimum: got 0, want 1/],
   [['--set', 'mysql.password=a/b'], /\/mysql\/password': 'a\/b' does not match pattern/],
   [['--set', 'mysql.storage.size=big'], /\/mysql\/storage\/size': 'big' does not match pattern/],

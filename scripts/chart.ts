@@ -24,6 +24,10 @@ export const valueSets: Record<string, string[]> = {
   // With a fixed password, since the chart makes a random one otherwise.
   trial: ['-f', join(examples, 'trial.yaml'), '--set', 'mysql.password=trial'],
   production: ['-f', join(examples, 'production.yaml')],
+  orders: [
+    '--set',
+    'services.order.enabled=true,networkPolicy.clients[0].podSelector.matchLabels.a=b',
+  ],
   everything: ['-f', join(examples, 'everything.yaml')],
 }
 

@@ -12,7 +12,8 @@ export async function consul(): Promise<string> {
   const module = join(project, 'test/fleet/consul')
   const build = ['build', '-trimpath', '-o', program, 'github.com/hashicorp/consul']
   await run([go, '-C', module, ...build])
-  const test = [process.execPath, 'scripts/test.ts', 'test/fleet/consul.check.ts']
+  const files = ['test/fleet/consul.check.ts', 'test/app/config/live.test.ts']
+  const test = [process.execPath, 'scripts/test.ts', ...files]
   const output = await run(test, { cwd: project, env: { TEST_CONSUL: program } })
   return output.trim().split('\n').at(-1) ?? ''
 }

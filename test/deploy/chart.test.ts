@@ -71,8 +71,8 @@ function only(manifests: Manifest[], kind: string, component = 'server'): Manife
 }
 
 /** The settings of a rendered chart, as its pods read them. */
-function settings(manifests: Manifest[]) {
-  const [container] = only(manifests, 'Deployment').spec.template.spec.containers
+function settings(manifests: Manifest[], component?: string) {
+  const [container] = only(manifests, 'Deployment', component).spec.template.spec.containers
   const env = Object.fromEntries(
     (container.env ?? []).map(({ name, value }) => [name, value ?? '']),
   )
@@ -146,6 +146,38 @@ for (const name of Object.keys(valueSets)) {
     if (own) t.equal(own.metadata.name, secret)
   })
 }
+
+test('orders have pods of their own, which ask those of users', async (t) => {
+  const manifests = rendered('orders')
+  const [users, orders] = [settings(manifests), settings(manifests, 'orders')]
+  t.match(users.services, { user: { enabled: true }, order: { enabled: false } })
+  t.match(orders.services, { user: { enabled: false }, order: { enabled: true } })
+  const headless = manifests.find(({ spec }) => spec && 'clusterIP' in spec)
+  t.equal(orders.clients.user.target, `dns:///${headless?.metadata.name}.users:9000`)
+  t.match(only(manifests, 'Deployment').spec.template.metadata.labels, headless?.spec.selector)
+  t.not(orders.registry.name, users.registry.name)
+  const { spec } = only(manifests, 'Deployment', 'orders')
+  const { selector } = only(manifests, 'Service', 'orders').spec
+  t.match(spec.template.metadata.labels, selector)
+  t.notMatch(only(manifests, 'Deployment').spec.template.metadata.labels, selector)
+})
+
+test('credentials come from Secrets, and none is a setting of the ConfigMap', async (t) => {
+  const manifests = rendered('everything')
+  const [container] = only(manifests, 'Deployment').spec.template.spec.containers
+  const secrets = (container.env ?? []).flatMap(({ name, valueFrom }) =>
+    valueFrom?.secretKeyRef ? [[name, valueFrom.secretKeyRef.name]] : [],
+  )
+  t.strictSame(Object.fromEntries(secrets), {
+    DB_DSN: 'users-database',
+    CACHE_REDIS: 'users-redis',
+    QUOTA_REDIS: 'users-redis',
+    AUTH_SECRET: 'users-tokens',
+  })
+  const { auth } = settings(manifests)
+  t.equal(auth.jwt.jwksUrl, 'https://id.example.org/keys')
+  t.equal(auth.apiKeysFile, '/etc/user-service/auth/keys.txt')
+})
 
 test('the autoscaler and the resources are as the documentation says', async (t) => {
   const manifests = rendered('default')

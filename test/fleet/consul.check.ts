@@ -1,45 +1,11 @@
 // Run by `npm run verify -- consul`, which builds Consul.
-import { type ChildProcess, spawn } from 'node:child_process'
-import { once } from 'node:events'
-import { writeFileSync } from 'node:fs'
-import { join } from 'node:path'
 import { test, type Test } from 'tap'
-import { freePort } from '../../scripts/free-port.ts'
 import { consulRegistry } from '../../src/fleet/consul/registry.ts'
+import { startConsul } from '../help/consul.ts'
 import { freshSqlitePath } from '../help/db.ts'
 import { startProcess } from '../help/process.ts'
 import { until } from '../help/until.ts'
 import { follow, reported } from './reported.ts'
-
-/** An agent without disk, so that it has no state after a restart; killed when the test ends. */
-async function startConsul(t: Test) {
-  const [port, dns, grpc, lan, wan, rpc] = await Promise.all(
-    Array.from({ length: 6 }, () => freePort()),
-  )
-  const file = join(t.testdir(), 'ports.json')
-  const ports = { http: port, dns, grpc, grpc_tls: -1, serf_lan: lan, serf_wan: wan, server: rpc }
-  writeFileSync(file, JSON.stringify({ ports, log_level: 'error' }))
-  let child: ChildProcess | undefined
-  const url = `http://127.0.0.1:${port}`
-
-  async function start(): Promise<void> {
-    const args = ['agent', '-dev', `-config-file=${file}`]
-    child = spawn(process.env.TEST_CONSUL ?? '', args, { stdio: 'ignore' })
-    await until('a leader of Consul', async () => {
-      const answer = await fetch(`${url}/v1/status/leader`).catch(() => undefined)
-      return answer?.ok === true && (await answer.text()).length > 2
-    })
-  }
-  async function stop(): Promise<void> {
-    if (!child || child.exitCode !== null || child.signalCode !== null) return
-    const exit = once(child, 'exit')
-    child.kill('SIGKILL')
-    await exit
-  }
-  t.teardown(stop)
-  await start()
-  return { url, start, stop }
-}
 
 function followed(t: Test, url: string) {
   const told = reported()

@@ -10,6 +10,8 @@ export interface Centre {
   /** Undefined: deletes it. */
   put: (text: string | undefined) => unknown
   stop: () => unknown
+  /** Runs it again after `stop`; left out: it cannot. */
+  start?: () => unknown
 }
 
 /** What the KV API of Consul's agent does with one key, as its documentation has it. */

@@ -180,13 +180,18 @@ test('each of three swaps of a ConfigMap is seen, and each save of an editor', a
 })
 
 test('a source that is away at the start ends it, or leaves the copy or the file, as set', async (t) => {
-  const away = { CONFIG_SOURCES: 'consul', CONSUL_ADDRESS: `127.0.0.1:${await freePort()}` }
+  const nobody = `127.0.0.1:${await freePort()}`
+  const away = { CONFIG_SOURCES: 'consul', CONSUL_ADDRESS: nobody }
+  const etcdAway = { CONFIG_SOURCES: 'etcd', ETCD_ENDPOINTS: nobody }
   const copy = join(t.testdir({}), 'copy.json')
   const cached = { CONFIG_CACHE_FILE: copy, LOG_LEVEL: 'error' }
   const open = (env: Record<string, string>) => openConfig(configReader(undefined, env))
 
   const err = await t.rejects(open({ ...away, CONFIG_WHEN_UNREACHABLE: 'fail' }))
   t.match(err, { setting: 'config.sources', message: /^consul:config\/user-service\/config\.yaml/ })
+
+  const etcdErr = await t.rejects(open({ ...etcdAway, CONFIG_WHEN_UNREACHABLE: 'fail' }))
+  t.match(etcdErr, { setting: 'config.sources', message: /^etcd:config\/user-service.*REFUSED/ })
 
   const nowhere = await t.rejects(open({ CONFIG_SOURCES: 'etcd,consul,apollo' }))
   t.match(nowhere, { name: 'ConfError', message: /registry\.etcd\.endpoints.*: found nothing/ })
@@ -196,8 +201,17 @@ test('a source that is away at the start ends it, or leaves the copy or the file
   t.equal(file.conf.log.level, 'error')
   t.match(file.notes, [/^consul:config.*ECONNREFUSED.*; there is no copy of it$/])
 
+  const etcdFile = await open({ ...etcdAway, ...cached })
+  t.equal(etcdFile.conf.log.level, 'error')
+  t.match(etcdFile.notes, [/^etcd:config.*ECONNREFUSED.*; there is no copy of it$/])
+
   const document = 'log: {level: warn}\n'
-  writeFileSync(copy, JSON.stringify({ 'consul:config/user-service/config.yaml': document }))
+  const copied = ['consul', 'etcd'].map((kind) => [
+    `${kind}:config/user-service/config.yaml`,
+    document,
+  ])
+  writeFileSync(copy, JSON.stringify(Object.fromEntries(copied)))
+  t.equal((await open({ ...etcdAway, ...cached })).conf.log.level, 'warn')
   const fromCopy = await open({ ...away, ...cached })
   t.equal(fromCopy.conf.log.level, 'warn')
   t.match(fromCopy.notes, [/; its last good copy is used$/])

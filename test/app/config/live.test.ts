@@ -1,4 +1,4 @@
-import { renameSync, writeFileSync } from 'node:fs'
+import { mkdirSync, renameSync, symlinkSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { SpanStatusCode } from '@opentelemetry/api'
 import { InMemorySpanExporter } from '@opentelemetry/sdk-trace'
@@ -6,6 +6,7 @@ import type { Logger } from 'pino'
 import { test, type Test } from 'tap'
 import { startApp } from '../../help/app.ts'
 import { type Centre, fakeApollo, fakeConsul } from '../../help/config-centres.ts'
+import { startConsul } from '../../help/consul.ts'
 import { startEtcd, withoutEtcd } from '../../help/etcd.ts'
 import { samplesOf } from '../../help/exposition.ts'
 import { until } from '../../help/until.ts'
@@ -16,18 +17,37 @@ tracing: {sampling: {ratio: 0}, headers: {authorization: hunter2}}
 server:
   operation_timeouts: {/api.user.v1.User/ListUsers: 0.000001s}
   http: {addr: '127.0.0.1:1'}
+limits: {quota: {operations: {/api.user.v1.User/DeleteUser: 0.001}}}
 `
 const bad = 'log: {level: loud}\nregistry: {etcd: {password: [hunter2]}}\n'
 const back = 'log: {level: info}\n'
 
-/** The file of --conf, as an editor saves it. */
+/** The file of --conf in a ConfigMap, whose versions Kubernetes swaps by a link beside it. */
 async function fileCentre(t: Test): Promise<Centre & { path: string }> {
-  const path = join(t.testdir({ 'config.yaml': back }), 'config.yaml')
+  const folder = t.testdir({})
+  let version = 0
   function put(text = ''): void {
-    writeFileSync(`${path}.tmp`, text)
-    renameSync(`${path}.tmp`, path)
+    version += 1
+    mkdirSync(join(folder, `..${version}`))
+    writeFileSync(join(folder, `..${version}`, 'config.yaml'), text)
+    symlinkSync(`..${version}`, join(folder, '..data_tmp'))
+    renameSync(join(folder, '..data_tmp'), join(folder, '..data'))
   }
-  return { path, env: {}, put, stop: () => undefined }
+  put(back)
+  symlinkSync('..data/config.yaml', join(folder, 'config.yaml'))
+  return { path: join(folder, 'config.yaml'), env: {}, put, stop: () => undefined }
+}
+
+/** Consul itself where `npm run verify -- consul` has built it. */
+async function consulCentre(t: Test): Promise<Centre> {
+  if (process.env.TEST_CONSUL === undefined) return fakeConsul(t)
+  const { url, ...consul } = await startConsul(t)
+  const key = `${url}/v1/kv/config/user-service/config.yaml`
+  return {
+    env: { CONFIG_SOURCES: 'consul', CONSUL_ADDRESS: url, CONSUL_TOKEN: 'hunter2' },
+    put: (body) => fetch(key, body === undefined ? { method: 'DELETE' } : { method: 'PUT', body }),
+    ...consul,
+  }
 }
 
 async function etcdCentre(t: Test): Promise<Centre> {
@@ -37,6 +57,7 @@ async function etcdCentre(t: Test): Promise<Centre> {
     env: { CONFIG_SOURCES: 'etcd', ETCD_ENDPOINTS: etcd.url },
     put: (text) => (text === undefined ? etcd.delete(key) : etcd.put(key, text)),
     stop: etcd.stop,
+    start: etcd.start,
   }
 }
 
@@ -69,11 +90,14 @@ async function started(t: Test, centre: Centre) {
     file: path,
     spans,
     measured: true,
-    env: { TRACING_EXPORTER: 'console', ...centre.env },
+    env: { TRACING_EXPORTER: 'console', QUOTA_ENABLED: 'true', ...centre.env },
     logged: (given) => (log = given),
   })
   const get = async (path: string) => (await fetch(`${app.rest.url}${path}`)).status
   const status = () => get('/v1/users')
+  /** Asks to delete a user that there is not. */
+  const remove = async () =>
+    (await fetch(`${app.rest.url}/v1/users/7`, { method: 'DELETE' })).status
   const named = (name: string) => spans.getFinishedSpans().filter((span) => span.name === name)
   return {
     app,
@@ -81,6 +105,7 @@ async function started(t: Test, centre: Centre) {
     named,
     get,
     status,
+    remove,
     log: () => log,
     says: (pattern: RegExp) => {
       return until(`a line ${pattern}`, () => app.log().some(({ msg }) => pattern.test(msg)))
@@ -91,27 +116,29 @@ async function started(t: Test, centre: Centre) {
 const centres: Record<string, (t: Test) => Promise<Centre>> = {
   file: fileCentre,
   etcd: etcdCentre,
-  consul: fakeConsul,
+  consul: consulCentre,
   apollo: fakeApollo,
 }
 
 for (const [kind, centreOf] of Object.entries(centres))
   test(
-    `level, ratio and a timeout change under load without a lost call, from ${kind}`,
+    `level, ratio, a timeout and a quota change under load without a lost call, from ${kind}`,
     { skip: kind === 'etcd' && withoutEtcd },
     async (t) => {
       const centre = await centreOf(t)
-      const { app, spans, named, get, status, log, says } = await started(t, centre)
+      const { app, spans, named, get, status, remove, log, says } = await started(t, centre)
       await until('the source to be read', () => named('config.watch').length > 0)
       const end = load(app.rest.url)
       t.teardown(end)
       t.equal(await status(), 200)
+      t.strictSame([await remove(), await remove()], [404, 404])
 
       await centre.put(changed)
       await says(/^needs a restart: server\.http\.addr, tracing\.headers$/)
       t.equal(log()?.level, 'warn')
       await until('the span of the update', () => named('config.update').length === 1)
       await until('a call at its deadline', async () => (await status()) === 504)
+      await until('a call above its quota', async () => (await remove()) === 429)
 
       await centre.put(bad)
       await says(
@@ -128,6 +155,14 @@ for (const [kind, centreOf] of Object.entries(centres))
       await centre.put(kind === 'file' ? back : undefined)
       await until('the values of the file', () => log()?.level === 'info')
       t.equal(await status(), 200)
+      t.equal(await remove(), 404)
+      if (centre.start) {
+        await centre.stop()
+        await says(/^a source of settings is away, and the settings stay: /)
+        await centre.start()
+        await says(/^the source of settings is there again$/)
+        t.equal(log()?.level, 'info')
+      }
       t.strictSame(await end(), [])
       t.match(await samplesOf(app.metrics, 'config_restart_needed'), [{ value: 0 }])
       const updates = await samplesOf(app.metrics, 'config_updates_total')

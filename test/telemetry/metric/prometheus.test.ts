@@ -1,6 +1,9 @@
 import { spawnSync } from 'node:child_process'
-import { readFileSync } from 'node:fs'
+import { createHash } from 'node:crypto'
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import https from 'node:https'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import t, { test } from 'tap'
 import { parse } from 'yaml'
@@ -16,8 +19,12 @@ t.setTimeout(300_000)
 /** Of data.database.pool_size in configs/config.yaml. */
 const poolSize = 10
 
+/** A caller that may do all, by its key. */
+const key = { id: 'probe', secret: 'a-secret-of-a-test' }
+
 /** Limits that are on and refuse nearly nothing, with a Redis that is not there. */
 const limited = {
+  CACHE_REDIS: '127.0.0.1:1',
   SHED_ENABLED: 'true',
   QUOTA_ENABLED: 'true',
   QUOTA_RATE: '100000',
@@ -60,9 +67,11 @@ function ruleExpressions(): string[] {
   )
 }
 
-function call(url: string, ca: Buffer): Promise<void> {
+function call(url: string, ca: Buffer, headers: Record<string, string>): Promise<void> {
   const { promise, resolve, reject } = Promise.withResolvers<void>()
-  https.get(url, { ca }, (response) => response.resume().on('end', resolve)).on('error', reject)
+  https
+    .get(url, { ca, headers }, (response) => response.resume().on('end', resolve))
+    .on('error', reject)
   return promise
 }
 
@@ -75,10 +84,16 @@ test('Prometheus has an answer to all that dashboard and rules ask', { skip }, a
   const options = { measured: true, spans: noSpans, maxBodyBytes: 1024 }
   const app = await startApp(t, { storage: 'mysql', ...options })
   const { issue, ca } = certificates(t)
+  const digest = createHash('sha256').update(key.secret).digest('hex')
+  const files = mkdtempSync(join(tmpdir(), 'test-settings-'))
+  t.teardown(() => rmSync(files, { recursive: true }))
+  writeFileSync(join(files, 'config.yaml'), 'log: {level: info}\n')
+  writeFileSync(join(files, 'keys.txt'), `${key.id} ${digest} users:read users:write\n`)
   const secure = await startApp(t, {
     storage: 'sqlite',
     measured: true,
-    env: limited,
+    file: join(files, 'config.yaml'),
+    env: { ...limited, API_KEYS_FILE: join(files, 'keys.txt') },
     configure: ({ server }) => Object.assign(server.tls, issue('server')),
   })
   const targets = [app, secure].map(({ metrics }) => new URL(metrics).host)
@@ -94,7 +109,9 @@ test('Prometheus has an answer to all that dashboard and rules ask', { skip }, a
   while (open.size > 0 && performance.now() < until) {
     await run(calls, calls.length * 4, {})
     await withoutDatabase(app, poolSize, () => fetch(`${app.rest.url}/v1/users/1`))
-    await call(`${secure.rest.url.replace('http:', 'https:')}/v1/users`, ca)
+    const url = `${secure.rest.url.replace('http:', 'https:')}/v1/users/1`
+    await call(url, ca, { 'x-api-key': `${key.id}.${key.secret}` })
+    await call(url, ca, {})
     await sleep(500)
     for (const expression of open) {
       const values = await query(expression)

@@ -20,7 +20,21 @@ called my.rel or 1abc; the name of a Service has no dot and begins with a letter
 {{- define "user-service.selector" -}}
 app.kubernetes.io/name: {{ include "user-service.name" . }}
 app.kubernetes.io/instance: {{ .Release.Name }}
-app.kubernetes.io/component: server
+app.kubernetes.io/component: {{ default "server" .component }}
+{{- end }}
+
+{{/* The name of the objects of one Deployment: those of orders have one of their own. */}}
+{{- define "user-service.objectName" -}}
+{{- include "user-service.fullname" . }}{{ if eq "orders" (default "" .component) }}-orders{{ end }}
+{{- end }}
+
+{{/* Where orders ask for users: each pod by itself, since a connection stays with the pod it has found. */}}
+{{- define "user-service.userTarget" -}}
+{{- $order := .Values.services.order }}
+{{- if and .Values.tls.existingSecret (not $order.userTarget) }}
+{{- fail "services.order.userTarget: name the users over TLS, such as https://users.example.org:9000, since tls.existingSecret is set and pods have no name in its certificate" }}
+{{- end }}
+{{- default (printf "dns:///%s-headless.%s:9000" (include "user-service.fullname" .) .Release.Namespace) $order.userTarget }}
 {{- end }}
 
 {{- define "user-service.labels" -}}
@@ -83,6 +97,17 @@ app.kubernetes.io/component: mysql
 {{/* The registry of the settings; off unless they name one. */}}
 {{- define "user-service.registry" -}}
 {{- dig "registry" "kind" "off" .Values.config }}
+{{- end }}
+
+{{/* Not empty where pods ask an issuer of tokens for its keys. */}}
+{{- define "user-service.identity" -}}
+{{- dig "auth" "jwt" "issuer" "" .Values.config }}{{ dig "auth" "jwt" "jwks_url" "" .Values.config }}
+{{- end }}
+
+{{/* Not empty where pods use a Redis, for records or for quotas. */}}
+{{- define "user-service.redis" -}}
+{{- .Values.cache.existingSecret }}{{ dig "cache" "redis" "" .Values.config }}
+{{- .Values.quota.existingSecret }}{{ dig "limits" "quota" "redis" "" .Values.config }}
 {{- end }}
 
 {{/* The grace period that fits the service's own: after it the kubelet kills. */}}
