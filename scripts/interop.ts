@@ -44,6 +44,7 @@ async function startService() {
       HTTP_ADDR: '127.0.0.1:0',
       GRPC_ADDR: '127.0.0.1:0',
       METRICS_ADDR: '',
+      TIMEOUT: '10s',
       SQLITE_PATH: join(folder, 'users.db'),
       LOG_FORMAT: 'json',
     },
