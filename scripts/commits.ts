@@ -41,17 +41,23 @@ interface Checked {
   problems: string[]
 }
 
-/** Checks the commits of the clone in `folder` that come after `base`, merges left out. */
+/** Checks the commits of the clone in `folder` that come after `base`, or all if it is empty; merges left out. */
 export function checkCommits(folder: string, base: string): Checked {
   const git = (...args: string[]) => spawnSync('git', args, { cwd: folder, encoding: 'utf8' })
   const skipped = (why: string): Checked => ({ note: `not checked: ${why}`, problems: [] })
   if (git('rev-parse', '--git-dir').status !== 0) return skipped('this folder is no git clone')
-  if (git('merge-base', '--is-ancestor', base, 'HEAD').status !== 0) {
+  if (base !== '' && git('merge-base', '--is-ancestor', base, 'HEAD').status !== 0) {
     const shallow = git('rev-parse', '--is-shallow-repository').stdout.trim() === 'true'
     const why = shallow ? 'the clone is shallow' : 'this branch does not have it'
     return skipped(`${why}, so commit ${base.slice(0, 7)} of .ci/commits-since is not there`)
   }
-  const log = git('log', '-z', '--no-merges', '--format=%h %B', `${base}..HEAD`).stdout
+  const log = git(
+    'log',
+    '-z',
+    '--no-merges',
+    '--format=%h %B',
+    base === '' ? 'HEAD' : `${base}..HEAD`,
+  ).stdout
   const commits = log.split('\0').filter((commit) => commit !== '')
   return { note: `${commits.length} commits`, problems: commits.flatMap(problemsOf) }
 }

@@ -1,5 +1,5 @@
 // Builds clients in Go, with the messages of this service's proto.
-import { mkdirSync, readdirSync } from 'node:fs'
+import { globSync, mkdirSync } from 'node:fs'
 import { join } from 'node:path'
 import { run } from './go-tool.ts'
 
@@ -36,7 +36,7 @@ export function buildClients({
   for (const [path, name] of Object.entries(generators)) go('build', '-o', join(cache, name), path)
   const opt = [
     `module=${module}`,
-    ...ownProtos().map((path) => `M${path}=${module}/gen/${path.split('/')[1]}`),
+    ...ownProtos().map(([path, noun]) => `M${path}=${module}/gen/${noun}`),
     `Mbuf/validate/validate.proto=${module}/gen/validate`,
     `Mtest/rest/v1/rich.proto=${module}/gen/rest`,
     `Mtest/client/v1/files.proto=${module}/gen/files`,
@@ -57,8 +57,10 @@ export function buildClients({
   return new Map(programs.map((program) => [program, join(cache, program)]))
 }
 
-/** The protos of the services, which import each other: `api/user/v1/user.proto`. */
-function ownProtos(): string[] {
-  const files = readdirSync(join(root, 'proto/api'), { recursive: true, encoding: 'utf8' })
-  return files.filter((file) => file.endsWith('.proto')).map((file) => `api/${file}`)
+/** The protos of this service with the packages of their messages, such as gen/user. */
+function ownProtos(): [path: string, noun: string][] {
+  return globSync('api/*/v1/*.proto', { cwd: join(root, 'proto') }).map((path) => [
+    path,
+    path.split('/')[1] ?? '',
+  ])
 }

@@ -5,14 +5,16 @@ import { existsSync } from 'node:fs'
 import { join } from 'node:path'
 import { interopSteps } from './verify/clients.ts'
 import { clientPackage } from './verify/client-package.ts'
+import { envoy } from './verify/envoy.ts'
 import { find, MissingTool, run } from './verify/command.ts'
 import { consul } from './verify/consul.ts'
-import { connectGo, grpcGo } from './verify/go.ts'
+import { connectGo, grpcGo, kratosTokens } from './verify/go.ts'
+import { exampleGo, examplePython } from './verify/examples.ts'
 import { grpcio } from './verify/grpcio.ts'
 import { kitex } from './verify/kitex.ts'
 import { million } from './verify/million.ts'
 import { oidc } from './verify/oidc.ts'
-import { newResources } from './verify/new.ts'
+import { newNouns } from './verify/new.ts'
 import { openapi } from './verify/openapi.ts'
 import { schemathesis } from './verify/schemathesis.ts'
 import { shedding } from './verify/shedding.ts'
@@ -66,6 +68,7 @@ const steps: Step[] = [
   // etcd is away for longer than all leases.
   { name: 'etcd', go: testFile('test/fleet/etcd-announce.test.ts', { FLEET_DOWN_MS: '25000' }) },
   { name: 'consul', go: consul },
+  { name: 'envoy', go: envoy },
   { name: 'kitex', go: kitex },
   { name: 'chaos', go: withGo(testFile('test/fleet/chaos.check.ts', {}, ['--timeout=1200'])) },
   { name: 'kill', go: testFile('test/e2e/kill.test.ts', { KILL_USERS: '10000' }) },
@@ -77,7 +80,7 @@ const steps: Step[] = [
   },
   {
     name: 'auth',
-    go: testFile('test/e2e/auth-fuzz.test.ts', { AUTH_RUNS: '50000' }, ['--timeout=1200']),
+    go: testFile('test/e2e/auth/fuzz.test.ts', { AUTH_RUNS: '50000' }, ['--timeout=1200']),
   },
   { name: 'oidc', go: oidc },
   { name: 'conformance', go: npmScript('conformance', 'scripts/conformance.ts', 'go') },
@@ -85,7 +88,10 @@ const steps: Step[] = [
   ...interopSteps,
   { name: 'connect-go', go: connectGo },
   { name: 'grpc-go', go: grpcGo },
+  { name: 'kratos-tokens', go: kratosTokens },
   { name: 'grpcio', go: grpcio },
+  { name: 'example-python', go: examplePython },
+  { name: 'example-go', go: exampleGo },
   {
     name: 'kratos-servers',
     go: withGo(
@@ -94,7 +100,7 @@ const steps: Step[] = [
   },
   { name: 'million', go: million },
   { name: 'shedding', go: shedding },
-  { name: 'new', go: newResources },
+  { name: 'new', go: newNouns },
   { name: 'client-package', go: clientPackage },
   { name: 'openapi', go: openapi },
   {

@@ -92,6 +92,8 @@ export async function createApp({
     routes: () => routeListing(compileRoutes({ routes: routesOf(modules) })),
     /** The OpenAPI documents. */
     documents: () => documents(modules, version),
+    /** Reads the file of the settings now. */
+    readSettings: config.readAgain,
     ...life,
   }
 }

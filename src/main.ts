@@ -1,5 +1,6 @@
 // Alone reads argv and the environment, and alone ends the process.
 import { enableCompileCache } from 'node:module'
+import { isatty } from 'node:tty'
 import { fileURLToPath } from 'node:url'
 import { setMemoryFlags } from './memory/flags.ts'
 
@@ -13,6 +14,7 @@ await runCommand({
   args: process.argv.slice(2),
   env: process.env,
   isTerminal: process.stdout.isTTY,
+  hasTerminal: [0, 1, 2].some((fd) => isatty(fd)),
   write: (text) => process.stdout.write(text),
   fail(text) {
     process.stderr.write(text)

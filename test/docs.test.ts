@@ -7,7 +7,10 @@ import { ErrorReasonSchema as OrderReasonSchema } from '../src/gen/api/order/v1/
 
 const project = join(import.meta.dirname, '..')
 const read = (page: string) => readFileSync(join(project, page), 'utf8')
-const pages = ['README.md', 'CONTRIBUTING.md', ...globSync('docs/**/*.md', { cwd: project })]
+const pages = [
+  ...globSync('*.md', { cwd: project }),
+  ...globSync('{.github,deploy,docs,examples}/**/*.md', { cwd: project }),
+]
 
 /** The anchors of a page's headings, as GitHub makes them. */
 function anchors(page: string): string[] {
@@ -22,7 +25,7 @@ function anchors(page: string): string[] {
 test('each file of the project that a page names exists', async (t) => {
   for (const page of pages) {
     const named = read(page).matchAll(
-      /(?<![\w/.-])(?:src|test|scripts|bench|proto|configs|deploy)\/[\w./-]*\w/g,
+      /(?<![\w/.-])(?:src|test|scripts|bench|examples|proto|configs|deploy)\/[\w./-]*\w/g,
     )
     const missing = [...named]
       .map(([path]) => path)
@@ -45,6 +48,27 @@ test('each link of a page leads to a file, and to a heading of it', async (t) =>
       page,
     )
   }
+})
+
+test('each script of npm and each variable that a page names exists', async (t) => {
+  const { scripts } = JSON.parse(read('package.json')) as { scripts: Record<string, string> }
+  const config = read('configs/config.yaml')
+  for (const page of pages) {
+    const text = read(page)
+    const named = [...text.matchAll(/npm run (?:-s )?([a-z][\w:-]*)/g)].map(([, name = '']) => name)
+    t.same(new Set(named.filter((name) => !(name in scripts))), new Set(), page)
+    const starts = text.matchAll(/^((?:[A-Z_]+=\S* )+)npm start/gm)
+    const given = [...starts].flatMap(([, all = '']) => all.match(/[A-Z_]+(?==)/g) ?? [])
+    t.same(new Set(given.filter((name) => !config.includes(`\${${name}`))), new Set(), page)
+  }
+})
+
+test('the start page of docs/ names each page of it', async (t) => {
+  const start = read('docs/README.md')
+  const left = globSync('docs/*.md', { cwd: project })
+    .map((page) => page.slice('docs/'.length))
+    .filter((page) => page !== 'README.md' && start.split(`(${page})`).length !== 2)
+  t.same(left, [], 'pages that are not there exactly once')
 })
 
 test('each reason of an error has a row in docs/errors.md', async (t) => {

@@ -1,14 +1,22 @@
-// Runs the commands that README.md, docs/api.md and docs/rest.md show, and compares what they print with what the
-// page says. `UPDATE=1 npx node scripts/test.ts test/readme.test.ts` writes the outputs that differ into the pages.
+// Runs the commands in the `console` blocks of the pages and compares what they print with what the page says. `UPDATE=1 npx node scripts/test.ts test/readme.test.ts` writes the outputs that differ into the pages.
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { chmodSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
+import {
+  chmodSync,
+  globSync,
+  mkdtempSync,
+  readFileSync,
+  rmSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs'
 import { tmpdir } from 'node:os'
 import { delimiter, dirname, join } from 'node:path'
 import { createInterface } from 'node:readline'
 import { test, type Test } from 'tap'
 
 import { findProgram } from '../scripts/program.ts'
+import { blocksNotRun } from './help/blocks-not-run.ts'
 import { shell, steps, withOutputs } from './help/console.ts'
 
 const project = join(import.meta.dirname, '..')
@@ -26,10 +34,11 @@ function newFolder(t: Test): string {
 interface Ports {
   http: string
   grpc: string
+  metrics: string
 }
 
-/** Starts the service by README's command, on free ports and an empty database. */
-async function start(t: Test): Promise<Ports> {
+/** Starts the service by README's command, on free ports and an empty database; `ready` is whether it will be. */
+async function start(t: Test, env: Record<string, string> = {}, ready = true): Promise<Ports> {
   const [, command = ''] = /^npm ci && (npm start)\b/m.exec(read('README.md')) ?? []
   t.not(command, '', 'README says how to start the service')
   const child = spawn('sh', ['-c', command], {
@@ -39,8 +48,9 @@ async function start(t: Test): Promise<Ports> {
       SQLITE_PATH: join(newFolder(t), 'users.db'),
       HTTP_ADDR: '127.0.0.1:0',
       GRPC_ADDR: '127.0.0.1:0',
-      METRICS_ADDR: '',
+      METRICS_ADDR: '127.0.0.1:0',
       LOG_FORMAT: 'json',
+      ...env,
     },
     stdio: ['ignore', 'pipe', 'inherit'],
     // A group of its own, since npm and Node both have to end.
@@ -48,7 +58,7 @@ async function start(t: Test): Promise<Ports> {
   })
   t.teardown(() => child.pid !== undefined && process.kill(-child.pid, 'SIGKILL'))
   for await (const line of createInterface({ input: child.stdout })) {
-    if (line.startsWith('{') && line.includes('"ready":true')) return JSON.parse(line) as Ports
+    if (line.startsWith('{') && line.includes(`"ready":${ready}`)) return JSON.parse(line) as Ports
   }
   throw new Error(`${command} ended before it served`)
 }
@@ -115,18 +125,33 @@ async function compare(t: Test, name: string, lineOf: (command: string) => strin
   )
 }
 
-for (const name of ['README.md', 'docs/api.md']) {
-  test(`the calls in ${name} print what it says`, { skip }, async (t) => {
-    const { http, grpc } = await start(t)
-    const client = sourceFile(t, read(name), 'client.ts', ['localhost:9000', grpc])
-    await compare(t, name, (command) =>
-      command
-        .replaceAll('localhost:8000', http)
-        .replaceAll('localhost:9000', grpc)
-        .replaceAll('client.ts', client),
-    )
+/** Pages whose calls go to one service, in this order; each begins on an empty database. */
+const services = [
+  ['README.md'],
+  ['docs/api.md'],
+  ['getting-started', 'orders', 'streams', 'clients', 'metrics'].map((page) => `docs/${page}.md`),
+]
+
+for (const pages of services) {
+  test(`the calls in ${pages.join(', ')} print what they say`, { skip }, async (t) => {
+    const { http, grpc, metrics } = await start(t)
+    for (const page of pages) {
+      const client = sourceFile(t, read(page), 'client.ts', ['localhost:9000', grpc])
+      await compare(t, page, (command) =>
+        command
+          .replaceAll('localhost:8000', http)
+          .replaceAll('localhost:9000', grpc)
+          .replaceAll('localhost:9090', metrics)
+          .replaceAll('client.ts', client),
+      )
+    }
   })
 }
+
+test('a service without its database says so as docs/operations.md does', { skip }, async (t) => {
+  const { http } = await start(t, { DB_DSN: 'mysql://root@127.0.0.1:1/users' }, false)
+  await compare(t, 'docs/operations.md', (command) => command.replaceAll('localhost:8000', http))
+})
 
 test('the example of docs/rest.md answers as it says', { skip }, async (t) => {
   const page = read('docs/rest.md')
@@ -141,4 +166,14 @@ test('the example of docs/rest.md answers as it says', { skip }, async (t) => {
   await compare(t, 'docs/rest.md', (command) =>
     command.replaceAll('localhost:8080', new URL(url).host),
   )
+})
+
+test('each block of commands is run by a test, or has the reason why not', async (t) => {
+  const run = [...services.flat(), 'docs/operations.md', 'docs/rest.md']
+  const blocks = globSync(['*.md', '{docs,examples}/**/*.md'], { cwd: project }).flatMap((page) =>
+    [...read(page).matchAll(/^```(console|sh)\n(.*)/gm)]
+      .filter(([, kind]) => kind === 'sh' || !run.includes(page))
+      .map(([, , line = '']) => `${page}: ${line.replace(/ +(?:#.*|\\)$/, '')}`),
+  )
+  t.same(blocks.toSorted(), Object.keys(blocksNotRun).toSorted())
 })

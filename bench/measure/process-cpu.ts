@@ -13,6 +13,11 @@ export function cpuNs(pid: number): number {
   return times.reduce((sum, time) => sum + time, 0)
 }
 
+/** CPU time in ms that the main thread of a process has had. Linux only. */
+export function mainThreadMs(pid: number): number {
+  return Number(readFileSync(`/proc/${pid}/schedstat`, 'utf8').split(' ', 1)[0]) / 1e6
+}
+
 /** Linux shows times in these, whatever the clock of its kernel is. */
 const ticksPerSecond = 100
 

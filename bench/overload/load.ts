@@ -7,36 +7,66 @@ const patienceMs = 1000
 export interface Figures {
   /** Calls that ended in the measured time, by how. */
   counts: Record<Outcome, number>
+  /** The same of all calls that were sent, before and after the measured time, too. */
+  sent: Record<Outcome, number>
   /** Arrivals that no connection was free for in time. */
   gaveUp: number
+  /** How far the clock went in the measured time. */
+  clockMs: number
   /** Of the accepted, from when the call was due. */
   p50Ms: number
   p99Ms: number
 }
 
+/** When a load is measured. */
 interface Window {
   begin: number
   end: number
+  /** The milliseconds by which calls come, and by which latency is counted; left out: real ones. */
+  clock?: (() => number) | undefined
 }
 
-function tally({ begin, end }: Window) {
+/** For so long at most the calls are waited for that are open at the end. */
+const maxTailMs = 10_000
+
+const realMs = () => performance.now()
+
+function tally({ begin, end, clock = realMs }: Window) {
+  let beganAt: number | undefined
   const counts: Record<Outcome, number> = { ok: 0, refused: 0, failed: 0 }
   const latencies: number[] = []
-  let gaveUp = 0
+  const sent: Record<Outcome, number> = { ok: 0, refused: 0, failed: 0 }
+  let [gaveUp, open] = [0, 0]
+  const isOpen = () => open > 0
+
+  function ended(outcome: Outcome, dueAt: number): void {
+    const now = performance.now()
+    open -= 1
+    sent[outcome] += 1
+    if (now < begin || now > end) return
+    beganAt ??= clock()
+    counts[outcome] += 1
+    if (outcome === 'ok') latencies.push(clock() - dueAt)
+  }
+
   return {
-    ended(outcome: Outcome, dueAt: number): void {
-      const now = performance.now()
-      if (now < begin || now > end) return
-      counts[outcome] += 1
-      if (outcome === 'ok') latencies.push(now - dueAt)
+    /** Begins a call, and calls `then` when it has ended; false where every connection is in use. */
+    call(caller: Caller, dueAt: number, then: () => void): boolean {
+      const begun = caller.call((outcome) => (ended(outcome, dueAt), then()))
+      if (begun) open += 1
+      return begun
     },
     leave(): void {
       gaveUp += 1
     },
-    figures(): Figures {
+    /** Waits for the calls that are open, so that none is cut off. */
+    async figures(): Promise<Figures> {
+      const clockMs = clock() - (beganAt ?? Number.NaN)
+      const last = performance.now() + maxTailMs
+      while (isOpen() && performance.now() < last) await sleep(10)
       latencies.sort((a, b) => a - b)
       const at = (share: number) => latencies[Math.floor(latencies.length * share)] ?? Number.NaN
-      return { counts, gaveUp, p50Ms: at(0.5), p99Ms: at(0.99) }
+      return { counts, sent, gaveUp, clockMs, p50Ms: at(0.5), p99Ms: at(0.99) }
     },
   }
 }
@@ -48,13 +78,9 @@ export async function closedLoop(
   window: Window,
 ): Promise<Figures> {
   const results = tally(window)
+  const { clock = realMs } = window
   function next(): void {
-    const dueAt = performance.now()
-    if (dueAt > window.end) return
-    caller.call((outcome) => {
-      results.ended(outcome, dueAt)
-      next()
-    })
+    if (performance.now() < window.end) results.call(caller, clock(), next)
   }
   for (let lane = 0; lane < concurrency; lane += 1) next()
   await sleep(window.end - performance.now())
@@ -67,7 +93,8 @@ export async function closedLoop(
  */
 export async function openLoop(caller: Caller, rate: number, window: Window): Promise<Figures> {
   const results = tally(window)
-  const start = performance.now()
+  const { clock = realMs } = window
+  const start = clock()
   let arrived = 0
   let begun = 0
   const dueAtOf = (index: number) => start + (index * 1000) / rate
@@ -75,13 +102,13 @@ export async function openLoop(caller: Caller, rate: number, window: Window): Pr
   function drain(): void {
     for (; begun < arrived; begun += 1) {
       const dueAt = dueAtOf(begun)
-      if (performance.now() - dueAt > patienceMs) results.leave()
-      else if (!caller.call((outcome) => (results.ended(outcome, dueAt), drain()))) return
+      if (clock() - dueAt > patienceMs) results.leave()
+      else if (!results.call(caller, dueAt, drain)) return
     }
   }
 
-  for (let now = start; now < window.end; now = performance.now()) {
-    arrived = Math.floor(((now - start) * rate) / 1000)
+  while (performance.now() < window.end) {
+    arrived = Math.floor(((clock() - start) * rate) / 1000)
     drain()
     await sleep(1)
   }

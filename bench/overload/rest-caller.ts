@@ -11,19 +11,27 @@ interface Lane {
   received: string
 }
 
+/** What is sent, where it is not a user by its id. */
+interface RestCalls {
+  /** Header lines of each call. */
+  headers?: readonly string[] | undefined
+  /** The target of every call. */
+  target?: string | undefined
+}
+
 /**
  * Gets users over HTTP/1.1, one call at a time on each connection. On bare sockets with requests made
  * beforehand: with node:http the generator would need more time than the service for a refusal.
- * `headers` are lines of each of them. Whatever the load, the connections take turns: the clients are the same, only their calls are more.
+ * Whatever the load, the connections take turns: the clients are the same, only their calls are more.
  */
 export async function restCaller(
   port: number,
   connections: number,
-  headers: readonly string[] = [],
+  { headers = [], target }: RestCalls = {},
 ): Promise<Caller> {
   const head = ['Host: bench', ...headers].join('\r\n')
   const requests = Array.from({ length: storedUsers }, (_, index) =>
-    Buffer.from(`GET /v1/users/${index + 1} HTTP/1.1\r\n${head}\r\n\r\n`),
+    Buffer.from(`GET ${target ?? `/v1/users/${index + 1}`} HTTP/1.1\r\n${head}\r\n\r\n`),
   )
   const free = inFlight<Lane>()
   const lanes = new Set<Lane>()

@@ -14,16 +14,16 @@ export function withImport(text: string, names: string, path: string): string {
   return text.slice(0, at) + line + text.slice(at)
 }
 
-/** Spreads a list at the end of those that the list of this name begins with. */
-export function withSpread(text: string, name: string, list: string): string {
+/** Adds a property to the object that is the constant of this name. */
+export function withEntry(text: string, name: string, property: string): string {
   let end: number | undefined
   visit(text, {
     VariableDeclarator({ id, init }) {
-      if (id.type !== 'Identifier' || id.name !== name || init?.type !== 'ArrayExpression') return
-      end = init.elements.findLast((element) => element?.type === 'SpreadElement')?.end
+      if (id.type !== 'Identifier' || id.name !== name || init?.type !== 'ObjectExpression') return
+      end = init.properties.at(-1)?.end
     },
   })
-  return inserted(text, end, `, ...${list}`, `a list ${name} of lists`)
+  return inserted(text, end, `,\n${property}`, `an object ${name}`)
 }
 
 /** Adds a property to the object that a function of this name is called with. */

@@ -33,9 +33,9 @@ export function newMethod({ name, method, plural, dryRun }: MethodOptions): stri
   run([process.execPath, join(project, 'scripts/openapi.ts'), '--write'])
   return `${told}
 
-Next: a line in CHANGELOG.md, npm run check, and
-  node scripts/test.ts ${files.testBiz} ${files.testData} ${files.testE2e}
-To undo all of it: git restore .`
+Next: a line in CHANGELOG.md, git add -A && npm run check, and
+  npx node scripts/test.ts ${files.testBiz} ${files.testData} ${files.testE2e}
+To undo all of it: git restore --staged --worktree .`
 }
 
 function filesOf({ kebab, snake }: Noun) {

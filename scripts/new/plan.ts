@@ -1,19 +1,20 @@
 // What a new resource writes and changes, as texts: nothing here touches the disk.
 import type { Resource } from './field.ts'
 import {
+  withEntry,
   withImport,
   withInterface,
   withLineBefore,
   withMember,
   withName,
   withProperty,
-  withSpread,
   withStatement,
 } from './edit.ts'
 import { ownColumns } from './kinds.ts'
 import type { Noun } from './noun.ts'
 import { appModule, appServices } from './template/app.ts'
 import { biz, capital } from './template/biz.ts'
+import { cacheKind, cacheProto } from './template/cache.ts'
 import { contract } from './template/contract.ts'
 import { data } from './template/data.ts'
 import { mysql } from './template/mysql.ts'
@@ -31,9 +32,11 @@ export function newFiles(resource: Resource, option: number): Record<string, str
   return {
     [`proto/api/${snake}/v1/${snake}.proto`]: contract(resource),
     [`proto/api/${snake}/v1/error_reason.proto`]: reasons(resource, option),
+    [`proto/cache/v1/${snake}.proto`]: cacheProto(resource),
     [`src/service/${kebab}.ts`]: service(resource),
     [`src/biz/${kebab}.ts`]: biz(resource),
     [`src/data/${kebab}.ts`]: data(resource),
+    [`src/data/redis/${kebab}.ts`]: cacheKind(resource),
     [`src/data/mysql/${kebab}.ts`]: mysql(resource),
     [`src/data/mysql/schema/${kebab}.ts`]: mysqlSchema(resource),
     [`src/data/sqlite/${kebab}.ts`]: sqlite(resource),
@@ -49,8 +52,6 @@ export function newFiles(resource: Resource, option: number): Record<string, str
 /** How a resource changes the files that know all of them, by their paths. */
 export function changes(resource: Resource): Record<string, (text: string) => string> {
   const { kebab, camel, pascal, many } = resource.noun
-  const services = (path: string) => (text: string) =>
-    withSpread(withImport(text, `{ ${camel}Services }`, path), 'services', `${camel}Services`)
   return {
     'proto/conf/v1/services.proto': (text) => withService(text, resource.noun),
     'configs/config.yaml': (text) => withSetting(text, resource.noun),
@@ -60,8 +61,12 @@ export function changes(resource: Resource): Record<string, (text: string) => st
         'openModules',
         `if (${camel}.enabled) made((await import('./${kebab}.ts')).${camel}Module(parts))`,
       ),
-    'src/app/settings/server.ts': services(`../${kebab}-services.ts`),
-    'src/command/call.ts': services(`../app/${kebab}-services.ts`),
+    'src/app/services.ts': (text) =>
+      withEntry(
+        withImport(text, `{ ${camel}Services }`, `./${kebab}-services.ts`),
+        'byName',
+        `${camel}: ${camel}Services`,
+      ),
     'src/data/queries.ts': (text) =>
       withInterface(
         withMember(

@@ -1,10 +1,10 @@
 import { globSync } from 'node:fs'
-import { join } from 'node:path'
-import { project, tool } from '../tool.ts'
+import { project } from '../tool.ts'
+import { derive } from './derive.ts'
 import { nounOf } from './noun.ts'
 import { type Resource, resourceOf } from './field.ts'
 import { changes, newFiles } from './plan.ts'
-import { list, read, requireClean, requireFree, run, write } from './tree.ts'
+import { read, requireClean, requireFree, write } from './tree.ts'
 
 interface ResourceOptions {
   name: string
@@ -27,12 +27,12 @@ export function newResource({ name, fields, plural, dryRun }: ResourceOptions): 
   if (dryRun) return `${told(paths)}\n\nNothing was written (--dry-run).`
   requireClean()
   write({ ...added, ...Object.fromEntries(changed.map(({ path, after }) => [path, after])) })
-  const migrations = derive(resource, [...paths.added, ...paths.changed])
+  const migrations = derive(
+    resource.noun,
+    [...paths.added, ...paths.changed].filter((path) => path.endsWith('.ts')),
+  )
   return `${told({ ...paths, added: [...paths.added, ...migrations] })}\n\n${next(resource, migrations)}`
 }
-
-/** It lists the settings, and is formatted as all JSON is. */
-const chartSchema = 'deploy/helm/user-service/values.schema.json'
 
 /** Methods list the reasons of each noun by an option with a number of its own. */
 function nextOption(): number {
@@ -42,43 +42,6 @@ function nextOption(): number {
     ),
   )
   return Math.max(...numbers) + 10
-}
-
-const script = (file: string) => [process.execPath, join(project, file)]
-
-/** Runs what makes the other files out of those that were written. Gives the migrations. */
-function derive({ noun }: Resource, written: readonly string[]): string[] {
-  const { snake } = noun.many
-  const buf = tool('@bufbuild/buf', 'buf')
-  run([...buf, 'format', '-w', '--path', `proto/api/${noun.snake}`])
-  run([...buf, 'generate'])
-  run([...tool('oxfmt', 'oxfmt'), ...written.filter((path) => path.endsWith('.ts'))])
-  for (const dialect of ['mysql', 'sqlite'])
-    run([
-      ...tool('drizzle-kit', 'drizzle-kit'),
-      'generate',
-      '--config',
-      `drizzle.${dialect}.config.ts`,
-      '--name',
-      snake,
-    ])
-  const migrations = ['mysql', 'sqlite']
-    .flatMap((dialect) => list(`migrations/${dialect}`))
-    .filter((path) => path.endsWith(`_${snake}.sql`))
-  for (const path of migrations)
-    if (path.includes('/sqlite/')) write({ [path]: withAutoincrement(read(path)) })
-  run([...script('scripts/openapi.ts'), '--write'])
-  run(script('scripts/settings.ts'))
-  run(script('scripts/chart-files.ts'))
-  run([...tool('oxfmt', 'oxfmt'), chartSchema])
-  // The schema of the values is a part of the chart, and of no manifest that is rendered from it.
-  run(script('scripts/new/chart-digest.ts'))
-  return migrations
-}
-
-/** The column type that reads ids as bigint has no such option in Drizzle. */
-function withAutoincrement(sql: string): string {
-  return `-- AUTOINCREMENT is written by hand: Drizzle has no bigint column with it, and an id must never be given twice.\n${sql.replace('`id` integer PRIMARY KEY NOT NULL', '`id` integer PRIMARY KEY AUTOINCREMENT NOT NULL')}`
 }
 
 function told({
@@ -111,8 +74,8 @@ function next({ noun }: Resource, migrations: readonly string[]): string {
   1. Read proto/api/${snake}/v1/${snake}.proto: say there what ${many.words} are, and give the fields the rules that
      their meaning has; then \`npm run gen\` and \`npm run openapi -- --write\`.
   2. Read ${migrations.join(' and ')}.
-  3. npm run check
-  4. node scripts/test.ts test/biz/${kebab}.test.ts test/data/${kebab}.test.ts test/e2e/${kebab}.test.ts
+  3. git add -A && npm run check
+  4. npx node scripts/test.ts test/biz/${kebab}.test.ts test/data/${kebab}.test.ts test/e2e/${kebab}.test.ts
   5. npm start, and: curl localhost:8000/v1/${many.kebab}
-To undo all of it: git restore . && git clean -fd migrations proto src test`
+To undo all of it: git restore --staged --worktree . && git clean -fd migrations proto src test`
 }

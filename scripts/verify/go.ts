@@ -1,4 +1,4 @@
-// Calls the service by connect-go and grpc-go, built with Go from test/interop/go.
+// Calls the service by connect-go, grpc-go and Kratos with its tokens, built with Go from test/interop.
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { join } from 'node:path'
@@ -7,12 +7,16 @@ import { buildClients } from '../go-clients.ts'
 import { find, run } from './command.ts'
 import { startService, temporaryFolder } from './service.ts'
 
-function build(program: string): string {
+const folderOf = {
+  'user-service/clients': 'test/interop/go',
+  'user-service/interop': 'test/interop/kratos',
+}
+
+function build(program: string, module: keyof typeof folderOf = 'user-service/clients'): string {
   find('go')
   console.log('building the clients with Go')
-  const folder = join(import.meta.dirname, '../../test/interop/go')
-  const built = buildClients({ folder, module: 'user-service/clients', programs: [program] })
-  return built.get(program) ?? program
+  const folder = join(import.meta.dirname, '../..', folderOf[module])
+  return buildClients({ folder, module, programs: [program] }).get(program) ?? program
 }
 
 const passed = (checks: number) => `${checks} checks passed`
@@ -23,6 +27,20 @@ export async function connectGo(): Promise<string> {
   using folder = temporaryFolder()
   await using service = await startService({ SQLITE_PATH: join(folder.path, 'users.db') })
   const output = await run([program, service.grpc, service.metrics])
+  return passed(output.match(/^ok /gm)?.length ?? 0)
+}
+
+/** The same for Kratos v2, whose middleware signs the tokens by a secret that it shares with the service. */
+export async function kratosTokens(): Promise<string> {
+  const program = build('kratos-v2', 'user-service/interop')
+  const secret = 'a-secret-of-thirty-two-characters'
+  using folder = temporaryFolder()
+  await using service = await startService({
+    SQLITE_PATH: join(folder.path, 'users.db'),
+    AUTH_SECRET: secret,
+    AUTH_ALGORITHMS: 'HS256',
+  })
+  const output = await run([program, service.http, service.grpc, secret])
   return passed(output.match(/^ok /gm)?.length ?? 0)
 }
 

@@ -3,6 +3,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { project } from '../tool.ts'
 import { run } from './command.ts'
+import { startService } from './service.ts'
 
 /** A resource of every type and mark, and those of a single field; methods that find them. */
 const commands = [
@@ -19,8 +20,13 @@ const names = ['book-copy', 'tag', 'reading']
 const others =
   'test/rooms.test.ts test/docs.test.ts test/readme.test.ts test/data/migration.test.ts test/data/private-fields.test.ts test/e2e/openapi.test.ts test/e2e/docs.test.ts'
 
+/** What `npm run verify -- new` shows: resources in this project, then a project of its own. */
+export async function newNouns(): Promise<string> {
+  return [await newResources(), await newProject()].join('; ')
+}
+
 /** Makes resources in a clone of HEAD, one after the other, with all checks and their tests. */
-export async function newResources(): Promise<string> {
+async function newResources(): Promise<string> {
   const folder = mkdtempSync(join(tmpdir(), 'verify-new-'))
   const inFolder = (command: string[]) => run(command, { cwd: folder })
   const node = process.execPath
@@ -47,4 +53,65 @@ export async function newResources(): Promise<string> {
   } finally {
     rmSync(folder, { recursive: true, force: true })
   }
+}
+
+/** Makes a project of its own with four types of fields, and lets it pass all of its checks and tests. */
+async function newProject(): Promise<string> {
+  const parent = mkdtempSync(join(tmpdir(), 'verify-new-'))
+  const [origin, folder] = [join(parent, 'origin'), join(parent, 'library')]
+  const node = process.execPath
+  const link = (to: string) => symlinkSync(join(project, 'node_modules'), join(to, 'node_modules'))
+  try {
+    await run(['git', 'clone', '--quiet', project, origin])
+    link(origin)
+    const fields = 'title:string pages:int32 isbn:string@unique sold_at:timestamp@optional'
+    const asked = [
+      'service',
+      'library',
+      '--dir',
+      folder,
+      '--resource',
+      'book',
+      ...fields.split(' '),
+    ]
+    await run([node, 'scripts/new/main.ts', ...asked], { cwd: origin, env: author })
+    link(folder)
+    await run([node, 'scripts/check.ts'], { cwd: folder })
+    const life = await lifeOfRow(folder)
+    const output = await run([node, 'scripts/test.ts'], { cwd: folder })
+    return `library: ${life}, ${output.trim().split('\n').at(-1)}`
+  } finally {
+    rmSync(parent, { recursive: true, force: true })
+  }
+}
+
+const author = Object.fromEntries(
+  ['AUTHOR', 'COMMITTER'].flatMap((who) => [
+    [`GIT_${who}_NAME`, 'verify'],
+    [`GIT_${who}_EMAIL`, 'verify@example.org'],
+  ]),
+)
+
+/** Creates a row on one port of the project's program and deletes it on the other one. */
+async function lifeOfRow(folder: string): Promise<string> {
+  await using service = await startService({ SQLITE_PATH: join(folder, 'life.db') }, folder)
+  const rest = `http://${service.http}/v1/books`
+  const rpc = (method: string, body: object) =>
+    asked(`http://${service.grpc}/api.book.v1.Book/${method}`, 'POST', body)
+  const { id } = await asked(rest, 'POST', { title: 'Emma', pages: 474, isbn: '1' })
+  await asked(`${rest}/${id}`, 'PATCH', { pages: 475 })
+  const { pages } = await rpc('GetBook', { id })
+  if (pages !== 475) throw new Error(`the ports disagree: ${pages} pages`)
+  await rpc('DeleteBook', { id })
+  const { status } = await fetch(`${rest}/${id}`)
+  if (status !== 404) throw new Error(`a deleted book answers ${status}`)
+  return 'a row lives on both ports'
+}
+
+async function asked(url: string, method: string, body: object): Promise<Record<string, unknown>> {
+  const headers = { 'content-type': 'application/json' }
+  const response = await fetch(url, { method, headers, body: JSON.stringify(body) })
+  const text = await response.text()
+  if (!response.ok) throw new Error(`${method} ${url}: ${response.status} ${text}`)
+  return JSON.parse(text) as Record<string, unknown>
 }

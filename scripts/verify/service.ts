@@ -24,10 +24,16 @@ interface RunningService extends Addresses {
   [Symbol.asyncDispose](): Promise<void>
 }
 
-/** Starts the service as users do, and waits until it says that it serves; killed when disposed of. */
-export async function startService(env: Record<string, string>): Promise<RunningService> {
-  const child = spawn(process.execPath, [join(root, 'src/main.ts')], {
-    cwd: root,
+/**
+ * Starts the service as users do, or that of another folder, and waits until it says that it serves;
+ * killed when disposed of.
+ */
+export async function startService(
+  env: Record<string, string>,
+  folder = root,
+): Promise<RunningService> {
+  const child = spawn(process.execPath, [join(folder, 'src/main.ts')], {
+    cwd: folder,
     env: {
       PATH: process.env.PATH,
       LOG_FORMAT: 'json',

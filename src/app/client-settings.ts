@@ -1,10 +1,11 @@
 import { durationMs } from '@bufbuild/protobuf/wkt'
 import type { ClientOptions } from '../client/channel.ts'
 import type { ClientProtocol } from '../client/settings.ts'
-import type { Conf } from '../conf/conf.ts'
+import type { Complete } from '../conf/conf.ts'
+import type { ServiceClient as ServiceClientMessage } from '../gen/conf/v1/clients_pb.ts'
 
 /** How a service is called. */
-export type ServiceClient = Conf['clients']['user']
+export type ServiceClient = Complete<ServiceClientMessage>
 
 /** The settings of a client. Protocols over REST are loaded only if they are asked for. */
 export async function clientSettings(conf: ServiceClient) {

@@ -1,5 +1,6 @@
 import type { ErrorReason } from '../gen/api/order/v1/error_reason_pb.ts'
 import { DomainError, type FieldViolation, invalidInput, type ReasonOf } from './error.ts'
+import { type OrderOrigin, storedKey } from './order-origin.ts'
 
 type Reason = ReasonOf<typeof ErrorReason>
 
@@ -133,11 +134,12 @@ export function orderUsecase({ repo, customers, products, now }: Rules) {
   return {
     /**
      * Fails with USER_NOT_FOUND, PRODUCT_NOT_FOUND, INSUFFICIENT_STOCK and USERS_UNAVAILABLE. With a
-     * `key` that is known, gives the order that was stored under it, or fails with
+     * key that its caller has used before, gives the order that was stored under it, or fails with
      * IDEMPOTENCY_KEY_REUSED if that has another content.
      */
-    async create(given: OrderDraft, key: string | undefined, signal: AbortSignal): Promise<Order> {
+    async create(given: OrderDraft, origin: OrderOrigin, signal: AbortSignal): Promise<Order> {
       const draft = inOrder(given)
+      const key = storedKey(origin)
       const total = totalOf(draft)
       const known = key === undefined ? undefined : await stored(key, draft, signal)
       if (known) return known

@@ -27,7 +27,7 @@ export type NewUser = UserFields & { createdAt: Date }
 export type UserCheck = (user: User) => void
 
 /** The part of the list to read: the users after an id, or from an offset in rows. */
-type UserWindow = { after: bigint; limit: number } | { offset: number; limit: number }
+export type UserWindow = { after: bigint; limit: number } | { offset: number; limit: number }
 
 /**
  * Storage of users. Every call fails with DATABASE_UNAVAILABLE if the database cannot be used, and

@@ -9,8 +9,7 @@ import {
   toJsonString,
 } from '@bufbuild/protobuf'
 import { ConnectError, type Transport } from '@connectrpc/connect'
-import { orderServices } from '../app/order-services.ts'
-import { userServices } from '../app/user-services.ts'
+import { services } from '../app/services.ts'
 import { channelOf } from '../client/channel.ts'
 import { overRest } from '../client/rest/open-node.ts'
 import type { ClientProtocol } from '../client/settings.ts'
@@ -23,13 +22,7 @@ import { connectCodeName } from '../text/code-name.ts'
 import { nearest } from '../text/nearest.ts'
 import type { CallArguments } from './arguments.ts'
 
-const services: readonly DescService[] = [
-  ...userServices,
-  ...orderServices,
-  Health,
-  ServerReflection,
-  Metadata,
-]
+const known: readonly DescService[] = [...services, Health, ServerReflection, Metadata]
 const protocols: readonly ClientProtocol[] = ['grpc', 'connect', 'kratos2', 'kratos3']
 const defaultSeconds = 10
 
@@ -91,7 +84,7 @@ const pathOf = ({ parent, name }: DescMethod) => `${parent.typeName}/${name}`
 
 /** `api.user.v1.User/GetUser`, or its end where that names one method only. */
 function methodOf(name: string | undefined): DescMethod {
-  const all = services.flatMap(({ methods }) => methods)
+  const all = known.flatMap(({ methods }) => methods)
   const wanted = (name ?? '').replace(/^\//, '')
   const found = all.filter((each) => pathOf(each) === wanted || endsWith(pathOf(each), wanted))
   const [only, another] = found

@@ -15,6 +15,8 @@ export interface CommandProcess {
   env: Record<string, string | undefined>
   /** Whether standard output is a terminal. */
   isTerminal: boolean
+  /** Whether standard input, output or error is one. */
+  hasTerminal: boolean
   write: (text: string) => unknown
   /** Ends the process, which has failed, with a text for people. */
   fail: (text: string) => never
@@ -26,10 +28,10 @@ const { version } = JSON.parse(
 
 /** A command's files are loaded when it is called. */
 const commands: Record<string, (asked: AskedCommand) => Promise<unknown>> = {
-  async serve({ conf, opened, isTerminal, env, fail }) {
+  async serve({ conf, opened, isTerminal, hasTerminal, env, fail }) {
     const { run } = await import('./serve.ts')
     const created: RunOptions['created'] = (service) => {
-      onSignals(service, fail)
+      onSignals(service, { hasTerminal, fail })
       // What loading and compiling leave behind, before a port is open: nobody waits for it then.
       processMemory().release()
     }

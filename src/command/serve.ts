@@ -6,6 +6,7 @@ import { usesStorage } from '../app/storage/storage.ts'
 import type { OpenedConfig } from '../app/config/open.ts'
 import type { Conf } from '../conf/conf.ts'
 import type { LogContext } from '../telemetry/log/log.ts'
+import { unknownNames } from '../telemetry/unknown-names.ts'
 import { tracingSettings } from '../telemetry/trace/settings.ts'
 import { startTracing } from '../telemetry/trace/start.ts'
 import type { RunningTracing } from '../telemetry/trace/tracing.ts'
@@ -17,7 +18,7 @@ export interface RunOptions {
   /** Makes the log. The fields of every line are known later, when traces have started. */
   log: (context: LogContext) => Logger | Promise<Logger>
   /** Told before anything is opened, so that a signal can stop what has not started yet. */
-  created?: (service: Pick<App, 'stop'> & { log: Logger }) => void
+  created?: (service: Pick<App, 'stop' | 'readSettings'> & { log: Logger }) => void
   /** Told when the database rejects a migration, perhaps much later: this process can never serve. */
   rejected: (err: Error) => void
   /** Takes the spans in place of the exporter that is configured; for tests. */
@@ -39,7 +40,7 @@ export async function run(conf: Conf, { version, env, rejected, now, ...options 
   const { createApp } = await import('../app.ts')
   const { opened } = options
   const app = await createApp({ conf, opened, log, tracing, metrics, version, now })
-  options.created?.({ stop: app.stop, log })
+  options.created?.({ stop: app.stop, readSettings: app.readSettings, log })
   const { http, grpc } = await app.start(rejected)
   log.info(
     {
@@ -67,6 +68,7 @@ async function traced(
     ...(settings && { fields: () => tracing?.logFields() ?? {} }),
     ...(settings?.lines && { also: (line) => tracing?.logLine?.(line) }),
   })
+  for (const note of unknownNames(env)) log.warn(note)
   const identity = { service: serviceName, version }
   if (settings)
     tracing = await startTracing({ settings, identity, env, log, ...(exporter && { exporter }) })

@@ -2,18 +2,28 @@ import type { Logger } from 'pino'
 
 interface Stopped {
   stop: () => Promise<void>
+  readSettings: () => Promise<void>
   log: Logger
 }
 
 const nothingToDo =
   'the signal does nothing: files of settings and certificates are read again when they change'
 
+interface Signalled {
+  /** Whether the process is one of a terminal, whose end SIGHUP then tells. */
+  hasTerminal: boolean
+  fail: (err: unknown) => never
+}
+
 /**
- * The first of SIGTERM, SIGINT and SIGHUP (its terminal was closed) stops in order and a second one at
- * once. SIGUSR1 would make Node open its debugger to every user of the machine, and SIGUSR2 would end
+ * The first of SIGTERM and SIGINT stops in order and a second one at once. SIGHUP does the same where it
+ * means that a terminal was closed; supervisors send it to make a service read its settings. SIGUSR1 would make Node open its debugger to every user of the machine, and SIGUSR2 would end
  * the process with calls in flight; tools send both to make a program open its log file again.
  */
-export function onSignals({ stop, log }: Stopped, fail: (err: unknown) => never): void {
+export function onSignals(
+  { stop, readSettings, log }: Stopped,
+  { hasTerminal, fail }: Signalled,
+): void {
   let stopping = false
   function onStop(signal: NodeJS.Signals): void {
     if (stopping) process.exit(1)
@@ -24,7 +34,12 @@ export function onSignals({ stop, log }: Stopped, fail: (err: unknown) => never)
       process.exit(0)
     }, fail)
   }
-  for (const signal of ['SIGTERM', 'SIGINT', 'SIGHUP'] as const) process.on(signal, onStop)
+  function onHangUp(signal: NodeJS.Signals): void {
+    log.info({ signal }, 'the file of settings is read again')
+    readSettings().catch(fail)
+  }
+  for (const signal of ['SIGTERM', 'SIGINT'] as const) process.on(signal, onStop)
+  process.on('SIGHUP', hasTerminal ? onStop : onHangUp)
   for (const signal of ['SIGUSR1', 'SIGUSR2'] as const)
     process.on(signal, () => log.info({ signal }, nothingToDo))
 }

@@ -6,7 +6,7 @@ import type { Env } from './placeholder.ts'
 import type { Given } from './problems.ts'
 
 /** A message of which no part is missing: each message field of Conf is `required`. */
-type Complete<M> = M extends Message
+export type Complete<M> = M extends Message
   ? Pick<M, keyof M & `$${string}`> & {
       [K in Exclude<keyof M, `$${string}`>]-?: Complete<NonNullable<M[K]>>
     }

@@ -24,6 +24,7 @@ import type { Env } from './placeholder.ts'
 import { type Given, problemList } from './problems.ts'
 import { expandAll, parseYaml, refusePlaceholders } from './yaml.ts'
 import { isObject } from '../text/json-object.ts'
+import { withEmptyText } from '../text/rule.ts'
 
 /** A configuration file that has been read. */
 export interface ConfFile {
@@ -164,13 +165,14 @@ function settingOf(path: Path): string {
 }
 
 function missing({ ruleId, message }: Violation): string {
-  return ruleId === 'required' ? 'missing' : `missing, ${message}`
+  return ruleId === 'required' ? 'missing' : `missing, ${withEmptyText(message)}`
 }
 
 function broken({ field, message }: Violation, root: ReflectMessage): string {
   const first = field.find((step) => step.kind === 'field' && isSecret(step))
   const found = first ? undefined : shown(valueAt(root, field))
-  return found === undefined ? message : `found ${found}, ${message}`
+  const rule = withEmptyText(message)
+  return found === undefined ? rule : `found ${found}, ${rule}`
 }
 
 /** A value as the file has it; undefined for a mapping. */

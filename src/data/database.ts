@@ -28,6 +28,12 @@ export interface StorageEvents {
   rejected: (err: Error) => void
 }
 
+/**
+ * Does what a transaction is for by one statement that begins and commits it; undefined where the
+ * database has none.
+ */
+export type AtOnce<T> = (queries: Queries) => Promise<T> | undefined
+
 /** One storage adapter. Errors of its driver leave it as UniqueViolation or DomainError. */
 export interface Database {
   /** Names the storage for the start line, without credentials. */
@@ -51,6 +57,6 @@ export interface Database {
    */
   use<T>(signal: AbortSignal, work: (queries: Queries) => Promise<T>): Promise<T>
   /** As `use`, in one transaction, begun anew when the database breaks a deadlock with it. */
-  tx<T>(signal: AbortSignal, work: (queries: Queries) => Promise<T>): Promise<T>
+  tx<T>(signal: AbortSignal, work: (queries: Queries) => Promise<T>, atOnce?: AtOnce<T>): Promise<T>
   close(): Promise<void>
 }

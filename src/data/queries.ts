@@ -28,11 +28,17 @@ type OnConnection<Repo> = {
 export interface UserQueries extends OnConnection<
   Omit<UserRepo, 'list' | 'update' | 'delete' | 'apply'>
 > {
+  /**
+   * Stores a user and records that, in a transaction of its own, by one statement; undefined where the
+   * database has no such statement.
+   */
+  insertRecorded?(user: NewUser): Promise<bigint> | undefined
   /** Stores all of them, or none if in a transaction. */
   insertMany(users: readonly NewUser[], shared?: Shared): Promise<Stored[]>
   /** As the repository's; for several calls, it is told of them. */
   findMany(ids: readonly bigint[], shared?: Shared): Promise<User[]>
-  window(offset: number, limit: number): Promise<User[]>
+  after(id: bigint, limit: number, shared?: Shared): Promise<User[]>
+  window(offset: number, limit: number, shared?: Shared): Promise<User[]>
   /** As `find`, of a row that until the end of the transaction only this one can change. */
   lock(id: bigint): Promise<User | undefined>
   /** Gives whether there was a row. */

@@ -1,10 +1,18 @@
 import { DomainError, type ReasonOf } from '../biz/error.ts'
-import type { NewUser, User, UserCheck, UserFields, UserRepo, UserWrites } from '../biz/user.ts'
+import type {
+  NewUser,
+  User,
+  UserCheck,
+  UserFields,
+  UserRepo,
+  UserWindow,
+  UserWrites,
+} from '../biz/user.ts'
 import type { ErrorReason } from '../gen/api/errors/v1/error_reason_pb.ts'
 import { type Changed, notedWrites } from './changes/noted-writes.ts'
 import type { NewChange } from './changes/source.ts'
-import { coalescedReads, together } from './coalesced-reads.ts'
-import type { Database } from './database.ts'
+import { coalescedReads, together, togetherBy } from './coalesced-reads.ts'
+import type { AtOnce, Database } from './database.ts'
 import { UniqueViolation } from './error.ts'
 import { groupedWrites } from './group-writes.ts'
 import { powersOfTwo } from './powers-of-two.ts'
@@ -27,23 +35,30 @@ function recordedWrites(
 ) {
   const noted = notedWrites(db, changed)
 
-  async function tx<T>(signal: AbortSignal, work: Work<T>): Promise<T> {
-    const result = await noted(signal, (queries, note) =>
-      work(queries, (changes) => {
-        note(changes.map(({ id }) => id))
-        return queries.userChanges.insert(changes)
-      }),
+  async function tx<T>(signal: AbortSignal, work: Work<T>, atOnce?: AtOnce<T>): Promise<T> {
+    const result = await noted(
+      signal,
+      (queries, note) =>
+        work(queries, (changes) => {
+          note(changes.map(({ id }) => id))
+          return queries.userChanges.insert(changes)
+        }),
+      atOnce,
     )
     written()
     return result
   }
   return {
     insert: (user: NewUser, signal: AbortSignal) =>
-      tx(signal, async ({ users }, record) => {
-        const id = await users.insert(user)
-        await record([{ id, kind: 'created' }])
-        return id
-      }),
+      tx(
+        signal,
+        async ({ users }, record) => {
+          const id = await users.insert(user)
+          await record([{ id, kind: 'created' }])
+          return id
+        },
+        ({ users }) => users.insertRecorded?.(user),
+      ),
     insertMany: (rows: NewUser[], signal: AbortSignal, shared: Shared) =>
       tx(signal, async ({ users }, record) => {
         const stored = await users.insertMany(rows, shared)
@@ -124,6 +139,12 @@ export function userRepo(
   const writes = recordedWrites(db, { written, changed })
   const one: UserRepo['find'] = (id, signal) => db.use(signal, ({ users }) => users.find(id))
   const counted = (signal: AbortSignal) => reads.use(signal, ({ users }) => users.count())
+  const page = (window: UserWindow, signal: AbortSignal, shared?: Shared) =>
+    reads.use(signal, ({ users }) =>
+      'after' in window
+        ? users.after(window.after, window.limit, shared)
+        : users.window(window.offset, window.limit, shared),
+    )
   const find =
     coalesced &&
     coalescedReads<bigint, User>(coalesced, {
@@ -146,12 +167,7 @@ export function userRepo(
       ids.length === 0 ? [] : db.use(signal, ({ users }) => users.findMany(ids)),
     findByEmails: async (emails, signal) =>
       emails.length === 0 ? [] : db.use(signal, ({ users }) => users.findByEmails(emails)),
-    list: (window, signal) =>
-      reads.use(signal, ({ users }) =>
-        'after' in window
-          ? users.after(window.after, window.limit)
-          : users.window(window.offset, window.limit),
-      ),
+    list: coalesced ? togetherBy(coalesced, windowName, page) : page,
     after: (id, limit, signal) => db.use(signal, ({ users }) => users.after(id, limit)),
     count: sharedTotal(coalesced ? together(coalesced, counted) : counted, total),
     update: (id, changes, signal, check) =>
@@ -159,6 +175,10 @@ export function userRepo(
     delete: (id, signal, check) => writes.delete(id, signal, check),
     apply: (all, signal) => allFit(writes.apply(all, signal)),
   }
+}
+
+function windowName({ limit, ...begin }: UserWindow): string {
+  return 'after' in begin ? `after ${begin.after}, ${limit}` : `${begin.offset}, ${limit}`
 }
 
 /** Locks the row for the write that follows, and has it checked; false where there is none. */

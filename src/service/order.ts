@@ -16,15 +16,17 @@ import {
   type ListOrdersRequest,
   type Order,
 } from '../gen/api/order/v1/order_pb.ts'
+import { callerOf } from './caller.ts'
 import { fromCents, toCents } from './money.ts'
 import { decodePageToken, encodePageToken } from './page-token.ts'
 
 /** Serves api.order.v1.Order: converts messages to calls of the use case, and results to messages. */
 export function orderService(orders: OrderUsecase): ServiceImpl<typeof Order> {
   return {
-    async createOrder(request, { signal, requestHeader }) {
-      const key = toKey(requestHeader)
-      const { id, status, createdAt, total } = await orders.create(toDraft(request), key, signal)
+    async createOrder(request, context) {
+      const origin = { caller: callerOf(context), key: toKey(context.requestHeader) }
+      const order = await orders.create(toDraft(request), origin, context.signal)
+      const { id, status, createdAt, total } = order
       return { orderId: id, status, createdAt: seconds(createdAt), total: fromCents(total) }
     },
     async getOrder({ orderId }, { signal }) {

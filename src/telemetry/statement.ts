@@ -26,6 +26,9 @@ export function statementSummary(sql: string): string {
   return table === undefined ? operation : `${operation} ${table}`
 }
 
+/** Of MariaDB's statement of several: its first insert says what it is for. */
+const compoundInsert = /^begin not atomic\b.*?\binsert into [`"]?(\w+)/i
+
 const tableOf: Record<string, RegExp> = {
   SELECT: /\sfrom\s+[`"]?(\w+)/i,
   INSERT: /^insert\s+(?:ignore\s+)?into\s+[`"]?(\w+)/i,
@@ -35,6 +38,8 @@ const tableOf: Record<string, RegExp> = {
 
 function readStatement(sql: string): { operation: string; table: string | undefined } {
   const text = sql.trim()
+  const [, first] = compoundInsert.exec(text) ?? []
+  if (first !== undefined) return { operation: 'INSERT', table: first }
   const operation = /^\w+/.exec(text)?.[0].toUpperCase() ?? '_OTHER'
   return { operation, table: tableOf[operation]?.exec(text)?.[1] }
 }

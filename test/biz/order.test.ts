@@ -22,6 +22,8 @@ const stored: Order = {
   total: 2074n,
   createdAt: at,
 }
+const anonymous = { caller: undefined, key: undefined }
+const keyed = { ...anonymous, key: 'k' }
 const anybody: Customers = { validateUser: async () => undefined }
 
 /** Over the methods that a test expects to be called; a call of another fails. */
@@ -43,7 +45,7 @@ test('an order has its items by product, its total and the time', async (t) => {
       return { outcome: 'stored', id: 5n }
     },
   })
-  t.strictSame(await orders.create(draft, undefined, signal), stored)
+  t.strictSame(await orders.create(draft, anonymous, signal), stored)
   const { userId, items, status, total, createdAt } = stored
   t.strictSame(inserted, [{ userId, items, status, total, createdAt, key: undefined }])
 })
@@ -64,9 +66,9 @@ test('the user is asked before a product, and nothing is stored without either',
     },
   }
   const orders = usecase(repo, nobody)
-  await t.rejects(orders.create({ ...draft, userId: 8n }, undefined, signal), missing)
+  await t.rejects(orders.create({ ...draft, userId: 8n }, anonymous, signal), missing)
   t.strictSame(asked, ['user 8'])
-  t.strictSame(await refused(orders.create(draft, undefined, signal)), [
+  t.strictSame(await refused(orders.create(draft, anonymous, signal)), [
     'not_found',
     'PRODUCT_NOT_FOUND',
     { product_id: '2' },
@@ -78,7 +80,7 @@ test('an order of more than there is says how much there is', async (t) => {
   const orders = usecase({
     insertOrder: async () => ({ outcome: 'short', item: pens, left: 2n }),
   })
-  t.strictSame(await refused(orders.create(draft, undefined, signal)), [
+  t.strictSame(await refused(orders.create(draft, anonymous, signal)), [
     'failed_precondition',
     'INSUFFICIENT_STOCK',
     { product_id: '1', ordered: '3', left: '2' },
@@ -96,7 +98,7 @@ test('a known key gives its order without a question, or is refused for another 
     },
     { validateUser: () => Promise.reject(new Error('not asked')) },
   )
-  t.equal(await orders.create(draft, 'k', signal), stored)
+  t.equal(await orders.create(draft, keyed, signal), stored)
   const others = [
     { ...draft, userId: 8n },
     { ...draft, items: [pens] },
@@ -104,7 +106,7 @@ test('a known key gives its order without a question, or is refused for another 
     { ...draft, items: [pens, { ...lamp, price: 2000n }] },
   ]
   for (const other of others)
-    t.match(await refused(orders.create(other, 'k', signal)), [
+    t.match(await refused(orders.create(other, keyed, signal)), [
       'already_exists',
       'IDEMPOTENCY_KEY_REUSED',
     ])
@@ -117,15 +119,45 @@ test('a key that another call takes meanwhile gives the order of that call', asy
     findByKey: async () => found.shift(),
     insertOrder: async () => ({ outcome: 'key_taken' }),
   })
-  t.equal(await orders.create(draft, 'k', signal), stored)
+  t.equal(await orders.create(draft, keyed, signal), stored)
+})
+
+test('a key is one of its caller, whose id need not be short', async (t) => {
+  const kept = new Map<string | undefined, Order>()
+  const orders = usecase({
+    findByKey: async (key) => kept.get(key),
+    async insertOrder({ key, ...order }) {
+      const id = BigInt(kept.size)
+      kept.set(key, { id, ...order })
+      return { outcome: 'stored', id }
+    },
+  })
+  const scopes = new Set<string>()
+  const long = 'a'.repeat(4000)
+  const callers = [
+    undefined,
+    { kind: 'token', id: 'ada', scopes },
+    { kind: 'api_key', id: 'ada', scopes },
+    { kind: 'token', id: 'bob', scopes },
+    { kind: 'token', id: long, scopes },
+  ]
+  const ids = async () => {
+    const found: bigint[] = []
+    for (const caller of callers)
+      found.push((await orders.create(draft, { caller, key: 'k' }, signal)).id)
+    return found
+  }
+  t.strictSame(await ids(), [0n, 1n, 2n, 3n, 4n])
+  t.strictSame(await ids(), [0n, 1n, 2n, 3n, 4n], 'each gets its own again')
+  for (const key of kept.keys()) t.ok((key?.length ?? 0) <= 128, 'a column has 128 characters')
 })
 
 test('a total that a double cannot tell to the cent is refused', async (t) => {
   const orders = usecase({ insertOrder: async () => ({ outcome: 'stored', id: 1n }) })
   const dear = { productId: 1n, quantity: 10_000, price: 10n ** 11n }
-  const { total } = await orders.create({ userId: 1n, items: [dear] }, undefined, signal)
+  const { total } = await orders.create({ userId: 1n, items: [dear] }, anonymous, signal)
   t.equal(total, 10n ** 15n)
-  t.match(await refused(orders.create({ userId: 1n, items: [dear, lamp] }, undefined, signal)), [
+  t.match(await refused(orders.create({ userId: 1n, items: [dear, lamp] }, anonymous, signal)), [
     'invalid_argument',
     'INVALID_ORDER_INPUT',
   ])

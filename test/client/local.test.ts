@@ -1,6 +1,7 @@
 import { Code, type ServiceImpl } from '@connectrpc/connect'
 import { test } from 'tap'
 import { clientOf } from '../../src/client/client.ts'
+import { fallback } from '../../src/client/fallback.ts'
 import type { LocalTarget } from '../../src/client/node/local.ts'
 import { User } from '../../src/gen/api/user/v1/user_pb.ts'
 import { ErrorInfoSchema } from '../../src/gen/google/rpc/error_details_pb.ts'
@@ -37,6 +38,17 @@ test('handlers in the same process are called with the interceptors of the ports
   t.match('findDetails' in refused && refused.findDetails(ErrorInfoSchema), [
     { reason: 'INVALID_ARGUMENT' },
   ])
+})
+
+test('a call that fails is answered by its fallback', async (t) => {
+  const target = local({
+    getUser() {
+      throw new Error('broken')
+    },
+  })
+  await using users = clientOf(User, target, patient)
+  const options = fallback(User.method.getUser, ({ code }) => ({ id: BigInt(code) }))
+  t.match(await users.getUser({ id: 1n }, options), { id: BigInt(Code.Internal) })
 })
 
 test('an error in the same process is not tried again', async (t) => {

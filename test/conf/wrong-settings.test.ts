@@ -122,7 +122,12 @@ const variables: [name: string, value: string, setting: string, allowed: RegExp]
   ['TRACING_RESPONSE_HEADER', 'X Trace', 'tracing.response_header', /must be the name of a header/],
   ['TRACING_RESPONSE_HEADER', 'transfer-encoding', 'tracing.response_header', /must be another/],
   ['TRACING_PERSONAL_DATA', 'TRUE', 'tracing.personal_data', /true or false/],
-  ['TRACING_INSTRUMENTATIONS', 'http', 'tracing.instrumentations', /must be in list \[, fastify\]/],
+  [
+    'TRACING_INSTRUMENTATIONS',
+    'http',
+    'tracing.instrumentations',
+    /must be in list \["", fastify\]/,
+  ],
   ['TRACING_CLIENT_ERRORS', '', 'tracing.client_errors', /found the text "", allowed is true/],
   ['TRACING_FLAT', 'yes', 'tracing.flat', /true or false/],
   ['METRICS_PUSH_ENDPOINT', 'collector:4318', 'metrics.push.endpoint', url],

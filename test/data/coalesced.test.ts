@@ -8,7 +8,8 @@ import { mysqlDatabase } from '../../src/data/mysql/database.ts'
 import { sqliteDatabase } from '../../src/data/sqlite/database.ts'
 import { unobserved } from '../../src/data/statement-observer.ts'
 import { freshSqlitePath, privateMysqlServer } from '../help/db.ts'
-import { openRepo, started } from './contract.ts'
+import { started } from '../help/started.ts'
+import { openRepo } from './contract.ts'
 
 /** How many steps, and the seed that a failure printed: COALESCED_STEPS=100000 DATA_SEED=42. */
 const steps = Number(process.env.COALESCED_STEPS ?? 2000)

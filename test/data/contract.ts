@@ -4,6 +4,7 @@ import { DomainError } from '../../src/biz/error.ts'
 import type { NewUser, UserFields, UserRepo } from '../../src/biz/user.ts'
 import type { Database } from '../../src/data/database.ts'
 import { userRepo } from '../../src/data/user.ts'
+import { started } from '../help/started.ts'
 
 export interface Adapter {
   /** Opens the same empty database each time it is called within one test. */
@@ -338,14 +339,6 @@ export function repoContract(
 
 export function openRepo(db: Database): UserRepo {
   return userRepo(db, { total })
-}
-
-/** Starts a storage that is expected to be usable at once. */
-export async function started(db: Database): Promise<Database> {
-  const { promise, reject, resolve } = Promise.withResolvers<void>()
-  await db.start({ changed: () => undefined, migrated: () => resolve(), rejected: reject })
-  await promise
-  return db
 }
 
 /** An error as a log could show it: with its causes and all their fields, without where it arose. */

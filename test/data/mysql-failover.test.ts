@@ -4,9 +4,10 @@ import { test, type Test } from 'tap'
 import type { Database, StorageProblems } from '../../src/data/database.ts'
 import { mysqlDatabase } from '../../src/data/mysql/database.ts'
 import { privateMysqlServer } from '../help/db.ts'
-import { openRepo, started } from './contract.ts'
+import { openRepo } from './contract.ts'
 import { relay } from './relay.ts'
 import { until as untilTrue } from '../help/until.ts'
+import { started } from '../help/started.ts'
 
 const signal = new AbortController().signal
 const open = (source: string, readOnly = false) =>

@@ -10,7 +10,8 @@ import { parseMysqlDsn } from '../../src/data/mysql/dsn.ts'
 import { mysqlQueries } from '../../src/data/mysql/queries.ts'
 import { unobserved } from '../../src/data/statement-observer.ts'
 import { freshMysqlDatabase } from '../help/db.ts'
-import { openRepo, started } from './contract.ts'
+import { started } from '../help/started.ts'
+import { openRepo } from './contract.ts'
 import { settableServer } from './settable-server.ts'
 
 /** How many texts, and the seed that a failure printed: DATA_TEXTS=100000 DATA_SEED=42. */

@@ -9,10 +9,11 @@ import { drizzleOrm } from '../../src/data/drizzle.ts'
 import { mysqlDatabase } from '../../src/data/mysql/database.ts'
 import { mysqlError } from '../../src/data/mysql/error.ts'
 import { mysqlQueries } from '../../src/data/mysql/queries.ts'
-import { unobserved } from '../../src/data/statement-observer.ts'
+import { type StatementObserver, unobserved } from '../../src/data/statement-observer.ts'
 import { freshMysqlDatabase, migrationNames } from '../help/db.ts'
-import { openRepo, repoContract, started } from './contract.ts'
+import { openRepo, repoContract } from './contract.ts'
 import { until } from '../help/until.ts'
+import { started } from '../help/started.ts'
 
 const signal = new AbortController().signal
 
@@ -185,6 +186,29 @@ test('creates that deadlock over a deleted address end with one of them stored',
   for (const { reason } of refused) t.match(reason, { reason: 'USER_ALREADY_EXISTS' })
 })
 
+test('a user whose change cannot be recorded is not stored', async (t) => {
+  const dsn = await freshMysqlDatabase(t)
+  const repo = openRepo(await opened(t, open(dsn, { size: 1 })))
+  await repo.insert(newUser('1@example.org'), signal)
+  await execute(
+    dsn,
+    "CREATE TRIGGER bad BEFORE INSERT ON user_changes FOR EACH ROW SIGNAL SQLSTATE '45000'",
+  )
+  t.match(await t.rejects(repo.insert(newUser('2@example.org'), signal)), { kind: 'internal' })
+  await execute(dsn, 'DROP TRIGGER bad')
+  const id = await repo.insert(newUser('3@example.org'), signal)
+  const stored = await repo.list({ after: 0n, limit: 9 }, signal)
+  t.strictSame(
+    stored.map(({ email }) => email),
+    ['1@example.org', '3@example.org'],
+  )
+  const admin = await connection(t, dsn)
+  const [rows] = await admin.query(
+    'SELECT user_id, kind FROM user_changes WHERE kind > 0 ORDER BY seq',
+  )
+  t.match(rows, [{ kind: 1 }, { user_id: Number(id), kind: 1 }])
+})
+
 test('two transactions that wait for each other are both done in the end', async (t) => {
   const dsn = await freshMysqlDatabase(t)
   const db = await opened(t, open(dsn))
@@ -218,6 +242,40 @@ test('a page is the same, whichever statement reads it', async (t) => {
   // The last offset of the one, and the first of the other.
   for (const offset of [998, 999, 1000, 1001, 1008, 1010])
     t.strictSame(await repo.list({ offset, limit: 5 }, signal), all.slice(offset, offset + 5))
+})
+
+test('calls for one page at once share statements, and see what was written before them', async (t) => {
+  const statements: string[] = []
+  const statement: StatementObserver['statement'] = (sql, run) => {
+    statements.push(sql)
+    return run()
+  }
+  const pool = { size: 10, maxWaiting: 1024, waitMs: 30_000 }
+  const source = await freshMysqlDatabase(t)
+  const observe = () => ({ ...unobserved, statement })
+  const repo = openRepo(await opened(t, mysqlDatabase({ source, pool, observe })))
+  const ids: bigint[] = []
+  for (const at of [1, 2, 3, 4]) ids.push(await repo.insert(newUser(`${at}@example.org`), signal))
+  statements.length = 0
+  const reason = new Error('given up')
+  const controller = new AbortController()
+  const list = (offset: number, caller = signal) => repo.list({ offset, limit: 2 }, caller)
+  const pages = Array.from({ length: 60 }, (_, at) => list(at % 2))
+  const leaves = t.rejects(list(0, controller.signal), reason)
+  controller.abort(reason)
+  const after = Array.from({ length: 20 }, () => repo.list({ after: 2n, limit: 2 }, signal))
+  for (const [at, page] of (await Promise.all(pages)).entries())
+    t.match(
+      page,
+      at % 2 === 0 ? [{ id: ids[0] }, { id: ids[1] }] : [{ id: ids[1] }, { id: ids[2] }],
+    )
+  for (const page of await Promise.all(after)) t.match(page, [{ id: ids[2] }, { id: ids[3] }])
+  await leaves
+  t.ok(statements.length < 12, `${statements.length} statements for 81 calls`)
+  const early = Array.from({ length: 5 }, () => list(4))
+  const id = await repo.insert(newUser('late@example.org'), signal)
+  t.match(await list(4), [{ id }])
+  await Promise.all(early)
 })
 
 test('times are stored in UTC, to the millisecond', async (t) => {

@@ -10,7 +10,7 @@ import { orderRepo } from '../../src/data/order.ts'
 import { sqliteDatabase } from '../../src/data/sqlite/database.ts'
 import { ErrorInfoSchema } from '../../src/gen/google/rpc/error_details_pb.ts'
 import { freshMysqlDatabase, freshSqlitePath } from '../help/db.ts'
-import { started } from './contract.ts'
+import { started } from '../help/started.ts'
 
 const signal = new AbortController().signal
 const pool = { size: 10, maxWaiting: 1024, waitMs: 60_000 }

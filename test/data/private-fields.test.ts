@@ -3,7 +3,7 @@ import { test } from 'tap'
 import { mysqlDatabase } from '../../src/data/mysql/database.ts'
 import { type Storage, unobserved } from '../../src/data/statement-observer.ts'
 import { freshMysqlDatabase } from '../help/db.ts'
-import { started } from './contract.ts'
+import { started } from '../help/started.ts'
 
 test('a database that has answered is known as MySQL or MariaDB, and its idle connections are counted', async (t) => {
   const source = await freshMysqlDatabase(t)

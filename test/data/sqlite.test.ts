@@ -8,7 +8,8 @@ import { type Test, test } from 'tap'
 import { readMigrations } from '../../src/data/migration.ts'
 import { sqliteDatabase } from '../../src/data/sqlite/database.ts'
 import { freshSqlitePath, migrationNames } from '../help/db.ts'
-import { openRepo, repoContract, started } from './contract.ts'
+import { started } from '../help/started.ts'
+import { openRepo, repoContract } from './contract.ts'
 
 repoContract((title, run) => {
   test(`${title} (SQLite)`, async (t) => {

@@ -1,5 +1,7 @@
+import { hash } from 'node:crypto'
 import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
+import { SignJWT } from 'jose'
 import { test, type Test } from 'tap'
 import { startApp } from '../help/app.ts'
 import { browser, noBrowser } from '../help/browser.ts'
@@ -20,8 +22,16 @@ async function opened(t: Test, url: string): Promise<DrivenPage> {
   return page
 }
 
-/** Every request went to the service, and the browser had nothing to complain about. */
-function isQuiet(t: Test, { events }: DrivenPage, origin: string): void {
+/**
+ * Every request went to the service, and the browser had nothing to complain about but answers of which
+ * `isExpected` knows.
+ */
+function isQuiet(
+  t: Test,
+  { events }: DrivenPage,
+  origin: string,
+  isExpected: (entry: string) => boolean = () => false,
+): void {
   const sent = events.filter(({ method }) => method === 'Network.requestWillBeSent')
   const urls = sent.map(({ params }) =>
     String((params?.request as { url?: string } | undefined)?.url),
@@ -31,7 +41,7 @@ function isQuiet(t: Test, { events }: DrivenPage, origin: string): void {
   t.strictSame(foreign, [], 'no request to another host')
   const complaints = events.filter(
     ({ method, params }) =>
-      method === 'Log.entryAdded' ||
+      (method === 'Log.entryAdded' && !isExpected(JSON.stringify(params))) ||
       method === 'Runtime.exceptionThrown' ||
       (method === 'Runtime.consoleAPICalled' && params?.type === 'error'),
   )
@@ -47,6 +57,35 @@ async function pictured(page: DrivenPage, name: string): Promise<void> {
   writeFileSync(join(folder, `${name}.png`), Buffer.from(String(data), 'base64'))
 }
 
+/** Writes a text into a field, as soon as it is there. */
+async function enter(page: DrivenPage, field: string, text: string): Promise<void> {
+  await holds(page, `${field} !== null`)
+  // React listens to the setter of the prototype.
+  await page.evaluate(`{
+    const field = ${field}
+    const { set } = Object.getOwnPropertyDescriptor(Object.getPrototypeOf(field), 'value')
+    set.call(field, ${JSON.stringify(text)})
+    field.dispatchEvent(new Event('input', { bubbles: true }))
+  }`)
+}
+
+/** Enters credentials by the button Authorize; undefined takes the ones before away. */
+async function authorize(page: DrivenPage, scheme: string, value?: string): Promise<void> {
+  const dialog = `document.querySelector('.dialog-ux')`
+  const form = `Array.from(document.querySelectorAll('.auth-container'))
+    .find((each) => each.textContent.includes(${JSON.stringify(scheme)}))`
+  const click = (button: string) => page.evaluate(`${button}.click()`)
+  await click(`document.querySelector('.btn.authorize')`)
+  await holds(page, `${form} !== undefined`)
+  const done = `${form}.querySelector('.auth-btn-wrapper button:first-child')`
+  if (value !== undefined) await enter(page, `${form}.querySelector('input')`, value)
+  const before = String(await page.evaluate(`${done}.textContent`))
+  await click(done)
+  await holds(page, `${done}.textContent !== ${JSON.stringify(before)}`)
+  await click(`${dialog}.querySelector('.btn-done')`)
+  await holds(page, `${dialog} === null`)
+}
+
 /** Opens an operation of the page and executes it. Returns the status that the page shows. */
 async function execute(page: DrivenPage, operation: string, body?: string): Promise<unknown> {
   const block = `document.querySelector('[id$="${operation}"]')`
@@ -55,18 +94,18 @@ async function execute(page: DrivenPage, operation: string, body?: string): Prom
   await holds(page, `${block}.querySelector('.try-out__btn') !== null`)
   await click('.try-out__btn')
   await holds(page, `${block}.querySelector('.execute') !== null`)
-  if (body !== undefined) {
-    await holds(page, `${block}.querySelector('textarea') !== null`)
-    // React listens to the setter of the prototype.
-    await page.evaluate(`{
-      const area = ${block}.querySelector('textarea')
-      const { set } = Object.getOwnPropertyDescriptor(HTMLTextAreaElement.prototype, 'value')
-      set.call(area, ${JSON.stringify(body)})
-      area.dispatchEvent(new Event('input', { bubbles: true }))
-    }`)
-  }
-  await click('.execute')
+  if (body !== undefined) await enter(page, `${block}.querySelector('textarea')`, body)
+  return again(page, operation)
+}
+
+/** Executes an operation that is open, and that shows no status or one of a call before. */
+async function again(page: DrivenPage, operation: string): Promise<unknown> {
+  const block = `document.querySelector('[id$="${operation}"]')`
   const status = `${block}.querySelector('.live-responses-table tbody .response-col_status')`
+  const clear = `${block}.querySelector('.btn-clear')`
+  await page.evaluate(`${clear}?.click()`)
+  await holds(page, `${status} === null`)
+  await page.evaluate(`${block}.querySelector('.execute').click()`)
   await holds(page, `${status} !== null`)
   return page.evaluate(`${status}.textContent.trim()`)
 }
@@ -89,6 +128,32 @@ test('the page lists every operation and calls them', { skip }, async (t) => {
   t.match(await list.json(), { users: [{ name: 'Ada' }], total: 1 })
   isQuiet(t, page, rest.url)
   await pictured(page, 'docs')
+})
+
+test('the page calls with a token or a key that its reader enters', { skip }, async (t) => {
+  const secret = 'a-secret-of-thirty-two-characters'
+  const keys = join(t.testdir({}), 'keys')
+  writeFileSync(keys, `reader ${hash('sha256', secret)} users:read`)
+  const { rest } = await startApp(t, {
+    storage: 'sqlite',
+    env: { AUTH_SECRET: secret, AUTH_ALGORITHMS: 'HS256', API_KEYS_FILE: keys },
+  })
+  const token = (scope: string) =>
+    new SignJWT({ scope }).setProtectedHeader({ alg: 'HS256' }).sign(Buffer.from(secret))
+  const page = await opened(t, `${rest.url}/docs`)
+  await holds(page, await listsAll(`${rest.url}/openapi.json`))
+  t.match(await execute(page, 'User_ListUsers'), /^401/, 'without credentials')
+  await authorize(page, 'token', await token('users:read'))
+  t.match(await again(page, 'User_ListUsers'), /^200/, 'with a token')
+  await pictured(page, 'authorized')
+  await authorize(page, 'token')
+  t.match(await again(page, 'User_ListUsers'), /^401/, 'after logging out')
+  await authorize(page, 'token', await token('users:write'))
+  t.match(await again(page, 'User_ListUsers'), /^403/, 'with the token of another scope')
+  await authorize(page, 'token')
+  await authorize(page, 'api_key', `reader.${secret}`)
+  t.match(await again(page, 'User_ListUsers'), /^200/, 'with an API key')
+  isQuiet(t, page, rest.url, (entry) => /status of 40[13]/.test(entry))
 })
 
 test('the page of the Connect document lists its methods', { skip }, async (t) => {

@@ -1,21 +1,45 @@
 import { spawn, spawnSync } from 'node:child_process'
 import { once } from 'node:events'
-import { readdirSync, readFileSync, rmSync } from 'node:fs'
+import { readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import net from 'node:net'
+import { join } from 'node:path'
 import { test } from 'tap'
 import { openRequests } from '../help/exposition.ts'
 import { freshSqlitePath } from '../help/db.ts'
 import { startProcess } from '../help/process.ts'
 import { until } from '../help/until.ts'
 
-for (const signal of ['SIGTERM', 'SIGINT', 'SIGHUP'] as const)
+for (const signal of ['SIGTERM', 'SIGINT'] as const)
   test(`${signal} stops an idle service in order, with exit code 0`, async (t) => {
-    const service = await startProcess(t, { SQLITE_PATH: freshSqlitePath(t) })
+    const env = { SQLITE_PATH: freshSqlitePath(t), OTEL_PROPAGATORS: 'jaeger' }
+    const service = await startProcess(t, env)
     t.equal((await fetch(`${service.rest}/readyz`)).status, 200)
     service.kill(signal)
     t.equal(await service.exit, 0)
     t.same(service.lines.slice(-1)[0]?.msg, 'stopped')
+    const warnings = service.lines.filter(({ level }) => level === 'warn')
+    t.match(warnings, [{ msg: /^OTEL_PROPAGATORS=jaeger: jaeger is not known/ }], 'and no other')
   })
+
+test('SIGHUP reads the file of the settings, whose changes are not followed', async (t) => {
+  const conf = join(t.testdir({ 'config.yaml': 'log: {level: info}\n' }), 'config.yaml')
+  const env = { SQLITE_PATH: freshSqlitePath(t), CONFIG_WATCH_FILE: 'false' }
+  const service = await startProcess(t, env, { args: ['--conf', conf] })
+  const says = (text: string) =>
+    until(text, () => service.lines.some(({ msg }) => String(msg).includes(text)))
+  writeFileSync(conf, 'log: {level: loud}\n')
+  service.kill('SIGHUP')
+  await says('config.yaml: log.level: found "loud"')
+  writeFileSync(conf, 'log: {level: debug}\nserver: {timeout: 2s}\n')
+  service.kill('SIGHUP')
+  await says('settings have changed: server.timeout, log.level')
+  rmSync(conf)
+  service.kill('SIGHUP')
+  await says('a source of settings is away, and the settings stay: ENOENT')
+  t.equal((await fetch(`${service.rest}/readyz`)).status, 200)
+  service.kill('SIGTERM')
+  t.equal(await service.exit, 0)
+})
 
 test('SIGUSR1 and SIGUSR2 are told in the log and neither end the service nor open a debugger', async (t) => {
   const service = await startProcess(t, { SQLITE_PATH: freshSqlitePath(t) })

@@ -9,16 +9,28 @@ import { User } from '../../src/gen/api/user/v1/user_pb.ts'
 import { ErrorInfoSchema } from '../../src/gen/google/rpc/error_details_pb.ts'
 import { Health, HealthCheckResponse_ServingStatus } from '../../src/gen/health/v1/health_pb.ts'
 import { startApp } from '../help/app.ts'
+import { envoyBefore } from '../help/envoy.ts'
 import { balancer } from '../help/haproxy.ts'
 import { nginxBefore } from '../help/nginx.ts'
 
-const programs = { nginx: findProgram('nginx'), haproxy: findProgram('haproxy') }
-const needs = (name: keyof typeof programs) => ({
+const programs = {
+  nginx: findProgram('nginx'),
+  haproxy: findProgram('haproxy'),
+  // Not a package of Debian: `npm run verify -- envoy` brings it.
+  envoy: process.env.ENVOY,
+}
+type Proxy = keyof typeof programs
+const needs = (name: Proxy) => ({
   skip: programs[name] === undefined ? `needs ${name}, which Debian has as a package` : false,
 })
+const proxies: readonly Proxy[] = [
+  'nginx',
+  'haproxy',
+  ...(programs.envoy ? ['envoy' as const] : []),
+]
 
 /** The service, by the ports of a proxy before it and what it has logged. */
-async function behind(t: Test, proxy: 'nginx' | 'haproxy') {
+async function behind(t: Test, proxy: Proxy) {
   const app = await startApp(t, { storage: 'sqlite' })
   const backend = { http: app.rest.port, grpc: app.rpc.port }
   if (proxy === 'nginx') {
@@ -29,7 +41,10 @@ async function behind(t: Test, proxy: 'nginx' | 'haproxy') {
       rest: { 'with connections that are kept': rest, 'with its defaults': unset },
     }
   }
-  const { rest, restOverHttp2, rpc } = await balancer(t, programs.haproxy ?? '', [backend])
+  const { rest, restOverHttp2, rpc } =
+    proxy === 'envoy'
+      ? await envoyBefore(t, programs.envoy ?? '', backend)
+      : await balancer(t, programs.haproxy ?? '', [backend])
   return { app, rpc, rest: { 'over HTTP/1.1': rest, 'over HTTP/2': restOverHttp2 } }
 }
 
@@ -125,7 +140,7 @@ async function healthStream(t: Test, url: string, close: () => Promise<void>): P
   t.equal(end.findDetails(ErrorInfoSchema)[0]?.reason, 'SHUTTING_DOWN', 'and the reason of its end')
 }
 
-for (const proxy of ['nginx', 'haproxy'] as const) {
+for (const proxy of proxies) {
   test(`REST through ${proxy}`, needs(proxy), async (t) => {
     const { app, rest } = await behind(t, proxy)
     for (const [title, url] of Object.entries(rest))

@@ -7,7 +7,7 @@ export const limits = { maxBodyBytes: 2048, maxHeaderBytes: 4096 }
 /** The headers of a JSON body. */
 export const json = { 'Content-Type': 'application/json' }
 /** The rule of a user's id. */
-export const idRule = 'must be an integer from -9223372036854775808 to 9223372036854775807'
+export const idRule = 'must be an integer from 1 to 9223372036854775807'
 
 /** What no client may read: SQL, names of the implementation, stack frames, other people's text. */
 export const inside =

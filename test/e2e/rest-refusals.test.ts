@@ -5,7 +5,7 @@ import { h2Client } from './h2.ts'
 import { exchange, exchangeBytes, type RawAnswer, type RawRequest, requestBytes } from './raw.ts'
 import { get, idRule, inside, json, limits, post, user } from './refused.ts'
 
-const pageRule = 'must be an integer from -2147483648 to 2147483647'
+const pageRule = 'must be an integer from 0 to 2147483647'
 const restTypes = 'application/json, application/protojson, application/x-www-form-urlencoded'
 
 interface RestCase {

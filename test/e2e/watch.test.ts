@@ -3,7 +3,7 @@ import { mysqlDatabase } from '../../src/data/mysql/database.ts'
 import { startApp } from '../help/app.ts'
 import { freshMysqlDatabase } from '../help/db.ts'
 import { startProcess } from '../help/process.ts'
-import { started } from '../data/contract.ts'
+import { started } from '../help/started.ts'
 import { allTold, watcher, write } from './watched.ts'
 
 test('watchers on two processes, one of which is killed, are told all that is committed', async (t) => {

@@ -28,8 +28,15 @@ export function certificates(t: Test) {
     at('ca.pem'),
   )
 
-  /** For the address 127.0.0.1, unless another subject is given as openssl writes it. */
-  function issue(name: string, subjectAltName = 'IP:127.0.0.1') {
+  /**
+   * For the address 127.0.0.1, unless another subject is given as openssl writes it. `days` below 0 makes
+   * one that has expired; `signer` is a certificate whose owner signs instead of the authority.
+   */
+  function issue(
+    name: string,
+    subjectAltName = 'IP:127.0.0.1',
+    { days = 1, signer = 'ca' }: { days?: number; signer?: string } = {},
+  ) {
     const files = { certFile: at(`${name}.pem`), keyFile: at(`${name}.key`) }
     openssl(
       'req',
@@ -49,12 +56,12 @@ export function certificates(t: Test) {
       '-in',
       at(`${name}.csr`),
       '-CA',
-      at('ca.pem'),
+      at(`${signer}.pem`),
       '-CAkey',
-      at('ca.key'),
+      at(`${signer}.key`),
       '-CAcreateserial',
       '-days',
-      '1',
+      String(days),
       '-copy_extensions',
       'copy',
       '-out',
@@ -85,5 +92,7 @@ export function mutualTls(t: Test, name?: string) {
     /** Has a certificate, of an authority that the server does not know. */
     stranger: shown(certificates(t).issue('stranger')),
     nobody: { ca },
+    /** Makes another certificate of the authority, which the server knows. */
+    issued: (...args: Parameters<typeof authority.issue>) => shown(authority.issue(...args)),
   }
 }

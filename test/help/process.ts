@@ -53,13 +53,10 @@ export function spawnService(
 export async function startProcess(
   t: Test,
   env: Record<string, string>,
-  { ready = true }: { ready?: boolean } = {},
+  { ready = true, args = [] }: { ready?: boolean; args?: string[] } = {},
 ) {
-  const { child, stderr, exit } = spawnService(t, {
-    HTTP_ADDR: '127.0.0.1:0',
-    GRPC_ADDR: '127.0.0.1:0',
-    ...env,
-  })
+  const addresses = { HTTP_ADDR: '127.0.0.1:0', GRPC_ADDR: '127.0.0.1:0' }
+  const { child, stderr, exit } = spawnService(t, { ...addresses, ...env }, args)
   const lines: Record<string, unknown>[] = []
   const serving = Promise.withResolvers<{ http: string; grpc: string; metrics: string }>()
   createInterface({ input: child.stdout ?? process.stdin }).on('line', (text) => {

@@ -18,22 +18,31 @@ interface Outcome {
 export function projectCopy(t: Test) {
   const folder = mkdtempSync(join(tmpdir(), 'project-copy-'))
   t.teardown(() => rmSync(folder, { recursive: true, force: true }))
-  const git = (cwd: string, ...args: string[]) =>
-    execFileSync('git', args, { cwd, encoding: 'utf8', maxBuffer: 2 ** 26 })
   const listed = git(project, 'ls-files', '--cached', '--others', '--exclude-standard', '-z')
   for (const path of listed.split('\0'))
     if (path !== '' && existsSync(join(project, path)))
       cpSync(join(project, path), join(folder, path))
+  git(folder, 'init', '--quiet')
+  const copy = projectAt(folder)
+  copy.commit()
+  return copy
+}
+
+const git = (cwd: string, ...args: string[]) =>
+  execFileSync('git', args, { cwd, encoding: 'utf8', maxBuffer: 2 ** 26 })
+
+/** The project in a folder that is a git repository; it gets the installed packages. */
+export function projectAt(folder: string) {
   symlinkSync(join(project, 'node_modules'), join(folder, 'node_modules'))
   const asSomeone = ['-c', 'user.name=test', '-c', 'user.email=test@example.org']
   function commit(): void {
     git(folder, 'add', '--all')
     git(folder, ...asSomeone, 'commit', '--quiet', '--message', 'test: a copy')
   }
-  git(folder, 'init', '--quiet')
-  commit()
   return {
     folder,
+    /** The paths that git tracks. */
+    files: (): string[] => git(folder, 'ls-files').trim().split('\n'),
     /** Commits all changes. */
     commit,
     /** The paths that git finds changed or new, each file alone. */

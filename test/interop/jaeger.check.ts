@@ -140,10 +140,19 @@ const nested = (...names: string[]) =>
 
 const ada = { name: 'Ada', email: 'ada@example.org' }
 
+/** Whether the server creates a user by one statement. */
+async function isMariaDb(dsn: string): Promise<boolean> {
+  const connection = await createConnection(dsn)
+  const [rows] = await connection.query('SELECT version() AS version')
+  await connection.end()
+  return JSON.stringify(rows).includes('MariaDB')
+}
+
 for (const storage of ['mysql', 'sqlite'] as const)
   test(`Jaeger shows each call as one tree, on ${storage}`, { timeout: 600_000 }, async (t) => {
     const backend = await startBackend(t)
     const dsn = storage === 'mysql' ? await freshMysqlDatabase(t) : ''
+    const atOnce = dsn !== '' && (await isMariaDb(dsn))
     const service = await startProcess(t, {
       TRACING_ENDPOINT: backend.endpoint,
       // So that an error status and an exception have to arrive, too.
@@ -161,25 +170,26 @@ for (const storage of ['mysql', 'sqlite'] as const)
       const call = calls[protocol]
       const email = `${protocol.replaceAll(' ', '').toLowerCase()}@example.org`
       const created = ['UserService.CreateUser', 'UserUseCase.Create', 'UserRepo.Insert']
+      const [first, ...later] = atOnce
+        ? ['INSERT users']
+        : ['BEGIN', 'INSERT users', 'INSERT user_changes', 'COMMIT']
       t.equal(
-        await backend.treeOf(() => call('createUser', { ...ada, email }), 8),
+        await backend.treeOf(() => call('createUser', { ...ada, email }), 5 + later.length),
         [
-          nested(server(protocol, 'CreateUser'), ...created, 'CLIENT BEGIN'),
-          '        CLIENT INSERT users',
-          '        CLIENT INSERT user_changes',
-          '        CLIENT COMMIT',
+          nested(server(protocol, 'CreateUser'), ...created, `CLIENT ${first}`),
+          ...later.map((name) => `        CLIENT ${name}`),
         ].join('\n'),
       )
       const [duplicate] = storage === 'mysql' ? ['ER_DUP_ENTRY'] : ['SQLITE_2067']
       t.equal(
-        await backend.treeOf(() => call('createUser', { ...ada, email }), 7),
+        await backend.treeOf(() => call('createUser', { ...ada, email }), atOnce ? 6 : 7),
         [
           nested(
             server(protocol, 'CreateUser'),
             ...created.map((name) => `${name} !USER_ALREADY_EXISTS`),
-            'CLIENT BEGIN',
+            atOnce ? `CLIENT INSERT users !${duplicate} *` : 'CLIENT BEGIN',
           ),
-          `        CLIENT INSERT users !${duplicate} *`,
+          ...(atOnce ? [] : [`        CLIENT INSERT users !${duplicate} *`]),
           '        CLIENT ROLLBACK',
         ].join('\n'),
       )

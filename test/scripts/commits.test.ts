@@ -65,6 +65,11 @@ test('the commits after the base are checked, the base and those before are not'
   t.equal(problems.length, 2)
 })
 
+test('without a base all commits are checked', async (t) => {
+  const { folder } = clone('no rule yet', `feat(rest): streams${body}`)
+  t.match(checkCommits(folder, ''), { note: '2 commits', problems: [/no rule yet/] })
+})
+
 test('a shallow clone, another branch and a folder without git are told and not checked', async (t) => {
   const { folder, base } = clone('no rule yet', 'more streams')
   const shallow = newFolder()

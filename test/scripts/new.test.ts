@@ -1,17 +1,62 @@
-import { readFileSync, writeFileSync } from 'node:fs'
+import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { test } from 'tap'
+import { t, test, type Test } from 'tap'
 import { resourceOf } from '../../scripts/new/field.ts'
 import { nounOf } from '../../scripts/new/noun.ts'
 import { newFiles } from '../../scripts/new/plan.ts'
+import { withoutOtherMeanings } from '../../scripts/new/service/rename.ts'
 import { tool } from '../../scripts/tool.ts'
-import { projectCopy } from '../help/project-copy.ts'
+import { projectAt, projectCopy } from '../help/project-copy.ts'
 
 const book = ['title:string', 'pages:int32', 'isbn_number:string@unique', 'sold:timestamp@optional']
 const [, tsc] = tool('typescript', 'tsc')
 
-test('a new resource passes the type check and its tests in a copy of the project', async (t) => {
-  const copy = projectCopy(t)
+// It compiles a whole project.
+t.setTimeout(600_000)
+
+// For the commit of a new project.
+for (const who of ['AUTHOR', 'COMMITTER'])
+  Object.assign(process.env, {
+    [`GIT_${who}_NAME`]: 'test',
+    [`GIT_${who}_EMAIL`]: 'test@example.org',
+  })
+
+/** A project with tags, made by the generator of a copy of this one. */
+function newService(t: Test) {
+  const origin = projectCopy(t)
+  const folder = mkdtempSync(join(tmpdir(), 'new-service-'))
+  t.teardown(() => rmSync(folder, { recursive: true, force: true }))
+  const asked = ['service', 'library', '--dir', folder, '--resource', 'tag', 'color:string']
+  const dry = origin.node('scripts/new/main.ts', ...asked, '--dry-run')
+  t.equal(dry.status, 0, dry.output)
+  t.strictSame(readdirSync(folder), [], 'a dry run writes nothing')
+  const made = origin.node('scripts/new/main.ts', ...asked)
+  t.equal(made.status, 0, made.output)
+  t.strictSame(origin.changed(), [], 'nothing is written here')
+  const again = origin.node('scripts/new/main.ts', ...asked)
+  t.match(again, { status: 1, output: /is not empty: give a folder that is/ })
+  const project = projectAt(folder)
+  t.strictSame(project.changed(), [], 'what it has written is committed')
+  t.strictSame(leftOver(project), [], 'names of this project')
+  return project
+}
+
+/** Lines that name this project, or what it stores. */
+function leftOver({ folder, files }: ReturnType<typeof projectAt>): string[] {
+  const names =
+    /(?<![A-Za-z])users?(?![a-z])|User|USER|\borders?\.(?:ts|proto|v1)|Order[A-Z]|PRODUCT_NOT|bench\//
+  return files()
+    .filter((path) => !/^(?:third_party|src\/gen\/google)\/|^package-lock/.test(path))
+    .flatMap((path) => {
+      const text = withoutOtherMeanings(path, readFileSync(join(folder, path), 'utf8'))
+      const lines = text.split('\n').filter((line) => names.test(line))
+      return [...(names.test(path) ? [path] : []), ...lines.map((line) => `${path}: ${line}`)]
+    })
+}
+
+test('a new service takes a new resource, and both pass the type check and their tests', async (t) => {
+  const copy = newService(t)
   const dry = copy.node('scripts/new/main.ts', 'resource', 'book', ...book, '--dry-run')
   t.equal(dry.status, 0, dry.output)
   t.strictSame(copy.changed(), [], 'a dry run writes nothing')
@@ -35,7 +80,9 @@ test('a new resource passes the type check and its tests in a copy of the projec
     const refused = copy.node('scripts/new/main.ts', 'method', 'book', method)
     t.match(refused, { status: 1, output: refusal }, method)
   }
-  const tests = ['biz', 'data', 'e2e'].map((room) => `test/${room}/book.test.ts`)
+  const tests = ['book', 'tag'].flatMap((noun) =>
+    ['biz', 'data', 'e2e'].map((room) => `test/${room}/${noun}.test.ts`),
+  )
   const config = { extends: './tsconfig.json', include: ['src', ...tests] }
   writeFileSync(join(copy.folder, 'tsconfig.new.json'), JSON.stringify(config))
   const types = copy.node(tsc, '--noEmit', '--project', 'tsconfig.new.json')

@@ -9,6 +9,7 @@ export function contract({ noun, fields, unique }: Resource): string {
 
 package api.${snake}.v1;
 
+import "api/auth/v1/options.proto";
 import "api/errors/v1/error_reason.proto";
 import "api/${snake}/v1/error_reason.proto";
 import "buf/validate/validate.proto";
@@ -22,6 +23,7 @@ service ${pascal} {
   // Creates ${a}.${taken ? ` Fails with ${noun.upper}_ALREADY_EXISTS when its ${inProse(unique)} is taken.` : ''}
   rpc Create${pascal}(Create${pascal}Request) returns (Get${pascal}Reply) {
     ${errors(snake, taken && `${noun.upper}_ALREADY_EXISTS`, `INVALID_${noun.upper}_INPUT`)}
+    option (api.auth.v1.scopes) = "${many.kebab}:write";
     option (google.api.http) = {
       post: "/v1/${many.kebab}"
       body: "*"
@@ -32,6 +34,7 @@ service ${pascal} {
   rpc Get${pascal}(Get${pascal}Request) returns (Get${pascal}Reply) {
     option idempotency_level = NO_SIDE_EFFECTS;
     ${errors(snake, `${noun.upper}_NOT_FOUND`, `INVALID_${noun.upper}_INPUT`)}
+    option (api.auth.v1.scopes) = "${many.kebab}:read";
     option (google.api.http) = {get: "/v1/${many.kebab}/{id}"};
   }
 
@@ -39,6 +42,7 @@ service ${pascal} {
   rpc List${many.pascal}(List${many.pascal}Request) returns (List${many.pascal}Reply) {
     option idempotency_level = NO_SIDE_EFFECTS;
     ${errors(snake, `INVALID_${noun.upper}_INPUT`)}
+    option (api.auth.v1.scopes) = "${many.kebab}:read";
     option (google.api.http) = {get: "/v1/${many.kebab}"};
   }
 
@@ -50,6 +54,7 @@ service ${pascal} {
       taken && `${noun.upper}_ALREADY_EXISTS`,
       `INVALID_${noun.upper}_INPUT`,
     )}
+    option (api.auth.v1.scopes) = "${many.kebab}:write";
     option (google.api.http) = {
       patch: "/v1/${many.kebab}/{id}"
       body: "${snake}"
@@ -60,6 +65,7 @@ service ${pascal} {
   rpc Delete${pascal}(Delete${pascal}Request) returns (google.protobuf.Empty) {
     option idempotency_level = IDEMPOTENT;
     ${errors(snake, `${noun.upper}_NOT_FOUND`, `INVALID_${noun.upper}_INPUT`)}
+    option (api.auth.v1.scopes) = "${many.kebab}:write";
     option (google.api.http) = {delete: "/v1/${many.kebab}/{id}"};
   }
 }

@@ -13,27 +13,50 @@ export function data({ noun, unique }: Resource): string {
   const wrapped = (fields: string, write: string) =>
     taken ? `unlessTaken(${fields}, ${write})` : write
   return `${errors}import type { ${types} } from '../biz/${noun.kebab}.ts'
-${reasons}import type { Database } from './database.ts'
+${reasons}import { type Changed, notedWrites } from './changes/noted-writes.ts'
+import type { Database } from './database.ts'
 ${taken ? `import { UniqueViolation } from './error.ts'\n` : ''}import type { Reads } from './read-replica.ts'
 
-/** ${capital(many.words)} in either database. \`reads\` gives the lists, and may lag behind. */
-export function ${camel}Repo(db: Database, reads: Reads = db): ${pascal}Repo {
+interface ${pascal}RepoOptions {
+  /** Gives the lists, and may lag behind; left out: the database. */
+  reads?: Reads
+  /** Told of the ${many.words} that writes have changed. */
+  changed?: Changed | undefined
+}
+
+/** ${capital(many.words)} in either database. */
+export function ${camel}Repo(db: Database, options: ${pascal}RepoOptions = {}): ${pascal}Repo {
+  const { reads = db, changed } = options
+  const tx = notedWrites(db, changed)
   return {
-    insert: (${camel}, signal) =>
-      ${wrapped(camel, `db.use(signal, ({ ${many.camel} }) => ${many.camel}.insert(${camel}))`)},
+    insert: (${camel}, signal) => {
+      const stored = tx(signal, async ({ ${many.camel} }, note) => {
+        const id = await ${many.camel}.insert(${camel})
+        note([id])
+        return id
+      })
+      return ${wrapped(camel, 'stored')}
+    },
     find: (id, signal) => db.use(signal, ({ ${many.camel} }) => ${many.camel}.find(id)),
     after: (id, limit, signal) =>
       reads.use(signal, ({ ${many.camel} }) => ${many.camel}.after(id, limit)),
     update: (id, changes, signal) => {
-      const stored = db.tx(signal, async ({ ${many.camel} }) => {
+      const stored = tx(signal, async ({ ${many.camel} }, note) => {
         const found = await ${many.camel}.lock(id)
-        const changed = found && { ...found, ...changes }
-        if (changed) await ${many.camel}.update(changed)
-        return changed
+        if (found === undefined) return undefined
+        const ${camel} = { ...found, ...changes }
+        await ${many.camel}.update(${camel})
+        note([id])
+        return ${camel}
       })
       return ${wrapped('changes', 'stored')}
     },
-    delete: (id, signal) => db.use(signal, ({ ${many.camel} }) => ${many.camel}.delete(id)),
+    delete: (id, signal) =>
+      tx(signal, async ({ ${many.camel} }, note) => {
+        const wasThere = await ${many.camel}.delete(id)
+        if (wasThere) note([id])
+        return wasThere
+      }),
   }
 }
 ${taken ? unlessTaken({ noun, unique, fields: [] }) : ''}`

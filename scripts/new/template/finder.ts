@@ -24,6 +24,7 @@ export function rpc({ noun, field, method }: Finder): string {
     option (api.${snake}.v1.errors) = ${upper}_NOT_FOUND;
     option (api.${snake}.v1.errors) = INVALID_${upper}_INPUT;
     option (api.errors.v1.errors) = DATABASE_UNAVAILABLE;
+    option (api.auth.v1.scopes) = "${many.kebab}:read";
     option (google.api.http) = {get: "/v1/${many.kebab}:${method.camel}"};
   }
 `

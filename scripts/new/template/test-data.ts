@@ -11,11 +11,12 @@ export function testData(resource: Resource): string {
 import { test, type Test } from 'tap'
 import type { New${pascal}, ${pascal}Repo } from '../../src/biz/${kebab}.ts'
 import { ${camel}Repo } from '../../src/data/${kebab}.ts'
+import { cached${many.pascal} } from '../../src/data/redis/${kebab}.ts'
 import type { Database } from '../../src/data/database.ts'
 import { mysqlDatabase } from '../../src/data/mysql/database.ts'
 import { sqliteDatabase } from '../../src/data/sqlite/database.ts'
 import { freshMysqlDatabase, freshSqlitePath } from '../help/db.ts'
-import { started } from './contract.ts'
+import { started } from '../help/started.ts'
 
 const signal = new AbortController().signal
 
@@ -53,7 +54,10 @@ suite('a stored ${words} is found as it was stored', async (t, ${many.camel}) =>
   }
   for (const ${camel} of [new${pascal}(1), extreme${optional.length > 0 ? ', without(3)' : ''}]) {
     const id = await ${many.camel}.insert(${camel}, signal)
-    t.strictSame(await ${many.camel}.find(id, signal), { id, ...${camel} })
+    const found = await ${many.camel}.find(id, signal)
+    t.strictSame(found, { id, ...${camel} })
+    const cached = cached${many.pascal}.decode(cached${many.pascal}.encode({ id, ...${camel} }))
+    t.strictSame(cached, found, 'and so does Redis give it')
   }
 })
 ${optional.length > 0 ? withoutValues(pascal, optional, a) : ''}

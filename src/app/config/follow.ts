@@ -1,6 +1,6 @@
 import { durationMs } from '@bufbuild/protobuf/wkt'
 import { changesOf, type LiveConf } from '../../conf/live.ts'
-import type { ConfigSource } from '../../fleet/config-source.ts'
+import { type ConfigSource, documentOf } from '../../fleet/config-source.ts'
 import { messageOf } from '../../fleet/discovery.ts'
 import { fileSource } from '../../fleet/file-source.ts'
 import { aborted, keep } from '../../fleet/keep.ts'
@@ -26,15 +26,28 @@ const maxPauseMs = 15_000
 export function followConfig({ opened, live, watch }: Followed) {
   const { reader, notes } = opened
   const { config } = live.current()
-  const file = config.watchFile ? [fileSource(reader.path, durationMs(config.poll))] : []
-  const sources = [...file, ...opened.sources]
+  const file = fileSource(reader.path, durationMs(config.poll))
+  const sources = [file, ...opened.sources]
+  const followed = config.watchFile ? sources : opened.sources
   const closing = new AbortController()
   const report = configReport(watch.log, sources, live)
   const applied = applying({ opened, live, watch }, report)
-  for (const source of file) applied.known(source, reader.text)
+  applied.known(file, reader.text)
   for (const note of notes) watch.log.warn({ problem: note }, `at the start: ${note}`)
   applied.keepCopy()
-  const loops = sources.map((source) => followSource(source, closing.signal))
+  const loops = followed.map((source) => followSource(source, closing.signal))
+  let reading = Promise.resolve()
+
+  async function readFile(): Promise<void> {
+    if (closing.signal.aborted) return
+    try {
+      const text = await documentOf(file, durationMs(config.timeout))
+      report.present(file)
+      applied.take(file, text, undefined)
+    } catch (err) {
+      report.away(file, messageOf(err))
+    }
+  }
 
   async function followSource(source: ConfigSource, signal: AbortSignal): Promise<void> {
     const first = Promise.withResolvers<void>()
@@ -67,9 +80,11 @@ export function followConfig({ opened, live, watch }: Followed) {
   return {
     /** For the metrics. */
     state: report.state,
+    /** Reads the file now, also where its changes are not followed. */
+    readAgain: () => (reading = reading.then(readFile)),
     async close(): Promise<void> {
       closing.abort()
-      await Promise.all(loops)
+      await Promise.all([...loops, reading])
       for (const source of sources) source.close()
     },
   }

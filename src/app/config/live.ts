@@ -20,15 +20,25 @@ export async function openLiveConfig({ conf, opened, watch }: LiveInit) {
   live.follow((next) => watch.apply(next))
   const changes = opened && (conf.config.watchFile || opened.sources.length > 0)
   const following = changes ? await import('./follow.ts') : undefined
-  let followed: ConfigFollowing | undefined
+  let [followed, isClosed]: [ConfigFollowing | undefined, boolean] = [undefined, false]
   return {
     live,
     /** Begins to apply changes; to be called when the ports listen. */
     follow(): void {
-      if (opened) followed = following?.followConfig({ opened, live, watch })
+      if (opened) followed ??= following?.followConfig({ opened, live, watch })
     },
     /** For the metrics. */
     state: () => followed?.state(),
-    close: async () => followed?.close(),
+    /** Reads the file of the configuration now. */
+    async readAgain(): Promise<void> {
+      const { followConfig } = await import('./follow.ts')
+      if (!opened || isClosed) return
+      followed ??= followConfig({ opened, live, watch })
+      await followed.readAgain()
+    },
+    async close(): Promise<void> {
+      isClosed = true
+      await followed?.close()
+    },
   }
 }

@@ -1,20 +1,18 @@
 import { readFileSync } from 'node:fs'
-import type { DescService } from '@bufbuild/protobuf'
 import { targetProblem } from '../../client/target/target.ts'
 import type { Conf } from '../../conf/conf.ts'
 import { ServerReflection } from '../../gen/grpc/reflection/v1/reflection_pb.ts'
 import { ServerReflection as ServerReflectionV1Alpha } from '../../gen/grpc/reflection/v1alpha/reflection_pb.ts'
 import { Health } from '../../gen/health/v1/health_pb.ts'
 import { Metadata } from '../../gen/kratos/api/metadata_pb.ts'
-import { orderServices } from '../order-services.ts'
-import { userServices } from '../user-services.ts'
+import { enabledServices } from '../services.ts'
 import { type Refuse, whyUnreadable } from './file.ts'
 
 const own = [Health, ServerReflection, ServerReflectionV1Alpha, Metadata]
 
 /** Checks the services of other processes, but for what only these can tell. */
 export function checkGateway(conf: Conf, refuse: Refuse): void {
-  const here = new Set(servedHere(conf.services).map(({ typeName }) => typeName))
+  const here = new Set([...own, ...enabledServices(conf.services)].map(({ typeName }) => typeName))
   for (const [name, remote] of Object.entries(conf.gateway.services)) {
     const setting = `gateway.services[${JSON.stringify(name)}]`
     if (!/^[A-Za-z_]\w*(?:\.[A-Za-z_]\w*)+$/.test(name))
@@ -24,10 +22,6 @@ export function checkGateway(conf: Conf, refuse: Refuse): void {
     checkTarget(`${setting}.target`, remote.target, conf.registry.kind, refuse)
     checkDescriptor(setting, remote, refuse)
   }
-}
-
-function servedHere({ user, order }: Conf['services']): DescService[] {
-  return [...own, ...(user.enabled ? userServices : []), ...(order.enabled ? orderServices : [])]
 }
 
 function checkTarget(setting: string, target: string, registry: string, refuse: Refuse): void {

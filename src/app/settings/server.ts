@@ -4,12 +4,11 @@ import { Metadata } from '../../gen/kratos/api/metadata_pb.ts'
 import { parseHeaderNames, parseOrigins } from '../../server/origin/cors.ts'
 import { hostPort } from '../../text/host-port.ts'
 import { nearest } from '../../text/nearest.ts'
-import { orderServices } from '../order-services.ts'
-import { userServices } from '../user-services.ts'
+import { services } from '../services.ts'
 import { certificate, checkPair, type Refuse } from './file.ts'
 
-/** Their operations may have a timeout of their own. Each noun is one name here. */
-const services = [...userServices, ...orderServices, Health, Metadata]
+/** Their operations may have a timeout of their own. */
+const timed = [...services, Health, Metadata]
 
 /** Checks addresses, certificates, timeouts of operations and origins. */
 export function checkServer(conf: Conf, refuse: Refuse): void {
@@ -65,7 +64,7 @@ function checkAddresses({ server, metrics }: Conf, refuse: Refuse): void {
 }
 
 function checkOperations(named: readonly string[], refuse: Refuse): void {
-  const operations = services.flatMap(({ typeName, methods }) =>
+  const operations = timed.flatMap(({ typeName, methods }) =>
     methods
       .filter(({ methodKind }) => methodKind === 'unary')
       .map(({ name }) => `/${typeName}/${name}`),

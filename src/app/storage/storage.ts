@@ -6,6 +6,7 @@ import type { Database, StorageEvents } from '../../data/database.ts'
 import { DsnError } from '../../data/mysql/dsn.ts'
 import { replicaReads } from '../../data/read-replica.ts'
 import type { ObserveStatements } from '../../data/statement-observer.ts'
+import { enabledServices } from '../services.ts'
 import { storageLog } from './storage-log.ts'
 
 type DatabaseConf = Conf['data']['database']
@@ -14,8 +15,8 @@ type DatabaseConf = Conf['data']['database']
 export type Storage = Awaited<ReturnType<typeof databases>>
 
 /** Whether one of the services that a process has keeps something. */
-export function usesStorage({ user, order }: Conf['services']): boolean {
-  return user.enabled || order.enabled
+export function usesStorage(services: Conf['services']): boolean {
+  return enabledServices(services).length > 0
 }
 
 /**

@@ -122,14 +122,15 @@ function mapKey({ mapKey }: DescField & { fieldKind: 'map' }, name: string): Exa
 
 /** One value, or one of a list or a map. */
 function valueFromJson(
-  { message, enum: values, scalar }: DescField,
+  field: DescField,
   json: ExactJson,
   options: FieldOptions,
   place: Place,
 ): ExactJson {
+  const { message, enum: values, scalar } = field
   if (message) return json === null ? json : fieldsFromJson(message, json, options, place)
   if (values) return enumFromJson(values, json, options, place)
-  return scalar === undefined ? json : scalarFromJson(scalar, json, place)
+  return scalar === undefined ? json : scalarFromJson(scalar, json, place, field)
 }
 
 function enumFromJson(
@@ -190,11 +191,19 @@ const textRules: Record<string, string> = {
 /** A message that JSON has as a text. */
 function textFromJson(desc: DescMessage, json: ExactJson, place: Place | undefined): ExactJson {
   const rule = textRules[desc.typeName]
-  if (rule === undefined) return json
+  if (rule === undefined || isMask(desc, json)) return json
   try {
     fromJson(desc, json as JsonValue)
   } catch {
     throw new InvalidJson(rule, place)
   }
   return json
+}
+
+/**
+ * Whether this is a mask that protobuf-es reads. It makes a text of each path, of which a request may have
+ * ten thousands, and reads them again after this; what it refuses is an underscore.
+ */
+function isMask({ typeName }: DescMessage, json: ExactJson): boolean {
+  return typeName === 'google.protobuf.FieldMask' && typeof json === 'string' && !json.includes('_')
 }

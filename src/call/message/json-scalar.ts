@@ -1,8 +1,9 @@
-import { ScalarType } from '@bufbuild/protobuf'
+import { type DescField, ScalarType } from '@bufbuild/protobuf'
 import { base64Decode } from '@bufbuild/protobuf/wire'
 import type { ExactJson } from './json.ts'
 import { isInteger, isNumber } from './number-text.ts'
-import { type IntegerType, is64Bit, rangeOf, scalarRule } from './scalar-rule.ts'
+import { type IntegerType, is64Bit, rangeOf } from './integer-type.ts'
+import { scalarRule } from './scalar-rule.ts'
 
 /** The place of a value in the JSON of a message. */
 export interface Place {
@@ -35,14 +36,18 @@ export class InvalidJson extends Error {
   }
 }
 
-/** Converts the JSON of a scalar to the form in which protobuf-es reads it exactly. Throws InvalidJson. */
+/**
+ * Converts the JSON of a scalar to the form in which protobuf-es reads it exactly. Throws InvalidJson,
+ * with the rules of the field where it is one.
+ */
 export function scalarFromJson(
   type: ScalarType,
   json: ExactJson,
   place: Place | undefined,
+  field?: DescField,
 ): ExactJson {
   const value = readers[type](json, type as IntegerType)
-  if (value === undefined) throw new InvalidJson(scalarRule(type), place)
+  if (value === undefined) throw new InvalidJson(scalarRule(type, field), place)
   if (value === notUnicode) throw new InvalidJson(unicodeRule, place)
   return value
 }

@@ -1,4 +1,4 @@
-import type { Database } from '../database.ts'
+import type { AtOnce, Database } from '../database.ts'
 import type { Queries } from '../queries.ts'
 
 /**
@@ -15,17 +15,20 @@ export function notedWrites(db: Pick<Database, 'tx'>, changed?: Changed) {
   return async function tx<T>(
     signal: AbortSignal,
     work: (queries: Queries, note: Note) => Promise<T>,
+    atOnce?: AtOnce<T>,
   ): Promise<T> {
+    // Not where somebody is told: a commit may still come that has failed, and its ids must be known.
+    if (!changed) return db.tx(signal, (queries) => work(queries, () => undefined), atOnce)
     const changes: bigint[] = []
     try {
       const result = await db.tx(signal, (queries) =>
         work(queries, (ids) => void changes.push(...ids)),
       )
-      if (changes.length > 0) await changed?.(changes, true)
+      if (changes.length > 0) await changed(changes, true)
       return result
     } catch (err) {
       // Nobody waits longer for a failure.
-      if (changes.length > 0) void changed?.(changes, false)
+      if (changes.length > 0) void changed(changes, false)
       throw err
     }
   }

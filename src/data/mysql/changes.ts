@@ -33,6 +33,10 @@ export function changeStatements(table: MySqlTable & ChangeTable) {
   const aged = () => db.select({ seq, at, ageMs }).from(table)
   const limit = placeholder('limit')
   return {
+    /** Records the row that the statement before has inserted. */
+    insertOfInserted: statement(
+      db.insert(table).values({ id: sql`last_insert_id()`, kind: placeholder('kind') }),
+    ),
     insert: sized((count) => db.insert(table).values(Array.from({ length: count }, () => row))),
     between: statement(
       rows

@@ -65,11 +65,13 @@ export function mysqlDatabase(config: MysqlOptions): Database {
       available.check()
       return pool.use(signal, (connection) => retried(() => work(queriesOn(connection))))
     },
-    async tx(signal, work) {
+    async tx(signal, work, atOnce) {
       available.check()
-      return pool.use(signal, (connection) =>
-        retried(() => transaction(connection, observer, () => work(queriesOn(connection)))),
-      )
+      return pool.use(signal, (connection) => {
+        const queries = queriesOn(connection)
+        const steps = { work: () => work(queries), atOnce: () => atOnce?.(queries) }
+        return retried(() => transaction(connection, observer, steps))
+      })
     },
     async close() {
       const closed = available.close()

@@ -20,15 +20,23 @@ export async function retried<T>(work: () => Promise<T>): Promise<T> {
   }
 }
 
+interface Steps<T> {
+  work: () => Promise<T>
+  /** Sends one statement in place of BEGIN, `work` and COMMIT, or gives undefined. */
+  atOnce: () => Promise<T> | undefined
+}
+
 /** Runs `work` in a transaction on `connection`, which is destroyed where it cannot roll back. */
 export async function transaction<T>(
   connection: Connection,
   observer: StatementObserver,
-  work: () => Promise<T>,
+  { work, atOnce }: Steps<T>,
 ): Promise<T> {
   const send = (sql: string) => observer.statement(sql, () => query(connection, sql))
-  await send('BEGIN')
+  const whole = atOnce()
+  if (whole === undefined) await send('BEGIN')
   try {
+    if (whole) return await whole
     const result = await work()
     await send('COMMIT')
     return result

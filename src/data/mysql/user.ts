@@ -1,7 +1,8 @@
 import type { ResultSetHeader } from 'mysql2'
 import { drizzleOrm } from '../drizzle.ts'
 import { mysqlDriver } from './drizzle.ts'
-import type { User } from '../../biz/user.ts'
+import type { NewUser, User } from '../../biz/user.ts'
+import { kindNumber } from '../changes/source.ts'
 import type { UserQueries } from '../queries.ts'
 import type { Shared } from '../statement-observer.ts'
 import { changeStatements } from './changes.ts'
@@ -26,17 +27,25 @@ const returning = ` returning \`${userId.name}\`, \`${email.name}\``
 
 /** The statements of the users table, by what runs them on one connection. */
 export function mysqlUserQueries(run: Runner): UserQueries {
-  const { insert, insertSized, keysByEmails, byEmails, ...others } = statements()
+  const { insert, insertSized, atOnce, recorded, keysByEmails, byEmails, ...others } = statements()
   const { find, findMany, lock, after, window, farWindow, count, update, remove } = others
 
   async function rows(sql: string, values: unknown[], shared?: Shared): Promise<User[]> {
     return (await run.rows(sql, values, shared)).map(userOf)
+  }
+  async function insertedAtOnce(user: NewUser): Promise<bigint> {
+    const created = { kind: kindNumber('created') }
+    const values = [...insert.parameters({ ...user }), ...recorded.parameters(created)]
+    const [returned] = await run.rows(atOnce, values)
+    const [row] = returned as string[][]
+    return BigInt(row?.[0] ?? '')
   }
   return {
     async insert(user) {
       const { insertId } = await run.change(insert.sql, insert.parameters({ ...user }))
       return BigInt(insertId)
     },
+    insertRecorded: (user) => (run.isMariaDb() ? insertedAtOnce(user) : undefined),
     async insertMany(users, shared) {
       const sql = insertSized(users.length)
       const values = users.flatMap((user) => insert.parameters({ ...user }))
@@ -57,10 +66,10 @@ export function mysqlUserQueries(run: Runner): UserQueries {
       return rows(sql, values)
     },
     lock: async (id) => (await rows(lock.sql, [id]))[0],
-    after: (id, limit) => rows(after.sql, after.parameters({ id, limit })),
-    window(offset, limit) {
+    after: (id, limit, shared) => rows(after.sql, after.parameters({ id, limit }), shared),
+    window(offset, limit, shared) {
       const { sql, parameters } = offset < lateFrom ? window : farWindow
-      return rows(sql, parameters({ offset, limit }))
+      return rows(sql, parameters({ offset, limit }), shared)
     },
     async count() {
       const [row] = await run.rows(count.sql, [])
@@ -94,6 +103,14 @@ function statements() {
   return (built ??= build())
 }
 
+/**
+ * One statement of several, for MariaDB. What a first run has left open is undone, where the server asks
+ * in the middle for the statement to be prepared again.
+ */
+function inOneTransaction(...texts: string[]): string {
+  return `begin not atomic rollback; start transaction; ${texts.join('; ')}; commit; end`
+}
+
 function build() {
   const db = mysqlDriver.drizzle.mock()
   const rows = () => db.select(columns).from(users)
@@ -111,8 +128,12 @@ function build() {
     phone: sql.placeholder('phone'),
     createdAt: sql.placeholder('createdAt'),
   }
+  const insert = statement(db.insert(users).values(row))
+  const recorded = userChangeStatements().insertOfInserted
   return {
-    insert: statement(db.insert(users).values(row)),
+    insert,
+    recorded,
+    atOnce: inOneTransaction(`${insert.sql} returning \`${userId.name}\``, recorded.sql),
     insertSized: sized((rows) => db.insert(users).values(Array.from({ length: rows }, () => row))),
     keysByEmails: keyed((keys) =>
       db.select(keyColumns).from(users).where(inArray(users.email, keys)),

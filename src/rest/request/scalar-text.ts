@@ -1,14 +1,18 @@
-import { ScalarType } from '@bufbuild/protobuf'
+import { type DescField, ScalarType } from '@bufbuild/protobuf'
 import { isInteger, isNumber } from '../../call/message/number-text.ts'
-import { type IntegerType, is64Bit, rangeOf, scalarRule } from '../../call/message/scalar-rule.ts'
+import { type IntegerType, is64Bit, rangeOf } from '../../call/message/integer-type.ts'
+import { scalarRule } from '../../call/message/scalar-rule.ts'
 
 /** Thrown for a text that is no value of its field. The message is the rule that it breaks. */
 export class InvalidText extends Error {
   override readonly name = 'InvalidText'
 }
 
-/** Reads a text as a scalar by the JSON mapping of protobuf, without quotes. Throws InvalidText. */
-export function parseScalar(type: ScalarType, text: string): unknown {
+/**
+ * Reads a text as a scalar by the JSON mapping of protobuf, without quotes. Throws InvalidText, with
+ * the rules of the field where it is one.
+ */
+export function parseScalar(type: ScalarType, text: string, field?: DescField): unknown {
   switch (type) {
     case ScalarType.STRING:
       return text
@@ -21,18 +25,18 @@ export function parseScalar(type: ScalarType, text: string): unknown {
     case ScalarType.FLOAT:
       return parseFloating(type, text)
     default:
-      return parseInteger(type, text)
+      return parseInteger(type, text, field)
   }
 }
 
-function broken(type: ScalarType): InvalidText {
-  return new InvalidText(scalarRule(type))
+function broken(type: ScalarType, field?: DescField): InvalidText {
+  return new InvalidText(scalarRule(type, field))
 }
 
-function parseInteger(type: IntegerType, text: string): number | bigint {
+function parseInteger(type: IntegerType, text: string, field?: DescField): number | bigint {
   const [min, max] = rangeOf(type)
   const value = text.length <= 20 && isInteger(text) ? BigInt(text) : undefined
-  if (value === undefined || value < min || value > max) throw broken(type)
+  if (value === undefined || value < min || value > max) throw broken(type, field)
   return is64Bit(type) ? value : Number(value)
 }
 

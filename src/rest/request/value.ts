@@ -41,7 +41,7 @@ export function parseText(field: DescField, text: string, options: TextOptions):
     const singular = field.fieldKind === 'message'
     return parseMessage(field.message, text, options, singular && field.oneof === undefined)
   }
-  if (field.scalar !== undefined) return parseScalar(field.scalar, text)
+  if (field.scalar !== undefined) return parseScalar(field.scalar, text, field)
   throw new InvalidText('cannot be given here')
 }
 

@@ -1,9 +1,22 @@
 import { type DescMethod, getOption } from '@bufbuild/protobuf'
+import { MethodOptions_IdempotencyLevel } from '@bufbuild/protobuf/wkt'
 import { operationOf } from '../../call/methods.ts'
 import { public$ as publicOption, scopes } from '../../gen/api/auth/v1/options_pb.ts'
 
-/** Gives the scopes that a method needs; undefined where everybody may call it. */
-export type Access = (method: DescMethod) => readonly string[] | undefined
+/** What a method asks of its callers. */
+export interface MethodAccess {
+  /** Undefined where everybody may call it. */
+  scopes: readonly string[] | undefined
+  /** It may change something. */
+  isWrite: boolean
+}
+
+/** Tells what a method asks of its callers. */
+export type Access = (method: DescMethod) => MethodAccess
+
+/** Of the methods of the process itself. */
+const everybody: MethodAccess = { scopes: undefined, isWrite: false }
+const anyCaller: MethodAccess = { scopes: [], isWrite: false }
 
 /**
  * Reads from the proto who may call each method. Throws an error that names a method of `modules`
@@ -12,8 +25,14 @@ export type Access = (method: DescMethod) => readonly string[] | undefined
  * reflection, are for every caller with credentials.
  */
 export function accessOf(modules: readonly DescMethod[], open: readonly string[]): Access {
-  const known = new Map(modules.map((method) => [method, declared(method, open)]))
-  return (method) => (known.has(method) ? known.get(method) : isOpen(method, open) ? undefined : [])
+  const known = new Map(
+    modules.map((method) => [method, { scopes: declared(method, open), isWrite: !isRead(method) }]),
+  )
+  return (method) => known.get(method) ?? (isOpen(method, open) ? everybody : anyCaller)
+}
+
+function isRead({ idempotency }: DescMethod): boolean {
+  return idempotency === MethodOptions_IdempotencyLevel.NO_SIDE_EFFECTS
 }
 
 function declared(method: DescMethod, open: readonly string[]): readonly string[] | undefined {

@@ -1,5 +1,5 @@
 import { hash } from 'node:crypto'
-import type { Identity } from './identity.ts'
+import type { Identity } from '../../call/identity.ts'
 
 const maxTokens = 10_000
 

@@ -1,7 +1,6 @@
-import type { DescMethod, Message } from '@bufbuild/protobuf'
-import { MethodOptions_IdempotencyLevel } from '@bufbuild/protobuf/wkt'
+import type { Message } from '@bufbuild/protobuf'
 import type { Interceptor, StreamResponse } from '@connectrpc/connect'
-import { type Identity, identityKey } from '../auth/identity.ts'
+import { type Identity, identityKey } from '../../call/identity.ts'
 import { operationOf } from '../../call/methods.ts'
 import type { Authenticate } from '../auth/authenticate.ts'
 import { forbidden } from '../auth/challenge.ts'
@@ -13,7 +12,7 @@ import { toConnectError } from './connect-error.ts'
 /** A call that may have changed something, and its caller. */
 export interface AuditEntry {
   operation: string
-  /** Undefined where nobody is let in. */
+  /** Undefined where nobody is let in, and of a method for everybody. */
   caller: Identity | undefined
   /** OK, or the reason of the error. */
   outcome: string
@@ -44,18 +43,19 @@ export function auth({ authenticate, access, audit }: Auth): Interceptor {
 
   return (next) =>
     async function auth(req) {
-      const needed = access(req.method)
-      if (needed === undefined) return next(req)
-      if (isRead(req.method)) {
-        admit(await callerOf(req), needed)
+      const { scopes, isWrite } = access(req.method)
+      if (!isWrite) {
+        if (scopes) admit(await callerOf(req), scopes)
         return next(req)
       }
       let caller: Identity | undefined
       const note = (outcome: string) =>
         audit({ operation: operationOf(req.method), caller, outcome })
       try {
-        caller = await callerOf(req)
-        admit(caller, needed)
+        if (scopes) {
+          caller = await callerOf(req)
+          admit(caller, scopes)
+        }
         const res = await next(req)
         if (res.stream) return noted(res, note)
         note('OK')
@@ -92,8 +92,4 @@ function noted(res: StreamResponse, note: (outcome: string) => void): StreamResp
 
 function reasonOf(err: unknown): string {
   return failureOf(toConnectError(err)).reason
-}
-
-function isRead({ idempotency }: DescMethod): boolean {
-  return idempotency === MethodOptions_IdempotencyLevel.NO_SIDE_EFFECTS
 }

@@ -21,14 +21,18 @@ export function malformedText(
   message: Message,
   { fields = desc.fields, prefix = '', accepts = storable }: Within = {},
 ): FieldViolation[] {
-  return fields.flatMap((field) => {
+  const found: FieldViolation[] = []
+  for (const field of fields) {
     const path = prefix + field.name
-    return valuesOf(field, message).flatMap((value) => {
-      if (typeof value === 'string') return accepts(value) ? [] : [{ field: path, rule }]
-      const nested = field.fieldKind === 'scalar' ? undefined : field.message
-      return nested ? malformedText(nested, value as Message, { prefix: `${path}.`, accepts }) : []
-    })
-  })
+    const nested = field.fieldKind === 'scalar' ? undefined : field.message
+    for (const value of valuesOf(field, message)) {
+      if (typeof value === 'string') {
+        if (!accepts(value)) found.push({ field: path, rule })
+      } else if (nested)
+        found.push(...malformedText(nested, value as Message, { prefix: `${path}.`, accepts }))
+    }
+  }
+  return found
 }
 
 function storable(text: string): boolean {

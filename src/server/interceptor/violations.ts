@@ -3,6 +3,7 @@ import { getOption } from '@bufbuild/protobuf'
 import { pathToString } from '@bufbuild/protobuf/reflect'
 import { createValidator } from '@bufbuild/protovalidate'
 import type { FieldViolation } from '../../biz/error.ts'
+import { withEmptyText } from '../../text/rule.ts'
 import { field as fieldRules, Ignore } from '../../gen/buf/validate/validate_pb.ts'
 import { malformedText } from './malformed-text.ts'
 
@@ -22,8 +23,7 @@ export function messageRules(): Violations {
     if (result.kind === 'error') throw result.error
     const rules = (result.violations ?? []).map(({ field, message: rule }) => ({
       field: pathToString(field),
-      // protovalidate prints the values of a list bare, and an empty text as nothing.
-      rule: rule.replace('list [, ', 'list ["", '),
+      rule: withEmptyText(rule),
     }))
     return [...text, ...rules]
   }

@@ -44,10 +44,14 @@ export async function readableRequest(
   return withReadableEnvelopes(request, body, { ...reading, binary: enveloped[1] === undefined })
 }
 
-/** The compression that a request names; null for none, undefined for one that is not known. */
+/**
+ * The compression that a request names; null for none, undefined for one that is not known. Content
+ * codings have no case (RFC 9110, 8.4.1); the message encodings of gRPC, always in lower case, lose
+ * nothing by it.
+ */
 function compressionOf(name: string | null): Compression | null | undefined {
   if (name === null || name === '' || name === 'identity') return null
-  return compressions.find((each) => each.name === name)
+  return compressions.find((each) => each.name === name.toLowerCase())
 }
 
 interface InEncoding extends Reading {

@@ -46,7 +46,6 @@ export function tracingSettings(
   const own = { ...ownOtlp(conf), endpoint }
   const spans = otlpTarget('traces', own, env)
   if (exporter === 'otlp') notes.push(...spans.notes)
-  notes.push(...unknownPropagators(env.OTEL_PROPAGATORS ?? ''))
   const { sampling, batch } = conf
   const keep = {
     errors: sampling.keep.errors,
@@ -125,28 +124,17 @@ function exporterKind(
   return configured === 'auto' && nowhere ? undefined : 'otlp'
 }
 
-/** The first known exporter of a list. The entries that are not used are noted. */
+/** The first known exporter of a list. What else is known of it is noted as not used. */
 function namedExporter(list: string, notes: string[]): ExporterKind | 'none' | undefined {
-  const names = list.split(',').flatMap((name) => name.trim() || [])
   const known = ['otlp', 'zipkin', 'console', 'none'] as const
-  const used = names.map((name) => known.find((each) => each === name)).find(Boolean)
-  for (const name of names.filter((name) => name !== used))
+  const [used, ...others] = list
+    .split(',')
+    .flatMap((name) => known.find((each) => each === name.trim()) ?? [])
+  for (const name of others)
     notes.push(
-      known.some((each) => each === name)
-        ? `OTEL_TRACES_EXPORTER=${list}: spans go to one exporter, ${used}; ${name} is not used`
-        : `OTEL_TRACES_EXPORTER=${list}: ${name} is not known; otlp, zipkin, console and none are`,
+      `OTEL_TRACES_EXPORTER=${list}: spans go to one exporter, ${used}; ${name} is not used`,
     )
   return used
-}
-
-/** The SDK leaves a propagator out that it does not have, and says so only to its own diagnosis. */
-function unknownPropagators(list: string): string[] {
-  const known = ['tracecontext', 'baggage', 'b3', 'b3multi', 'none']
-  return list
-    .split(',')
-    .map((name) => name.trim())
-    .filter((name) => name !== '' && !known.includes(name))
-    .map((name) => `OTEL_PROPAGATORS=${list}: ${name} is not known; ${known.join(', ')} are`)
 }
 
 /** OTEL_TRACES_SAMPLER and its argument, where they are set. */

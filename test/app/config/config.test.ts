@@ -6,7 +6,7 @@ import { openConfig } from '../../../src/app/config/open.ts'
 import { effectiveConfig } from '../../../src/command/config.ts'
 import { configReader } from '../../../src/command/settings.ts'
 import { ConfError } from '../../../src/conf/error.ts'
-import { liveConf, settings } from '../../../src/conf/live.ts'
+import { changesOf, liveConf, settings } from '../../../src/conf/live.ts'
 import { fileSource } from '../../../src/fleet/file-source.ts'
 import { fakeApollo, fakeConsul } from '../../help/config-centres.ts'
 import { until } from '../../help/until.ts'
@@ -102,6 +102,40 @@ test('the settings that can change are these, and a change of another one is lef
     applied: [],
     waiting: [],
   })
+})
+
+/** The whole file of the first release, which knew four of today's sections. */
+const firstRelease = `server:
+  http:
+    addr: \${HTTP_ADDR:0.0.0.0:8000}
+  grpc:
+    addr: \${GRPC_ADDR:0.0.0.0:9000}
+  limits:
+    max_body_bytes: 1048576
+    max_header_bytes: 8192
+data:
+  database:
+    source: \${DB_DSN:}
+    sqlite_path: \${SQLITE_PATH:data/user-service.db}
+    pool_size: \${DB_POOL_SIZE:10}
+log:
+  level: \${LOG_LEVEL:info}
+  format: \${LOG_FORMAT:auto}
+`
+
+test('a file of an older release counts as it is, and what it lacks is as shipped', (t) => {
+  const path = join(t.testdir({ 'config.yaml': firstRelease }), 'config.yaml')
+  const env = { LOG_LEVEL: 'warn', QUOTA_RATE: '7' }
+  const old = configReader(path, env).read(new Map())
+  t.match(old.conf, { server: { limits: { maxHeaderBytes: 8192 } }, log: { level: 'warn' } })
+  t.match(old.given.get('server.limits.max_header_bytes'), { origin: path })
+  const shipped = configReader(undefined, env).read(new Map())
+  t.match(shipped.conf.limits.quota, { rate: 7 })
+  t.strictSame(
+    changesOf(old.conf, shipped.conf).map((change) => change.path),
+    ['server.limits.max_header_bytes'],
+  )
+  t.end()
 })
 
 /** The texts that a source of a file tells; it polls so rarely that only the watch counts. */

@@ -19,6 +19,7 @@ import { messageFromJson, quotedIntegers } from '../../../src/call/message/json-
 import { UpdateUserRequestSchema } from '../../../src/gen/api/user/v1/user_pb.ts'
 import { ErrorInfoSchema } from '../../../src/gen/google/rpc/error_details_pb.ts'
 
+const idRule = 'must be an integer from 1 to 9223372036854775807'
 const int64Rule = 'must be an integer from -9223372036854775808 to 9223372036854775807'
 
 function refused(desc: DescMessage, text: string, options = {}): ConnectError {
@@ -75,7 +76,7 @@ test('a refusal names the value by its way through the JSON, and what is allowed
   const types = createRegistry(Int64ValueSchema, UpdateUserRequestSchema)
   const any = '"@type":"type.googleapis.com/'
   for (const [desc, text, metadata] of [
-    [UpdateUserRequestSchema, '{"id":"0x10"}', { id: int64Rule }],
+    [UpdateUserRequestSchema, '{"id":"0x10"}', { id: idRule }],
     [UpdateUserRequestSchema, '{"user":{"name":1}}', { 'user.name': 'must be a string' }],
     [UpdateUserRequestSchema, '{"user":[]}', { user: 'must be an object' }],
     [
@@ -85,7 +86,7 @@ test('a refusal names the value by its way through the JSON, and what is allowed
     ],
     [UpdateUserRequestSchema, '[]', {}],
     [AnySchema, `{${any}google.protobuf.Int64Value","value":"0x1"}`, { value: int64Rule }],
-    [AnySchema, `{${any}api.user.v1.UpdateUserRequest","id":"01"}`, { id: int64Rule }],
+    [AnySchema, `{${any}api.user.v1.UpdateUserRequest","id":"01"}`, { id: idRule }],
   ] as const) {
     const error = refused(desc, text, { registry: types })
     const [info] = error.findDetails(ErrorInfoSchema)

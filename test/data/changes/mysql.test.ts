@@ -2,7 +2,7 @@ import { type Connection, createConnection } from 'mysql2/promise'
 import { type Test, test } from 'tap'
 import { mysqlDatabase } from '../../../src/data/mysql/database.ts'
 import { freshMysqlDatabase } from '../../help/db.ts'
-import { started } from '../contract.ts'
+import { started } from '../../help/started.ts'
 import { changesContract, fakeClock, newUser, process, take } from './contract.ts'
 
 for (const groupWrites of [false, true])

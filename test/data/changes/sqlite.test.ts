@@ -2,7 +2,7 @@ import { DatabaseSync } from 'node:sqlite'
 import { test } from 'tap'
 import { sqliteDatabase } from '../../../src/data/sqlite/database.ts'
 import { freshSqlitePath } from '../../help/db.ts'
-import { started } from '../contract.ts'
+import { started } from '../../help/started.ts'
 import { changesContract } from './contract.ts'
 
 changesContract((title, run) => {

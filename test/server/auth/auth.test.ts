@@ -3,7 +3,7 @@ import { test } from 'tap'
 import { User } from '../../../src/gen/api/user/v1/user_pb.ts'
 import { Health } from '../../../src/gen/health/v1/health_pb.ts'
 import { identityOfKey, parseApiKeys } from '../../../src/server/auth/api-keys.ts'
-import type { Identity } from '../../../src/server/auth/identity.ts'
+import type { Identity } from '../../../src/call/identity.ts'
 import { accessOf } from '../../../src/server/auth/scopes.ts'
 import { tokenCache } from '../../../src/server/auth/token-cache.ts'
 
@@ -17,16 +17,16 @@ test('a method with neither scopes nor public stops the start by its name', asyn
 
 test('open operations are for everybody, others of the process for each known caller', async (t) => {
   const access = accessOf([User.method.getUser], ['/grpc.health.v1.Health/Check'])
-  t.same(access(User.method.getUser), ['users:read'])
-  t.equal(access(Health.method.check), undefined)
-  t.same(access(Health.method.watch), [])
+  t.same(access(User.method.getUser), { scopes: ['users:read'], isWrite: false })
+  t.same(access(Health.method.check), { scopes: undefined, isWrite: false })
+  t.same(access(Health.method.watch), { scopes: [], isWrite: false })
   const all = accessOf(Object.values(User.method), ['/api.user.v1.User/*'])
-  t.equal(all(User.method.deleteUser), undefined)
+  t.same(all(User.method.deleteUser), { scopes: undefined, isWrite: true })
 })
 
 test('every method of users says which scopes it needs', async (t) => {
   const access = accessOf(User.methods, [])
-  for (const method of User.methods) t.match(access(method)?.[0], /^users:(read|write)$/)
+  for (const method of User.methods) t.match(access(method).scopes?.[0], /^users:(read|write)$/)
 })
 
 test('a token is known for a while, and never beyond its end', async (t) => {

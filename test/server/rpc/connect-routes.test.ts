@@ -138,7 +138,8 @@ function failing(t: Test, { rest, rpc }: Served): Record<string, () => Promise<b
     return (answer.trailers.get('grpc-status') ?? answer.headers.get('grpc-status')) === '13'
   }
   const headers = { 'content-type': 'application/json' }
-  const zipped = { ...headers, 'content-encoding': 'gzip' }
+  // Content codings have no case.
+  const zipped = { ...headers, 'content-encoding': 'GZIP' }
   const web = { 'content-type': 'application/grpc-web+json' }
   const query = `?connect=v1&encoding=json&message=${encodeURIComponent(json)}`
   return {

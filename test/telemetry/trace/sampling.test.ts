@@ -2,6 +2,7 @@ import { readFileSync } from 'node:fs'
 import { test } from 'tap'
 import { loadConf } from '../../../src/conf/conf.ts'
 import { sampling, type SamplingFacts } from '../../../src/telemetry/trace/sampling.ts'
+import { unknownNames } from '../../../src/telemetry/unknown-names.ts'
 import { tracingSettings } from '../../../src/telemetry/trace/settings.ts'
 
 const text = readFileSync(new URL('../../../configs/config.yaml', import.meta.url), 'utf8')
@@ -102,10 +103,6 @@ test('the OTEL variables win over the configuration', async (t) => {
     sampling: { ratio: 0.3 },
     notes: [/OTEL_TRACES_SAMPLER=dice/],
   })
-  t.match(settings({ OTEL_PROPAGATORS: 'tracecontext, jaeger' }, conf), {
-    notes: [/^OTEL_PROPAGATORS=tracecontext, jaeger: jaeger is not known; .*b3multi/],
-  })
-  t.same(settings({ OTEL_PROPAGATORS: 'none' }, conf)?.notes, [])
 })
 
 test('the old address of Jaeger is taken, and what becomes of it is said', async (t) => {
@@ -119,8 +116,22 @@ test('one of a list of exporters is used, and what is not is said', async (t) =>
   const list = { OTEL_TRACES_EXPORTER: 'dice, console,otlp' }
   t.match(settings(list), {
     exporter: 'console',
-    notes: [/dice is not known; otlp, zipkin, console/, /one exporter, console; otlp is not used/],
+    notes: [/one exporter, console; otlp is not used/],
   })
+})
+
+test('a name that OpenTelemetry has and this service does not is said', async (t) => {
+  const env = {
+    OTEL_TRACES_EXPORTER: 'dice, console',
+    OTEL_METRICS_EXPORTER: 'statsd',
+    OTEL_PROPAGATORS: 'tracecontext, jaeger',
+  }
+  t.match(unknownNames(env), [
+    /^OTEL_TRACES_EXPORTER=dice, console: dice is not known; otlp, zipkin, console, none are$/,
+    /^OTEL_METRICS_EXPORTER=statsd: statsd is not known; otlp, prometheus, none are$/,
+    /^OTEL_PROPAGATORS=tracecontext, jaeger: jaeger is not known; .*b3multi, none are$/,
+  ])
+  t.same(unknownNames({ OTEL_PROPAGATORS: 'none', OTEL_TRACES_EXPORTER: '' }), [])
 })
 
 test('a variable that should have a number and has none is said and not used', async (t) => {

@@ -40,6 +40,13 @@ function inTransaction(root: string, layers: string[], statements: string[]): st
   return [nested(root, ...layers, 'CLIENT BEGIN'), ...later].join('\n')
 }
 
+const createLayers = ['UserService.CreateUser', 'UserUseCase.Create', 'UserRepo.Insert']
+
+/** Whether a user is created by one statement, as on MariaDB. */
+function byOneStatement(spans: readonly { attributes: Record<string, unknown> }[]): boolean {
+  return spans.some(({ attributes }) => attributes['db.system.name'] === 'mariadb')
+}
+
 const getTree = ['UserService.GetUser', 'UserUseCase.Get', 'UserRepo.Find', 'CLIENT SELECT users']
 
 async function start(t: Test, storage: Storage) {
@@ -72,12 +79,11 @@ for (const storage of storages) {
         }
         id = message.id
       }, served(1))
+      const root = server(protocol, 'CreateUser')
       t.same(trees(create), [
-        inTransaction(
-          server(protocol, 'CreateUser'),
-          ['UserService.CreateUser', 'UserUseCase.Create', 'UserRepo.Insert'],
-          ['INSERT users', 'INSERT user_changes', 'COMMIT'],
-        ),
+        byOneStatement(create)
+          ? nested(root, ...createLayers, 'CLIENT INSERT users')
+          : inTransaction(root, createLayers, ['INSERT users', 'INSERT user_changes', 'COMMIT']),
       ])
       const listed = await of(() => calls[protocol]('listUsers', {}), served(1))
       const [list = ''] = trees(listed)
@@ -148,12 +154,15 @@ for (const storage of storages) {
     const [type, code] = storage === 'mysql' ? ['ER_DUP_ENTRY', '1062'] : ['SQLITE_2067', '2067']
     for (const protocol of protocols) {
       const spans = await of(() => calls[protocol]('createUser', ada), served(1))
+      const root = server(protocol, 'CreateUser')
+      const failed = `INSERT users !${type} *`
       t.same(trees(spans), [
-        inTransaction(
-          server(protocol, 'CreateUser'),
-          ['UserService.CreateUser', 'UserUseCase.Create', 'UserRepo.Insert'],
-          [`INSERT users !${type} *`, 'ROLLBACK'],
-        ),
+        byOneStatement(spans)
+          ? [
+              nested(root, ...createLayers, `CLIENT ${failed}`),
+              `${'  '.repeat(createLayers.length + 1)}CLIENT ROLLBACK`,
+            ].join('\n')
+          : inTransaction(root, createLayers, [failed, 'ROLLBACK']),
       ])
       const statement = spans.find(({ name }) => name === 'INSERT users')
       t.match(statement?.attributes, { 'db.response.status_code': code, 'error.type': type })

@@ -66,7 +66,6 @@ async function propagatorNamed(name: string): Promise<TextMapPropagator | undefi
       name === 'b3multi' ? { injectEncoding: B3InjectEncoding.MULTI_HEADER } : {},
     )
   }
-  diag.warn(`OTEL_PROPAGATORS: there is no propagator ${name}`)
   return undefined
 }
 

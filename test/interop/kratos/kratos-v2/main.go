@@ -1,4 +1,5 @@
-// Calls the service as Kratos v2 clients do: kratos-v2 HTTP_ADDR GRPC_ADDR, each host:port.
+// Calls the service as Kratos v2 clients do: kratos-v2 HTTP_ADDR GRPC_ADDR [SECRET], each address
+// host:port. With a secret the clients sign tokens by Kratos' middleware, and further ones are refused.
 package main
 
 import (
@@ -7,6 +8,7 @@ import (
 	"os"
 
 	"github.com/go-kratos/kratos/v2/errors"
+	"github.com/go-kratos/kratos/v2/middleware"
 	"github.com/go-kratos/kratos/v2/transport/grpc"
 	"github.com/go-kratos/kratos/v2/transport/http"
 	"google.golang.org/protobuf/types/known/emptypb"
@@ -17,15 +19,26 @@ import (
 
 func main() {
 	ctx := context.Background()
-	client, err := http.NewClient(ctx, http.WithEndpoint(os.Args[1]), http.WithTimeout(check.Limit))
+	if len(os.Args) < 4 {
+		check.All(read, dial(ctx)...)
+		return
+	}
+	secret := os.Args[3]
+	check.All(read, dial(ctx, signed(secret, all))...)
+	refused(ctx, secret, func(m ...middleware.Middleware) []check.Users { return dial(ctx, m...) })
+}
+
+// dial gives a client of each transport, whose calls go through the middleware.
+func dial(ctx context.Context, m ...middleware.Middleware) []check.Users {
+	client, err := http.NewClient(ctx, http.WithEndpoint(os.Args[1]), http.WithTimeout(check.Limit), http.WithMiddleware(m...))
 	if err != nil {
 		log.Fatal(err)
 	}
-	conn, err := grpc.DialInsecure(ctx, grpc.WithEndpoint(os.Args[2]), grpc.WithTimeout(check.Limit))
+	conn, err := grpc.DialInsecure(ctx, grpc.WithEndpoint(os.Args[2]), grpc.WithTimeout(check.Limit), grpc.WithMiddleware(m...))
 	if err != nil {
 		log.Fatal(err)
 	}
-	check.All(read, overHTTP(userHTTP{client}), overGRPC(user.NewUserClient(conn)))
+	return []check.Users{overHTTP(userHTTP{client}), overGRPC(user.NewUserClient(conn))}
 }
 
 func read(err error) check.Failure {

@@ -1,192 +1,54 @@
 import { createHash, hash, randomBytes } from 'node:crypto'
 import { writeFileSync } from 'node:fs'
-import http from 'node:http'
+import http, { type IncomingMessage } from 'node:http'
 import { join } from 'node:path'
 import type { JsonObject } from '@bufbuild/protobuf'
-import { Code, ConnectError, createClient, type Transport } from '@connectrpc/connect'
-import {
-  createConnectTransport,
-  createGrpcTransport,
-  createGrpcWebTransport,
-} from '@connectrpc/connect-node'
+import { createClient, type Transport } from '@connectrpc/connect'
+import { createGrpcTransport } from '@connectrpc/connect-node'
 import { SignJWT } from 'jose'
 import { type Test, test } from 'tap'
-import { User } from '../../src/gen/api/user/v1/user_pb.ts'
-import { ErrorInfoSchema } from '../../src/gen/google/rpc/error_details_pb.ts'
-import { ServerReflection } from '../../src/gen/grpc/reflection/v1/reflection_pb.ts'
-import { Health } from '../../src/gen/health/v1/health_pb.ts'
-import { type RunningApp, startApp } from '../help/app.ts'
-import { served, spanMemory } from '../help/spans.ts'
-import { until } from '../help/until.ts'
-import { mutualTls } from '../help/certificates.ts'
-import { callers, type Method } from './callers.ts'
-import { type Credentials, http1Wire, http2Wire } from './wire.ts'
-import { audience, type Issuer, startIssuer } from './auth-issuer.ts'
+import { User } from '../../../src/gen/api/user/v1/user_pb.ts'
+import { Order } from '../../../src/gen/api/order/v1/order_pb.ts'
+import { ServerReflection } from '../../../src/gen/grpc/reflection/v1/reflection_pb.ts'
+import { Health } from '../../../src/gen/health/v1/health_pb.ts'
+import { type RunningApp, startApp } from '../../help/app.ts'
+import { served, spanMemory } from '../../help/spans.ts'
+import { until } from '../../help/until.ts'
+import { mutualTls } from '../../help/certificates.ts'
+import { callers, type Method } from '../callers.ts'
+import { h2Client } from '../h2.ts'
+import { type Credentials, http1Wire, http2Wire } from '../wire.ts'
+import {
+  type Call,
+  forbidden,
+  ok,
+  outcome,
+  readCalls,
+  type Sent,
+  unauthorized,
+  unavailable,
+  writeCalls,
+} from './calls.ts'
+import { audience, type Issuer, startIssuer } from './issuer.ts'
+import { bearer, type Row, rows } from './rows.ts'
 
-type Sent = Record<string, string>
-/** What a call comes to: OK, or the code and reason of its error. */
-type Call = (headers: Sent) => Promise<string>
-
-const ok = 'OK'
-const unauthorized = 'unauthenticated UNAUTHORIZED'
-const forbidden = 'permission_denied FORBIDDEN'
-const unavailable = 'unavailable AUTH_UNAVAILABLE'
-const byStatus: Record<number, string> = {
-  200: ok,
-  401: unauthorized,
-  403: forbidden,
-  503: unavailable,
-}
-
-/** A list of users and a stream of them in every protocol. */
-function calls({ rest, rpc }: RunningApp): Record<string, Call> {
-  const transports: Record<string, Transport> = {
-    Connect: createConnectTransport({ baseUrl: rpc.url, httpVersion: '1.1' }),
-    gRPC: createGrpcTransport({ baseUrl: rpc.url }),
-    'gRPC-Web': createGrpcWebTransport({ baseUrl: rpc.url, httpVersion: '1.1' }),
-  }
-  const byRpc = Object.entries(transports).flatMap(([name, transport]) => {
-    const users = createClient(User, transport)
-    const list: Call = (headers) => outcome(() => users.listUsers({}, { headers }))
-    const stream: Call = (headers) =>
-      outcome(async () => {
-        for await (const _ of users.exportUsers({}, { headers })) break
-      })
-    return [[name, list] as const, [`${name} stream`, stream] as const]
-  })
-  return {
-    REST: byRest(`${rest.url}/v1/users`),
-    'REST stream': byRest(`${rest.url}/v1/users:export`),
-    ...Object.fromEntries(byRpc),
+/** A call of each way with the credentials of each row. */
+async function runRows(t: Test, calls: Record<string, Call>, table: readonly Row[]): Promise<void> {
+  for (const [title, headers, expected] of table) {
+    const ways = Object.entries(calls)
+    const found = await Promise.all(ways.map(async ([way, call]) => [way, await call(headers)]))
+    t.same(
+      found.filter(([, each]) => each !== expected),
+      [],
+      `${title}: ${expected}, by ${ways.length} ways`,
+    )
   }
 }
 
-/** A stream without a message would have no body, which the documents know nothing of. */
 async function createUser({ rest }: RunningApp, headers: Sent): Promise<void> {
   const body = JSON.stringify({ name: 'Ada', email: 'ada@example.com' })
   const json = { ...headers, 'content-type': 'application/json' }
   await (await fetch(`${rest.url}/v1/users`, { method: 'POST', headers: json, body })).text()
-}
-
-async function outcome(call: () => Promise<unknown>): Promise<string> {
-  try {
-    await call()
-    return ok
-  } catch (err) {
-    const error = ConnectError.from(err)
-    const [info] = error.findDetails(ErrorInfoSchema)
-    return `${Code[error.code].replace(/(?<!^)[A-Z]/g, '_$&').toLowerCase()} ${info?.reason}`
-  }
-}
-
-function byRest(url: string): Call {
-  return async function call(headers) {
-    const response = await fetch(url, { headers })
-    const text = await response.text()
-    if (response.status === 200) return ok
-    const { reason } = JSON.parse(text) as { reason: string }
-    const found = byStatus[response.status] ?? `${response.status}`
-    return found.endsWith(` ${reason}`) ? found : `${response.status} ${reason}`
-  }
-}
-
-const bearer = (token: string): Sent => ({ authorization: `Bearer ${token}` })
-const part = (value: unknown) => Buffer.from(JSON.stringify(value)).toString('base64url')
-
-/** A token's middle part changed after it was signed. */
-function changed(token: string): string {
-  const [head = '', payload = '', signature = ''] = token.split('.')
-  const claims = JSON.parse(Buffer.from(payload, 'base64url').toString()) as object
-  return [head, part({ ...claims, sub: 'eve' }), signature].join('.')
-}
-
-type Row = [title: string, headers: Sent, expected: string]
-
-async function rows(issuer: Issuer): Promise<Row[]> {
-  const now = Math.floor(Date.now() / 1000)
-  const good = await issuer.token()
-  const [head = '', payload = '', signature = ''] = good.split('.')
-  const by = async (claims: Record<string, unknown>) => bearer(await issuer.token({ claims }))
-  const secret = new TextEncoder().encode(JSON.stringify({ keys: [] }))
-  const symmetric = await new SignJWT({ iss: issuer.url, aud: audience, exp: now + 60 })
-    .setProtectedHeader({ alg: 'HS256', kid: 'first' })
-    .sign(secret)
-  await issuer.addKey('hidden', false)
-  const unknownKey = await issuer.token({ header: { kid: 'hidden' } })
-  return [
-    ['a good token', bearer(good), ok],
-    ['a scheme in other letters', { authorization: `bEARER ${good}` }, ok],
-    ['scopes as a list', await by({ scope: undefined, scp: ['users:read'] }), ok],
-    ['one of several audiences', await by({ aud: ['other', audience] }), ok],
-    ['a clock that is 3 s behind', await by({ nbf: now + 3 }), ok],
-    ['no credentials', {}, unauthorized],
-    ['an empty header', { authorization: '' }, unauthorized],
-    ['a scheme alone', { authorization: 'Bearer' }, unauthorized],
-    ['an empty token', { authorization: 'Bearer ' }, unauthorized],
-    ['two spaces', { authorization: `Bearer  ${good}` }, unauthorized],
-    ['a token without a scheme', { authorization: good }, unauthorized],
-    ['another scheme', { authorization: `Basic ${good}` }, unauthorized],
-    ['a scheme with a comma', { authorization: `Bearer ${good}, Bearer ${good}` }, unauthorized],
-    ['a token and more', { authorization: `Bearer ${good} ${good}` }, unauthorized],
-    ['no token', bearer('abc'), unauthorized],
-    ['dots alone', bearer('..'), unauthorized],
-    ['two parts', bearer(`${head}.${payload}`), unauthorized],
-    ['five parts, as an encrypted one', bearer(`${good}.a.b`), unauthorized],
-    ['no signature', bearer(`${head}.${payload}.`), unauthorized],
-    ['a cut signature', bearer(good.slice(0, -4)), unauthorized],
-    [
-      'a signature of another token',
-      bearer(`${head}.${part({ sub: 'eve' })}.${signature}`),
-      unauthorized,
-    ],
-    ['changed claims', bearer(changed(good)), unauthorized],
-    ['alg none', bearer(`${part({ alg: 'none' })}.${payload}.`), unauthorized],
-    [
-      'alg None with a signature',
-      bearer(`${part({ alg: 'None' })}.${payload}.${signature}`),
-      unauthorized,
-    ],
-    ['a secret as the key', bearer(symmetric), unauthorized],
-    ['no alg', bearer(`${part({ kid: 'first' })}.${payload}.${signature}`), unauthorized],
-    [
-      'another alg',
-      bearer(`${part({ alg: 'RS256', kid: 'first' })}.${payload}.${signature}`),
-      unauthorized,
-    ],
-    [
-      'an unknown critical header',
-      bearer(`${part({ alg: 'ES256', kid: 'first', crit: ['x'], x: 1 })}.${payload}.${signature}`),
-      unauthorized,
-    ],
-    ['a header that is no JSON', bearer(`abc.${payload}.${signature}`), unauthorized],
-    ['an unknown key', bearer(unknownKey), unauthorized],
-    ['an expired token', await by({ exp: now - 60 }), unauthorized],
-    ['no end', await by({ exp: undefined }), unauthorized],
-    [
-      'an end that is a text',
-      bearer(await issuer.token({ claims: { exp: 'soon' } })),
-      unauthorized,
-    ],
-    ['a token of the future', await by({ nbf: now + 60 }), unauthorized],
-    ['another issuer', await by({ iss: 'https://id.example.com' }), unauthorized],
-    ['the issuer with a slash', await by({ iss: `${issuer.url}/` }), unauthorized],
-    ['no issuer', await by({ iss: undefined }), unauthorized],
-    ['another audience', await by({ aud: 'orders' }), unauthorized],
-    ['no audience', await by({ aud: undefined }), unauthorized],
-    ['a huge token', bearer('a'.repeat(9000)), unauthorized],
-    ['an API key where none are taken', { 'x-api-key': 'a.b' }, unauthorized],
-    ['a token and an API key', { ...bearer(good), 'x-api-key': 'a.b' }, unauthorized],
-    ['a token in a cookie', { cookie: `authorization=${good}` }, unauthorized],
-    ['another scope', await by({ scope: 'users:write' }), forbidden],
-    ['a longer scope', await by({ scope: 'users:read2 xusers:read' }), forbidden],
-    ['a scope in other letters', await by({ scope: 'USERS:READ' }), forbidden],
-    ['no scope', await by({ scope: undefined }), forbidden],
-    [
-      'a scope that is an object',
-      bearer(await issuer.token({ claims: { scope: { a: 1 } } })),
-      forbidden,
-    ],
-  ]
 }
 
 const withIssuer = ({ url }: Issuer) => ({
@@ -205,10 +67,11 @@ test('callers are let in and refused alike in every protocol', async (t) => {
     },
   })
   await createUser(app, bearer(await issuer.token()))
-  const table = await rows(issuer)
-  for (const [protocol, call] of Object.entries(calls(app)))
-    for (const [title, headers, expected] of table)
-      t.equal(await call(headers), expected, `${protocol}: ${title}`)
+  await issuer.addKey('hidden', false)
+  const reads = await rows(issuer, 'users:read', 'users:write')
+  await runRows(t, readCalls(app), reads)
+  await runRows(t, writeCalls(app), await rows(issuer, 'users:write', 'users:read'))
+  t.ok(reads.filter(([, , expected]) => expected !== ok).length >= 40)
   t.equal(issuer.asked(), 1, 'the keys are not asked for by each unknown one')
 })
 
@@ -233,35 +96,53 @@ test('a refusal has the challenge of RFC 6750, and nothing of the token', async 
   t.notMatch(JSON.stringify(log()), /secretsecret/)
 })
 
-test('two Authorization headers are refused over both versions of HTTP', async (t) => {
+test('credentials that come twice are refused over both versions of HTTP, on both ports', async (t) => {
   const issuer = await startIssuer(t)
-  const { rest } = await startApp(t, { storage: 'sqlite', env: withIssuer(issuer) })
+  const { rest, rpc } = await startApp(t, { storage: 'sqlite', env: withIssuer(issuer) })
   const token = `Bearer ${await issuer.token()}`
-  const status = await new Promise((resolve, reject) => {
-    const headers = ['authorization', token, 'authorization', token, 'host', 'localhost']
-    http
-      .get(`${rest.url}/v1/users`, { headers }, (res) => resolve(res.resume().statusCode))
-      .on('error', reject)
-  })
-  t.equal(status, 401)
+  const body = '{}'
+  const list = { ':path': '/v1/users', ':method': 'GET' }
+  const call = {
+    ':path': '/api.user.v1.User/ListUsers',
+    ':method': 'POST',
+    'content-type': 'application/json',
+  }
+  for (const twice of [{ Authorization: [token, token] }, { 'x-api-key': ['a.b', 'a.b'] }]) {
+    const byRest = await h2Client(t, rest.url)({ ...list, ...twice })
+    const byRpc = await h2Client(t, rpc.url)({ ...call, ...twice }, body)
+    const http1 = async (url: string) => (await http1Twice(url, twice)).statusCode
+    const paths = [`${rest.url}/v1/users`, `${rest.url}/v1/users:export`]
+    const [lines, stream] = await Promise.all(paths.map(http1))
+    t.same([byRest.status, byRpc.status, lines, stream], [401, 401, 401, 401])
+  }
 })
+
+function http1Twice(url: string, headers: http.OutgoingHttpHeaders): Promise<IncomingMessage> {
+  const { promise, resolve, reject } = Promise.withResolvers<IncomingMessage>()
+  const raw = Object.entries(headers).flatMap(([name, values]) =>
+    [values ?? []].flat().flatMap((value) => [name, String(value)]),
+  )
+  http
+    .get(url, { headers: ['host', 'localhost', ...raw] }, (res) => resolve(res.resume()))
+    .on('error', reject)
+  return promise
+}
+
+/** Asks which services there are. */
+async function reflected(transport: Transport, headers: Sent): Promise<void> {
+  const asked = async function* () {
+    yield { messageRequest: { case: 'listServices', value: '' } } as const
+  }
+  const reflection = createClient(ServerReflection, transport)
+  for await (const _ of reflection.serverReflectionInfo(asked(), { headers })) break
+}
 
 test('health is open, reflection is for callers with credentials', async (t) => {
   const issuer = await startIssuer(t)
   const { rest, rpc } = await startApp(t, { storage: 'sqlite', env: withIssuer(issuer) })
   const transport = createGrpcTransport({ baseUrl: rpc.url })
   t.match(await createClient(Health, transport).check({}), { status: 1 })
-  const services = (headers: Sent) =>
-    outcome(async () => {
-      const asked = { messageRequest: { case: 'listServices', value: '' } } as const
-      const replies = createClient(ServerReflection, transport).serverReflectionInfo(
-        (async function* once() {
-          yield asked
-        })(),
-        { headers },
-      )
-      for await (const _ of replies) break
-    })
+  const services = (headers: Sent) => outcome(() => reflected(transport, headers))
   t.equal(await services({}), unauthorized)
   t.equal(await services(bearer(await issuer.token())), ok)
   t.equal((await fetch(`${rest.url}/healthz`)).status, 200)
@@ -276,7 +157,7 @@ test('a new key is taken after the cooldown, and known keys go on without their 
       if (auth.jwt.jwksCooldown) auth.jwt.jwksCooldown.seconds = 0n
     },
   })
-  const { REST: call } = calls(app) as { REST: Call }
+  const { REST: call } = readCalls(app) as { REST: Call }
   t.equal(await call(bearer(await issuer.token())), ok)
   await issuer.addKey('second')
   const renewed = bearer(await issuer.token({ header: { kid: 'second' } }))
@@ -295,7 +176,7 @@ test('a token is not taken while its issuer has never been reached', async (t) =
   const app = await startApp(t, { storage: 'sqlite', env: withIssuer(issuer) })
   const token = bearer(await issuer.token())
   await issuer.close()
-  for (const [protocol, call] of Object.entries(calls(app)))
+  for (const [protocol, call] of Object.entries(readCalls(app)))
     t.equal(await call(token), unavailable, protocol)
 })
 
@@ -325,9 +206,7 @@ test('API keys let their callers in with the scopes of their line', async (t) =>
     ['no key', {}, unauthorized],
     ['a token where none are taken', bearer('a.b.c'), unauthorized],
   ]
-  for (const [protocol, call] of Object.entries(calls(app)))
-    for (const [title, headers, expected] of table)
-      t.equal(await call(headers), expected, `${protocol}: ${title}`)
+  await runRows(t, readCalls(app), table)
 })
 
 test('a certificate lets its owner in by its URI, in every protocol and version of HTTP', async (t) => {
@@ -387,6 +266,57 @@ test('a write has a line with its caller, operation and outcome, a read has none
   t.notMatch(JSON.stringify(lines), /grace/i)
 })
 
+test('a stream that writes has its line at its end, reflection has none', async (t) => {
+  const secret = randomBytes(32).toString('hex')
+  const file = keyFile(t, { writer: [secret, 'users:write orders:write'] })
+  const { rpc, log } = await startApp(t, {
+    storage: 'sqlite',
+    env: { API_KEYS_FILE: file },
+    configure: ({ auth }) => void (auth.open += ',/api.user.v1.User/DeleteUser'),
+  })
+  const transport = createGrpcTransport({ baseUrl: rpc.url })
+  const users = createClient(User, transport)
+  const headers = { 'x-api-key': `writer.${secret}` }
+  const changes = async function* () {
+    yield { requestId: 'a', change: { case: 'delete', value: 5n } } as const
+  }
+  const nobody = async function* (): AsyncGenerator<never> {}
+  for await (const _ of users.syncUsers(changes(), { headers }));
+  await users.importUsers(nobody(), { headers })
+  await outcome(() => users.deleteUser({ id: 7n }))
+  await createClient(Order, transport)
+    .cancelOrder({ orderId: 9n }, { headers })
+    .catch(() => null)
+  t.equal(await outcome(() => reflected(transport, headers)), ok)
+  const lines = log().filter(({ kind }) => kind === 'audit')
+  t.same(
+    lines.map((each) => [each.operation, each.caller, each.outcome].join(' ')),
+    [
+      '/api.user.v1.User/SyncUsers writer OK',
+      '/api.user.v1.User/ImportUsers writer OK',
+      '/api.user.v1.User/DeleteUser  USER_NOT_FOUND',
+      '/api.order.v1.Order/CancelOrder writer ORDER_NOT_FOUND',
+    ],
+  )
+})
+
+test('an idempotency key is one of its caller', async (t) => {
+  const [ada, bob] = [randomBytes(32).toString('hex'), randomBytes(32).toString('hex')]
+  const scopes = 'users:write orders:write'
+  const file = keyFile(t, { ada: [ada, scopes], bob: [bob, scopes] })
+  const app = await startApp(t, { storage: 'sqlite', env: { API_KEYS_FILE: file } })
+  await createUser(app, { 'x-api-key': `ada.${ada}` })
+  const orders = createClient(Order, createGrpcTransport({ baseUrl: app.rpc.url }))
+  const order = async (key: string, amount: number) => {
+    const headers = { 'x-api-key': key, 'idempotency-key': 'k' }
+    return (await orders.createOrder({ userId: 1n, productId: 1n, amount }, { headers })).orderId
+  }
+  t.equal(await order(`ada.${ada}`, 1), 1n)
+  t.equal(await order(`bob.${bob}`, 1), 2n, 'he does not get the order of ada')
+  t.equal(await order(`ada.${ada}`, 1), 1n)
+  t.match(await outcome(() => order(`bob.${bob}`, 2)), /IDEMPOTENCY_KEY_REUSED/)
+})
+
 test('tokens by a shared secret are taken as the JWT middleware of Kratos signs them', async (t) => {
   const secret = 'a secret of thirty-two characters'
   const env = {
@@ -398,7 +328,7 @@ test('tokens by a shared secret are taken as the JWT middleware of Kratos signs 
   const signed = (key: string) =>
     new SignJWT({}).setProtectedHeader({ alg: 'HS256', typ: 'JWT' }).sign(Buffer.from(key))
   await createUser(app, bearer(await signed(secret)))
-  for (const [protocol, call] of Object.entries(calls(app))) {
+  for (const [protocol, call] of Object.entries(readCalls(app))) {
     t.equal(await call(bearer(await signed(secret))), ok, protocol)
     t.equal(await call(bearer(await signed(`${secret}.`))), unauthorized, protocol)
   }
@@ -445,7 +375,7 @@ test('pages of allowed origins may send a token and read the challenge', async (
 test('the file of keys is read again, and one with a mistake changes nothing', async (t) => {
   const file = keyFile(t, { ada: ['first', 'users:read'] })
   const app = await startApp(t, { storage: 'sqlite', env: { API_KEYS_FILE: file } })
-  const { REST: call } = calls(app) as { REST: Call }
+  const { REST: call } = readCalls(app) as { REST: Call }
   const first = { 'x-api-key': 'ada.first' }
   const second = { 'x-api-key': 'ada.second' }
   t.equal(await call(second), unauthorized)

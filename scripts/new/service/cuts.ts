@@ -1,0 +1,265 @@
+// What is taken out of files that a new project keeps: each place must be there.
+import type { Files } from './files.ts'
+
+type Cut = [found: RegExp, instead: string]
+
+/** A line, or a block of lines, that begins so. */
+const line = (begin: string): Cut => [new RegExp(`^[ \\t]*${begin}.*\\n`, 'm'), '']
+
+const cuts: Readonly<Record<string, readonly Cut[]>> = {
+  'src/app/modules.ts': [
+    [/user, order, /, ''],
+    line('if \\(user\\.enabled\\)'),
+    line('if \\(order\\.enabled\\)'),
+  ],
+  'src/app/services.ts': [
+    line('import \\{ userServices'),
+    line('import \\{ orderServices'),
+    line('user: '),
+    line('order: '),
+  ],
+  'src/app/settings/services.ts': [
+    line('import \\{ targetProblem'),
+    [/services, clients, registry, gateway/, 'services, gateway'],
+    [/ {2}const \{ user, order \} = services\n {2}const \{ target \} = clients\.user\n/, ''],
+    [/ {2}if \(order\.enabled &&[^]*(?=^\}$)/m, ''],
+    [/ has a service, and that each of them finds those that it calls\./, ' has a service.'],
+  ],
+  'src/app/storage/storage.ts': [[/, coalesceReads, groupWrites/g, '']],
+  'src/command/arguments.ts': [
+    line('npm run seed'),
+    line("users: \\{ type: 'string'"),
+    line("users: 'seed'"),
+    line('users: string \\| undefined'),
+    [/conf, users, target/, 'conf, target'],
+    [/conf, users, help/, 'conf, help'],
+  ],
+  'src/command/command.ts': [
+    [/ {2}async seed\([^]*?\n {2}\},\n/, ''],
+    line('users: string \\| undefined'),
+    [/const \{ users, call \} = asked/, 'const { call } = asked'],
+    [/opened, users, call/, 'opened, call'],
+  ],
+  'src/data/queries.ts': [
+    line('import type \\{ NewOrder'),
+    line('import type \\{ NewUser'),
+    line('import type \\{ ChangeQueries'),
+    line('import type \\{ Shared'),
+    [/\/\*\* The id of a stored user[^]*?\n\n/, ''],
+    line('readonly users:'),
+    line('/\\*\\* The history of the users'),
+    line('readonly userChanges:'),
+    line('readonly orders:'),
+    [/\/\*\*\n \* The statements of the users table[^]*?\n\}\n\n/, ''],
+    [/\/\*\* An order with one of its items[^]*?\n\n/, ''],
+    [/\/\*\*\n \* The statements of orders and products[^]*?\n\}\n\n/, ''],
+  ],
+  'src/data/mysql/queries.ts': [
+    line('import \\{ mysqlChangeQueries'),
+    line('import \\{ mysqlOrderQueries'),
+    line('import \\{ mysqlUserQueries'),
+    line('users: '),
+    line('orders: '),
+    line('userChanges: '),
+  ],
+  'src/data/sqlite/queries.ts': [
+    line('import \\{ sqliteChangeQueries'),
+    line('import \\{ sqliteOrderQueries'),
+    line('import \\{ userChanges'),
+    line('import \\{ sqliteUserQueries'),
+    line('users: '),
+    line('orders: '),
+    line('userChanges: '),
+  ],
+  'src/data/mysql/statement.ts': [
+    [/\n\/\*\* Takes the text of a query for a number[^]*$/, ''],
+    [/, Placeholder as Placed/, ''],
+    [/Placeholder, sql \}/, 'Placeholder }'],
+  ],
+  'src/data/mysql/schema/columns.ts': [[/\n\/\*\* Money, as cents[^]*$/, '']],
+  'src/telemetry/trace/tracing.ts': [[/export type SpanFacts/, 'type SpanFacts']],
+  'src/data/statement-observer.ts': [[/\/\*\* Names the call that is recorded\. \*\/\n.*\n\n/, '']],
+  'src/data/changes/noted-writes.ts': [[/export type Note /, 'type Note ']],
+  'src/data/database.ts': [
+    line('import type \\{ Recorder'),
+    [/ {2}\/\*\* Given where reads by key[^]*?readonly grouped.*\n/, ''],
+  ],
+  'src/data/mysql/database.ts': [
+    [/ {2}\/\*\* Whether reads by key that come[^]*?groupWrites\?: boolean\n/, ''],
+    line('const \\{ coalesceReads'),
+    line('coalesced: '),
+    line('grouped: '),
+  ],
+  'proto/conf/v1/services.proto': [
+    [/ {2}\/\/ Users\.\n.*\n {2}\/\/ Orders, .*\n.*\n/, ''],
+    [/ = 3 \[/, ' = 1 ['],
+  ],
+  'proto/conf/v1/clients.proto': [[/^message Clients \{\n[^]*?\n\}/m, 'message Clients {}']],
+  'proto/conf/v1/data.proto': [
+    line('Total total = '),
+    line('Watch watch = '),
+    [/ {2}\/\/ Whether reads by key[^]*?group_writes = 8;\n/, ''],
+    [/\n\/\/ The `total` of lists\.[^]*$/, ''],
+  ],
+  'proto/conf/v1/gateway.proto': [
+    [/target is\n {2}\/\/ as clients\.user\.target and must be given\. protocol/, 'protocol'],
+  ],
+  'proto/api/errors/v1/error_reason.proto': [
+    [/ {2}\/\/ The business refuses\.[^]*?INVALID_USER_INPUT = 3.*\n/, ''],
+    [/ {2}\/\/ Changes after the resume_token[^]*?= 5.*\n/, ''],
+    [/As INVALID_USER_INPUT, from/, 'A message breaks a rule, of'],
+  ],
+  'configs/config.yaml': [
+    [/ {4}# Whether reads of single users[^]*?DB_GROUP_WRITES.*\n/, ''],
+    [/ {2}# The `total` of lists[^]*?WATCH_GAP_TIMEOUT.*\n/, ''],
+    [/(?<=process has): orders also need .*/, '.'],
+    [/ {2}user:\n.*\n {2}order:\n.*\n/, ''],
+    [/^clients:\n {2}# Users, whom[^]*?(?=^# Records in Redis)/m, 'clients: {}\n'],
+    [/sa\/orders'/, "sa/shop'"],
+  ],
+  'proto/conf/v1/auth.proto': [[/sa\/orders/, 'sa/shop']],
+  'test/help/app.ts': [line('USER_TIMEOUT: ')],
+  'scripts/test.ts': [
+    line('import \\{ fleetPrograms'),
+    line('const inFleet = '),
+    line('\\.\\.\\.\\(inFleet'),
+  ],
+  'scripts/check.ts': [
+    [/ {2}\{\n {4}title: 'generate for tests',[^]*?\n {2}\},\n/, ''],
+    [/const generated = .*/, "const generated = ['src/gen']"],
+  ],
+  'scripts/new/main.ts': [
+    [/ `npm run new -- service NAME` writes a project of its own\./, ''],
+    line('npm run new -- service'),
+    line('dir: '),
+    line('resource: '),
+    [/ {2}if \(what === 'service'[^]*?\n {2}\}\n/, ''],
+    [
+      /async function main\(args: string\[\]\): Promise<string>/,
+      'function main(args: string[]): string',
+    ],
+    [/await main/, 'main'],
+  ],
+  // What these rooms know of users is no matter of another noun.
+  'test/rooms.test.ts': [
+    [
+      /\/\*\* Rooms that serve any noun\. What[^]*?\n\n/,
+      "const rooms = 'call client conf data/changes fleet gateway memory rest server telemetry text'.split(\n  ' ',\n)\n\n",
+    ],
+    [/\/\*\* Words of other meanings[^]*?^\}\n\n/m, ''],
+    [
+      /\/\*\* The lines in which `found` is left when[^\n]*/,
+      '/** The lines in which `found` is. */',
+    ],
+    [/ {4}\.map\(\(line\) =>\n[^]*? {4}\)\n/, ''],
+    [/test\('the rooms that serve any noun[^]*?(?=test\('only the module)/, ''],
+  ],
+  'test/docs.test.ts': [
+    line('import \\{ ErrorReasonSchema as OrderReasonSchema'),
+    [
+      /\[\.\.\.ErrorReasonSchema\.values, \.\.\.OrderReasonSchema\.values\]/,
+      'ErrorReasonSchema.values',
+    ],
+    [/\ntest\('each decision has[^]*$/, ''],
+  ],
+  '.ci/run': [
+    [/# With Go 1\.24 it also[^]*?runs all cases\.\n/, ''],
+    [/suite_log=.*\n/, ''],
+    [/ "\$suite_log"'/, "'"],
+    [/suite=0\n[^]*?fi\n\n/, ''],
+    [/# 2: the suite could not[^]*?^fi\n\n/m, '\n'],
+  ],
+  'CONTRIBUTING.md': [
+    [/## The first hour\n[^]*?(?=## Commits)/, ''],
+    [/ Outputs are pasted from a real run; [^]*$/, '\n'],
+  ],
+  'docs/errors.md': [
+    [
+      / and `proto\/api\/errors\/v1\/error_reason\.proto` lists all of them but those of orders, which are in.*?`\./,
+      ' and the files `error_reason.proto` list all of them.',
+    ],
+    [/\| `USER_NOT_FOUND`[^]*?(?=\| `PRECONDITION_FAILED`)/, ''],
+    [
+      /\| `RESUME_TOKEN_EXPIRED`[^]*?(?=\| `\w+_NOT_FOUND` \|.*\n(?:\|.*\n)?\| `INVALID_\w+` .*\n\| `INVALID_ARG)/,
+      '',
+    ],
+    [/"value":"[^"]*"/, '"value":"…"'],
+  ],
+  'deploy/helm/examples/everything.yaml': [
+    [/ {4}total:\n.*\n.*\n/, ''],
+    [/namespaces: \[orders\]/, 'namespaces: [shop]'],
+  ],
+  'test/deploy/rendered/everything.yaml': [
+    [/ {6}total:\n.*\n.*\n/, ''],
+    [/namespace: orders/g, 'namespace: shop'],
+  ],
+  'deploy/helm/user-service/templates/NOTES.txt': [[/\/v1\/users --json '[^']*'/, '/v1/users']],
+  'deploy/helm/user-service/files/smoke.mjs': [
+    [/a user's life on both ports, and readiness/, 'readiness, and a list on both ports'],
+    [
+      /const email = [^]*?(?=console\.log\('ok'\))/,
+      `const rest1 = await call('GET', \`\${rest}/v1/users?page_size=1\`)
+const rpc1 = await call('POST', \`\${rpc}/api.user.v1.User/ListUsers\`, { pageSize: 1 })
+if (rest1.nextPageToken !== (rpc1.nextPageToken ?? ''))
+  throw new Error(\`the ports disagree: \${JSON.stringify([rest1, rpc1])}\`)
+`,
+    ],
+  ],
+  'tsconfig.json': [[/"bench", "examples", /, '']],
+  '.oxlintrc.json': [
+    [/, "test\/conformance\/gen\/\*\*"/, ''],
+    [/, "bench\/\*\*", "examples\/\*\*"/, ''],
+  ],
+  '.oxfmtrc.json': [line('"test/conformance/gen')],
+  '.vscode/settings.json': [[/, "test\/conformance\/gen\/\*\*": true/, '']],
+  '.devcontainer/devcontainer.json': [[/8000, 8080, /, '8000, '], line('"8080": ')],
+  'scripts/exports.ts': [[/, 'bench'\]/, ']']],
+  'src/data/error.ts': [
+    [/ as the schemas name it, `users_email_unique`;/, ' as the schemas name it;'],
+  ],
+  'src/rest/answer/compress.ts': [[/ \(docs\/performance\.md\)/, '']],
+  'docs/clients.md': [[/service: 'orders'/, "service: 'shop'"]],
+  'docs/gateway.md': [
+    [/ {2}order: \{ enabled: false \}\n/, ''],
+    [
+      / {4}api\.order\.v1\.Order:\n {6}target: dns:\/\/\/orders:9000/,
+      '    api.shop.v1.Shop:\n      target: dns:///shop:9000',
+    ],
+    [/orders\.binpb/g, 'shop.binpb'],
+    [/, "order": \{"enabled": false\}/, ''],
+  ],
+  'docs/metrics.md': [[/ \(`User`, `Order`\)/, ' (`User`)']],
+  'docs/registry.md': [[/'order\.service'/, "'shop.service'"]],
+  'docs/tracing.md': [
+    [
+      /const orders = traced\('OrderUseCase', orderUsecase\(/,
+      "const sales = traced('SaleUseCase', saleUsecase(",
+    ],
+    [/, in a file beside `src\/app\/user-spans\.ts`/, ''],
+  ],
+  'docs/generator.md': [
+    [/ `npm run verify -- new` makes three[^]*?whenever the tests run\./, ''],
+    [/\n\nWhat users have and a new resource does not:[^]*?needed\./, ''],
+    [/## A project of its own\n[^]*?(?=## What is refused)/, ''],
+    [/ for a project, a folder that is not empty, or in this project;/, ''],
+    [/: the \[README\][^]*?has the steps\./, '.'],
+    [/\n## Why the texts are in the generator[^]*$/, ''],
+  ],
+}
+
+/** Takes out of the files what a new project does not have. Throws where something is not there. */
+export function withCuts(files: Files): Files {
+  const all = new Map(files)
+  for (const [path, edits] of Object.entries(cuts))
+    all.set(path, cutText(path, all.get(path), edits))
+  return all
+}
+
+function cutText(path: string, text: string | undefined, edits: readonly Cut[]): string {
+  if (text === undefined) throw new Error(`there is no ${path}`)
+  return edits.reduce((left, [found, instead]) => {
+    if (!found.test(left)) throw new Error(`${path} has no ${found}`)
+    found.lastIndex = 0
+    return left.replace(found, instead)
+  }, text)
+}

@@ -1,0 +1,75 @@
+// The pages that a new project gets.
+import { dirname, join, normalize } from 'node:path'
+import type { Files } from './files.ts'
+
+/** Pages about what is left out, or whose outputs are those of this project. */
+const leftOut =
+  /^docs\/(?:api|architecture|client-package|example|orders|performance|rest|scaling|streams|testing|watch)\.md$/
+
+/** Programs that are left out: what is said of them, and measured by them, is about this project. */
+const ownPrograms =
+  /npm run (?:bench|verify|soak|interop|conformance|example|seed|chart:cluster)|group_writes|coalesce_reads/
+
+/** The files without pages and sections that are left out, and without links to what is not there. */
+export function withPages(files: Files): Files {
+  const kept = new Map([...files].filter(([path]) => !leftOut.test(path)))
+  const pages = [...kept].filter(([path]) => /^(?:docs\/.*|CONTRIBUTING|SECURITY)\.md$/.test(path))
+  for (const [path, text] of pages) kept.set(path, withoutMissing(general(text), kept))
+  for (const [path] of pages) kept.set(path, linked(path, kept))
+  return kept
+}
+
+/** A page without its sections about programs that are left out. */
+function general(text: string): string {
+  const [first = '', ...sections] = text.split(/^(?=###? )/m)
+  const paragraphs = first.split(/\n{2,}/).filter((paragraph) => !ownPrograms.test(paragraph))
+  const others = sections.filter((section) => !ownPrograms.test(section))
+  return `${[paragraphs.join('\n\n').trimEnd(), ...others.map((section) => section.trimEnd())].join('\n\n')}\n`
+}
+
+const named = /(?<![\w/.-])(?:src|test|scripts|bench|proto|configs|deploy)\/[\w./-]*\w/g
+
+/** A page without the sentences, rows and lines that name files that there are not. */
+function withoutMissing(text: string, files: Files): string {
+  const paths = [...files.keys()]
+  const isThere = (path: string) =>
+    path.startsWith('src/gen') || paths.some((known) => `${known}/`.startsWith(`${path}/`))
+  const isWhole = (part: string) => [...part.matchAll(named)].every(([path]) => isThere(path))
+  const lines = text.split('\n').flatMap((line) => {
+    if (isWhole(line)) return line
+    const left = /^[|`#]/.test(line)
+      ? ''
+      : line
+          .split(/(?<=[.:]) /)
+          .filter(isWhole)
+          .join(' ')
+    return left === '' ? [] : left
+  })
+  return lines.join('\n').replaceAll(/\n{3,}/g, '\n\n')
+}
+
+/** A page whose links lead to files and headings that there are: of others, their text is left. */
+function linked(page: string, files: Files): string {
+  const paths = [...files.keys()]
+  const text = files.get(page) ?? ''
+  return text.replace(
+    /\[([^\]]+)\]\((?!https?:)([^)#\s]*)(?:#([^)\s]*))?\)/g,
+    (link, words: string, to: string, anchor: string | undefined) => {
+      const target = to === '' ? page : normalize(join(dirname(page), to))
+      const isThere =
+        target === 'README.md' || paths.some((path) => `${path}/`.startsWith(`${target}/`))
+      const isOver = anchor !== undefined && !anchors(files.get(target) ?? '').includes(anchor)
+      return isThere && !isOver ? link : words
+    },
+  )
+}
+
+/** The anchors of the headings of a page, as forges make them. */
+function anchors(text: string): string[] {
+  return [...text.matchAll(/^#+ (.*)$/gm)].map(([, heading = '']) =>
+    heading
+      .toLowerCase()
+      .replaceAll(/[^\w\s-]/g, '')
+      .replaceAll(' ', '-'),
+  )
+}
