@@ -52,14 +52,13 @@ export async function checkDiscovery(
 
   async function step(title: string, expected: string, change: () => Promise<unknown>) {
     await change()
-    const end = Date.now() + waitMs
-    const isFound = () => found === expected
-    while (!isFound() && Date.now() < end) await sleep(10)
-    tell(isFound(), `discovery: ${title}${isFound() ? '' : `: ${found}`}`)
+    const isFound = await soon(() => found === expected)
+    tell(isFound, `discovery: ${title}${isFound ? '' : `: ${found}`}`)
   }
   const replace = (object: { metadata: { name: string } }) =>
     call('PUT', `${path}/${object.metadata.name}`, object)
 
+  tell(await soon(() => problems.length === 1), 'discovery: an empty list at the start')
   const [a, b] = ['grpc://10.0.0.1:9000', 'grpc://10.0.0.2:9001']
   await step('a ready endpoint', a, () =>
     call('POST', path, slice('a', 9000, [endpoint('10.0.0.1', true), endpoint('10.0.0.3', false)])),
@@ -74,8 +73,14 @@ export async function checkDiscovery(
     replace(slice('a', 9000, [endpoint('10.0.0.1', true)])),
   )
   await step('a slice that is deleted', a, () => call('DELETE', `${path}/b`))
-  tell(problems.length === 1, `discovery: one list was read (${problems.join('; ')})`)
+  tell(problems.length === 1, `discovery: no other list was read (${problems.join('; ')})`)
   await discovery.close()
+}
+
+/** Resolves with whether something holds within the time of a step. */
+async function soon(holds: () => boolean): Promise<boolean> {
+  for (const end = Date.now() + waitMs; !holds() && Date.now() < end;) await sleep(10)
+  return holds()
 }
 
 /** Keeps the causes of lists that were read anew: none but the empty list at the start. */

@@ -43,6 +43,8 @@ async function startService() {
       PATH: process.env.PATH,
       HTTP_ADDR: '127.0.0.1:0',
       GRPC_ADDR: '127.0.0.1:0',
+      METRICS_ADDR: '',
+      TIMEOUT: '10s',
       SQLITE_PATH: join(folder, 'users.db'),
       LOG_FORMAT: 'json',
     },

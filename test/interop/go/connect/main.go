@@ -148,7 +148,7 @@ func endedByService(ctx context.Context, c *client, metrics string) error {
 		return err
 	}
 	return check.Until(ctx, func() error {
-		count, err := check.Counted(ctx, metrics, "grpc.health.v1.Health/Watch", "deadline_exceeded")
+		count, err := check.Counted(ctx, metrics, "grpc.health.v1.Health/Watch", "DEADLINE_EXCEEDED")
 		if err != nil || count > 0 {
 			return err
 		}

@@ -13,6 +13,9 @@ import (
 	"user-service/interop/gen/user"
 )
 
+// Limit is what one call may take, more than on a busy machine.
+const Limit = 10 * time.Second
+
 // Users are the calls of one client.
 type Users struct {
 	// Name of the client, such as "kratos v2 over HTTP".
@@ -46,7 +49,7 @@ func All(read func(error) Failure, clients ...Users) {
 	for number, users := range clients {
 		r := &run{users: users, read: read, mail: fmt.Sprintf("ada-%d-%d@example.org", os.Getpid(), number)}
 		for _, step := range steps {
-			ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
+			ctx, cancel := context.WithTimeout(context.Background(), Limit)
 			err := step.check(ctx, r)
 			cancel()
 			if err != nil {

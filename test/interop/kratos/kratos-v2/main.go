@@ -30,11 +30,11 @@ func main() {
 
 // dial gives a client of each transport, whose calls go through the middleware.
 func dial(ctx context.Context, m ...middleware.Middleware) []check.Users {
-	client, err := http.NewClient(ctx, http.WithEndpoint(os.Args[1]), http.WithMiddleware(m...))
+	client, err := http.NewClient(ctx, http.WithEndpoint(os.Args[1]), http.WithTimeout(check.Limit), http.WithMiddleware(m...))
 	if err != nil {
 		log.Fatal(err)
 	}
-	conn, err := grpc.DialInsecure(ctx, grpc.WithEndpoint(os.Args[2]), grpc.WithMiddleware(m...))
+	conn, err := grpc.DialInsecure(ctx, grpc.WithEndpoint(os.Args[2]), grpc.WithTimeout(check.Limit), grpc.WithMiddleware(m...))
 	if err != nil {
 		log.Fatal(err)
 	}

@@ -17,11 +17,11 @@ import (
 
 func main() {
 	ctx := context.Background()
-	client, err := http.NewClient(ctx, http.WithEndpoint(os.Args[1]))
+	client, err := http.NewClient(ctx, http.WithEndpoint(os.Args[1]), http.WithTimeout(check.Limit))
 	if err != nil {
 		log.Fatal(err)
 	}
-	conn, err := grpc.NewClient(ctx, grpc.WithEndpoint(os.Args[2]))
+	conn, err := grpc.NewClient(ctx, grpc.WithEndpoint(os.Args[2]), grpc.WithTimeout(check.Limit))
 	if err != nil {
 		log.Fatal(err)
 	}
