@@ -6,6 +6,7 @@ import type { Http2SessionManager } from '@connectrpc/connect-node'
 import {
   type Compression,
   createMethodSerializationLookup,
+  createMethodUrl,
   encodeEnvelope,
   envelopeDecompress,
 } from '@connectrpc/connect/protocol'
@@ -15,12 +16,13 @@ import {
   validateResponseWithCompression,
   validateTrailer,
 } from '@connectrpc/connect/protocol-grpc'
-import { operationOf } from '../../call/methods.ts'
 import { exchanged, type Received } from './exchanged.ts'
 
 const compressions: Compression[] = [compressionGzip, compressionBrotli]
 const maxBytes = 0xff_ff_ff_ff
 const headBytes = 5
+/** Unless the caller says another one. */
+const agent = 'grpc-node-http2'
 const ownHeaders = {
   'content-type': contentTypeProto,
   'grpc-accept-encoding': compressions.map(({ name }) => name).join(),
@@ -32,13 +34,18 @@ const ownHeaders = {
  * they were half of what a gateway costs (docs/performance.md). Interceptors are not run.
  */
 export function unaryGrpc(session: Http2SessionManager): Transport['unary'] {
-  const serialized = serializations()
+  const wireOf = wireForms()
   const unary = async (...args: Parameters<Transport['unary']>): Promise<UnaryResponse> => {
     const [method, signal, timeoutMs, header, input] = args
-    const { request, response } = serialized(method)
+    const { path, request, response } = wireOf(method)
     const body = encodeEnvelope(0, request.serialize(create(method.input, input)))
-    const headers = { ...fieldsOf(header), ...ownHeaders, ...timeoutHeader(timeoutMs) }
-    const opening = session.request('POST', operationOf(method), headers, {})
+    const headers = {
+      'user-agent': agent,
+      ...fieldsOf(header),
+      ...ownHeaders,
+      ...timeoutHeader(timeoutMs),
+    }
+    const opening = session.request('POST', path, headers, {})
     const received = await exchanged(opening, body, { signal, timeoutMs })
     session.notifyResponseByteRead(received.stream)
     const { message, ...fields } = await answerOf(received, response.parse)
@@ -52,16 +59,17 @@ function timeoutHeader(timeoutMs: number | undefined): Record<string, string> {
   return timeoutMs === undefined ? {} : { 'grpc-timeout': `${timeoutMs}m` }
 }
 
-/** How the messages of a method are written and read; made once for each. */
-function serializations() {
+/** The path of a method, and how its messages are written and read; made once for each. */
+function wireForms() {
   const known = new WeakMap<DescMethodUnary, ReturnType<typeof made>>()
   const limits = { readMaxBytes: maxBytes, writeMaxBytes: maxBytes }
 
   function made(method: DescMethodUnary) {
     const lookup = createMethodSerializationLookup(method, undefined, undefined, limits)
-    return { request: lookup.getI(true), response: lookup.getO(true) }
+    const path = createMethodUrl('', method)
+    return { path, request: lookup.getI(true), response: lookup.getO(true) }
   }
-  return function serialized(method: DescMethodUnary) {
+  return function wireOf(method: DescMethodUnary) {
     const old = known.get(method)
     if (old) return old
     const both = made(method)
