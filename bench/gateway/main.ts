@@ -1,6 +1,6 @@
 // What a gateway costs: `npm run bench:gateway`. GetUser over REST, direct and through a gateway in turn.
-// CPU of a call at full load (16 callers), then latency at half of the load that the gateway can take: by
-// when a call was due, so that one which waits for another counts as late.
+// CPU of a call at full load (16 callers), then latency at half of the load that each way can take: by when
+// a call was due, so that one which waits for another counts as late.
 import { setImmediate as immediate, setTimeout as sleep } from 'node:timers/promises'
 import { createClient } from '@connectrpc/connect'
 import { createGrpcTransport } from '@connectrpc/connect-node'
@@ -97,17 +97,16 @@ try {
     console.log(`${process.padEnd(18)} ${quartiles(all, (us) => us.toFixed(0))} µs of CPU a call`)
   for (const [way, all] of Object.entries(perSecond))
     console.log(`${way.padEnd(18)} ${quartiles(all, (rate) => rate.toFixed(0))} calls a second`)
-  const half = median(perSecond.gateway ?? []) / 2
+  const half = (way: string) => median(perSecond[way] ?? []) / 2
   const p99: Record<string, number[]> = {}
   for (let round = -2; round < rounds; round += 1)
     for (const [way, caller] of ways) {
-      const all = await latencies(caller, half)
+      const all = await latencies(caller, half(way))
       if (round >= 0) (p99[way] ??= []).push(quantile(all, 0.99))
     }
-  console.log(`at ${half.toFixed(0)} calls a second:`)
   for (const [way, all] of Object.entries(p99))
     console.log(
-      `${way.padEnd(18)} ${quartiles(all, (ms) => ms.toFixed(2))} ms, the 99th percentile`,
+      `${way.padEnd(18)} ${quartiles(all, (ms) => ms.toFixed(2))} ms, the 99th percentile at ${half(way).toFixed(0)} calls a second`,
     )
   const ratios = (p99.gateway ?? []).map((ms, round) => ms / (p99.direct?.[round] ?? ms))
   console.log(

@@ -7,6 +7,7 @@ import {
 } from '@connectrpc/connect-node'
 import type { Interceptor } from '@connectrpc/connect'
 import type { NodeTransport } from './node.ts'
+import { unaryGrpc } from './unary-grpc.ts'
 import type { ClientProtocol, ClientSettings } from '../settings.ts'
 import { type Address, baseUrl } from '../target/address.ts'
 
@@ -49,8 +50,10 @@ function connectTimeout(name: string): Error {
 const grpc: OpenProtocol = (address, settings, interceptors) => {
   const sessionManager = sessionTo(address, settings)
   const options = { baseUrl: baseUrl(address), sessionManager, interceptors }
+  const transport = createGrpcTransport(options)
   return {
-    transport: createGrpcTransport(options),
+    transport:
+      interceptors.length > 0 ? transport : { ...transport, unary: unaryGrpc(sessionManager) },
     close: () => sessionManager.abort(),
   }
 }

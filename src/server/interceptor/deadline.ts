@@ -25,7 +25,7 @@ export function deadline(limits: Deadlines): Interceptor {
       if (req.signal.aborted) throw reasonOf(req.signal.reason)
       if (req.stream) return untilDeadline(await next(req), req.signal)
       const limitMs = limits.byOperation.get(operationOf(req.method)) ?? limits.defaultMs
-      const { promise, reject } = Promise.withResolvers<never>()
+      const { promise, resolve, reject } = Promise.withResolvers<Awaited<ReturnType<typeof next>>>()
       const controller = new AbortController()
       function end(reason: ConnectError): void {
         controller.abort(reason)
@@ -34,8 +34,9 @@ export function deadline(limits: Deadlines): Interceptor {
       const timer = setTimeout(() => end(deadlineExceeded(`${limitMs} ms`)), limitMs)
       const abort = () => end(reasonOf(req.signal.reason))
       req.signal.addEventListener('abort', abort, { once: true })
+      next({ ...req, signal: controller.signal }).then(resolve, reject)
       try {
-        return await Promise.race([promise, next({ ...req, signal: controller.signal })])
+        return await promise
       } finally {
         clearTimeout(timer)
         req.signal.removeEventListener('abort', abort)
