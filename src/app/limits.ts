@@ -22,7 +22,7 @@ export function callLimits({ server, data, services }: Conf): AdmissionLimits {
 }
 
 /** For how long a stream of events may still fail with a status, here or in another process. */
-const earlyMs = { own: 50, remote: 1000 }
+const earlyMs = { own: 300, remote: 1000 }
 
 /** The limits of streams, for both ports. */
 export function streamOptions(live: LiveConf): ServerOptions['streams'] {

@@ -47,7 +47,7 @@ export interface RestPluginOptions {
   heartbeatMs?: number
   /**
    * Milliseconds for which a stream without a message may still fail with a status of its own, in formats
-   * whose headers are sent early; 50.
+   * whose headers are sent early; 300.
    */
   earlyMs?: number
   /**
@@ -113,7 +113,7 @@ export function withDefaults(options: RestPluginOptions) {
     uploadLimit: options.uploadLimit ?? 1024 * mebibyte,
     uploadIdleMs: options.uploadIdleMs ?? 60_000,
     heartbeatMs: options.heartbeatMs ?? 15_000,
-    earlyMs: options.earlyMs ?? 50,
+    earlyMs: options.earlyMs ?? 300,
     resumeField: options.resumeField ?? 'resume_token',
     compressFrom: options.compressFrom ?? 1024,
     emitDefaults: options.emitDefaults ?? true,

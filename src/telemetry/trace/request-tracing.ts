@@ -114,8 +114,9 @@ function interceptorOf(
       const scope = scopeIn(trace)
       const answer = scopes.run(scope, next, req)
       if (!req.stream) return answer
-      return answer.then((res) =>
-        res.stream ? { ...res, message: within(scopes, scope, res.message) } : res,
-      )
+      return answer.then((res) => {
+        spans.stream(trace)
+        return res.stream ? { ...res, message: within(scopes, scope, res.message) } : res
+      })
     }
 }

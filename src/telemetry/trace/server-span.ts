@@ -51,7 +51,7 @@ export function openTrace(exchange: Exchange, request: Request | undefined): Req
   }
 }
 
-/** The three moments of a server span. Each may be called for any trace, recorded or not. */
+/** The moments of a server span. Each may be called for any trace, recorded or not. */
 export function serverSpans(options: ServerSpanOptions) {
   const fields = propagationFields()
   const describe = serverDescriber(options.personalData)
@@ -75,24 +75,33 @@ export function serverSpans(options: ServerSpanOptions) {
     })
   }
 
+  function holdBack(trace: RequestTrace): void {
+    trace.held = options.hold()
+    trace.base = read(trace).base.setValue(heldKey, trace.held)
+  }
+
   /** Decides, once, whether the request is recorded, and begins its span if so. */
   function decide(trace: RequestTrace): void {
     if (trace.decided) return
     trace.decided = true
     const verdict = verdictOf(trace)
     if (verdict === 'none') return
-    if (verdict === 'hold') {
-      trace.held = options.hold()
-      trace.base = read(trace).base.setValue(heldKey, trace.held)
-    }
+    if (verdict === 'hold') holdBack(trace)
     begin(trace, read(trace).parent)
   }
 
   return {
     read,
     decide,
+    /** A stream has begun. It may last for days, in which its spans would fill what can be held. */
+    stream: ({ held }: RequestTrace): void => held?.settle(false),
     end(trace: RequestTrace): void {
       if (!trace.span) return
+      if (trace.exchange.stream && trace.held?.isSettled) {
+        // The spans below are dropped; that of a stream that fails is kept alone.
+        holdBack(trace)
+        trace.failedBelow = false
+      }
       describe(trace, trace.span)
       giveUp(trace.span, options)
       end(trace, trace.span, options)
@@ -124,6 +133,7 @@ function end(trace: RequestTrace, span: RecordedSpan, options: ServerSpanOptions
       full.addEvent(exception.event, exceptionAttributes(failure.cause, personalData), endedAt)
   }
   endSpan(span, endedAt)
-  const slow = keep.slowerThanMs > 0 && durationMs >= keep.slowerThanMs
+  // How long a stream lasts is its client's choice.
+  const slow = !exchange.stream && keep.slowerThanMs > 0 && durationMs >= keep.slowerThanMs
   trace.held?.settle(slow || (keep.errors && type !== undefined))
 }

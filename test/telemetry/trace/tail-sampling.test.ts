@@ -93,3 +93,27 @@ test('what is held back has a limit, past which requests are given up whole', as
   t.match(app.tracing?.counts(), { waiting: 0 })
   t.ok((app.tracing?.counts().dropped.keep ?? 0) >= 3 * 4, 'and is counted')
 })
+
+test('a stream that has begun holds no spans, and only the span of one that fails is kept', async (t) => {
+  const memory = spanMemory()
+  const app = await startApp(t, {
+    storage: 'sqlite',
+    spans: memory.exporter,
+    configure({ tracing: { sampling } }) {
+      sampling.ratio = 0
+      sampling.keep.errors = true
+      sampling.keep.slowerThan = durationFromMs(1)
+    },
+  })
+  const client = createClient(User, createGrpcTransport({ baseUrl: app.rpc.url }))
+  const watch = client.watchUsers({ snapshot: true })[Symbol.asyncIterator]()
+  await watch.next()
+  t.match(app.tracing?.counts(), { waiting: 0 })
+  for await (const _ of client.exportUsers({})) continue
+  const ended = t.rejects(watch.next(), { message: /shutting down/ })
+  await app.close()
+  await ended
+  t.match(memory.spans(), [
+    { kind: 'SERVER', name: 'api.user.v1.User/WatchUsers', failed: 'SHUTTING_DOWN' },
+  ])
+})
