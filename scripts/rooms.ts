@@ -30,13 +30,13 @@ const table: Record<string, Room> = {
   'src/biz': { rooms: 'src/gen' },
   'src/call': { rooms: 'src/gen src/text', packages: wire },
   // What services see of their callers.
-  'src/call/identity.ts': { rooms: '', packages: '@connectrpc/connect' },
+  'src/call/caller': { rooms: '', packages: '@connectrpc/connect' },
   'src/conf': {
     rooms: 'src/gen src/text',
     packages: 'yaml @bufbuild/protobuf @bufbuild/protovalidate',
   },
   'src/service': {
-    rooms: 'src/biz src/call/identity.ts src/gen src/text',
+    rooms: 'src/biz src/call/caller src/gen src/text',
     packages: '@bufbuild/protobuf @connectrpc/connect',
   },
   'src/data': { rooms: data, packages: 'drizzle-orm' },
@@ -98,9 +98,9 @@ const table: Record<string, Room> = {
   // How much callers may ask for.
   'src/server/limit': { rooms: server, packages: wire },
   // Who calls, and what they may.
-  'src/server/auth': { rooms: `${server} src/call/identity.ts`, packages: `${wire} jose` },
+  'src/server/auth': { rooms: `${server} src/call/caller`, packages: `${wire} jose` },
   'src/server/interceptor': {
-    rooms: `${server} src/call/identity.ts src/server/auth src/server/limit src/biz`,
+    rooms: `${server} src/call/caller src/server/auth src/server/limit src/biz`,
     packages: `${wire} @bufbuild/protovalidate`,
   },
   'src/server/health': { rooms: server, packages: wire },

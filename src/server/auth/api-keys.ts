@@ -1,5 +1,5 @@
 import { hash, timingSafeEqual } from 'node:crypto'
-import { type Identity, scopesOf } from '../../call/identity.ts'
+import { type Identity, scopesOf } from '../../call/caller/identity.ts'
 import { unauthorized } from './challenge.ts'
 
 interface ApiKey {

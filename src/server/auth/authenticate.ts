@@ -1,4 +1,4 @@
-import type { Identity } from '../../call/identity.ts'
+import type { Identity } from '../../call/caller/identity.ts'
 import type { Request } from '../exchange/exchange.ts'
 import { type ApiKeys, identityOfKey } from './api-keys.ts'
 import { unauthorized } from './challenge.ts'

@@ -1,6 +1,6 @@
 import type { X509Certificate } from 'node:crypto'
 import { TLSSocket } from 'node:tls'
-import { type Identity, scopesOf } from '../../call/identity.ts'
+import { type Identity, scopesOf } from '../../call/caller/identity.ts'
 import type { Request } from '../exchange/exchange.ts'
 
 /** Finds the caller by the certificate of its connection; undefined if none of its names is known. */

@@ -1,5 +1,5 @@
 import { hash } from 'node:crypto'
-import type { Identity } from '../../call/identity.ts'
+import type { Identity } from '../../call/caller/identity.ts'
 
 const maxTokens = 10_000
 

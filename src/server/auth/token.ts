@@ -1,5 +1,5 @@
 import { errors, type JWTPayload, jwtVerify, type JWTVerifyGetKey } from 'jose'
-import { type Identity, scopesOf } from '../../call/identity.ts'
+import { type Identity, scopesOf } from '../../call/caller/identity.ts'
 import { issuerUnavailable, unauthorized } from './challenge.ts'
 import { type IssuerKeysOptions, issuerKeys } from './issuer-keys.ts'
 import { tokenCache } from './token-cache.ts'

@@ -1,6 +1,6 @@
 import type { Message } from '@bufbuild/protobuf'
 import type { Interceptor, StreamResponse } from '@connectrpc/connect'
-import { type Identity, identityKey } from '../../call/identity.ts'
+import { type Identity, identityKey } from '../../call/caller/identity.ts'
 import { operationOf } from '../../call/methods.ts'
 import type { Authenticate } from '../auth/authenticate.ts'
 import { forbidden } from '../auth/challenge.ts'

@@ -67,6 +67,16 @@ const writes: Record<string, ByUsers> = {
   SyncUsers: (users, headers) => first(users.syncUsers(none(), { headers })),
 }
 
+/** Left out for time: each stream goes by other protocols, and each protocol has other streams. */
+const left = new Set([
+  'Connect WatchUsers',
+  'Connect JSON over HTTP/2 ExportUsers',
+  'gRPC-Web ExportUsers',
+  'Connect ImportUsers',
+  'Connect JSON over HTTP/2 SyncUsers',
+  'gRPC-Web SyncUsers',
+])
+
 function byRpc(
   ports: Ports,
   version: Version,
@@ -79,7 +89,7 @@ function byRpc(
       (headers) => outcome(() => call(users, headers)),
     ])
   })
-  return Object.fromEntries(all)
+  return Object.fromEntries(all.filter(([way]) => !left.has(way)))
 }
 
 /** Each way to read users, of which there is one at least. */

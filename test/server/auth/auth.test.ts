@@ -3,7 +3,7 @@ import { test } from 'tap'
 import { User } from '../../../src/gen/api/user/v1/user_pb.ts'
 import { Health } from '../../../src/gen/health/v1/health_pb.ts'
 import { identityOfKey, parseApiKeys } from '../../../src/server/auth/api-keys.ts'
-import type { Identity } from '../../../src/call/identity.ts'
+import type { Identity } from '../../../src/call/caller/identity.ts'
 import { accessOf } from '../../../src/server/auth/scopes.ts'
 import { tokenCache } from '../../../src/server/auth/token-cache.ts'
 
