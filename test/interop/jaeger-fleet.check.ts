@@ -7,6 +7,8 @@ import { until } from '../help/until.ts'
 import { type JaegerSeen, startBackend } from './jaeger.ts'
 
 const known = orderTree.split('\n').length
+/** The fastest of them is printed. */
+const orders = 20
 
 /** The tree with milliseconds, and at each server span its service. */
 function picture(spans: readonly JaegerSeen[]): string {
@@ -27,26 +29,37 @@ function picture(spans: readonly JaegerSeen[]): string {
   }
 }
 
-test('Jaeger shows an order through a gateway as one tree', { timeout: 600_000 }, async (t) => {
+test('Jaeger shows each order through a gateway as one tree', { timeout: 600_000 }, async (t) => {
   const backend = await startBackend(t)
   const { gateway } = await startFleet(t, {
     TRACING_ENDPOINT: backend.endpoint,
     TRACING_EXPORTER: 'otlp_grpc',
     TRACING_BATCH_DELAY: '0.05s',
   })
-  await newUser(gateway.rest)
   const { REST: ask } = callers({
     rest: { url: gateway.rest, port: 0 },
     rpc: { url: gateway.rpc, port: 0 },
   })
-  const order = { user_id: '1', product_id: '1', amount: 12.5 }
-  t.match(await ask?.('createOrder', order), { status: 'created' })
-  let spans: JaegerSeen[] = []
-  await until('the trace of the order', async () => {
+  for (let n = 0; n < orders; n += 1) {
+    const order = { user_id: await newUser(gateway.rest), product_id: '1', amount: 12.5 }
+    t.match(await ask?.('createOrder', order), { status: 'created' })
+  }
+  let whole: JaegerSeen[][] = []
+  await until('the traces of the orders', async () => {
     const traces = await backend.traces()
-    spans = traces.find((trace) => trace.some(({ name }) => name === 'POST /v1/orders')) ?? []
-    return spans.filter(({ name }) => name !== 'connection wait').length >= known
+    whole = traces.filter((trace) => trace.some(({ name }) => name === 'POST /v1/orders'))
+    return whole.length === orders && whole.every((trace) => shown(trace).length >= known)
   })
-  console.log(picture(spans))
-  t.strictSame(trees(spans), [orderTree])
+  const [fastest = []] = whole.toSorted((a, b) => lengthOf(a) - lengthOf(b))
+  console.log(picture(fastest))
+  for (const trace of whole) t.strictSame(trees(trace), [orderTree])
 })
+
+function shown(trace: readonly JaegerSeen[]): JaegerSeen[] {
+  return trace.filter(({ name }) => name !== 'connection wait')
+}
+
+/** The time of the longest span, which is the first. */
+function lengthOf(trace: readonly JaegerSeen[]): number {
+  return Math.max(...trace.map(({ start, end }) => Number(end - start)))
+}
