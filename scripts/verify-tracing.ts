@@ -68,5 +68,8 @@ const env = {
   TRACING_JAEGER: process.env.TRACING_JAEGER ?? jaeger(),
 }
 say('sends traces through the Collector to Jaeger')
-const args = [join(root, 'scripts/test.ts'), join(root, 'test/interop/jaeger.check.ts')]
+const checks = ['jaeger.check.ts', 'jaeger-fleet.check.ts'].map((name) =>
+  join(root, 'test/interop', name),
+)
+const args = [join(root, 'scripts/test.ts'), ...checks]
 process.exitCode = spawnSync(process.execPath, args, { env, stdio: 'inherit' }).status ?? 1

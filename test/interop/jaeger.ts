@@ -13,6 +13,7 @@ interface JaegerSpan {
   traceID: string
   spanID: string
   operationName: string
+  processID: string
   references: { refType: string; spanID: string }[]
   startTime: number
   duration: number
@@ -25,6 +26,14 @@ function run(t: Test, program: string | undefined, args: string[]): void {
   const child = spawn(program, args, { stdio: 'ignore' })
   t.teardown(() => child.kill('SIGKILL'))
 }
+
+interface JaegerTrace {
+  spans: JaegerSpan[]
+  processes: Record<string, { serviceName: string }>
+}
+
+/** A span, and the service that it comes from. */
+export type JaegerSeen = SeenSpan & { service: string | undefined }
 
 /** A Collector that takes OTLP over gRPC and sends it on to a Jaeger, and what Jaeger then knows. */
 export async function startBackend(t: Test) {
@@ -55,15 +64,19 @@ export async function startBackend(t: Test) {
   run(t, process.env.TRACING_COLLECTOR, ['--config', `yaml:${JSON.stringify(config)}`])
   const known = new Set<string>()
 
-  async function all(): Promise<SeenSpan[][]> {
+  async function all(): Promise<JaegerSeen[][]> {
     const url = `http://${at(query)}/api/traces?service=user-service&limit=1500&lookback=1h`
     const answer = await fetch(url).catch(() => undefined)
     if (!answer?.ok) return []
-    const { data } = (await answer.json()) as { data: { spans: JaegerSpan[] }[] }
-    return data.map(({ spans }) => spans.map(read))
+    const { data } = (await answer.json()) as { data: JaegerTrace[] }
+    return data.map(({ spans, processes }) =>
+      spans.map((span) => ({ ...read(span), service: processes[span.processID]?.serviceName })),
+    )
   }
   return {
     endpoint: `http://${at(otlp)}`,
+    /** The traces with a span of this program. */
+    traces: all,
     /** The tree that `act` has made, once Jaeger has it with so many spans. */
     async treeOf(act: () => Promise<unknown>, spans: number): Promise<string> {
       await act()

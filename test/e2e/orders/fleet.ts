@@ -61,8 +61,8 @@ export async function startFleet(t: Test, env: Record<string, string>) {
     })
   const file = join(t.testdir({}), 'gateway.yaml')
   writeFileSync(file, gatewayFile)
-  const enabled = { USER_ENABLED: 'false', ORDER_ENABLED: 'false' }
-  const gateway = start('api-gateway', 1, enabled, ['--conf', file])
+  const none = { USER_ENABLED: 'false', ORDER_ENABLED: 'false', GATEWAY_START_TIMEOUT: '120s' }
+  const gateway = start('api-gateway', 1, none, ['--conf', file])
   const [first, second, ...withOrders] = await Promise.all([
     users(1),
     users(2),
