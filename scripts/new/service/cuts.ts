@@ -165,8 +165,7 @@ const cuts: Readonly<Record<string, readonly Cut[]>> = {
       /\[\.\.\.ErrorReasonSchema\.values, \.\.\.OrderReasonSchema\.values\]/,
       'ErrorReasonSchema.values',
     ],
-    [/test\('the start page of docs[^]*?(?=test\('each reason)/, ''],
-    [/\ntest\('each decision has[^]*$/, ''],
+    [/test\('the start page of docs\/[^]*?(?=test\('each reason)/, ''],
   ],
   '.ci/run': [
     [/# With Go 1\.24 it also[^]*?runs all cases\.\n/, ''],

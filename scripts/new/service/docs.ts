@@ -8,7 +8,7 @@ const leftOut =
 
 /** Programs that are left out: what is said of them, and measured by them, is about this project. */
 const ownPrograms =
-  /npm run (?:bench|verify|soak|interop|conformance|example|seed|chart:cluster)|group_writes|coalesce_reads/
+  /npm run (?:bench|verify|soak|interop|conformance|example|pictures|seed|chart:cluster)|group_writes|coalesce_reads/
 
 /** The files without pages and sections that are left out, and without links to what is not there. */
 export function withPages(files: Files): Files {
@@ -27,7 +27,7 @@ function general(text: string): string {
   return `${[paragraphs.join('\n\n').trimEnd(), ...others.map((section) => section.trimEnd())].join('\n\n')}\n`
 }
 
-const named = /(?<![\w/.-])(?:src|test|scripts|bench|proto|configs|deploy)\/[\w./-]*\w/g
+const named = /(?<![\w/.-])(?:src|test|scripts|bench|examples|proto|configs|deploy)\/[\w./-]*\w/g
 
 /** A page without the sentences, rows and lines that name files that there are not. */
 function withoutMissing(text: string, files: Files): string {
