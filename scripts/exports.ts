@@ -1,7 +1,7 @@
 // Finds exports of src/ that no other file imports, and exports without a doc comment. Imports by
 // tests count; a namespace, a re-export or an `import()` counts for all names of its file.
 import { readFileSync } from 'node:fs'
-import { dirname, join, normalize } from 'node:path'
+import { dirname, join, normalize } from 'node:path/posix'
 import { parseSync } from 'oxc-parser'
 import { sources } from './imports.ts'
 

@@ -2,6 +2,7 @@
 import { globSync, mkdirSync } from 'node:fs'
 import { join } from 'node:path'
 import { run } from './go-tool.ts'
+import { tool } from './tool.ts'
 
 const root = join(import.meta.dirname, '..')
 
@@ -51,8 +52,8 @@ export function buildClients({
     '--path',
     join(root, path),
   ])
-  const buf = join(root, 'node_modules/.bin/buf')
-  run(buf, ['generate', root, '--template', template, ...paths])
+  const [node, buf] = tool('@bufbuild/buf', 'buf')
+  run(node, [buf, 'generate', root, '--template', template, ...paths])
   go('build', '-o', cache, ...programs.map((program) => `./${program}`))
   return new Map(programs.map((program) => [program, join(cache, program)]))
 }

@@ -1,6 +1,6 @@
 // Reads the imports of the project's own sources, those of types too.
 import { readFileSync } from 'node:fs'
-import { dirname, join, normalize } from 'node:path'
+import { dirname, join, normalize } from 'node:path/posix'
 import { spawnSync } from 'node:child_process'
 import { parseSync } from 'oxc-parser'
 

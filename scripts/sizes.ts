@@ -1,6 +1,6 @@
 // Prints how large the files, functions and folders of src/ are, and fails past the limits below.
 import { readFileSync } from 'node:fs'
-import { dirname } from 'node:path'
+import { dirname } from 'node:path/posix'
 import { type Function as FunctionNode, parseSync, Visitor } from 'oxc-parser'
 import { sources } from './imports.ts'
 import { isOfNoun } from './nouns.ts'

@@ -13,9 +13,11 @@ import { fleetPrograms } from './fleet-programs.ts'
 import { aptInstall, findProgram } from './program.ts'
 import { fetchPrometheus, findPrometheus } from './prometheus.ts'
 import { compact, totals } from './report.ts'
+import { tool } from './tool.ts'
 
 const root = join(import.meta.dirname, '..')
 const graceMs = 2000
+const isWindows = process.platform === 'win32'
 const files = process.argv.slice(2)
 let tap: ChildProcess | undefined
 let interrupted = false
@@ -78,15 +80,19 @@ function stop(child: ChildProcess): void {
   setTimeout(() => signalGroup(child, 'SIGKILL'), graceMs).unref()
 }
 
-function signalGroup({ pid, exitCode, signalCode }: ChildProcess, signal: NodeJS.Signals): void {
-  if (pid !== undefined && exitCode === null && signalCode === null) process.kill(-pid, signal)
+/** Windows has no groups: there tap alone ends, and its tests by their pipes. */
+function signalGroup(child: ChildProcess, signal: NodeJS.Signals): void {
+  const { pid, exitCode, signalCode } = child
+  if (pid === undefined || exitCode !== null || signalCode !== null) return
+  if (isWindows) child.kill(signal)
+  else process.kill(-pid, signal)
 }
 
 type Run = { code: number; output: string }
 
 /** Starts tap in its own process group, so that all of its processes can be stopped. */
 async function runTap(env: NodeJS.ProcessEnv): Promise<Run> {
-  const args = [join(root, 'node_modules/.bin/tap'), ...files]
+  const args = [...tool('tap', 'tap').slice(1), ...files]
   return process.stdout.isTTY ? onTerminal(args, env) : asLines(args, env)
 }
 
@@ -97,7 +103,7 @@ async function onTerminal(args: string[], env: NodeJS.ProcessEnv): Promise<Run> 
     tap = spawn(process.execPath, [...args, `--output-file=${file}`], {
       env,
       stdio: 'inherit',
-      detached: true,
+      detached: !isWindows,
     })
     const code = await exitCode(tap)
     return { code, output: readFileSync(file, 'utf8') }
@@ -110,7 +116,7 @@ async function asLines(args: string[], env: NodeJS.ProcessEnv): Promise<Run> {
   const child = spawn(process.execPath, [...args, '--reporter=tap', '--no-color'], {
     env,
     stdio: ['inherit', 'pipe', 'inherit'],
-    detached: true,
+    detached: !isWindows,
   })
   tap = child
   const ended = exitCode(child)
