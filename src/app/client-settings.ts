@@ -1,6 +1,6 @@
 import { durationMs } from '@bufbuild/protobuf/wkt'
 import type { ClientOptions } from '../client/channel.ts'
-import type { ClientProtocol } from '../client/settings.ts'
+import type { ChangingSettings, ClientProtocol } from '../client/settings.ts'
 import type { Complete } from '../conf/conf.ts'
 import type { ServiceClient as ServiceClientMessage } from '../gen/conf/v1/clients_pb.ts'
 
@@ -11,15 +11,12 @@ export type ServiceClient = Complete<ServiceClientMessage>
 export async function clientSettings(conf: ServiceClient) {
   const { retry, breaker } = conf
   const protocol = conf.protocol as ClientProtocol
+  const changing = changingSettings(conf)
   return {
     protocol,
     protocols: await furtherProtocols(protocol),
-    timeoutMs: durationMs(conf.timeout),
-    retry: {
-      attempts: retry.attempts,
-      backoffMs: durationMs(retry.backoff),
-      budget: retry.budget,
-    },
+    ...changing,
+    retry: { ...changing.retry, budget: retry.budget },
     hedge: { after: durationMs(conf.hedge.after) },
     breaker: {
       enabled: breaker.enabled,
@@ -27,6 +24,16 @@ export async function clientSettings(conf: ServiceClient) {
       windowMs: durationMs(breaker.window),
       minimum: breaker.minimum,
     },
+  }
+}
+
+/** Those that can change while the client is used. */
+export function changingSettings({ timeout, retry }: ServiceClient): ChangingSettings {
+  const { attempts, backoff } = retry
+  return {
+    // 0 would be no timeout at all.
+    timeoutMs: Math.max(1, durationMs(timeout)),
+    retry: { attempts, backoffMs: durationMs(backoff) },
   }
 }
 
