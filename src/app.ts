@@ -51,7 +51,7 @@ export async function createApp({
   const { live } = config
   const modules: Module[] = []
   const clients = appClients({
-    conf,
+    live,
     watch,
     service: serviceName,
     discovery: fleet?.discovery,

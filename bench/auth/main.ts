@@ -9,6 +9,7 @@ import { createContextValues, type Interceptor } from '@connectrpc/connect'
 import { SignJWT } from 'jose'
 import { pino } from 'pino'
 import { openAuth } from '../../src/app/auth.ts'
+import { openQuota } from '../../src/app/limit/quota.ts'
 import { loadConf } from '../../src/conf/conf.ts'
 import { User } from '../../src/gen/api/user/v1/user_pb.ts'
 import { Health } from '../../src/gen/health/v1/health_pb.ts'
@@ -77,12 +78,15 @@ async function added(list: readonly Interceptor[], headers: Sent, method: DescMe
   return (await through(list, headers, method)) - (await through([], headers, method))
 }
 
-/** The interceptors of auth with the configuration as it is delivered. */
+/** The interceptors of auth and quotas with the configuration as it is delivered. */
 async function asConfigured(): Promise<Interceptor[]> {
   const file = new URL('../../configs/config.yaml', import.meta.url)
   const conf = loadConf({ text: readFileSync(file, 'utf8'), origin: file.pathname }, {})
-  const opened = await openAuth(conf.auth, [], pino({ enabled: false }))
-  return opened === undefined ? [] : [auth(opened)]
+  const log = pino({ enabled: false })
+  const opened = await openAuth(conf.auth, [], log)
+  const watch = { log, redis: undefined, quotaCalls: () => undefined }
+  const quota = await openQuota({ conf: () => conf.limits.quota, watch })
+  return [...(opened ? [auth(opened)] : []), ...(quota ? [quota.interceptor] : [])]
 }
 
 function refused(key: string): void {
@@ -111,7 +115,7 @@ table('caller | µs more than an unchecked call', {
   'a token that is known': await added([checked], bearer, getUser),
   'an API key': await added([checked], key, getUser),
   'anybody, of a method that is open': await added([checked], {}, check),
-  'anybody, while auth is off': await added(await asConfigured(), {}, getUser),
+  'anybody, while auth and quotas are off': await added(await asConfigured(), {}, getUser),
 })
 console.log()
 table('a key that is refused | µs', {

@@ -2,7 +2,7 @@ import { readFileSync } from 'node:fs'
 import { createSecureContext } from 'node:tls'
 import { durationMs } from '@bufbuild/protobuf/wkt'
 import type { ClientOptions } from '../client/channel.ts'
-import type { ClientProtocol, ClientTls } from '../client/settings.ts'
+import type { ChangingSettings, ClientProtocol, ClientTls } from '../client/settings.ts'
 import type { Complete } from '../conf/conf.ts'
 import type { ServiceClient as ServiceClientMessage } from '../gen/conf/v1/clients_pb.ts'
 import { namesFile } from './settings/file.ts'
@@ -14,16 +14,13 @@ export type ServiceClient = Complete<ServiceClientMessage>
 export async function clientSettings(conf: ServiceClient) {
   const { retry, breaker } = conf
   const protocol = conf.protocol as ClientProtocol
+  const changing = changingSettings(conf)
   return {
     protocol,
     protocols: await furtherProtocols(protocol),
-    timeoutMs: durationMs(conf.timeout),
+    ...changing,
     tls: tlsOf(conf),
-    retry: {
-      attempts: retry.attempts,
-      backoffMs: durationMs(retry.backoff),
-      budget: retry.budget,
-    },
+    retry: { ...changing.retry, budget: retry.budget },
     hedge: { after: durationMs(conf.hedge.after) },
     breaker: {
       enabled: breaker.enabled,
@@ -59,6 +56,16 @@ function read({ caFile, certFile, keyFile }: ServiceClient['tls']): ClientTls {
   }
   createSecureContext(pem)
   return pem
+}
+
+/** Those that can change while the client is used. */
+export function changingSettings({ timeout, retry }: ServiceClient): ChangingSettings {
+  const { attempts, backoff } = retry
+  return {
+    // 0 would be no timeout at all.
+    timeoutMs: Math.max(1, durationMs(timeout)),
+    retry: { attempts, backoffMs: durationMs(backoff) },
+  }
 }
 
 /** What makes nodes of a protocol over REST; undefined for one over RPC. */

@@ -5,14 +5,15 @@ import { clientOf } from '../client/client.ts'
 import type { LocalTarget } from '../client/node/local.ts'
 import type { GivenSettings } from '../client/settings.ts'
 import type { Conf } from '../conf/conf.ts'
+import type { LiveConf } from '../conf/live.ts'
 import type { Discovery } from '../fleet/registry.ts'
 import { incomingCalls } from '../server/interceptor/incoming.ts'
-import { clientSettings, type ServiceClient } from './client-settings.ts'
+import { changingSettings, clientSettings, type ServiceClient } from './client-settings.ts'
 import { deadlines } from './limits.ts'
 import type { Watch } from './watch.ts'
 
 interface ClientsInit {
-  conf: Pick<Conf, 'server'>
+  live: LiveConf
   watch: Pick<Watch, 'calls'>
   /** The name of this service, which the others are told. */
   service: string
@@ -29,8 +30,8 @@ export type Clients = ReturnType<typeof appClients>
  * Makes the clients by which modules call other services. `interceptor` belongs to the ports: by it the
  * clients know the deadline and the metadata of the call that they are used for.
  */
-export function appClients({ conf, watch, service, discovery, local }: ClientsInit) {
-  const { interceptor, current } = incomingCalls(deadlines(conf.server))
+export function appClients({ live, watch, service, discovery, local }: ClientsInit) {
+  const { interceptor, current } = incomingCalls(live.values(({ server }) => deadlines(server)))
   const open: AsyncDisposable[] = []
 
   function clientAt<S extends DescService>(
@@ -62,9 +63,15 @@ export function appClients({ conf, watch, service, discovery, local }: ClientsIn
       settings?: GivenSettings,
     ): Client<S> => clientAt(called, target, settings),
     /** A client of a service where the settings say that it is: in this process, if they name no target. */
-    async configured<S extends DescService>(called: S, conf: ServiceClient): Promise<Client<S>> {
+    async configured<S extends DescService>(
+      called: S,
+      settingsIn: (conf: Conf) => ServiceClient,
+    ): Promise<Client<S>> {
+      const conf = settingsIn(live.current())
       const target = conf.target === '' ? local?.() : conf.target
-      return clientAt(called, target ?? '', await clientSettings(conf))
+      const changes: ClientOptions['changes'] = (apply) =>
+        live.follow((next) => apply(changingSettings(settingsIn(next))))
+      return clientAt(called, target ?? '', { ...(await clientSettings(conf)), changes })
     },
     /** Lets the open calls of all clients end, and closes their connections. */
     async close(): Promise<void> {

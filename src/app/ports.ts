@@ -46,7 +46,7 @@ export function openPorts(init: PortsInit) {
   const { server } = conf
   const closing = new AbortController()
   const memory = conf.memory.releaseWhenIdle ? idleMemory() : undefined
-  const calls = admission(callLimits(conf))
+  const calls = admission(live.values(callLimits))
   const streams = streamOptions(live)
   const tls = tlsOf(server.tls, watch.log)
   const routes = routesOf(modules)
@@ -87,7 +87,7 @@ export function openPorts(init: PortsInit) {
 
   return {
     /** The number of calls in progress, and its maximum. */
-    calls: () => ({ active: calls.active, max: server.limits.maxConcurrentCalls }),
+    calls: () => ({ active: calls.active, max: live.current().server.limits.maxConcurrentCalls }),
     /** The end of the validity of the certificate; undefined without TLS. */
     certificateEnd: () => tls?.end(),
     /** Opens both ports and returns their addresses. Throws a SettingError if an address is in use. */

@@ -12,6 +12,7 @@ import type { CallMetrics, CallTracing, NodeState } from './observer.ts'
 import { type OpenProtocol, overHttp2 } from './node/open-node.ts'
 import type { Parts } from './parts.ts'
 import {
+  type ChangingSettings,
   type ClientProtocol,
   type ClientSettings,
   type GivenSettings,
@@ -35,6 +36,8 @@ export interface ClientOptions extends GivenSettings {
   metrics?: CallMetrics | undefined
   /** The call that the running code serves; its deadline and metadata are passed on. */
   incoming?: (() => Incoming | undefined) | undefined
+  /** Tells settings that have changed; left out: none does. */
+  changes?: ((apply: (changed: ChangingSettings) => void) => void) | undefined
   /** Makes nodes of further protocols, or others of those that are known. */
   protocols?: Partial<Record<ClientProtocol, OpenProtocol>> | undefined
   /** Resolves the names of `dns:` targets; the system's resolver if left out. */
@@ -49,6 +52,10 @@ export interface ClientOptions extends GivenSettings {
 export function channelOf(target: string | LocalTarget, options: ClientOptions = {}) {
   const isLocal = typeof target !== 'string'
   const settings = settingsOf(isLocal ? { ...options, ...localSettings } : options)
+  options.changes?.(({ timeoutMs, retry }) => {
+    settings.timeoutMs = timeoutMs
+    if (!isLocal) Object.assign(settings.retry, retry)
+  })
   const { discovery, lookup, metrics } = options
   const watch = isLocal
     ? fixed([address('local', 0, false)])
@@ -139,11 +146,18 @@ function breakers({ breaker: settings }: ClientSettings): Parts['breakerOf'] {
 }
 
 function defaultsOf(
-  { timeoutMs }: ClientSettings,
+  settings: ClientSettings,
   { service, headers, incoming }: ClientOptions,
 ): CallDefaults {
   const own = service === undefined ? {} : { 'x-md-service-name': service }
-  return { timeoutMs, headers: { ...own, ...headers }, incoming, now }
+  return {
+    get timeoutMs() {
+      return settings.timeoutMs
+    },
+    headers: { ...own, ...headers },
+    incoming,
+    now,
+  }
 }
 
 function statesOf(nodes: Balancer): NodeState[] {

@@ -62,6 +62,12 @@ export interface ClientSettings {
   resolveMs: number
 }
 
+/** What can change while a client is used; calls that begin afterwards have it. */
+export interface ChangingSettings {
+  timeoutMs: number
+  retry: Pick<RetrySettings, 'attempts' | 'backoffMs'>
+}
+
 /** Settings as a caller gives them: what is left out has its default. */
 export type GivenSettings = Partial<
   Omit<ClientSettings, 'retry' | 'hedge' | 'breaker'> & {

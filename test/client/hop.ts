@@ -6,6 +6,7 @@ import { appClients } from '../../src/app/clients.ts'
 import { openPorts } from '../../src/app/ports.ts'
 import { watchers } from '../../src/app/watch.ts'
 import { loadConf } from '../../src/conf/conf.ts'
+import { liveConf } from '../../src/conf/live.ts'
 import type { Discovery } from '../../src/fleet/registry.ts'
 import type { SpanExporter } from '@opentelemetry/sdk-trace'
 import { ErrorReason } from '../../src/gen/api/errors/v1/error_reason_pb.ts'
@@ -48,7 +49,7 @@ export async function hop(t: Test, { users, spans, env = {}, discovery }: Hop) {
     (await startTracing({ settings, identity, env: otel, log, ...(spans && { exporter: spans }) }))
   const metrics = await startMetrics({ conf, identity, env: {}, log })
   const watch = watchers({ log, tracing, metrics })
-  const clients = appClients({ conf, watch, service: identity.service, discovery })
+  const clients = appClients({ live: liveConf(conf), watch, service: identity.service, discovery })
   const ready = readiness({})
   const module = {
     services: [User],

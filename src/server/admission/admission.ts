@@ -45,16 +45,16 @@ export function isForOperators(url: string): boolean {
   return forOperators.test(url)
 }
 
-/** A semaphore with a bounded queue: calls beyond `maxActive` wait, those beyond `maxCalls` are refused. */
-export function admission(
-  { maxActive, maxCalls }: AdmissionLimits,
-  clock: Clock = systemClock,
-): Admission {
-  const queue = callQueue(maxCalls - maxActive, clock)
+/**
+ * A semaphore with a bounded queue: calls beyond `maxActive` wait, those beyond `maxCalls` are refused.
+ * The limits are read for each call.
+ */
+export function admission(limits: AdmissionLimits, clock: Clock = systemClock): Admission {
+  const queue = callQueue(() => limits.maxCalls - limits.maxActive, clock)
   const bodies = slowBodies(() => queue.size > 0, clock)
   const places = countedPlaces(() => queue.proceed(hasRoom))
   let operators = 0
-  const hasRoom = () => places.taken < maxActive
+  const hasRoom = () => places.taken < limits.maxActive
 
   function begin(arrival: Arrival, { clientGone, open }: Terms): void {
     if (arrival.gone()) return clientGone()
@@ -86,7 +86,7 @@ export function admission(
   }
 
   function beginForOperator(arrival: Arrival, { refused, clientGone }: Terms): void {
-    if (operators >= maxCalls) return refused()
+    if (operators >= limits.maxCalls) return refused()
     if (arrival.gone()) return clientGone()
     operators += 1
     arrival.onClose(() => (operators -= 1))

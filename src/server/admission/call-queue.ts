@@ -17,8 +17,11 @@ interface Queued {
 
 const maxWaitMs = 5000
 
-/** A queue of at most `maxWaiting` calls: critical ones first, and first come, first served. */
-export function callQueue(maxWaiting: number, { setTimer }: Pick<Clock, 'setTimer'> = systemClock) {
+/** A queue of at most `maxWaiting()` calls: critical ones first, and first come, first served. */
+export function callQueue(
+  maxWaiting: () => number,
+  { setTimer }: Pick<Clock, 'setTimer'> = systemClock,
+) {
   const [critical, others] = [inFlight<Queued>(), inFlight<Queued>()]
   const size = () => critical.size + others.size
 
@@ -32,7 +35,7 @@ export function callQueue(maxWaiting: number, { setTimer }: Pick<Clock, 'setTime
       timeoutMs: number | undefined,
       isCritical = false,
     ): (() => boolean) | undefined {
-      if (size() >= maxWaiting) return undefined
+      if (size() >= maxWaiting()) return undefined
       const waiting = isCritical ? critical : others
       const queued: Queued = { waiter, stopTimer: () => undefined }
       const entry = waiting.add(queued)

@@ -73,6 +73,7 @@ test('the settings that can change are these, and a change of another one is lef
   t.strictSame(
     settings.filter(({ live }) => live).map(({ path }) => path),
     [
+      'server.limits.max_concurrent_calls',
       'server.limits.max_streams',
       'server.limits.max_streams_per_address',
       'server.timeout',
@@ -82,6 +83,9 @@ test('the settings that can change are these, and a change of another one is lef
       'tracing.sampling.rules',
       'tracing.sampling.keep.errors',
       'tracing.sampling.keep.slower_than',
+      'clients.user.timeout',
+      'clients.user.retry.attempts',
+      'clients.user.retry.backoff',
       'limits.shed.cpu',
       'limits.shed.cpu_critical',
       'limits.quota.rate',

@@ -17,6 +17,7 @@ tracing: {sampling: {ratio: 0}, headers: {authorization: hunter2}}
 server:
   operation_timeouts: {/api.user.v1.User/ListUsers: 0.000001s}
   http: {addr: '127.0.0.1:1'}
+clients: {user: {timeout: 0.000001s}}
 limits: {quota: {operations: {/api.user.v1.User/DeleteUser: 0.001}}}
 `
 const bad = 'log: {level: loud}\nregistry: {etcd: {password: [hunter2]}}\n'
@@ -57,7 +58,7 @@ async function etcdCentre(t: Test): Promise<Centre> {
     env: { CONFIG_SOURCES: 'etcd', ETCD_ENDPOINTS: etcd.url },
     put: (text) => (text === undefined ? etcd.delete(key) : etcd.put(key, text)),
     stop: etcd.stop,
-    start: etcd.start,
+    start: () => etcd.start(),
   }
 }
 
@@ -99,11 +100,18 @@ async function started(t: Test, centre: Centre) {
   const remove = async () =>
     (await fetch(`${app.rest.url}/v1/users/7`, { method: 'DELETE' })).status
   const named = (name: string) => spans.getFinishedSpans().filter((span) => span.name === name)
+  /** Orders for a user that there is not, whom orders ask the client of users for. */
+  const order = async () => {
+    const headers = { 'content-type': 'application/json' }
+    const body = JSON.stringify({ userId: 7, productId: 1, amount: 10 })
+    return (await fetch(`${app.rest.url}/v1/orders`, { method: 'POST', headers, body })).status
+  }
   return {
     app,
     spans,
     named,
     get,
+    order,
     status,
     remove,
     log: () => log,
@@ -126,18 +134,20 @@ for (const [kind, centreOf] of Object.entries(centres))
     { skip: kind === 'etcd' && withoutEtcd },
     async (t) => {
       const centre = await centreOf(t)
-      const { app, spans, named, get, status, remove, log, says } = await started(t, centre)
+      const service = await started(t, centre)
+      const { app, spans, named, get, status, remove, order, log, says } = service
       await until('the source to be read', () => named('config.watch').length > 0)
       const end = load(app.rest.url)
       t.teardown(end)
       t.equal(await status(), 200)
-      t.strictSame([await remove(), await remove()], [404, 404])
+      t.strictSame([await remove(), await remove(), await order()], [404, 404, 404])
 
       await centre.put(changed)
       await says(/^needs a restart: server\.http\.addr, tracing\.headers$/)
       t.equal(log()?.level, 'warn')
       await until('the span of the update', () => named('config.update').length === 1)
       await until('a call at its deadline', async () => (await status()) === 504)
+      t.equal(await order(), 503, 'users have no time to answer')
       await until('a call above its quota', async () => (await remove()) === 429)
 
       await centre.put(bad)
@@ -155,7 +165,7 @@ for (const [kind, centreOf] of Object.entries(centres))
       await centre.put(kind === 'file' ? back : undefined)
       await until('the values of the file', () => log()?.level === 'info')
       t.equal(await status(), 200)
-      t.equal(await remove(), 404)
+      t.strictSame([await remove(), await order()], [404, 404])
       if (centre.start) {
         await centre.stop()
         await says(/^a source of settings is away, and the settings stay: /)

@@ -38,6 +38,23 @@ test('a call above the limit waits, and begins when another ends', (t) => {
   t.end()
 })
 
+test('limits that change hold for the calls that arrive afterwards', (t) => {
+  const limits = { maxActive: 1, maxCalls: 1 }
+  const { room, arrive } = roomFor(limits)
+  const calls = arrive(call(), call())
+  t.same(stories(calls), [['begun'], ['refused']])
+  Object.assign(limits, { maxActive: 2, maxCalls: 3 })
+  const more = arrive(call(), call(), call())
+  t.same(stories(more), [['begun'], [], ['refused']])
+  t.match(room, { active: 2, waiting: 1 })
+  Object.assign(limits, { maxActive: 1, maxCalls: 1 })
+  more[0]?.close()
+  t.match(room, { active: 1, waiting: 1 }, 'one that waits goes on waiting')
+  for (const { close } of [...calls, ...more]) close()
+  t.equal(room.active, 0)
+  t.end()
+})
+
 test('a call whose time is over while it waits leaves the queue, and no other does', (t) => {
   const { room, time, arrive } = roomFor({ maxActive: 1, maxCalls: 10_000 })
   const calls = arrive(

@@ -5,7 +5,7 @@ import { fakeClock } from './fake-clock.ts'
 /** A queue that tells what becomes of those that join it. */
 function queueOf(names: readonly string[], { max = 100, timeoutMs }: QueueOptions = {}) {
   const time = fakeClock()
-  const queue = callQueue(max, time.clock)
+  const queue = callQueue(() => max, time.clock)
   const told: string[] = []
   const join = (name: string) =>
     queue.join(
