@@ -25,6 +25,7 @@ const otherMeanings = [
   /\buser\.(?:name|email)=/g,
   /\{ user, system \}|\((?:\w+\.)?user \+ (?:\w+\.)?system\)/g,
   /\buser:(?:password|pw)\b/g,
+  /byteOrderMark/g,
   /--user=/g,
   /\busers of the API\b/g,
   /(?:Access denied for|CREATE|DROP) user\b/gi,
