@@ -98,10 +98,10 @@ async function lifeOfRow(folder: string): Promise<string> {
   const rest = `http://${service.http}/v1/books`
   const rpc = (method: string, body: object) =>
     asked(`http://${service.grpc}/api.book.v1.Book/${method}`, 'POST', body)
-  const { id } = await asked(rest, 'POST', { title: 'Emma', pages: 474, isbn: '1' })
+  const id = String((await asked(rest, 'POST', { title: 'Emma', pages: 474, isbn: '1' })).id)
   await asked(`${rest}/${id}`, 'PATCH', { pages: 475 })
   const { pages } = await rpc('GetBook', { id })
-  if (pages !== 475) throw new Error(`the ports disagree: ${pages} pages`)
+  if (pages !== 475) throw new Error(`the ports disagree: ${String(pages)} pages`)
   await rpc('DeleteBook', { id })
   const { status } = await fetch(`${rest}/${id}`)
   if (status !== 404) throw new Error(`a deleted book answers ${status}`)

@@ -37,7 +37,7 @@ const otherMeanings = [
   /\b(?:by|as|of) (?:its|their|the chart's) users?\b|\bas users do\b|\ba user of the chart\b|leaves to its users/g,
 ]
 
-const marked = /\u0000(\d+)\u0000/g
+const marked = /\uE000(\d+)\uE000/g
 
 /** A text without the words that name accounts, programs and readers. */
 export function withoutOtherMeanings(path: string, text: string): string {
@@ -66,7 +66,7 @@ export function renamed(path: string, text: string, names: Names): string {
   if (foreignFiles.test(path)) return own
   const kept: string[] = []
   const hidden = otherMeanings.reduce(
-    (left, meaning) => left.replace(meaning, (word) => `\u0000${kept.push(word) - 1}\u0000`),
+    (left, meaning) => left.replace(meaning, (word) => `\uE000${kept.push(word) - 1}\uE000`),
     own,
   )
   const isOfDeployment = /^(?:deploy|test\/deploy|scripts\/chart)/.test(path)

@@ -157,7 +157,7 @@ function told(files: Files, folder: string): string {
     tops.set(shown, (tops.get(shown) ?? 0) + 1)
   }
   const rows = [...tops]
-    .toSorted()
+    .toSorted(([a], [b]) => (a < b ? -1 : 1))
     .map(([top, count]) => `  ${top} ${count > 1 ? count : ''}`.trimEnd())
   return [`New in ${folder}, with the number of files in each folder:`, ...rows].join('\n')
 }
