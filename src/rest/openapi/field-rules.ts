@@ -16,10 +16,22 @@ interface FieldLimits {
 const noLimits: FieldLimits = { keywords: {}, texts: [] }
 
 /** Reads the buf.validate rules of a field, as far as JSON Schema can say the same. */
-export function fieldLimits({ proto: { options } }: DescField): FieldLimits {
-  if (!options || !hasExtension(options, fieldRules)) return noLimits
-  const rules = getExtension(options, fieldRules)
+export function fieldLimits(field: DescField): FieldLimits {
+  const rules = rulesOf(field)
+  if (rules === undefined) return noLimits
   return { keywords: { ...typeKeywords(rules), ...celPattern(rules) }, texts: celTexts(rules) }
+}
+
+/** The keywords of each value of a list or a map. */
+export function valueKeywords(field: DescField): Schema {
+  const { case: kind, value } = rulesOf(field)?.type ?? {}
+  const rules = kind === 'repeated' ? value?.items : kind === 'map' ? value?.values : undefined
+  return rules === undefined ? {} : { ...typeKeywords(rules), ...celPattern(rules) }
+}
+
+function rulesOf({ proto: { options } }: DescField): FieldRules | undefined {
+  if (!options || !hasExtension(options, fieldRules)) return undefined
+  return getExtension(options, fieldRules)
 }
 
 function celPattern({ cel }: FieldRules): Schema {

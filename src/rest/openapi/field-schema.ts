@@ -3,7 +3,7 @@ import { getExtension, ScalarType } from '@bufbuild/protobuf'
 import { FieldBehavior, field_behavior } from '../../gen/google/api/field_behavior_pb.ts'
 import { isNullable } from '../answer/nulls.ts'
 import { setField } from '../field-path.ts'
-import { fieldLimits } from './field-rules.ts'
+import { fieldLimits, valueKeywords } from './field-rules.ts'
 import { type Schema, scalarSchemas } from './scalar-schema.ts'
 import { described, type SchemaSet, type Side } from './schema-set.ts'
 
@@ -88,9 +88,10 @@ function readWrite(field: DescField): Schema {
 }
 
 function shape(set: SchemaSet, field: DescField, side: Side): Schema {
-  const value = valueSchema(set, field, side)
+  const one = valueSchema(set, field, side)
+  if (field.fieldKind !== 'list' && field.fieldKind !== 'map') return one
+  const value = { ...one, ...valueKeywords(field) }
   if (field.fieldKind === 'list') return { type: 'array', items: value }
-  if (field.fieldKind !== 'map') return value
   const keys = keySchema(field.mapKey)
   return { type: 'object', additionalProperties: value, ...(keys && { propertyNames: keys }) }
 }
