@@ -91,7 +91,7 @@ export async function createApp({
     /** The REST routes as a text table. */
     routes: () => routeListing(compileRoutes({ routes: routesOf(modules) })),
     /** The OpenAPI documents. */
-    documents: () => documents(modules, version),
+    documents: () => documents(modules, version, auth?.schemes),
     ...life,
   }
 }

@@ -119,6 +119,11 @@ const answer = (status: number, body: unknown, given: Partial<Answer> = {}): Ans
 const error = (code: number, reason: string) => ({ code, reason, message: '', metadata: {} })
 const ada1 = { id: '1', name: 'Ada', email: 'a@b.c', phone: '', createdAt: '0' }
 
+const told = { resumeToken: '', kind: 'SYNCED', id: '0', user: null }
+const failed = JSON.stringify({ error: error(503, 'SHUTTING_DOWN') })
+const watched = (type: string, body: string): Answer =>
+  answer(200, body, { path: '/v1/users:watch', headers: { 'content-type': type } })
+
 test('the check of all answers finds those that the document lacks', (t) => {
   const lacking = documentedAnswers(openApiFile())
   const faults: [Answer, RegExp | undefined][] = [
@@ -138,6 +143,12 @@ test('the check of all answers finds those that the document lacks', (t) => {
     [answer(200, ''), /without a body/],
     [answer(200, ada1, { headers: { 'content-type': 'text/html' } }), /no such type/],
     [answer(418, '', { method: 'HEAD' }), /no such status/],
+    [watched('application/x-ndjson', `${JSON.stringify(told)}\n\n${failed}\n`), undefined],
+    [watched('application/x-ndjson', '{"kind":"TOLD"}\n'), /WatchUsers .* required property/],
+    [watched('application/x-ndjson', '{"error":{"code":503}}\n'), /required property/],
+    [watched('text/event-stream', `id: x\ndata: ${JSON.stringify(told)}\n\n: \n\n`), undefined],
+    [watched('text/event-stream', 'event: error\ndata: {"code":503}\n\n'), /required property/],
+    [watched('text/event-stream', 'id: end\nevent: end\ndata: {}\n\n'), undefined],
   ]
   for (const [given, want] of faults) {
     const fault = lacking(given)

@@ -39,16 +39,50 @@ export function documentedAnswers(given: unknown): (answer: Answer) => string | 
     if (body === undefined || method === 'HEAD') return undefined
     if (body.length === 0) return response.content ? `${name}: an answer without a body` : undefined
     const type = String(headers['content-type']).split(';', 1)[0] ?? ''
-    const content = response.content as Record<string, { schema: object }> | undefined
+    const content = response.content as Record<string, { schema?: object }> | undefined
     const media = content?.[type] ?? content?.['*/*']
     if (!media) return `${name}: no such type: ${type}`
-    // Records of a stream, and bytes.
-    if (!/[/+](?:proto)?json$/.test(type)) return undefined
-    const value: unknown = JSON.parse(decoded(headers['content-encoding'], body).toString())
-    const validate = validator(media.schema)
-    if (validate(value)) return undefined
-    return `${name}: ${ajv.errorsText(validate.errors)}; ${JSON.stringify(value)}`
+    const text = () => decoded(headers['content-encoding'], body).toString()
+    // Bytes have no schema, whatever they are.
+    const { schema } = media
+    if (!schema) return undefined
+    for (const { value, isError } of valuesOf(type, text)) {
+      const validate = validator(isError ? errorSchema : schema)
+      if (!validate(value))
+        return `${name}: ${ajv.errorsText(validate.errors)}; ${JSON.stringify(value)}`
+    }
+    return undefined
   }
+}
+
+const errorSchema = { $ref: '#/components/schemas/Error' }
+
+interface Value {
+  value: unknown
+  /** Whether it is the record of a stream that has failed. */
+  isError: boolean
+}
+
+/** The JSON values of an answer; none of one that is bytes. */
+function valuesOf(type: string, text: () => string): Value[] {
+  if (/[/+](?:proto)?json$/.test(type)) return [{ value: JSON.parse(text()), isError: false }]
+  if (type === 'text/event-stream') return text().split('\n\n').flatMap(eventOf)
+  if (!/\/(?:x-ndjson|jsonl)$/.test(type)) return []
+  return text().split('\n').filter(Boolean).map(lineOf)
+}
+
+function lineOf(line: string): Value {
+  const value = JSON.parse(line) as Json
+  const isError = Object.keys(value).join() === 'error'
+  return { value: isError ? value.error : value, isError }
+}
+
+function eventOf(event: string): Value[] {
+  const [, kind] = /^event: (.*)$/m.exec(event) ?? []
+  const data = [...event.matchAll(/^data: (.*)$/gm)].map(([, line]) => line).join('\n')
+  return data === '' || kind === 'end'
+    ? []
+    : [{ value: JSON.parse(data), isError: kind === 'error' }]
 }
 
 /** Finds the operation that a request asks for. HEAD is answered as GET. */
