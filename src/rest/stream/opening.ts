@@ -27,8 +27,11 @@ export interface Opening {
   close(): void
 }
 
-/** For how long a call that has sent no message may still fail with a status of its own. */
-const earlyMs = 50
+/**
+ * For how long a call that has sent no message may still fail with a status of its own: longer than a
+ * busy database takes to refuse a token, since 410 ends an EventSource and an error event does not.
+ */
+const earlyMs = 300
 
 /**
  * The opening of a stream. In formats whose headers go early it opens by itself after a moment, so
