@@ -124,7 +124,9 @@ function writeAll(out: Raw | Gzip, chunks: readonly (string | Uint8Array)[]): bo
 }
 
 function joined(chunks: readonly (string | Uint8Array)[]): Uint8Array {
-  return Buffer.concat(chunks.map((chunk) => Buffer.from(chunk)))
+  return Buffer.concat(
+    chunks.map((chunk) => (typeof chunk === 'string' ? Buffer.from(chunk) : chunk)),
+  )
 }
 
 async function drained(out: Raw | Gzip, raw: Raw): Promise<void> {

@@ -7,9 +7,12 @@ import fastify from 'fastify'
 import { fastifyRestPlugin } from '../../../src/rest/plugin.ts'
 import { restServerOptions } from '../../../src/rest/server-options.ts'
 import { dualProtocolListener } from '../../../src/server/listener/listener.ts'
+import { setMemoryFlags } from '../../../src/memory/flags.ts'
 import { patientLimits } from '../../help/limits.ts'
 import { chunkAt, eventAt } from './large.ts'
 import { type Row, type StreamHandlers, streams } from './serve-streams.ts'
+
+setMemoryFlags()
 
 const handlers: StreamHandlers = {
   async *watch({ count }) {
@@ -43,10 +46,12 @@ const handlers: StreamHandlers = {
   },
 }
 
+// For as long as a body of a gibibyte takes on a busy machine.
+const limits = { ...patientLimits, requestTimeoutMs: 3_600_000 }
 const app = fastify({
   ...restServerOptions(),
   serverFactory: (handler) =>
-    dualProtocolListener((req, res) => handler(req as never, res as never), patientLimits) as never,
+    dualProtocolListener((req, res) => handler(req as never, res as never), limits) as never,
 })
 void app.register(fastifyRestPlugin, {
   routes: (router: ConnectRouter) => router.service(streams, handlers as never),
