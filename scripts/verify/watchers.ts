@@ -1,16 +1,19 @@
-// What 1,000 watchers that have nothing to do cost the service in memory, over gRPC, and whether each
-// of them is told of a change.
+// What 1,000 watchers that have nothing to do cost the service in memory, over gRPC, and its other
+// calls in latency, and whether each of them is told of a change.
 import { setTimeout as sleep } from 'node:timers/promises'
 import { createClient } from '@connectrpc/connect'
 import { createGrpcTransport, Http2SessionManager } from '@connectrpc/connect-node'
 import { join } from 'node:path'
 import { User, UserEvent_Kind } from '../../src/gen/api/user/v1/user_pb.ts'
+import { latencyRatios } from './latency.ts'
 import { startService, temporaryFolder } from './service.ts'
 
 const watchers = 1000
 /** Streams of one HTTP/2 connection. */
 const perConnection = 100
 const maxBytesEach = 60_000
+/** How much higher the p99 of other calls may be, beyond how far apart two like series are. */
+const maxRatio = 1.25
 /** Has the service collect its garbage, which is not what a watcher costs, when it is sent SIGUSR2. */
 const collecting = `process.on('SIGUSR2', () => gc({ type: 'major', flavor: 'last-resort' }))`
 const restMs = 3_000
@@ -84,10 +87,15 @@ export async function idleWatchers(): Promise<string> {
   }
   await reached('every watcher to begin', () => begun)
   const each = Math.round(((await residentBytes(service)) - before) / watchers)
+  const lone = stack.use(await startService({ SQLITE_PATH: join(path, 'lone.db') }))
+  const listed = ({ http }: Service) => `http://${http}/v1/users`
+  const { ratio, control } = await latencyRatios(listed(service), listed(lone))
   await own.createUser({ name: 'Told', email: 'told@example.org' })
   await reached(told, () => created)
   stop.abort()
   await Promise.all(running)
-  if (each > maxBytesEach) throw new Error(`a watcher costs ${each} bytes`)
-  return `a watcher costs ${each} bytes of ${watchers}, and each was told of a change`
+  const latency = `p99 of other calls is ${ratio.toFixed(2)} of that without watchers (two like series: ${control.toFixed(2)})`
+  if (each > maxBytesEach) throw new Error(`a watcher costs ${each} bytes; ${latency}`)
+  if (ratio > maxRatio * control) throw new Error(latency)
+  return `a watcher costs ${each} bytes of ${watchers}, and each was told of a change; ${latency}`
 }
