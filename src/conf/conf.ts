@@ -1,7 +1,7 @@
 import type { Message } from '@bufbuild/protobuf'
 
 import { ConfSchema, type Conf as ConfMessage } from '../gen/conf/v1/conf_pb.ts'
-import { type ConfFile, decode, type RefuseSetting } from './decode.ts'
+import { type ConfFile, decode, type ProblemReport } from './decode.ts'
 import type { Env } from './placeholder.ts'
 import type { Given } from './problems.ts'
 
@@ -16,7 +16,7 @@ export type Complete<M> = M extends Message
 export type Conf = Complete<ConfMessage>
 
 /** Finds what the rules of the proto cannot say. Durations may be missing where others are wrong. */
-export type ConfCheck = (conf: Conf, refuse: RefuseSetting) => void
+export type ConfCheck = (conf: Conf, report: ProblemReport) => void
 
 /** Options for reading the configuration. */
 interface Reading {
@@ -44,9 +44,9 @@ export function readConf(file: ConfFile, { env, defaults, over, check }: Reading
     env,
     defaults,
     over,
-    check: (message, refuse) => check?.(message as Conf, refuse),
+    check: (message, report) => check?.(message as Conf, report),
   })
-  // The rules have just refused a message with a part missing.
+  // The rules have just rejected a message with a part missing.
   return { conf: message as Conf, named, given }
 }
 

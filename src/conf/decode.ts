@@ -22,7 +22,7 @@ import { isDuration, isSecret } from './leaf.ts'
 import { keysReader } from './yaml-to-json.ts'
 import type { Env } from './placeholder.ts'
 import { type Given, problemList } from './problems.ts'
-import { expandAll, parseYaml, refusePlaceholders } from './yaml.ts'
+import { expandAll, parseYaml, reportPlaceholders } from './yaml.ts'
 import { isObject } from '../text/json-object.ts'
 import { withEmptyText } from '../text/rule.ts'
 
@@ -39,13 +39,13 @@ export interface ConfFile {
 const registry = createRegistry(file_conf_v1_rules)
 
 /** Looks at a message that keeps all rules, for what rules cannot say. */
-type Check<M> = (message: M, refuse: RefuseSetting) => void
+type Check<M> = (message: M, report: ProblemReport) => void
 
 /** Reports a value that the service cannot use. Each problem has its own line in the ConfError. */
-export interface RefuseSetting {
-  /** Refuses the setting at this path, such as `server.http.addr`. */
+export interface ProblemReport {
+  /** Reports the setting at this path, such as `server.http.addr`. */
   setting: (path: string, problem: string) => void
-  /** Refuses a variable of the environment that is no part of the file. */
+  /** Reports a variable of the environment that is no part of the file. */
   variable: (name: string, problem: string) => void
 }
 
@@ -75,34 +75,34 @@ export function decode<Desc extends DescMessage>(
   { file, env, defaults, over = [], check }: Input<MessageShape<Desc>>,
 ): Decoded<MessageShape<Desc>> {
   const problems = problemList(file.origin)
-  const { given, named, refuse } = problems
+  const { given, named, report } = problems
   const unknownIn = new Set<string>()
   const layers = [...(defaults ? [defaults] : []), file, ...over]
   const json = layers.map(readFile).reduce(merge, {})
   const message = attempt(() => fromJson(schema, json))
   const whole = tellRules()
-  if (whole) check?.(message, { setting: refuseFresh, variable: problems.refuseVariable })
+  if (whole) check?.(message, { setting: reportFresh, variable: problems.reportVariable })
   problems.stopIfAny()
   return { message, named, given }
 
   function readFile({ text, origin, remote = false }: ConfFile): JsonObject {
     const yaml = parseYaml(text, origin)
-    const refuseHere = (path: string, problem: string) => refuse(path, problem, origin)
-    const reader = keysReader(yaml, refuseHere, (path, variables) =>
+    const reportHere = (path: string, problem: string) => report(path, problem, origin)
+    const reader = keysReader(yaml, reportHere, (path, variables) =>
       given.set(path, { origin, variables }),
     )
-    if (remote) refusePlaceholders(yaml, refuseHere)
-    else expandAll(yaml, env, refuseHere)
+    if (remote) reportPlaceholders(yaml, reportHere)
+    else expandAll(yaml, env, reportHere)
     const read = reader.read(schema)
     for (const path of reader.unknownIn) unknownIn.add(path)
     if (!remote || !('config' in read)) return read
-    refuseHere('config', 'only the file can have this section')
+    reportHere('config', 'only the file can have this section')
     const { config: _config, ...others } = read
     return others
   }
 
-  function refuseFresh(path: string, problem: string): void {
-    if (!problems.known(path)) refuse(path, problem)
+  function reportFresh(path: string, problem: string): void {
+    if (!problems.known(path)) report(path, problem)
   }
 
   /** Tells each broken rule. False where a part of the message is missing. */
@@ -114,7 +114,7 @@ export function decode<Desc extends DescMessage>(
       if (isPart(violation.field)) whole = false
       // A key that is misspelled is missing, too.
       if (problems.known(path) || (!found && unknownIn.has(parentOf(path)))) continue
-      refuse(path, found ? broken(violation, reflect(schema, message)) : missing(violation))
+      report(path, found ? broken(violation, reflect(schema, message)) : missing(violation))
     }
     return whole
   }

@@ -11,7 +11,7 @@ export interface Given {
 /** Collects what is wrong with a configuration, so that all of it can be told at once. */
 export function problemList(fallback: string) {
   const problems: string[] = []
-  const refused = new Set<string>()
+  const reported = new Set<string>()
   /** Each setting that has a value, by its path. */
   const given = new Map<string, Given>()
 
@@ -21,23 +21,23 @@ export function problemList(fallback: string) {
     return variables.length === 0 ? path : `${path} (${variables.join(', ')})`
   }
 
-  function refuse(
+  function report(
     path: string,
     problem: string,
     origin = given.get(path)?.origin ?? fallback,
   ): void {
-    refused.add(path)
+    reported.add(path)
     problems.push([origin, named(path), problem].filter((part) => part !== '').join(': '))
   }
 
   return {
     given,
     named,
-    refuse,
+    report,
     /** For a variable of the environment that is no part of the file. */
-    refuseVariable: (name: string, problem: string) => void problems.push(`${name}: ${problem}`),
+    reportVariable: (name: string, problem: string) => void problems.push(`${name}: ${problem}`),
     /** Whether something has been said already of the setting, of a part of it, or of what it is in. */
-    known: (path: string) => [...refused].some((each) => within(path, each) || within(each, path)),
+    known: (path: string) => [...reported].some((each) => within(path, each) || within(each, path)),
     /** Throws a ConfError where there are problems. */
     stopIfAny(): void {
       if (problems.length > 0) throw new ConfError(problems)

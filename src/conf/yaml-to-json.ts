@@ -3,15 +3,15 @@ import { isAlias, isMap, isNode, isScalar, isSeq } from 'yaml'
 
 import { isDuration, isSecret, leafOf } from './leaf.ts'
 import { nearest } from '../text/nearest.ts'
-import type { Refuse, Yaml } from './yaml.ts'
+import type { Report, Yaml } from './yaml.ts'
 
 type Place = { node: unknown; path: string }
 
 /** Told of each path that the file gives a value to, with the variables that are part of it. */
 type Give = (path: string, variables: readonly string[]) => void
 
-/** Turns YAML into the JSON form of a message, and refuses keys and types that it does not have. */
-export function keysReader({ doc, expanded }: Yaml, refuse: Refuse, give: Give) {
+/** Turns YAML into the JSON form of a message, and reports keys and types that it does not have. */
+export function keysReader({ doc, expanded }: Yaml, report: Report, give: Give) {
   /** The mappings that have a key which is not known. */
   const unknownIn = new Set<string>()
   return {
@@ -22,7 +22,7 @@ export function keysReader({ doc, expanded }: Yaml, refuse: Refuse, give: Give) 
   function readMessage(message: DescMessage, node: unknown, path: string): JsonObject {
     const json: JsonObject = {}
     if (!isMap(node)) {
-      refuse(path, `found ${inWords(node)}, allowed is a mapping with ${keysOf(message)}`)
+      report(path, `found ${inWords(node)}, allowed is a mapping with ${keysOf(message)}`)
       return json
     }
     for (const { key, value } of node.items) {
@@ -32,7 +32,7 @@ export function keysReader({ doc, expanded }: Yaml, refuse: Refuse, give: Give) 
       if (field) json[name] = readField(field, { node: followed(doc, value), path: at })
       else {
         unknownIn.add(path)
-        refuse(at, unknownKey(name, message))
+        report(at, unknownKey(name, message))
       }
     }
     return json
@@ -50,7 +50,7 @@ export function keysReader({ doc, expanded }: Yaml, refuse: Refuse, give: Give) 
   function readMap(field: DescField, { node, path }: Place): JsonObject {
     const json: JsonObject = {}
     if (!isMap(node)) {
-      refuse(
+      report(
         path,
         `found ${inWords(node, field)}, allowed is a mapping, such as {} or {name: value}`,
       )
@@ -69,15 +69,15 @@ export function keysReader({ doc, expanded }: Yaml, refuse: Refuse, give: Give) 
     return json
   }
 
-  /** Undefined: the value is refused. */
+  /** Undefined: the value is reported. */
   function readLeaf(field: DescField, { node, path }: Place): JsonValue | undefined {
     const leaf = leafOf(field)
     if (!leaf) return isNode(node) ? (node.toJS(doc) as JsonValue) : undefined
-    if (expanded.get(node)?.refused) return undefined
+    if (expanded.get(node)?.reported) return undefined
     const value = isScalar(node) ? node.value : undefined
     const json = typeof value === 'string' && expanded.has(node) ? leaf.fromText(value) : value
     if (leaf.accepts(json)) return json
-    refuse(path, `found ${inWords(node, field)}, allowed is ${leaf.allowed}`)
+    report(path, `found ${inWords(node, field)}, allowed is ${leaf.allowed}`)
     return undefined
   }
 }

@@ -23,13 +23,13 @@ export type Yaml = {
 
 interface Expanded {
   /** Whether a placeholder of it cannot be replaced. */
-  refused: boolean
+  reported: boolean
   /** Variables that are set, and so are part of the text. */
   variables: readonly string[]
 }
 
 /** Reports a problem of the setting at a path, such as `server.http.addr`. */
-export type Refuse = (path: string, problem: string) => void
+export type Report = (path: string, problem: string) => void
 
 /** Syntax is all or nothing: a file that YAML cannot read is not looked at further. */
 export function parseYaml(text: string, origin: string): Yaml {
@@ -53,26 +53,26 @@ function reason({ code, message, pos }: YAMLError, text: string): string {
   return `the key ${key} is given twice`
 }
 
-/** Replaces the placeholders of all values; `refuse` gets each that cannot be replaced. Keys stay as they are. */
-export function expandAll({ doc, expanded }: Yaml, env: Env, refuse: Refuse): void {
+/** Replaces the placeholders of all values; `report` gets each that cannot be replaced. Keys stay as they are. */
+export function expandAll({ doc, expanded }: Yaml, env: Env, report: Report): void {
   visit(doc, {
     Scalar(key, node, ancestors) {
       if (key === 'key' || typeof node.value !== 'string' || !node.value.includes('${')) return
       const { text, variables, problems } = expand(node.value, env)
       node.value = text
-      expanded.set(node, { refused: problems.length > 0, variables })
-      for (const problem of problems) refuse(pathOf(ancestors), problem)
+      expanded.set(node, { reported: problems.length > 0, variables })
+      for (const problem of problems) report(pathOf(ancestors), problem)
     },
   })
 }
 
-/** Refuses the placeholders of all values: who writes the document does not know the environment. */
-export function refusePlaceholders({ doc, expanded }: Yaml, refuse: Refuse): void {
+/** Reports the placeholders of all values: who writes the document does not know the environment. */
+export function reportPlaceholders({ doc, expanded }: Yaml, report: Report): void {
   visit(doc, {
     Scalar(key, node, ancestors) {
       if (key === 'key' || typeof node.value !== 'string' || !node.value.includes('${')) return
-      expanded.set(node, { refused: true, variables: [] })
-      refuse(pathOf(ancestors), 'found a placeholder, which only the file can have')
+      expanded.set(node, { reported: true, variables: [] })
+      report(pathOf(ancestors), 'found a placeholder, which only the file can have')
     },
   })
 }

@@ -1,67 +1,67 @@
 import type { Conf } from '../../conf/conf.ts'
 import { parseApiKeys } from '../../server/auth/api-keys.ts'
 import { listOf } from '../auth.ts'
-import { readable, type Refuse } from './file.ts'
+import { readable, type Report } from './file.ts'
 
 const asymmetric = 'RS256 RS384 RS512 PS256 PS384 PS512 ES256 ES384 ES512 EdDSA'.split(' ')
 
 /** Checks that tokens, keys and certificates can be judged as the settings say. */
-export function checkAuth({ auth, server }: Conf, refuse: Refuse): void {
-  checkJwt(auth.jwt, refuse)
-  if (auth.apiKeysFile !== '') checkKeys(auth.apiKeysFile, refuse)
+export function checkAuth({ auth, server }: Conf, report: Report): void {
+  checkJwt(auth.jwt, report)
+  if (auth.apiKeysFile !== '') checkKeys(auth.apiKeysFile, report)
   const { principals } = auth.mtls
   if (Object.keys(principals).length > 0 && server.tls.clientCaFile === '')
-    refuse(
+    report(
       'auth.mtls.principals',
       'found names, but no server.tls.client_ca_file whose authorities could have signed them',
     )
   for (const each of listOf(auth.open))
     if (!/^\/[\w.]+\/(?:\w+|\*)$/.test(each))
-      refuse(
+      report(
         'auth.open',
         `found ${JSON.stringify(each)}, must be operations such as /grpc.health.v1.Health/*`,
       )
 }
 
-function checkJwt(jwt: Conf['auth']['jwt'], refuse: Refuse): void {
+function checkJwt(jwt: Conf['auth']['jwt'], report: Report): void {
   const urls = { issuer: jwt.issuer, jwks_url: jwt.jwksUrl }
   for (const [name, url] of Object.entries(urls))
     if (url !== '' && !isHttp(url))
-      refuse(
+      report(
         `auth.jwt.${name}`,
         `found ${JSON.stringify(url)}, must be a URL such as https://id.example.com`,
       )
   if (jwt.jwksUrl !== '' && jwt.issuer === '')
-    refuse('auth.jwt.jwks_url', 'needs auth.jwt.issuer too, which must be the iss of the tokens')
+    report('auth.jwt.jwks_url', 'needs auth.jwt.issuer too, which must be the iss of the tokens')
   if (jwt.issuer !== '' && jwt.audience === '')
-    refuse(
+    report(
       'auth.jwt.issuer',
       'needs auth.jwt.audience too, the aud of tokens for this service: those for others must not be taken',
     )
-  checkAlgorithms(jwt, refuse)
+  checkAlgorithms(jwt, report)
 }
 
-function checkAlgorithms({ algorithms, secret, issuer }: Conf['auth']['jwt'], refuse: Refuse) {
+function checkAlgorithms({ algorithms, secret, issuer }: Conf['auth']['jwt'], report: Report) {
   const setting = 'auth.jwt.algorithms'
   const found = listOf(algorithms)
   const wrong = found.find((each) => each !== 'HS256' && !asymmetric.includes(each))
   if (wrong !== undefined)
-    refuse(setting, `found ${JSON.stringify(wrong)}, must be of ${asymmetric.join(', ')}, HS256`)
+    report(setting, `found ${JSON.stringify(wrong)}, must be of ${asymmetric.join(', ')}, HS256`)
   if (found.includes('HS256') && secret === '')
-    refuse(setting, 'found HS256, which needs auth.jwt.secret too')
+    report(setting, 'found HS256, which needs auth.jwt.secret too')
   if (secret !== '' && !found.includes('HS256'))
-    refuse('auth.jwt.secret', 'needs HS256 in auth.jwt.algorithms too')
+    report('auth.jwt.secret', 'needs HS256 in auth.jwt.algorithms too')
   if (issuer !== '' && !found.some((each) => asymmetric.includes(each)))
-    refuse(setting, `found none for an issuer; must be of ${asymmetric.join(', ')}`)
+    report(setting, `found none for an issuer; must be of ${asymmetric.join(', ')}`)
 }
 
-function checkKeys(file: string, refuse: Refuse): void {
-  const text = readable('auth.api_keys_file', file, refuse, 'a file of keys')
+function checkKeys(file: string, report: Report): void {
+  const text = readable('auth.api_keys_file', file, report, 'a file of keys')
   if (text === undefined) return
   try {
     parseApiKeys(text)
   } catch (err) {
-    refuse('auth.api_keys_file', `${file}: ${(err as Error).message}`)
+    report('auth.api_keys_file', `${file}: ${(err as Error).message}`)
   }
 }
 

@@ -17,17 +17,17 @@ import { checkTelemetry } from './telemetry.ts'
  * setting concerned. It opens nothing and changes nothing.
  */
 export function checkSettings(env: Env): ConfCheck {
-  return function check(conf, refuse) {
-    checkServer(conf, refuse.setting)
-    checkDatabase(conf.data.database, refuse.setting)
-    checkTelemetry(conf, env, refuse)
-    checkRegistry(conf, refuse.setting)
-    checkServices(conf, refuse.setting)
-    checkClients(conf, refuse.setting)
-    checkCache(conf.cache, refuse.setting)
-    checkGateway(conf, refuse.setting)
-    checkLimits(conf, refuse.setting)
-    checkAuth(conf, refuse.setting)
-    checkConfig(conf, refuse.setting)
+  return function check(conf, report) {
+    checkServer(conf, report.setting)
+    checkDatabase(conf.data.database, report.setting)
+    checkTelemetry(conf, env, report)
+    checkRegistry(conf, report.setting)
+    checkServices(conf, report.setting)
+    checkClients(conf, report.setting)
+    checkCache(conf.cache, report.setting)
+    checkGateway(conf, report.setting)
+    checkLimits(conf, report.setting)
+    checkAuth(conf, report.setting)
+    checkConfig(conf, report.setting)
   }
 }

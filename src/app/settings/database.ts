@@ -2,21 +2,21 @@ import { accessSync, closeSync, constants, openSync, readSync, statSync } from '
 import { dirname, resolve } from 'node:path'
 import type { Conf } from '../../conf/conf.ts'
 import { parseMysqlDsn } from '../../data/mysql/dsn.ts'
-import { type Refuse, whyUnreadable } from './file.ts'
+import { type Report, whyUnreadable } from './file.ts'
 
 /** Checks the DSNs, without showing one, or else the path of the embedded database. */
-export function checkDatabase(conf: Conf['data']['database'], refuse: Refuse): void {
+export function checkDatabase(conf: Conf['data']['database'], report: Report): void {
   const { source, readDsn, sqlitePath } = conf
   const settings = { 'data.database.source': source, 'data.database.read_dsn': readDsn }
   for (const [setting, dsn] of Object.entries(settings)) {
     const problem = dsn === '' ? undefined : dsnProblem(dsn)
-    if (problem !== undefined) refuse(setting, problem)
+    if (problem !== undefined) report(setting, problem)
   }
   if (readDsn !== '' && source === '')
-    refuse('data.database.read_dsn', 'needs data.database.source, too')
+    report('data.database.read_dsn', 'needs data.database.source, too')
   const problem = source === '' && sqlitePath !== ':memory:' ? sqliteProblem(sqlitePath) : undefined
   if (problem !== undefined)
-    refuse('data.database.sqlite_path', `found ${JSON.stringify(sqlitePath)}, ${problem}`)
+    report('data.database.sqlite_path', `found ${JSON.stringify(sqlitePath)}, ${problem}`)
 }
 
 function dsnProblem(dsn: string): string | undefined {
@@ -31,13 +31,13 @@ function dsnProblem(dsn: string): string | undefined {
 function caProblem(file: string): string | undefined {
   try {
     closeSync(openSync(file, 'r'))
-    return statSync(file).isDirectory() ? caRefused(file, 'which is a folder') : undefined
+    return statSync(file).isDirectory() ? unusableCa(file, 'which is a folder') : undefined
   } catch (err) {
-    return caRefused(file, whyUnreadable(err))
+    return unusableCa(file, whyUnreadable(err))
   }
 }
 
-function caRefused(file: string, why: string): string {
+function unusableCa(file: string, why: string): string {
   return `the DSN has tls_ca=${file}, ${why}; must be a PEM file`
 }
 

@@ -2,7 +2,7 @@ import { createPrivateKey, X509Certificate } from 'node:crypto'
 import { readFileSync } from 'node:fs'
 
 /** Tells what is wrong with the setting at a path. */
-export type Refuse = (path: string, problem: string) => void
+export type Report = (path: string, problem: string) => void
 
 const unreadable: Record<string, string> = {
   ENOENT: 'which does not exist',
@@ -17,39 +17,39 @@ export function whyUnreadable(err: unknown): string {
   return unreadable[code] ?? `which cannot be read (${message})`
 }
 
-/** The text of a file; undefined where it cannot be read, which has been refused then. */
+/** The text of a file; undefined where it cannot be read, which has been reported then. */
 export function readable(
   setting: string,
   file: string,
-  refuse: Refuse,
+  report: Report,
   kind = 'a PEM file',
 ): string | undefined {
   try {
     return readFileSync(file, 'utf8')
   } catch (err) {
-    refuse(setting, `found ${JSON.stringify(file)}, ${whyUnreadable(err)}; must be ${kind}`)
+    report(setting, `found ${JSON.stringify(file)}, ${whyUnreadable(err)}; must be ${kind}`)
     return undefined
   }
 }
 
-/** Refuses a file that has no certificate in PEM. Gives the first. */
-export function certificate(setting: string, file: string, refuse: Refuse) {
-  return parsed(setting, file, refuse, (pem) => new X509Certificate(pem))
+/** Reports a file that has no certificate in PEM. Gives the first. */
+export function certificate(setting: string, file: string, report: Report) {
+  return parsed(setting, file, report, (pem) => new X509Certificate(pem))
 }
 
-function privateKey(setting: string, file: string, refuse: Refuse) {
-  return parsed(setting, file, refuse, createPrivateKey)
+function privateKey(setting: string, file: string, report: Report) {
+  return parsed(setting, file, report, createPrivateKey)
 }
 
-function parsed<T>(setting: string, file: string, refuse: Refuse, parse: (pem: string) => T) {
-  const pem = file === '' ? undefined : readable(setting, file, refuse)
+function parsed<T>(setting: string, file: string, report: Report, parse: (pem: string) => T) {
+  const pem = file === '' ? undefined : readable(setting, file, report)
   if (pem === undefined) return undefined
   try {
     return parse(pem)
   } catch {
     const what =
       parse === createPrivateKey ? 'no private key without a passphrase' : 'no certificate'
-    refuse(setting, `found ${JSON.stringify(file)}, which has ${what}; must be a PEM file`)
+    report(setting, `found ${JSON.stringify(file)}, which has ${what}; must be a PEM file`)
     return undefined
   }
 }
@@ -71,15 +71,15 @@ interface Pair {
   keyFile: string
 }
 
-/** Refuses a certificate without its key, a key without its certificate, and two that do not fit. */
-export function checkPair(section: string, { certFile, keyFile }: Pair, refuse: Refuse): void {
+/** Reports a certificate without its key, a key without its certificate, and two that do not fit. */
+export function checkPair(section: string, { certFile, keyFile }: Pair, report: Report): void {
   const [certSetting, keySetting] = [`${section}.cert_file`, `${section}.key_file`]
   if (certFile === '' && keyFile !== '')
-    refuse(certSetting, 'found nothing, but key_file is named; must be both or neither')
+    report(certSetting, 'found nothing, but key_file is named; must be both or neither')
   if (certFile !== '' && keyFile === '')
-    refuse(keySetting, 'found nothing, but cert_file is named; must be both or neither')
-  const cert = certificate(certSetting, certFile, refuse)
-  const key = privateKey(keySetting, keyFile, refuse)
+    report(keySetting, 'found nothing, but cert_file is named; must be both or neither')
+  const cert = certificate(certSetting, certFile, report)
+  const key = privateKey(keySetting, keyFile, report)
   if (cert && key && !cert.checkPrivateKey(key))
-    refuse(keySetting, `found ${JSON.stringify(keyFile)}, which is not the key of ${certFile}`)
+    report(keySetting, `found ${JSON.stringify(keyFile)}, which is not the key of ${certFile}`)
 }

@@ -6,41 +6,41 @@ import { ServerReflection as ServerReflectionV1Alpha } from '../../gen/grpc/refl
 import { Health } from '../../gen/health/v1/health_pb.ts'
 import { Metadata } from '../../gen/kratos/api/metadata_pb.ts'
 import { enabledServices } from '../services.ts'
-import { type Refuse, whyUnreadable } from './file.ts'
+import { type Report, whyUnreadable } from './file.ts'
 
 const own = [Health, ServerReflection, ServerReflectionV1Alpha, Metadata]
 
 /** Checks the services of other processes, but for what only these can tell. */
-export function checkGateway(conf: Conf, refuse: Refuse): void {
+export function checkGateway(conf: Conf, report: Report): void {
   const here = new Set([...own, ...enabledServices(conf.services)].map(({ typeName }) => typeName))
   for (const [name, remote] of Object.entries(conf.gateway.services)) {
     const setting = `gateway.services[${JSON.stringify(name)}]`
     if (!/^[A-Za-z_]\w*(?:\.[A-Za-z_]\w*)+$/.test(name))
-      refuse(setting, 'is no full name of a service, such as api.user.v1.User')
+      report(setting, 'is no full name of a service, such as api.user.v1.User')
     if (here.has(name))
-      refuse(setting, 'is served by this process itself, see services; must be another one')
-    checkTarget(`${setting}.target`, remote.target, conf.registry.kind, refuse)
-    checkDescriptor(setting, remote, refuse)
+      report(setting, 'is served by this process itself, see services; must be another one')
+    checkTarget(`${setting}.target`, remote.target, conf.registry.kind, report)
+    checkDescriptor(setting, remote, report)
   }
 }
 
-function checkTarget(setting: string, target: string, registry: string, refuse: Refuse): void {
+function checkTarget(setting: string, target: string, registry: string, report: Report): void {
   const problem = targetProblem(target)
-  if (problem !== undefined) return refuse(setting, problem)
+  if (problem !== undefined) return report(setting, problem)
   if (target.startsWith('discovery:') && registry === 'off') {
     const found = JSON.stringify(target)
-    refuse(setting, `found ${found}, which needs a registry: registry.kind must not be off`)
+    report(setting, `found ${found}, which needs a registry: registry.kind must not be off`)
   }
 }
 
 function checkDescriptor(
   setting: string,
   { protocol, descriptorFile: file }: Conf['gateway']['services'][string],
-  refuse: Refuse,
+  report: Report,
 ): void {
   const what = 'must be a file that buf build -o has written'
   if (file === '' && protocol.startsWith('kratos'))
-    refuse(
+    report(
       `${setting}.descriptor_file`,
       `found nothing, and ${protocol} has no reflection; ${what}`,
     )
@@ -49,6 +49,6 @@ function checkDescriptor(
     readFileSync(file)
   } catch (err) {
     const found = JSON.stringify(file)
-    refuse(`${setting}.descriptor_file`, `found ${found}, ${whyUnreadable(err)}; ${what}`)
+    report(`${setting}.descriptor_file`, `found ${found}, ${whyUnreadable(err)}; ${what}`)
   }
 }

@@ -5,41 +5,41 @@ import { parseHeaderNames, parseOrigins } from '../../server/origin/cors.ts'
 import { hostPort } from '../../text/host-port.ts'
 import { nearest } from '../../text/nearest.ts'
 import { services } from '../services.ts'
-import { certificate, checkPair, type Refuse } from './file.ts'
+import { certificate, checkPair, type Report } from './file.ts'
 
 /** Their operations may have a timeout of their own. */
 const timed = [...services, Health, Metadata]
 
 /** Checks addresses, certificates, timeouts of operations and origins. */
-export function checkServer(conf: Conf, refuse: Refuse): void {
+export function checkServer(conf: Conf, report: Report): void {
   const { tls, cors, operationTimeouts } = conf.server
-  checkAddresses(conf, refuse)
+  checkAddresses(conf, report)
   const remote = Object.keys(conf.gateway.services)
   // What the services of other processes have is known when these are asked.
   const known = Object.keys(operationTimeouts).filter(
     (operation) => !remote.some((name) => operation.startsWith(`/${name}/`)),
   )
-  checkOperations(known, refuse)
-  checkPair('server.tls', tls, refuse)
-  certificate('server.tls.client_ca_file', tls.clientCaFile, refuse)
+  checkOperations(known, report)
+  checkPair('server.tls', tls, report)
+  certificate('server.tls.client_ca_file', tls.clientCaFile, report)
   if (tls.clientCaFile !== '' && tls.certFile === '' && tls.keyFile === '')
-    refuse(
+    report(
       'server.tls.client_ca_file',
       'needs cert_file and key_file: without them there is no TLS',
     )
-  checkCors(cors, refuse)
+  checkCors(cors, report)
 }
 
 function checkCors(
   { origins, allowHeaders, exposeHeaders }: Conf['server']['cors'],
-  refuse: Refuse,
+  report: Report,
 ): void {
   function check(setting: string, parse: () => unknown, allowed: string): void {
     try {
       parse()
     } catch (err) {
       const reason = (err as Error).message.replace(/^[a-z._]*: /, '')
-      refuse(setting, `${reason}; must be ${allowed}`)
+      report(setting, `${reason}; must be ${allowed}`)
     }
   }
   const names = 'names of headers, separated by commas'
@@ -49,7 +49,7 @@ function checkCors(
 }
 
 /** Two ports cannot have one address. A port of 0 is another each time. */
-function checkAddresses({ server, metrics }: Conf, refuse: Refuse): void {
+function checkAddresses({ server, metrics }: Conf, report: Report): void {
   const addresses = [
     ['server.http.addr', server.http.addr],
     ['server.grpc.addr', server.grpc.addr],
@@ -58,12 +58,12 @@ function checkAddresses({ server, metrics }: Conf, refuse: Refuse): void {
   const taken = new Map<string, string>()
   for (const [setting, addr] of addresses) {
     const other = taken.get(addr)
-    if (other !== undefined) refuse(setting, `found ${JSON.stringify(addr)}, which ${other} has`)
+    if (other !== undefined) report(setting, `found ${JSON.stringify(addr)}, which ${other} has`)
     if (addr !== '' && hostPort(addr).port !== 0) taken.set(addr, other ?? setting)
   }
 }
 
-function checkOperations(named: readonly string[], refuse: Refuse): void {
+function checkOperations(named: readonly string[], report: Report): void {
   const operations = timed.flatMap(({ typeName, methods }) =>
     methods
       .filter(({ methodKind }) => methodKind === 'unary')
@@ -73,7 +73,7 @@ function checkOperations(named: readonly string[], refuse: Refuse): void {
     if (operations.includes(operation)) continue
     const meant = nearest(operation, operations)
     const hint = meant === undefined ? '' : `, did you mean ${meant}?`
-    refuse(
+    report(
       `server.operation_timeouts[${JSON.stringify(operation)}]`,
       `there is no such operation${hint || '.'} Allowed: ${operations.join(', ')}`,
     )

@@ -1,8 +1,8 @@
 import type { Conf } from '../../conf/conf.ts'
-import type { RefuseSetting } from '../../conf/decode.ts'
+import type { ProblemReport } from '../../conf/decode.ts'
 import type { Env } from '../../conf/placeholder.ts'
 import { endpointRule, isEndpoint, protocolNames } from '../../telemetry/otlp/target.ts'
-import { certificate, checkPair, readable, type Refuse } from './file.ts'
+import { certificate, checkPair, readable, type Report } from './file.ts'
 
 // A trace id in them would break the framing of each answer, or be lost.
 const ownHeaders = new Set(
@@ -12,43 +12,43 @@ const ownHeaders = new Set(
 )
 
 /** Checks where spans and metrics go, by the file and by the variables of OpenTelemetry. */
-export function checkTelemetry(conf: Conf, env: Env, refuse: RefuseSetting): void {
+export function checkTelemetry(conf: Conf, env: Env, report: ProblemReport): void {
   const { tracing, metrics } = conf
   const { jaegerEndpoint, sampling } = tracing
-  checkExport('tracing', tracing, refuse.setting)
-  checkExport('metrics.push', metrics.push, refuse.setting)
+  checkExport('tracing', tracing, report.setting)
+  checkExport('metrics.push', metrics.push, report.setting)
   if (jaegerEndpoint !== '' && !URL.canParse(withScheme(jaegerEndpoint)))
-    refuse.setting(
+    report.setting(
       'tracing.jaeger_endpoint',
       `found ${shown(jaegerEndpoint)}, must be a URL such as http://jaeger:14268/api/traces`,
     )
   if (ownHeaders.has(tracing.responseHeader))
-    refuse.setting(
+    report.setting(
       'tracing.response_header',
       `found ${shown(tracing.responseHeader)}, which HTTP or the answer itself has; must be another, such as x-trace-id`,
     )
   for (const rule of Object.keys(sampling.rules))
     if (!/^[/*]/.test(rule))
-      refuse.setting(
+      report.setting(
         `tracing.sampling.rules[${JSON.stringify(rule)}]`,
         'fits nothing; must be an operation (/api.user.v1.User/*) or a route (/v1/users), with * for any characters',
       )
-  if (env.OTEL_SDK_DISABLED?.toLowerCase() !== 'true') checkVariables(env, refuse.variable)
+  if (env.OTEL_SDK_DISABLED?.toLowerCase() !== 'true') checkVariables(env, report.variable)
 }
 
 type Exported = Pick<Conf['metrics']['push'], 'endpoint' | 'headers' | 'tls'>
 
-function checkExport(section: string, { endpoint, headers, tls }: Exported, refuse: Refuse): void {
+function checkExport(section: string, { endpoint, headers, tls }: Exported, report: Report): void {
   if (endpoint !== '' && !isEndpoint(endpoint))
-    refuse(`${section}.endpoint`, `found ${shown(endpoint)}, ${endpointRule}`)
+    report(`${section}.endpoint`, `found ${shown(endpoint)}, ${endpointRule}`)
   for (const [name, value] of Object.entries(headers)) {
     const setting = `${section}.headers[${JSON.stringify(name)}]`
-    if (!/^[!#$%&'*+.^_`|~0-9a-z-]+$/i.test(name)) refuse(setting, 'must be the name of a header')
+    if (!/^[!#$%&'*+.^_`|~0-9a-z-]+$/i.test(name)) report(setting, 'must be the name of a header')
     else if (!/^[\t\x20-\x7e\x80-\xff]*$/.test(value))
-      refuse(setting, 'must have a value that headers can have: one line')
+      report(setting, 'must have a value that headers can have: one line')
   }
-  certificate(`${section}.tls.ca_file`, tls.caFile, refuse)
-  checkPair(`${section}.tls`, tls, refuse)
+  certificate(`${section}.tls.ca_file`, tls.caFile, report)
+  checkPair(`${section}.tls`, tls, report)
 }
 
 const variable =
@@ -65,21 +65,21 @@ const rules = {
 }
 
 /** The standard variables, which stand in no file. One that is set to nothing does not count. */
-function checkVariables(env: Env, refuse: Refuse): void {
+function checkVariables(env: Env, report: Report): void {
   for (const [name, value = ''] of Object.entries(env)) {
     const [, otlp, zipkin] = variable.exec(name) ?? []
     const kind = value === '' ? undefined : (otlp ?? zipkin)
     if (kind === 'ENDPOINT') {
-      if (!isEndpoint(value)) refuse(name, `found ${shown(value)}, ${endpointRule}`)
+      if (!isEndpoint(value)) report(name, `found ${shown(value)}, ${endpointRule}`)
     } else if (kind === 'PROTOCOL') {
       if (!protocolNames.some((known) => known === value))
-        refuse(name, `found ${JSON.stringify(value)}, must be ${protocolNames.join(' or ')}`)
+        report(name, `found ${JSON.stringify(value)}, must be ${protocolNames.join(' or ')}`)
     } else if (kind !== undefined && kind in rules) {
       const { pattern, allowed } = rules[kind as keyof typeof rules]
       // Headers may have secrets.
       const found = kind === 'HEADERS' ? '' : `found ${JSON.stringify(value)}, `
-      if (!pattern.test(value)) refuse(name, `${found}must be ${allowed}`)
-    } else if (kind !== undefined) readable(name, value, refuse)
+      if (!pattern.test(value)) report(name, `${found}must be ${allowed}`)
+    } else if (kind !== undefined) readable(name, value, report)
   }
 }
 
