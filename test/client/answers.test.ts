@@ -20,7 +20,7 @@ interface Answer {
   reset?: number
 }
 
-const message = toBinary(GetUserReplySchema, create(GetUserReplySchema, { id: 7n, name: 'Ann' }))
+const message = toBinary(GetUserReplySchema, create(GetUserReplySchema, { id: 7n }))
 const whole = encodeEnvelope(0, message)
 const packed = encodeEnvelope(1, gzipSync(message))
 const ok = { 'grpc-status': '0' }

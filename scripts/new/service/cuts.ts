@@ -1,7 +1,9 @@
 // What is taken out of files that a new project keeps: each place must be there.
+import { cutsOfChart } from './cuts-of-chart.ts'
 import type { Files } from './files.ts'
 
-type Cut = [found: RegExp, instead: string]
+/** What is found in a text, and what stands there instead. */
+export type Cut = [found: RegExp, instead: string]
 
 /** A line, or a block of lines, that begins so. */
 const line = (begin: string): Cut => [new RegExp(`^[ \\t]*${begin}.*\\n`, 'm'), '']
@@ -18,10 +20,10 @@ const cuts: Readonly<Record<string, readonly Cut[]>> = {
     line('user: '),
     line('order: '),
   ],
+  'src/app/settings/check.ts': [line('import \\{ checkClients'), line('checkClients\\(')],
   'src/app/settings/services.ts': [
-    line('import \\{ targetProblem'),
-    [/services, clients, registry, gateway/, 'services, gateway'],
-    [/ {2}const \{ user, order \} = services\n {2}const \{ target \} = clients\.user\n/, ''],
+    [/services, clients, gateway/, 'services, gateway'],
+    line('const \\{ user, order \\} = services'),
     [/ {2}if \(order\.enabled &&[^]*(?=^\}$)/m, ''],
     [/ has a service, and that each of them finds those that it calls\./, ' has a service.'],
   ],
@@ -191,11 +193,13 @@ const cuts: Readonly<Record<string, readonly Cut[]>> = {
     ],
     [/"value":"[^"]*"/, '"value":"…"'],
   ],
+  ...cutsOfChart,
   'deploy/helm/examples/everything.yaml': [
     [/ {4}total:\n.*\n.*\n/, ''],
     [/namespaces: \[orders\]/, 'namespaces: [shop]'],
   ],
   'test/deploy/rendered/everything.yaml': [
+    [/\[server, orders\]/g, '[server]'],
     [/ {6}total:\n.*\n.*\n/, ''],
     [/namespace: orders/g, 'namespace: shop'],
   ],

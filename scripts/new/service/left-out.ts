@@ -6,6 +6,8 @@ const leftOut = [
   // What proves this project, or compares it with others.
   'bench/',
   'examples/',
+  'deploy/helm/user-service/templates/orders.yaml',
+  'test/deploy/rendered/orders.yaml',
   'test/bench/',
   'test/conformance/',
   'test/interop/',
