@@ -102,7 +102,7 @@ for (const [name, outage] of Object.entries(outages))
     await running.end()
 
     const { samples } = running
-    const during = samples.filter(({ at }) => at > noticedAt && at < back)
+    const during = samples.filter(({ at, ms }) => at > noticedAt && at + ms < back)
     const statuses = new Set(samples.map(({ status }) => status))
     t.same(
       [...statuses].sort((a, b) => a - b),
