@@ -73,12 +73,12 @@ async function leftByCall(t: Test, dial: Dial, env: Record<string, string>): Pro
   const service = await startProcess(t, env)
   const serving = service.lines.find(({ msg }) => String(msg).startsWith('serving')) ?? {}
   const metrics = `http://${String(serving['metrics'])}`
-  const many = await Promise.all(Array.from({ length: 500 }, () => dial(serving)))
+  const many = await Promise.all(Array.from({ length: 300 }, () => dial(serving)))
   t.teardown(() => many.forEach((connection) => connection.close()))
   await Promise.all(many.map((connection) => connection.call(4)))
   const few = many.slice(0, 16)
   const left: number[] = []
-  while (left.length < 3) {
+  while (left.length < 2) {
     const before = await oldSpace(metrics)
     await Promise.all(few.map((connection) => connection.call(250)))
     const after = await oldSpace(metrics)

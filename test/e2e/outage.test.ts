@@ -8,7 +8,7 @@ import { type ServiceProcess, startProcess, untilReady } from '../help/process.t
 import { until } from '../help/until.ts'
 
 // CI waits less than the ten seconds of `npm run verify`.
-const outageMs = Number(process.env.OUTAGE_MS ?? 3000)
+const outageMs = Number(process.env.OUTAGE_MS ?? 1500)
 const isMeasured = process.env.OUTAGE_MS !== undefined
 
 interface Sample {
