@@ -80,6 +80,7 @@ export async function createApp({
     cache: () => cache?.isUsable(),
     quota: () => quota?.isShared(),
     load: () => shed?.busy(),
+    issuerKeysAgeMs: () => auth?.keysAgeMs(),
     config: () => config.state(),
   })
   const { shutdown } = conf.server

@@ -15,6 +15,8 @@ type AuthConf = Conf['auth']
 export interface OpenAuth extends Auth {
   /** For the OpenAPI documents. */
   schemes: Schemes
+  /** Milliseconds since the issuer has given its keys; undefined before, and without an issuer. */
+  keysAgeMs(): number | undefined
   close(): void
 }
 
@@ -48,6 +50,7 @@ export async function openAuth(
     access: accessIn(accessOf, conf, modules),
     audit: auditLog(log),
     schemes: schemesOf(conf),
+    keysAgeMs: () => tokens?.keysAgeMs(),
     close: () => tokens?.close(),
   }
 }

@@ -1,4 +1,4 @@
-import { createRemoteJWKSet, errors, type JWTVerifyGetKey } from 'jose'
+import { createRemoteJWKSet, customFetch, errors, type JWTVerifyGetKey } from 'jose'
 
 /** Where the keys of an issuer are, and how long calls to it may take. */
 export interface IssuerKeysOptions {
@@ -13,6 +13,8 @@ export interface IssuerKeysOptions {
 /** The keys of an issuer, as issuerKeys makes them. */
 interface IssuerKeys {
   find: JWTVerifyGetKey
+  /** Milliseconds since the issuer has given the keys; undefined before. */
+  ageMs(): number | undefined
   close(): void
 }
 
@@ -26,8 +28,10 @@ const refreshMs = 600_000
  */
 export function issuerKeys(options: IssuerKeysOptions): IssuerKeys {
   let set: Promise<ReturnType<typeof createRemoteJWKSet>> | undefined
+  let readAt: number | undefined
+  const read = () => (readAt = performance.now())
   // A failed discovery is tried again by the next token.
-  const opened = () => (set ??= open(options).catch(forget))
+  const opened = () => (set ??= open(options, read).catch(forget))
   function forget(err: unknown): never {
     set = undefined
     throw err
@@ -49,17 +53,27 @@ export function issuerKeys(options: IssuerKeysOptions): IssuerKeys {
   }
   return {
     find,
+    ageMs: () => readAt && performance.now() - readAt,
     close: () => clearInterval(timer),
   }
 }
 
-async function open({ issuer, jwksUrl, cooldownMs, timeoutMs }: IssuerKeysOptions) {
+/** `read` is told of each document of keys that has come. */
+async function open(
+  { issuer, jwksUrl, cooldownMs, timeoutMs }: IssuerKeysOptions,
+  read: () => void,
+) {
   const url = jwksUrl === '' ? await discovered(issuer, timeoutMs) : jwksUrl
   return createRemoteJWKSet(new URL(url), {
     cooldownDuration: cooldownMs,
     timeoutDuration: timeoutMs,
     // Old keys are better than none; the timer renews them.
     cacheMaxAge: Number.POSITIVE_INFINITY,
+    async [customFetch](address, init) {
+      const response = await fetch(address, init)
+      if (response.status === 200) read()
+      return response
+    },
   })
 }
 

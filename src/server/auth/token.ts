@@ -26,6 +26,8 @@ export interface TokenOptions extends Omit<IssuerKeysOptions, 'issuer'> {
 export interface TokenCheck {
   /** Gives the caller, at once if the token is known. Throws or rejects with UNAUTHORIZED or AUTH_UNAVAILABLE. */
   identify(token: string): Identity | Promise<Identity>
+  /** Milliseconds since the issuer has given its keys; undefined before, and without an issuer. */
+  keysAgeMs(): number | undefined
   close(): void
 }
 
@@ -54,6 +56,7 @@ export function tokenCheck(options: TokenOptions, now = Date.now): TokenCheck {
 
   return {
     identify: (token) => cache.find(token) ?? checked(token),
+    keysAgeMs: () => keys?.ageMs(),
     close: () => keys?.close(),
   }
 }

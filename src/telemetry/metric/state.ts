@@ -25,6 +25,8 @@ export interface ServiceState {
   quota: () => boolean | undefined
   /** How busy the process is, of one core; undefined where no call is refused for it. */
   load: () => number | undefined
+  /** Milliseconds since the issuer of tokens has given its keys; undefined before, and without one. */
+  issuerKeysAgeMs?: () => number | undefined
   /** What is known of the sources of settings; undefined where these do not change. */
   config?: () => ConfigState | undefined
   /** Counts of spans and lines for the collector; undefined where tracing is off. */
@@ -64,6 +66,11 @@ export function watchState(meter: Meter, state: ServiceState): void {
   gauge(meter, 'shed_load', busy, '').addCallback((result) => {
     const load = state.load()
     if (load !== undefined) result.observe(load)
+  })
+  const keysAge = 'Since the issuer of tokens has given its keys'
+  gauge(meter, 'auth_keys_age_seconds', keysAge, 's').addCallback((result) => {
+    const ageMs = state.issuerKeysAgeMs?.()
+    if (ageMs !== undefined) result.observe(ageMs / 1000)
   })
   watchConfig(meter, state.config ?? (() => undefined))
   const { version, storage } = state

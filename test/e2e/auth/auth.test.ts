@@ -12,6 +12,7 @@ import { Order } from '../../../src/gen/api/order/v1/order_pb.ts'
 import { ServerReflection } from '../../../src/gen/grpc/reflection/v1/reflection_pb.ts'
 import { Health } from '../../../src/gen/health/v1/health_pb.ts'
 import { type RunningApp, startApp } from '../../help/app.ts'
+import { samplesOf } from '../../help/exposition.ts'
 import { startGateway } from '../../help/gateway.ts'
 import { served, spanMemory } from '../../help/spans.ts'
 import { until } from '../../help/until.ts'
@@ -181,12 +182,16 @@ test('no token is taken until its issuer has been reached, and then it is', asyn
   const issuer = await startIssuer(t)
   const token = bearer(await issuer.token())
   await issuer.close()
-  const app = await startApp(t, { storage: 'sqlite', env: withIssuer(issuer) })
+  const env = withIssuer(issuer)
+  const app = await startApp(t, { storage: 'sqlite', measured: true, env })
+  const ages = async () => (await samplesOf(app.metrics, 'auth_keys_age_seconds')).length
   const all = { ...readCalls(app), ...writeCalls(app) }
   await runRows(t, all, [['its issuer is away', token, unavailable]])
+  t.equal(await ages(), 0, 'keys that nobody has have no age')
   await issuer.listen()
   await createUser(app, token)
   await runRows(t, all, [['its issuer is there', token, ok]])
+  t.equal(await ages(), 1)
 })
 
 test('a gateway asks its callers, or leaves that to the process behind it', async (t) => {

@@ -11,6 +11,7 @@ import { findPrometheus } from '../../../scripts/prometheus.ts'
 import { type RunningApp, startApp } from '../../help/app.ts'
 import { certificates } from '../../help/certificates.ts'
 import { startPrometheus } from '../../help/prometheus.ts'
+import { audience, startIssuer } from '../../e2e/auth/issuer.ts'
 import { clients, mixedCalls } from './mix.ts'
 import { noSpans, run, withoutDatabase } from './sums.ts'
 
@@ -89,11 +90,17 @@ test('Prometheus has an answer to all that dashboard and rules ask', { skip }, a
   t.teardown(() => rmSync(files, { recursive: true }))
   writeFileSync(join(files, 'config.yaml'), 'log: {level: info}\n')
   writeFileSync(join(files, 'keys.txt'), `${key.id} ${digest} users:read users:write\n`)
+  const issuer = await startIssuer(t)
   const secure = await startApp(t, {
     storage: 'sqlite',
     measured: true,
     file: join(files, 'config.yaml'),
-    env: { ...limited, API_KEYS_FILE: join(files, 'keys.txt') },
+    env: {
+      ...limited,
+      API_KEYS_FILE: join(files, 'keys.txt'),
+      AUTH_ISSUER: issuer.url,
+      AUTH_AUDIENCE: audience,
+    },
     configure: ({ server }) => Object.assign(server.tls, issue('server')),
   })
   const targets = [app, secure].map(({ metrics }) => new URL(metrics).host)
@@ -112,6 +119,7 @@ test('Prometheus has an answer to all that dashboard and rules ask', { skip }, a
     const url = `${secure.rest.url.replace('http:', 'https:')}/v1/users/1`
     await call(url, ca, { 'x-api-key': `${key.id}.${key.secret}` })
     await call(url, ca, {})
+    await call(url, ca, { authorization: `Bearer ${await issuer.token()}` })
     await sleep(500)
     for (const expression of open) {
       const values = await query(expression)
