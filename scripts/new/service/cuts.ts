@@ -121,6 +121,7 @@ const cuts: Readonly<Record<string, readonly Cut[]>> = {
   ],
   'proto/conf/v1/auth.proto': [[/sa\/orders/, 'sa/shop']],
   'test/help/app.ts': [line('USER_TIMEOUT: ')],
+  'test/app/config/config.test.ts': [[/(?: +'clients\.user\..*\n)+/, '']],
   'scripts/test.ts': [
     line('import \\{ fleetPrograms'),
     line('const inFleet = '),

@@ -18,7 +18,8 @@ test('the limits of OTEL_SPAN_* count for every span, and detectors can be left 
   })
   await fetch(`${service.rest}/v1/users/4711`).then((answer) => answer.text())
   await until('the spans', () => served(1)(collector.spans))
-  t.equal(collector.spans.length, 5)
+  // The first call may find the connection busy.
+  t.equal(collector.spans.filter(({ name }) => name !== 'connection wait').length, 5)
   const server = collector.spans.find(({ kind }) => kind === 'SERVER')
   t.equal(Object.keys(server?.attributes ?? {}).length, 3)
   const values = collector.spans.flatMap(({ attributes }) => Object.values(attributes))
