@@ -100,6 +100,23 @@ const long = {
   'a lone surrogate': '\ud800',
 }
 
+test('as many malformed texts as a message can hold are one refusal', async (t) => {
+  const app = await startApp(t, { storage: 'sqlite' })
+  const { connect, grpc } = rpcCalls(t, app)
+  const updateMask = create(FieldMaskSchema, { paths: Array.from({ length: 300_000 }, () => '\0') })
+  const request = toBinary(
+    UpdateUserRequestSchema,
+    create(UpdateUserRequestSchema, { id: 1n, updateMask }),
+  )
+  for (const refusal of [
+    await connect(`${user}/UpdateUser`, 'application/proto', request),
+    await grpc(`${user}/UpdateUser`, 'application/grpc', request),
+  ]) {
+    t.ok(refusal.bytes < mostBytes, `${refusal.bytes} bytes`)
+    t.match(refusal.text, /update_mask\.paths: must be Unicode text/)
+  }
+})
+
 test('what an error quotes is cut, whatever it is made of', async (t) => {
   const app = await startApp(t, { storage: 'sqlite' })
   const { connect, grpc, grpcWeb } = rpcCalls(t, app)

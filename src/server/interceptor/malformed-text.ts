@@ -28,8 +28,11 @@ export function malformedText(
     for (const value of valuesOf(field, message)) {
       if (typeof value === 'string') {
         if (!accepts(value)) found.push({ field: path, rule })
-      } else if (nested)
-        found.push(...malformedText(nested, value as Message, { prefix: `${path}.`, accepts }))
+      } else if (nested) {
+        const within = { prefix: `${path}.`, accepts }
+        // One by one: a message may have more than a call can take as arguments.
+        for (const each of malformedText(nested, value as Message, within)) found.push(each)
+      }
     }
   }
   return found
