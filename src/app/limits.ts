@@ -21,7 +21,11 @@ export function callLimits({ server, data, services }: Conf): AdmissionLimits {
   return { maxActive, maxCalls }
 }
 
-/** For how long a stream of events may still fail with a status, here or in another process. */
+/**
+ * For how long a stream without a message may still fail with a status of its own, here or in another
+ * process: longer than a busy database takes to refuse a resume token, since a 410 ends an EventSource,
+ * and an event that tells of an error does not.
+ */
 const earlyMs = { own: 300, remote: 1000 }
 
 /** The limits of streams, for both ports. */

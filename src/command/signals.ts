@@ -17,8 +17,9 @@ interface Signalled {
 
 /**
  * The first of SIGTERM and SIGINT stops in order and a second one at once. SIGHUP does the same where it
- * means that a terminal was closed; supervisors send it to make a service read its settings. SIGUSR1 would make Node open its debugger to every user of the machine, and SIGUSR2 would end
- * the process with calls in flight; tools send both to make a program open its log file again.
+ * means that a terminal was closed; supervisors send it to make a service read its settings. SIGUSR1
+ * would make Node open its debugger to every user of the machine, and SIGUSR2 would end the process with
+ * calls in flight; tools send both to make a program open its log file again.
  */
 export function onSignals(
   { stop, readSettings, log }: Stopped,

@@ -34,8 +34,8 @@ export function deadline(limits: Deadlines): Interceptor {
       const timer = setTimeout(() => end(deadlineExceeded(`${limitMs} ms`)), limitMs)
       const abort = () => end(reasonOf(req.signal.reason))
       req.signal.addEventListener('abort', abort, { once: true })
-      next({ ...req, signal: controller.signal }).then(resolve, reject)
       try {
+        next({ ...req, signal: controller.signal }).then(resolve, reject)
         return await promise
       } finally {
         clearTimeout(timer)

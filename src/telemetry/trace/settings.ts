@@ -127,9 +127,10 @@ function exporterKind(
 /** The first known exporter of a list. What else is known of it is noted as not used. */
 function namedExporter(list: string, notes: string[]): ExporterKind | 'none' | undefined {
   const known = ['otlp', 'zipkin', 'console', 'none'] as const
-  const [used, ...others] = list
-    .split(',')
-    .flatMap((name) => known.find((each) => each === name.trim()) ?? [])
+  const names = list.split(',').map((name) => name.trim())
+  const [used, ...others] = known
+    .filter((name) => names.includes(name))
+    .toSorted((a, b) => names.indexOf(a) - names.indexOf(b))
   for (const name of others)
     notes.push(
       `OTEL_TRACES_EXPORTER=${list}: spans go to one exporter, ${used}; ${name} is not used`,
