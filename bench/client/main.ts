@@ -1,5 +1,5 @@
-// CPU of a call through the service's client with everything on, beside Connect's own client over the
-// same transport: `npm run bench:client`. The two take turns in one process, each with the deadline of
+// CPU of a call through the service's client with everything on, beside Connect's own client and gRPC
+// transport: `npm run bench:client`. The two take turns in one process, each with the deadline of
 // the other, against the service in a process of its own.
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
