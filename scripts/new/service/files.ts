@@ -22,7 +22,7 @@ export function isExecutable(path: string): boolean {
 
 const importsByText = new Map<string, string[]>()
 
-/** The files of the project that a TypeScript file imports, or names by `new URL(…, import.meta.url)`. */
+/** The files of the project that a TypeScript file imports, or names as a file beside it. */
 export function importsIn(path: string, text: string): string[] {
   const known = importsByText.get(path + text)
   if (known !== undefined) return known
@@ -35,7 +35,9 @@ export function importsIn(path: string, text: string): string[] {
     text.slice(start + 1, end - 1),
   )
   const urls = [...text.matchAll(/new URL\(\s*'(\.[^']+)'/g)].map(([, url = '']) => url)
-  const found = [...statics, ...dynamics, ...urls].flatMap((specifier) => {
+  const besides = [...text.matchAll(/import\.meta\.dirname,\s*'([^']+\.(?:ts|mjs))'/g)]
+  const programs = besides.map(([, name = '']) => `./${name}`)
+  const found = [...statics, ...dynamics, ...urls, ...programs].flatMap((specifier) => {
     if (specifier.startsWith('#/')) return `src/${specifier.slice(2)}`
     return specifier.startsWith('.') ? normalize(join(dirname(path), specifier)) : []
   })
