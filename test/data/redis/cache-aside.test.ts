@@ -200,11 +200,15 @@ test(
     db.rows.set(1n, 'one')
     const inside = looking(t, port)
     await inside.set('text:v1:1', '!broken')
-    t.equal(await get(1n), 'one')
-    await until('the deletion', async () => (await inside.get('text:v1:1')) === null)
-    t.equal(await get(1n), 'one')
-    t.equal(await get(1n), 'one')
-    t.same(results, ['corrupt', 'miss', 'hit'])
+    // Reads go past Redis until its answer to the deletion has come.
+    await until('a hit', async () => {
+      t.equal(await get(1n), 'one')
+      return results.includes('hit')
+    })
+    t.same(
+      results.filter((result) => result !== 'skipped'),
+      ['corrupt', 'miss', 'hit'],
+    )
     await inside.del('text:v1:1')
     await inside.lpush('text:v1:1', 'a list')
     t.equal(await get(1n), 'one', 'the key of something else')
