@@ -13,7 +13,7 @@ defaults
   timeout server 30s
   option redispatch
   option httpchk GET /readyz
-  timeout check 2s
+  timeout check 10s
   default-server check inter 200ms fall 1 rise 1
 frontend rest
   bind 127.0.0.1:${rest}
