@@ -12,7 +12,7 @@ export interface GateOptions {
   admission: Admission
   /** Refuses calls when the process can serve no more; undefined: none is refused for that. */
   shedding?: Shedding | undefined
-  allowOrigin: Cors
+  allowOrigin: Cors | undefined
   exchanges: Exchanges
   protocolOf: (arrival: Arrival) => Protocol
   /** The headers by which clients of this port give a timeout. */
@@ -31,7 +31,8 @@ export function admissionGate(options: GateOptions): Gate {
   function turnAway(arrival: Arrival, reason: TurnedAway, open?: OpenCall): void {
     open?.left()
     exchanges.turnedAway(protocolOf(arrival), arrival, reason.failure)
-    arrival.refuse(allowOrigin.readable(arrival, answerOf(arrival, reason)))
+    const answer = answerOf(arrival, reason)
+    arrival.refuse(allowOrigin?.readable(arrival, answer) ?? answer)
   }
 
   const terms: Terms = {
@@ -45,7 +46,7 @@ export function admissionGate(options: GateOptions): Gate {
   }
 
   return function gate(arrival) {
-    if (allowOrigin.isPreflight(arrival) && !arrival.gone()) return arrival.begin()
+    if (allowOrigin?.isPreflight(arrival) && !arrival.gone()) return arrival.begin()
     if (!shedding || isForOperators(arrival.url)) return admission.arrive(arrival, terms)
     const open = shedding.arrive(arrival)
     if (open) admission.arrive(arrival, terms, open)

@@ -21,7 +21,7 @@ import { refusal } from '../../call/refusal.ts'
 import { failureOf, type Failure } from '../exchange/failure.ts'
 import { declaresTooMuch } from './declared-length.ts'
 import { type MessageReader, messageReader } from './message-reader.ts'
-import { type Exchange, exchangeKey } from '../exchange/exchange.ts'
+import { type Exchange, exchangeKey, isAbandoned } from '../exchange/exchange.ts'
 import { readBody, replayed } from '../../call/read-body.ts'
 import { nothingSet, type UnaryProtocol, unaryProtocols, write } from './unary-protocols.ts'
 
@@ -138,7 +138,7 @@ function callOptionsOf(
  * client has gone. Throws MALFORMED_BODY.
  */
 function messageOf({ exchange, unary, protocol }: Begun, body: Buffer): Message | undefined {
-  const bytes = exchange.abandoned() ? undefined : protocol.messageOf(body)
+  const bytes = isAbandoned(exchange) ? undefined : protocol.messageOf(body)
   return bytes && unary.reader.read(bytes, protocol.binary)
 }
 
