@@ -32,22 +32,12 @@ export const httpStatusKey = createContextKey<number | undefined>(undefined, {
 })
 
 /**
- * Makes the context of a call. Headers and AbortSignal are made when they are first asked for, since
- * they cost more than a small handler. `timeoutMs` is the client's timeout, counted from this call on.
- * There are five parameters, because an object would be allocated for every call.
+ * The context of a call. Headers and AbortSignal are made when they are first asked for, since they
+ * cost more than a small handler. `timeoutMs` is the client's timeout, counted from this call on. A
+ * class, against the habit: the getters are made once for all calls instead of for each. There are five
+ * parameters, because an object would be allocated for every call.
  */
-export function unaryCall(
-  method: DescMethod,
-  request: FastifyRequest,
-  reply: FastifyReply,
-  timeoutMs: number | undefined,
-  options: CallOptions,
-): UnaryCall {
-  return new LazyCall(method, request, reply, timeoutMs, options)
-}
-
-/** A class, against the habit: ten getters are made once for all calls instead of for each. */
-class LazyCall implements UnaryCall {
+export class LazyCall implements UnaryCall {
   readonly method: DescMethod
   readonly service: DescService
   readonly protocolName: string
@@ -60,8 +50,8 @@ class LazyCall implements UnaryCall {
   #values: ContextValues | undefined
   #signal: AbortSignal | undefined
   #requestHeader: Headers | undefined
-  #responseHeader: Headers | undefined
-  #responseTrailer: Headers | undefined
+  answerHeaders: Headers | undefined
+  answerTrailers: Headers | undefined
 
   constructor(
     method: DescMethod,
@@ -97,16 +87,10 @@ class LazyCall implements UnaryCall {
     return (this.#requestHeader ??= this.#options.headersOf(this.#request.headers))
   }
   get responseHeader() {
-    return (this.#responseHeader ??= new Headers())
+    return (this.answerHeaders ??= new Headers())
   }
   get responseTrailer() {
-    return (this.#responseTrailer ??= new Headers())
-  }
-  get answerHeaders() {
-    return this.#responseHeader
-  }
-  get answerTrailers() {
-    return this.#responseTrailer
+    return (this.answerTrailers ??= new Headers())
   }
   get answerStatus() {
     return this.#values?.get(httpStatusKey)

@@ -12,7 +12,7 @@ import {
   type MethodSerializationLookup,
 } from '@connectrpc/connect/protocol'
 import type { FastifyReply, FastifyRequest, preHandlerAsyncHookHandler } from 'fastify'
-import { type CallOptions, unaryCall, type UnaryCall } from '../../call/context.ts'
+import { type CallOptions, LazyCall, type UnaryCall } from '../../call/context.ts'
 import { bounded } from '../../call/error-bounds.ts'
 import { requestHeaders } from '../../call/headers.ts'
 import { unaryInvoker, type UnaryMethod } from '../../call/invoke.ts'
@@ -81,7 +81,7 @@ export function unaryCalls(options: UnaryCallsOptions): preHandlerAsyncHookHandl
     exchange.operation = exchange.path
     exchange.protocol = protocol.name
     const coding = protocol.codingOf(headers)
-    const call = unaryCall(unary.method, request, reply, timeoutMs, settings)
+    const call = new LazyCall(unary.method, request, reply, timeoutMs, settings)
     return { request, reply, exchange, unary, protocol, coding, call }
   }
 
