@@ -42,7 +42,7 @@ export interface ExchangeObserver {
    * Calls `work`, which serves the exchange, inside of a context of the observer's, such as a span. At
    * most one of several observers has it.
    */
-  around?(exchange: Exchange, work: () => void): void
+  around?: (exchange: Exchange, work: () => void) => void
   /** The exchange is a stream. Not called for one that is refused before its method is called. */
   stream?(exchange: Exchange): void
   /** A stream has carried a message. */
