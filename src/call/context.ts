@@ -105,9 +105,13 @@ function noTimeout(): undefined {
 const callIsOver = new ConnectError('the call is over', Code.Canceled)
 
 /** A signal that aborts at the deadline, when the client disconnects, and when the answer is written. */
-function callSignal(reply: FastifyReply, deadline: number | undefined): AbortSignal {
+function callSignal(
+  { raw }: { raw: FastifyReply['raw'] & { stream?: Partial<Pick<Readable, 'destroyed'>> } },
+  deadline: number | undefined,
+): AbortSignal {
   const controller = new AbortController()
-  if (isOver(reply.raw)) {
+  // Over HTTP/2 only the stream tells, not the response.
+  if (raw.stream?.destroyed ?? raw.destroyed) {
     controller.abort(new ConnectError('the client has gone', Code.Canceled))
     return controller.signal
   }
@@ -121,14 +125,9 @@ function callSignal(reply: FastifyReply, deadline: number | undefined): AbortSig
   }
   const timer =
     deadline === undefined ? undefined : setTimeout(expire, Math.min(leftMs, maxTimerMs))
-  reply.raw.once('close', () => {
+  raw.once('close', () => {
     clearTimeout(timer)
     controller.abort(callIsOver)
   })
   return controller.signal
-}
-
-/** Whether the connection or stream is gone. Over HTTP/2 only the stream tells, not the response. */
-function isOver(raw: FastifyReply['raw'] & { stream?: Partial<Pick<Readable, 'destroyed'>> }) {
-  return raw.stream?.destroyed ?? raw.destroyed
 }

@@ -88,11 +88,14 @@ export function unaryCalls(options: UnaryCallsOptions): preHandlerAsyncHookHandl
   return async function serveUnary(request, reply) {
     const begin = begun(request, reply)
     if (begin === undefined) return
-    const { protocol, call } = begin
+    const { exchange, unary, protocol, call } = begin
     let message: Message | ConnectError | undefined
     try {
-      const read = await readBody(request.raw, protocol.bodyLimit(maxBodyBytes), call.deadline)
-      message = read.remaining ? undefined : messageOf(begin, read.body)
+      const read = await readBody(request.raw, protocol, maxBodyBytes, call.deadline)
+      const isWhole = !read.remaining && !isAbandoned(exchange)
+      const bytes = isWhole ? protocol.messageOf(read.body) : undefined
+      message = bytes && unary.reader.read(bytes, protocol.binary)
+      // Connect refuses such a body, or answers with nothing because its client has gone.
       if (message === undefined) request.body = replayed(read)
     } catch (err) {
       if (!(err instanceof ConnectError)) throw err
@@ -131,15 +134,6 @@ function callOptionsOf(
     headersOf: requestHeaders,
     contextValues: ({ raw }) => createContextValues().set(exchangeKey, exchangeOf(raw)),
   }
-}
-
-/**
- * The message of a body; undefined for a body that Connect refuses, or answers with nothing because its
- * client has gone. Throws MALFORMED_BODY.
- */
-function messageOf({ exchange, unary, protocol }: Begun, body: Buffer): Message | undefined {
-  const bytes = isAbandoned(exchange) ? undefined : protocol.messageOf(body)
-  return bytes && unary.reader.read(bytes, protocol.binary)
 }
 
 /** Answers a call whose message is refused: a mistake of the client, so the log needs no cause. */
