@@ -1,4 +1,5 @@
 // Calls the service by Python's grpcio, with stubs that are generated for the run.
+import { globSync } from 'node:fs'
 import { join } from 'node:path'
 import { run } from './command.ts'
 import { startService, temporaryFolder } from './service.ts'
@@ -13,16 +14,13 @@ const protoFolders = [
   'node_modules/google-gax/build/protos',
   'node_modules/grpc-health-check/proto',
 ]
-const protoFiles = [
-  'api/user/v1/user.proto',
-  'buf/validate/validate.proto',
-  'health/v1/health.proto',
-]
+const otherFiles = ['buf/validate/validate.proto', 'health/v1/health.proto']
 
 async function generate(python: string, out: string): Promise<void> {
   const includes = protoFolders.map((folder) => `-I${join(root, folder)}`)
   const outputs = [`--python_out=${out}`, `--grpc_python_out=${out}`]
-  await run([python, '-m', 'grpc_tools.protoc', ...includes, ...outputs, ...protoFiles])
+  const files = [...globSync('api/**/*.proto', { cwd: join(root, 'proto') }), ...otherFiles]
+  await run([python, '-m', 'grpc_tools.protoc', ...includes, ...outputs, ...files])
 }
 
 /** Gives the number of checks. Throws MissingTool without Python, and when a check fails. */
