@@ -87,6 +87,5 @@ function newExchange(): Exchange {
     stream: undefined,
     httpStatus: 200,
     durationMs: 1,
-    abandoned: () => false,
   }
 }

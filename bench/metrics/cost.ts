@@ -46,7 +46,6 @@ function exchangeOf(index: number): Exchange {
     failure: reason === '' ? undefined : { status, reason },
     httpStatus: protocol.startsWith('grpc') ? 200 : status,
     durationMs: (index % 100) / 10,
-    abandoned: () => false,
   }
 }
 

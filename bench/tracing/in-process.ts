@@ -71,7 +71,6 @@ async function one(): Promise<void> {
     failure: undefined,
     httpStatus: 200,
     durationMs: 1,
-    abandoned: () => false,
   }
   tracing?.observer.begin?.(exchange, request, response)
   const contextValues = createContextValues().set(exchangeKey, exchange)

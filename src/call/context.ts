@@ -32,22 +32,12 @@ export const httpStatusKey = createContextKey<number | undefined>(undefined, {
 })
 
 /**
- * Makes the context of a call. Headers and AbortSignal are made when they are first asked for, since
- * they cost more than a small handler. `timeoutMs` is the client's timeout, counted from this call on.
- * There are five parameters, because an object would be allocated for every call.
+ * The context of a call. Headers and AbortSignal are made when they are first asked for, since they
+ * cost more than a small handler. `timeoutMs` is the client's timeout, counted from this call on. A
+ * class, against the habit: the getters are made once for all calls instead of for each. There are five
+ * parameters, because an object would be allocated for every call.
  */
-export function unaryCall(
-  method: DescMethod,
-  request: FastifyRequest,
-  reply: FastifyReply,
-  timeoutMs: number | undefined,
-  options: CallOptions,
-): UnaryCall {
-  return new LazyCall(method, request, reply, timeoutMs, options)
-}
-
-/** A class, against the habit: ten getters are made once for all calls instead of for each. */
-class LazyCall implements UnaryCall {
+export class LazyCall implements UnaryCall {
   readonly method: DescMethod
   readonly service: DescService
   readonly protocolName: string
@@ -60,8 +50,8 @@ class LazyCall implements UnaryCall {
   #values: ContextValues | undefined
   #signal: AbortSignal | undefined
   #requestHeader: Headers | undefined
-  #responseHeader: Headers | undefined
-  #responseTrailer: Headers | undefined
+  answerHeaders: Headers | undefined
+  answerTrailers: Headers | undefined
 
   constructor(
     method: DescMethod,
@@ -97,16 +87,10 @@ class LazyCall implements UnaryCall {
     return (this.#requestHeader ??= this.#options.headersOf(this.#request.headers))
   }
   get responseHeader() {
-    return (this.#responseHeader ??= new Headers())
+    return (this.answerHeaders ??= new Headers())
   }
   get responseTrailer() {
-    return (this.#responseTrailer ??= new Headers())
-  }
-  get answerHeaders() {
-    return this.#responseHeader
-  }
-  get answerTrailers() {
-    return this.#responseTrailer
+    return (this.answerTrailers ??= new Headers())
   }
   get answerStatus() {
     return this.#values?.get(httpStatusKey)
@@ -121,9 +105,13 @@ function noTimeout(): undefined {
 const callIsOver = new ConnectError('the call is over', Code.Canceled)
 
 /** A signal that aborts at the deadline, when the client disconnects, and when the answer is written. */
-function callSignal(reply: FastifyReply, deadline: number | undefined): AbortSignal {
+function callSignal(
+  { raw }: { raw: FastifyReply['raw'] & { stream?: Partial<Pick<Readable, 'destroyed'>> } },
+  deadline: number | undefined,
+): AbortSignal {
   const controller = new AbortController()
-  if (isOver(reply.raw)) {
+  // Over HTTP/2 only the stream tells, not the response.
+  if (raw.stream?.destroyed ?? raw.destroyed) {
     controller.abort(new ConnectError('the client has gone', Code.Canceled))
     return controller.signal
   }
@@ -137,14 +125,9 @@ function callSignal(reply: FastifyReply, deadline: number | undefined): AbortSig
   }
   const timer =
     deadline === undefined ? undefined : setTimeout(expire, Math.min(leftMs, maxTimerMs))
-  reply.raw.once('close', () => {
+  raw.once('close', () => {
     clearTimeout(timer)
     controller.abort(callIsOver)
   })
   return controller.signal
-}
-
-/** Whether the connection or stream is gone. Over HTTP/2 only the stream tells, not the response. */
-function isOver(raw: FastifyReply['raw'] & { stream?: Partial<Pick<Readable, 'destroyed'>> }) {
-  return raw.stream?.destroyed ?? raw.destroyed
 }

@@ -49,15 +49,14 @@ export function unaryInvoker(
   )
   return async function invoke(message, call) {
     const { message: output, header, trailer } = await chain(unaryRequest(method, message, call))
-    replaceBy(header, call.responseHeader)
-    replaceBy(trailer, call.responseTrailer)
+    if (header !== call.answerHeaders) replaceBy(header, call.responseHeader)
+    if (trailer !== call.answerTrailers) replaceBy(trailer, call.responseTrailer)
     return output as Message
   }
 }
 
 /** Replaces the headers of an answer by those that an interceptor has answered with. */
 export function replaceBy(given: Headers, headers: Headers): void {
-  if (given === headers) return
   for (const name of Array.from(headers.keys())) headers.delete(name)
   for (const [name, value] of given) headers.append(name, value)
 }

@@ -11,16 +11,17 @@ interface ReadBody {
   remaining?: AsyncIterator<Uint8Array>
 }
 
-/** The maximum size of a body in bytes, known when its first `headBytes` have arrived. */
+/** The maximum size of a body with one message, known when its first `headBytes` have arrived. */
 interface BodyLimit {
-  headBytes: number
-  limitOf: (head: Buffer) => number
+  readonly headBytes: number
+  limitOf: (head: Buffer, maxMessageBytes: number) => number
 }
 
-/** How a protocol puts one message into a body. */
-export interface MessageBody {
-  /** The maximum size of a body with one message. Connect gets, and refuses, a longer body. */
-  bodyLimit(maxMessageBytes: number): BodyLimit
+/** That of a body which is nothing but the message. */
+export const onlyMessage: BodyLimit = { headBytes: 0, limitOf: (_head, maxBytes) => maxBytes }
+
+/** How a protocol puts one message into a body. Connect gets, and refuses, a body above its limit. */
+export interface MessageBody extends BodyLimit {
   /** The message of a whole body; undefined if the body is not exactly one message. */
   messageOf(body: Buffer): Buffer | undefined
 }
@@ -33,6 +34,7 @@ export interface MessageBody {
 export function readBody(
   request: Incoming,
   { headBytes, limitOf }: BodyLimit,
+  maxMessageBytes: number,
   deadline?: number,
 ): Promise<ReadBody> {
   const { promise, resolve, reject } = Promise.withResolvers<ReadBody>()
@@ -43,7 +45,7 @@ export function readBody(
   function add(chunk: Buffer): void {
     chunks.push(chunk)
     size += chunk.byteLength
-    if (size >= headBytes) limit ??= limitOf(joined(chunks))
+    if (size >= headBytes) limit ??= limitOf(joined(chunks), maxMessageBytes)
     if (limit === undefined || size <= limit) return
     leave()
     request.pause()

@@ -67,7 +67,7 @@ function composed(
   )
   return async function invoke(messages, call) {
     const { message, header, trailer } = await chain(streamRequest(method, messages, call))
-    replaceBy(header, call.responseHeader)
+    if (header !== call.answerHeaders) replaceBy(header, call.responseHeader)
     const output = message as AsyncIterable<Message>
     return trailer === call.responseTrailer ? output : withTrailer(output, trailer, call)
   }

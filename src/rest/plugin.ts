@@ -2,7 +2,7 @@ import { METHODS } from 'node:http'
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
 import { accepted } from './answer/accepted.ts'
 import { sendAnswer, sendError } from './answer/answer.ts'
-import { unaryCall } from '../call/context.ts'
+import { LazyCall } from '../call/context.ts'
 import {
   asPreconditionFailed,
   malformedUrl,
@@ -186,7 +186,7 @@ function call(
   const conditional = applyPreconditions(etag, message, request)
   const acceptance = accepted(request, system, settings)
   const timeoutMs = clientTimeoutMs(request.headers, settings.maxTimeoutMs)
-  const context = unaryCall(binding.method, request, reply, timeoutMs, settings.call)
+  const context = new LazyCall(binding.method, request, reply, timeoutMs, settings.call)
   const { compressFrom, observer } = settings
   withinDeadline(invoke(message, context), context)
     .then(

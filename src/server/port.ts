@@ -83,9 +83,10 @@ export function port(
     (req, res, arrivedAt) => {
       adapt?.(req.headers)
       const exchange = exchanges.open(req, res, arrivedAt)
-      if (allowOrigin.answers(req, res)) return
+      if (allowOrigin?.answers(req, res)) return
       // Fastify's types know one version of HTTP at a time; it serves both.
-      exchanges.within(exchange, () => app.routing(req as never, res as never))
+      if (!exchanges.around) app.routing(req as never, res as never)
+      else exchanges.around(exchange, () => app.routing(req as never, res as never))
     },
     limits,
     {

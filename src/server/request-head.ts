@@ -65,8 +65,7 @@ function hostRefusal({
     return 'a request of HTTP/1.1 must have a Host header'
   if (host !== undefined && isRepeated(rawHeaders, 'host'))
     return 'a request must not have more than one Host header'
-  const legal = [host ?? '', authority ?? ''].every((value) => hostCharacters.test(String(value)))
-  return legal
+  return hostCharacters.test(`${host ?? ''}${String(authority ?? '')}`)
     ? undefined
     : "Host may have letters, digits and the characters -._~!$&'()*+,;=:%[] only"
 }

@@ -19,6 +19,11 @@ export function entityTags(list: string): string[] | undefined {
   return tags.length > 0 ? tags : undefined
 }
 
+/** Whether a text is one entity tag. */
+export function isEntityTag(text: string): boolean {
+  return text !== '' && endOf(oneTag, text, 0) === text.length
+}
+
 /** Where a match of `pattern` at `from` ends; `from` itself where there is none. */
 function endOf(pattern: RegExp, text: string, from: number): number {
   pattern.lastIndex = from

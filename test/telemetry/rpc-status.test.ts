@@ -52,7 +52,6 @@ function ended(protocol: Protocol, failure: Failure | undefined, httpStatus: num
     failure,
     httpStatus,
     durationMs: 1,
-    abandoned: () => false,
   }
 }
 

@@ -1,5 +1,5 @@
 import { hash } from 'node:crypto'
-import { entityTags } from '../../text/entity-tags.ts'
+import { entityTags, isEntityTag } from '../../text/entity-tags.ts'
 import { stateTag } from '../etag-variants.ts'
 
 /**
@@ -15,10 +15,9 @@ export function computedTag(text: string): string {
  * Undefined if it cannot be an entity tag.
  */
 export function quotedTag(value: string): string | undefined {
-  const [tag] = entityTags(value) ?? []
-  if (tag === value) return value
+  if (isEntityTag(value)) return value
   const quoted = `"${value}"`
-  return entityTags(quoted)?.[0] === quoted ? quoted : undefined
+  return isEntityTag(quoted) ? quoted : undefined
 }
 
 /**

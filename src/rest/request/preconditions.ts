@@ -33,10 +33,11 @@ export function applyPreconditions(
   message: Message,
   { method, headers }: { method: string; headers: IncomingHttpHeaders },
 ): boolean {
-  const match = listed('if-match', headers['if-match'])
+  const { 'if-match': ifMatch, 'if-none-match': ifNoneMatch } = headers
+  if (ifMatch === undefined && ifNoneMatch === undefined) return false
+  const match = listed('if-match', ifMatch)
   if (unconditional.includes(method)) return false
-  const noneMatch = listed('if-none-match', headers['if-none-match'])
-  if (match === undefined && noneMatch === undefined) return false
+  const noneMatch = listed('if-none-match', ifNoneMatch)
   if (path === undefined) throw preconditionFailed('this method compares no entity tags')
   if (noneMatch !== undefined && noneMatch !== '*')
     throw invalidParameters({ 'if-none-match': `can only be * with ${method}` })

@@ -1,7 +1,7 @@
 import type { FastifyReply, FastifyRequest } from 'fastify'
 import { codingOf, decompressed } from './decompress.ts'
 import { bodyTooLarge, unsupportedMediaType } from '../errors.ts'
-import { readBody } from '../../call/read-body.ts'
+import { onlyMessage, readBody } from '../../call/read-body.ts'
 import type { HttpBinding } from '../route/rules.ts'
 import { type BodyFormat, bodyFormat, type BodyTypes } from '../media-type.ts'
 
@@ -70,7 +70,7 @@ export async function rawBody(
   limit: number,
 ): Promise<Uint8Array> {
   if (request.body instanceof Uint8Array) return request.body
-  const { body, remaining } = await readBody(request.raw, { headBytes: 0, limitOf: () => limit })
+  const { body, remaining } = await readBody(request.raw, onlyMessage, limit)
   if (remaining === undefined) return body
   if (request.raw.httpVersionMajor === 1) void reply.header('connection', 'close')
   throw bodyTooLarge(limit)

@@ -1,6 +1,6 @@
 import type { DescField } from '@bufbuild/protobuf'
 import type { FastifyReply, FastifyRequest } from 'fastify'
-import { unaryCall } from '../../call/context.ts'
+import { LazyCall } from '../../call/context.ts'
 import type { StreamInvoker } from '../../call/stream.ts'
 import { stoppable, turnLater } from '../../call/stoppable.ts'
 import { clientTimeoutMs } from '../../call/timeout.ts'
@@ -69,7 +69,7 @@ function server(binding: HttpBinding, invoke: StreamInvoker, settings: RestSetti
     if (asked.only) request.raw.resume()
     if (method.methodKind !== 'unary') openStream?.(request, reply)
     const timeoutMs = clientTimeoutMs(request.headers, maxTimeoutMs)
-    const context = unaryCall(method, request, reply, timeoutMs, settings.call)
+    const context = new LazyCall(method, request, reply, timeoutMs, settings.call)
     const call = { request, reply, context, observer, sent: asked.sent }
     try {
       const output = await withinDeadline(invoke(asked.messages, context), context)

@@ -6,23 +6,24 @@ import { type Place, slowBodies } from './slow-bodies.ts'
 
 /** Limits the calls that the process works on at once, over both ports. */
 export interface Admission {
-  /** Begins the call now or when there is room; tells why when it never begins. */
-  arrive(arrival: Arrival, terms: Terms): void
+  /**
+   * Begins the call now or when there is room; tells why when it never begins. `open` is told what
+   * becomes of the call; one that is critical waits less than others.
+   */
+  arrive(arrival: Arrival, terms: Terms, open?: OpenCall): void
   /** Calls that are being worked on, without those of operators. */
   readonly active: number
   /** Calls that wait to begin. */
   readonly waiting: number
 }
 
-/** How a call may wait, and the callbacks for one that never begins. */
-interface Terms {
+/** How the calls of a port may wait, and the callbacks for those that never begin. */
+export interface Terms {
   /** The client's timeout in milliseconds; undefined if it gave none. */
-  timeoutMs: () => number | undefined
-  refused: () => void
-  expired: () => void
-  clientGone: () => void
-  /** Told what becomes of the call; one that is critical waits less than others. */
-  open?: OpenCall | undefined
+  timeoutMs: (arrival: Arrival) => number | undefined
+  refused: (arrival: Arrival, open?: OpenCall) => void
+  expired: (arrival: Arrival, open?: OpenCall) => void
+  clientGone: (arrival: Arrival, open?: OpenCall) => void
 }
 
 /** Limits of the whole process, over both ports. */
@@ -51,19 +52,31 @@ export function isForOperators(url: string): boolean {
  */
 export function admission(limits: AdmissionLimits, clock: Clock = systemClock): Admission {
   const queue = callQueue(() => limits.maxCalls - limits.maxActive, clock)
-  const bodies = slowBodies(() => queue.size > 0, clock)
-  const places = countedPlaces(() => queue.proceed(hasRoom))
+  const bodies = slowBodies({ callsWait: () => queue.size > 0, take, give }, clock)
+  let taken = 0
   let operators = 0
-  const hasRoom = () => places.taken < limits.maxActive
+  const hasRoom = () => taken < limits.maxActive
 
-  function begin(arrival: Arrival, { clientGone, open }: Terms): void {
-    if (arrival.gone()) return clientGone()
-    const place = places.make()
-    place.take()
+  function take(place: Place): void {
+    if (!place.isTaken) taken += 1
+    place.isTaken = true
+  }
+
+  function give(place: Place): void {
+    if (!place.isTaken) return
+    place.isTaken = false
+    taken -= 1
+    queue.proceed(hasRoom)
+  }
+
+  function begin(arrival: Arrival, { clientGone }: Terms, open?: OpenCall): void {
+    if (arrival.gone()) return clientGone(arrival, open)
+    const place: Place = { isTaken: false }
+    take(place)
     const forgetBody = arrival.hasBody ? bodies.watch(arrival, place) : undefined
     function over(): void {
       forgetBody?.()
-      place.give()
+      give(place)
     }
     if (open) watch(arrival, open)
     // Not at the close alone: a client that reads nothing delays it.
@@ -76,31 +89,35 @@ export function admission(limits: AdmissionLimits, clock: Clock = systemClock): 
     arrival.begin()
   }
 
-  function wait(arrival: Arrival, terms: Terms): void {
-    const { refused, expired, clientGone } = terms
-    const waiter = { begin: () => begin(arrival, terms), refuse: refused, expire: expired }
-    const leave = queue.join(waiter, terms.timeoutMs(), terms.open?.isCritical)
-    if (!leave) return refused()
-    arrival.onClose(() => leave() && clientGone())
+  function wait(arrival: Arrival, terms: Terms, open?: OpenCall): void {
+    const { timeoutMs, refused, expired, clientGone } = terms
+    const waiter = {
+      begin: () => begin(arrival, terms, open),
+      refuse: () => refused(arrival, open),
+      expire: () => expired(arrival, open),
+    }
+    const leave = queue.join(waiter, timeoutMs(arrival), open?.isCritical)
+    if (!leave) return refused(arrival, open)
+    arrival.onClose(() => leave() && clientGone(arrival, open))
     bodies.callWaits()
   }
 
   function beginForOperator(arrival: Arrival, { refused, clientGone }: Terms): void {
-    if (operators >= limits.maxCalls) return refused()
-    if (arrival.gone()) return clientGone()
+    if (operators >= limits.maxCalls) return refused(arrival)
+    if (arrival.gone()) return clientGone(arrival)
     operators += 1
     arrival.onClose(() => (operators -= 1))
     arrival.begin()
   }
 
   return {
-    arrive(arrival, terms) {
+    arrive(arrival, terms, open) {
       if (isForOperators(arrival.url)) beginForOperator(arrival, terms)
-      else if (hasRoom()) begin(arrival, terms)
-      else wait(arrival, terms)
+      else if (hasRoom()) begin(arrival, terms, open)
+      else wait(arrival, terms, open)
     },
     get active() {
-      return places.taken
+      return taken
     },
     get waiting() {
       return queue.size
@@ -112,29 +129,4 @@ function watch(arrival: Arrival, open: OpenCall): void {
   open.begun()
   arrival.onAnswered(() => open.answered())
   arrival.onClose(() => open.left())
-}
-
-/** Counts the places that are taken. `given` is called after one is given back. */
-function countedPlaces(given: () => void) {
-  let taken = 0
-  return {
-    make(): Place {
-      let held = false
-      return {
-        take() {
-          if (!held) taken += 1
-          held = true
-        },
-        give() {
-          if (!held) return
-          held = false
-          taken -= 1
-          given()
-        },
-      }
-    },
-    get taken() {
-      return taken
-    },
-  }
 }

@@ -1,5 +1,5 @@
 import { type TimeoutHeader, timeoutMs } from '../../call/timeout.ts'
-import { type Admission, isForOperators } from './admission.ts'
+import { type Admission, isForOperators, type Terms } from './admission.ts'
 import type { Answer, Arrival, Gate } from '../listener/arrival.ts'
 import type { Cors } from '../origin/cors.ts'
 import { clientGone, type Exchanges } from '../exchange/exchange.ts'
@@ -12,7 +12,7 @@ export interface GateOptions {
   admission: Admission
   /** Refuses calls when the process can serve no more; undefined: none is refused for that. */
   shedding?: Shedding | undefined
-  allowOrigin: Cors
+  allowOrigin: Cors | undefined
   exchanges: Exchanges
   protocolOf: (arrival: Arrival) => Protocol
   /** The headers by which clients of this port give a timeout. */
@@ -31,27 +31,25 @@ export function admissionGate(options: GateOptions): Gate {
   function turnAway(arrival: Arrival, reason: TurnedAway, open?: OpenCall): void {
     open?.left()
     exchanges.turnedAway(protocolOf(arrival), arrival, reason.failure)
-    arrival.refuse(allowOrigin.readable(arrival, answerOf(arrival, reason)))
+    const answer = answerOf(arrival, reason)
+    arrival.refuse(allowOrigin?.readable(arrival, answer) ?? answer)
   }
 
-  function admit(arrival: Arrival, open: OpenCall | undefined): void {
-    admission.arrive(arrival, {
-      timeoutMs: () => timeoutOf(arrival, timeoutHeaders),
-      refused: () => turnAway(arrival, overloaded, open),
-      expired: () => turnAway(arrival, expired, open),
-      clientGone() {
-        open?.left()
-        exchanges.turnedAway(protocolOf(arrival), arrival, clientGone)
-      },
-      open,
-    })
+  const terms: Terms = {
+    timeoutMs: (arrival) => timeoutOf(arrival, timeoutHeaders),
+    refused: (arrival, open) => turnAway(arrival, overloaded, open),
+    expired: (arrival, open) => turnAway(arrival, expired, open),
+    clientGone(arrival, open) {
+      open?.left()
+      exchanges.turnedAway(protocolOf(arrival), arrival, clientGone)
+    },
   }
 
   return function gate(arrival) {
-    if (allowOrigin.isPreflight(arrival) && !arrival.gone()) return arrival.begin()
-    if (!shedding || isForOperators(arrival.url)) return admit(arrival, undefined)
+    if (allowOrigin?.isPreflight(arrival) && !arrival.gone()) return arrival.begin()
+    if (!shedding || isForOperators(arrival.url)) return admission.arrive(arrival, terms)
     const open = shedding.arrive(arrival)
-    if (open) admit(arrival, open)
+    if (open) admission.arrive(arrival, terms, open)
     else turnAway(arrival, busy)
   }
 }

@@ -2,10 +2,16 @@ import { type Entry, type InFlight, inFlight } from '../../memory/in-flight.ts'
 import type { Arrival } from '../listener/arrival.ts'
 import { type Clock, systemClock } from './clock.ts'
 
-/** The place of a call among those that are worked on. Both do nothing the second time. */
+/** The place of a call among those that are worked on. */
 export interface Place {
-  take(): void
-  give(): void
+  isTaken: boolean
+}
+
+/** The places of all calls. Taking one that is taken does nothing, and so does giving it a second time. */
+interface Places {
+  callsWait: () => boolean
+  take: (place: Place) => void
+  give: (place: Place) => void
 }
 
 interface Awaited {
@@ -27,7 +33,10 @@ const sweepMs = 10
  * The sockets are read between two sweeps, since an overloaded process leaves bytes unread for long.
  * There is a sweep in each turn of the event loop while `callsWait`, else every 10 ms.
  */
-export function slowBodies(callsWait: () => boolean, { setTimer, nextTurn }: Clock = systemClock) {
+export function slowBodies(
+  { callsWait, take, give }: Places,
+  { setTimer, nextTurn }: Clock = systemClock,
+) {
   const receiving = inFlight<Awaited>()
   const slow = inFlight<Awaited>()
   let later = false
@@ -66,7 +75,7 @@ export function slowBodies(callsWait: () => boolean, { setTimer, nextTurn }: Clo
     call.list = slow
     call.entry = slow.add(call)
     if (slow.size > maxSlowBodies) slow.oldest()?.value.arrival.abort()
-    call.place.give()
+    give(call.place)
   }
 
   function leave({ list, entry }: Awaited): boolean {
@@ -79,7 +88,7 @@ export function slowBodies(callsWait: () => boolean, { setTimer, nextTurn }: Clo
       const call: Awaited = { arrival, place, list: receiving, entry: undefined, late: false }
       call.entry = receiving.add(call)
       // A body that has come may take its place back above the limit: it is read already.
-      arrival.onReceived(() => leave(call) && call.list === slow && place.take())
+      arrival.onReceived(() => leave(call) && call.list === slow && take(place))
       sweepLater()
       return () => leave(call)
     },

@@ -17,7 +17,7 @@ const loadShed: readonly string[] = ['OVERLOADED', 'RATELIMIT'] satisfies Reason
  */
 export function accessLog(
   log: Logger,
-  fieldsOf: (exchange: Exchange) => object = () => ({}),
+  fieldsOf?: (exchange: Exchange) => object,
 ): ExchangeObserver {
   const refused = new Map<string, { count: number }>()
 
@@ -38,12 +38,12 @@ export function accessLog(
   return {
     stream(exchange) {
       const { code: _, reason: __, latency: ___, ...begun } = facts(exchange)
-      log.info({ ...fieldsOf(exchange), ...begun }, 'stream')
+      log.info({ ...fieldsOf?.(exchange), ...begun }, 'stream')
     },
     end(exchange) {
       const { failure } = exchange
       if (failure && loadShed.includes(failure.reason)) return refusal(exchange, failure.reason)
-      const line = { ...fieldsOf(exchange), ...facts(exchange) }
+      const line = { ...fieldsOf?.(exchange), ...facts(exchange) }
       const failed = line.code >= 500 && failure?.cause !== undefined
       if (failed) log.error({ ...line, err: described(failure.cause) }, 'request failed')
       else log.info(line, 'request')

@@ -32,16 +32,17 @@ export interface Exchange {
   httpStatus: number
   /** From the request's arrival to its end. */
   durationMs: number
-  /** Whether the client has canceled it. Over HTTP/2 a body that is cut off looks like a whole one. */
-  abandoned(): boolean
 }
 
 /** Watches exchanges; whatever ended them, each is ended exactly once. */
 export interface ExchangeObserver {
   /** A request has arrived; not called for a connection that is refused before there is one. */
   begin?(exchange: Exchange, request: Request, response: Response): void
-  /** Calls `work`, which serves the exchange, inside of a context of the observer's, such as a span. */
-  around?(exchange: Exchange, work: () => void): void
+  /**
+   * Calls `work`, which serves the exchange, inside of a context of the observer's, such as a span. At
+   * most one of several observers has it.
+   */
+  around?: (exchange: Exchange, work: () => void) => void
   /** The exchange is a stream. Not called for one that is refused before its method is called. */
   stream?(exchange: Exchange): void
   /** A stream has carried a message. */
@@ -67,6 +68,11 @@ const malformedFrames: Failure = { status: 400, reason: 'MALFORMED_REQUEST' }
 /** The exchanges of one port. */
 export type Exchanges = ReturnType<typeof exchangeRegistry>
 
+/** Whether the client has canceled it. Over HTTP/2 a body that is cut off looks like a whole one. */
+export function isAbandoned({ request }: Exchange): boolean {
+  return request !== undefined && isAborted(request)
+}
+
 /** Opens an exchange for each request of one port and tells the observers of its end. */
 export function exchangeRegistry(protocol: Protocol, observers: readonly ExchangeObserver[]) {
   const exchangeOf = attachment<Request, Exchange>('exchange')
@@ -89,12 +95,14 @@ export function exchangeRegistry(protocol: Protocol, observers: readonly Exchang
     open(request: Request, response: Response, arrivedAt: number): Exchange {
       const { method = '', url = '' } = request
       const head = { method, url, at: arrivedAt }
-      const exchange = newExchange(protocol, head, () => isAborted(request), request)
+      const exchange = newExchange(protocol, head, request)
       exchangeOf.attach(request, exchange)
       const connection = connectionOf(request)
       onConnection.set(connection, exchange)
       served.add(connection)
-      onClose(response, (finished) => {
+      let finished = false
+      response.once('finish', () => (finished = true))
+      response.once('close', () => {
         if (finished && !isAborted(request)) exchange.httpStatus = response.statusCode
         // Whatever the answer was to be, the client did not get it.
         else if (!brokenOff.has(exchange)) exchange.failure = failureOfClient(request)
@@ -106,8 +114,8 @@ export function exchangeRegistry(protocol: Protocol, observers: readonly Exchang
       return exchange
     },
 
-    /** Calls `work` inside of what the observers put around it. */
-    within: telling.around,
+    /** Calls `work` inside of what the observers put around it; undefined if none of them does. */
+    around: telling.around,
     /** The exchange of a request that `open` has seen. */
     of: exchangeOf.of,
     /** Reports a request that is refused before it is opened. */
@@ -141,12 +149,7 @@ export function exchangeRegistry(protocol: Protocol, observers: readonly Exchang
 
 type Head = Pick<Arrival, 'method' | 'url' | 'at'>
 
-function newExchange(
-  protocol: Protocol,
-  { method, url, at }: Head,
-  abandoned: () => boolean,
-  request?: Request,
-): Exchange {
+function newExchange(protocol: Protocol, { method, url, at }: Head, request?: Request): Exchange {
   return {
     request,
     method,
@@ -159,7 +162,6 @@ function newExchange(
     stream: undefined,
     httpStatus: 0,
     durationMs: 0,
-    abandoned,
     startedAt: at,
   }
 }
@@ -167,17 +169,14 @@ function newExchange(
 /** The exchange of a request that ends with this failure before it is opened. */
 function neverOpened(protocol: Protocol, head: Head, failure: Failure): Exchange {
   const isGone = failure === clientGone
-  const exchange = newExchange(protocol, head, () => isGone)
+  const exchange = newExchange(protocol, head)
   return Object.assign(exchange, { failure, httpStatus: isGone ? 0 : failure.status })
 }
 
 /** The exchange of a connection that is refused before there is a request. */
 function neverRead(protocol: Protocol, failure: Failure): Exchange {
   const head = { method: '', url: '', at: performance.now() }
-  return Object.assign(
-    newExchange(protocol, head, () => true),
-    { failure, httpStatus: failure.status },
-  )
+  return Object.assign(newExchange(protocol, head), { failure, httpStatus: failure.status })
 }
 
 function beginStream(
@@ -195,14 +194,7 @@ function tellingAll(observers: readonly ExchangeObserver[]) {
     begin(exchange: Exchange, request: Request, response: Response): void {
       for (const observer of observers) observer.begin?.(exchange, request, response)
     },
-    around: (exchange: Exchange, work: () => void): void => {
-      let call = work
-      for (const observer of observers) {
-        const inner = call
-        if (observer.around) call = () => observer.around?.(exchange, inner)
-      }
-      call()
-    },
+    around: observers.find(({ around }) => around)?.around,
     stream(exchange: Exchange): void {
       for (const observer of observers) observer.stream?.(exchange)
     },
@@ -214,15 +206,6 @@ function tellingAll(observers: readonly ExchangeObserver[]) {
       for (const observer of observers) observer.end(exchange)
     },
   }
-}
-
-/** Calls `closed` when the response is closed, with whether all of it was written. */
-function onClose(response: Response, closed: (finished: boolean) => void): void {
-  let finished = false
-  response.once('finish', () => {
-    finished = true
-  })
-  response.once('close', () => closed(finished))
 }
 
 /** The socket of HTTP/1.1 or the session of HTTP/2, whose requests have a socket of their own each. */

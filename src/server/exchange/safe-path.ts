@@ -19,10 +19,10 @@ export function safePath(path: string, template: string): string {
 }
 
 function shown(segment: string, literal = ''): string {
-  const [, variable = literal, verb = ''] = /^(.*\})(:[^:]+)$/.exec(literal) ?? []
-  if (verb !== '' && segment.endsWith(verb))
-    return shown(segment.slice(0, -verb.length), variable) + verb
-  return isPlain(segment, literal) ? segment : hidden
+  if (isPlain(segment, literal)) return segment
+  const [, variable, verb = ''] = /^(.*\})(:[^:]+)$/.exec(literal) ?? []
+  if (verb === '' || !segment.endsWith(verb)) return hidden
+  return shown(segment.slice(0, -verb.length), variable) + verb
 }
 
 function isPlain(segment: string, literal: string): boolean {

@@ -2,7 +2,7 @@ import { Code, type Interceptor } from '@connectrpc/connect'
 import { refusal } from '../../call/refusal.ts'
 import { toConnectError } from './connect-error.ts'
 import { failureOf } from '../exchange/failure.ts'
-import { type Exchange, exchangeKey } from '../exchange/exchange.ts'
+import { type Exchange, exchangeKey, isAbandoned } from '../exchange/exchange.ts'
 
 /**
  * Maps every error of a call to the ConnectError that the client gets, and records it on the
@@ -14,7 +14,8 @@ export const errors: Interceptor = (next) =>
     const exchange = req.contextValues.get(exchangeKey)
     if (exchange !== undefined) exchange.intercepted = true
     try {
-      if (exchange?.abandoned()) throw refusal(Code.Canceled, 'CANCELED', 'the client has gone')
+      if (exchange && isAbandoned(exchange))
+        throw refusal(Code.Canceled, 'CANCELED', 'the client has gone')
       const res = await next(req)
       return res.stream ? { ...res, message: guarded(res.message, exchange) } : res
     } catch (err) {

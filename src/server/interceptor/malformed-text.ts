@@ -1,4 +1,4 @@
-import type { DescField, DescMessage, Message } from '@bufbuild/protobuf'
+import { type DescField, type DescMessage, type Message, ScalarType } from '@bufbuild/protobuf'
 import type { FieldViolation } from '../../biz/error.ts'
 
 const rule = 'must be Unicode text without U+0000 and without lone surrogates'
@@ -23,6 +23,7 @@ export function malformedText(
 ): FieldViolation[] {
   const found: FieldViolation[] = []
   for (const field of fields) {
+    if (field.fieldKind === 'scalar' && field.scalar !== ScalarType.STRING) continue
     const path = prefix + field.name
     const nested = field.fieldKind === 'scalar' ? undefined : field.message
     for (const value of valuesOf(field, message)) {

@@ -1,5 +1,5 @@
-import type { DescMessage, DescService, MessageShape } from '@bufbuild/protobuf'
-import type { Interceptor } from '@connectrpc/connect'
+import type { DescService } from '@bufbuild/protobuf'
+import type { Interceptor, StreamRequest } from '@connectrpc/connect'
 import { type FieldViolation, invalidInput } from '../../biz/error.ts'
 import type { Reason } from '../../call/refusal.ts'
 import { checkedFields, messageRules } from './violations.ts'
@@ -19,26 +19,23 @@ const invalidArgument: InvalidMessage = (violations) =>
  * that `invalidOf` gives for the service; without one, its reason is INVALID_ARGUMENT.
  */
 export function validate(invalidOf: InvalidOf, violations = messageRules()): Interceptor {
-  async function* checked<Desc extends DescMessage>(
-    invalid: InvalidMessage,
-    desc: Desc,
-    messages: AsyncIterable<MessageShape<Desc>>,
-  ) {
-    const fields = checkedFields(desc)
+  const invalid = (service: DescService, broken: readonly FieldViolation[]) =>
+    (invalidOf(service) ?? invalidArgument)(broken)
+
+  async function* checked({ service, method: { input }, message: messages }: StreamRequest) {
+    const fields = checkedFields(input)
     for await (const message of messages) {
-      const broken = violations(desc, message, fields)
-      if (broken.length > 0) throw invalid(broken)
+      const broken = violations(input, message, fields)
+      if (broken.length > 0) throw invalid(service, broken)
       yield message
     }
   }
 
   return (next) =>
     async function validate(req) {
-      const invalid = invalidOf(req.service) ?? invalidArgument
-      const { input } = req.method
-      if (req.stream) return next({ ...req, message: checked(invalid, input, req.message) })
-      const broken = violations(input, req.message)
-      if (broken.length > 0) throw invalid(broken)
+      if (req.stream) return next({ ...req, message: checked(req) })
+      const broken = violations(req.method.input, req.message)
+      if (broken.length > 0) throw invalid(req.service, broken)
       return next(req)
     }
 }

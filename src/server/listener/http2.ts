@@ -7,6 +7,7 @@ import {
   type Answer,
   type Arrival,
   type Connections,
+  type Gate,
   halfClosedMs,
   type Handlers,
   leaveMs,
@@ -51,8 +52,8 @@ export function http2Connections(
 ): Connections {
   const { keepAliveTimeoutMs } = limits
   const connections = inFlight<Http2Connection>()
-  const requests = requestsOf(handler, keepAliveTimeoutMs)
-  const afterPacket = afterPackets()
+  const requests = requestServer(handler, keepAliveTimeoutMs)
+  const afterPacket = afterPackets(gate)
   const server = createServer(limits)
   let leaving = false
 
@@ -60,8 +61,9 @@ export function http2Connections(
     // Before anything else: a stream that is over already may still emit its error.
     stream.on('error', ignore)
     if (stream.destroyed) return
-    const opened = requests.announce(stream)
+    const opened: Opened = { at: performance.now(), listeners: [] }
     const { at, listeners } = opened
+    openedOf.attach(stream, opened)
     const { ':method': method = '', ':path': url = '', 'content-type': type = '' } = headers
     const arrival: Arrival = {
       method,
@@ -71,7 +73,7 @@ export function http2Connections(
       hasBody: (flags & NGHTTP2_FLAG_END_STREAM) === 0,
       at,
       gone: () => stream.closed || stream.destroyed,
-      begin: () => requests.begin(stream, headers, flags, rawHeaders),
+      begin: () => void requests.emit('stream', stream, headers, flags, rawHeaders),
       refuse: (answer) => refuse(stream, answer),
       abort: () => stream.close(NGHTTP2_ENHANCE_YOUR_CALM),
       onReceived: (listener) => stream.once('end', listener),
@@ -79,7 +81,7 @@ export function http2Connections(
       onStream: (listener) => void (opened.streams = listener),
       onClose: (listener) => stream.once('close', listener),
     }
-    afterPacket(() => gate(arrival))
+    afterPacket(arrival)
   }
 
   function open(session: http2.ServerHttp2Session): void {
@@ -125,12 +127,13 @@ function createServer({ maxConcurrentStreams, maxHeaderBytes }: ListenerLimits):
   })
 }
 
+const openedOf = attachment<http2.Http2Stream, Opened>('arrival')
+
 /**
  * Makes the request and the response of a stream that begins, by a second server without connections,
  * so that a refused stream costs neither.
  */
-function requestsOf(handler: RequestHandler, idleTimeoutMs: number) {
-  const openedOf = attachment<http2.Http2Stream, Opened>('arrival')
+function requestServer(handler: RequestHandler, idleTimeoutMs: number): http2.Http2Server {
   const server = http2.createServer(serve)
   server.on('connect', serve)
   server.on('checkContinue', serve)
@@ -138,7 +141,7 @@ function requestsOf(handler: RequestHandler, idleTimeoutMs: number) {
 
   function serve(req: http2.Http2ServerRequest, res: http2.Http2ServerResponse): void {
     const { stream } = req
-    const { at, listeners, streams } = openedOf.of(stream) ?? unannounced()
+    const { at, listeners, streams } = openedOf.of(stream) as Opened
     // Node keeps streams for long after their end (ADR 32) and would keep the call with them.
     openedOf.detach(stream)
     if (streams) onStreaming(res, streams)
@@ -153,18 +156,7 @@ function requestsOf(handler: RequestHandler, idleTimeoutMs: number) {
     handler(req, res, at)
   }
 
-  return {
-    announce(stream: http2.ServerHttp2Stream): Opened {
-      const opened = unannounced()
-      openedOf.attach(stream, opened)
-      return opened
-    },
-    begin: (...stream: Parameters<StreamListener>): void => void server.emit('stream', ...stream),
-  }
-}
-
-function unannounced(): Opened {
-  return { at: performance.now(), listeners: [] }
+  return server
 }
 
 /** Counts the streams of a connection, and closes the connection after the idle timeout. */
@@ -198,18 +190,18 @@ function takeOver(socket: net.Socket): void {
 }
 
 /**
- * Calls back when all frames that arrived together are read. A stream that is reset in the packet which
- * opens it is gone by then; refusing it costs a tenth of a call (CVE-2023-44487).
+ * Passes streams on when all frames that arrived together are read. A stream that is reset in the packet
+ * which opens it is gone by then; refusing it costs a tenth of a call (CVE-2023-44487).
  */
-function afterPackets(): (callback: () => void) => void {
-  let waiting: (() => void)[] = []
+function afterPackets(gate: Gate): Gate {
+  let waiting: Arrival[] = []
   function proceed(): void {
-    const callbacks = waiting
+    const arrivals = waiting
     waiting = []
-    for (const callback of callbacks) callback()
+    for (const arrival of arrivals) gate(arrival)
   }
-  return (callback) => {
-    if (waiting.push(callback) === 1) setImmediate(proceed)
+  return (arrival) => {
+    if (waiting.push(arrival) === 1) setImmediate(proceed)
   }
 }
 

@@ -52,20 +52,15 @@ export interface Cors {
 }
 
 /**
- * Lets pages of these origins call a port; `*` is every origin. It must run before every check that
- * may refuse a request: without these headers a page cannot read a refusal, and a preflight that is
- * refused hides the reason, too.
+ * Lets pages of these origins call a port; `*` is every origin, and without one there is nothing to do.
+ * It must run before every check that may refuse a request: without these headers a page cannot read a
+ * refusal, and a preflight that is refused hides the reason, too.
  */
 export function cors(
   origins: readonly string[],
   further: CorsHeaders = { allowed: [], exposed: [] },
-): Cors {
-  if (origins.length === 0)
-    return {
-      isPreflight: () => false,
-      answers: () => false,
-      readable: (_arrival, answer) => answer,
-    }
+): Cors | undefined {
+  if (origins.length === 0) return undefined
   const any = origins.includes('*')
   const allowed = new Set(origins)
   const allowedList = [...allowedHeaders, ...further.allowed].join(', ')

@@ -13,7 +13,7 @@ import { refusal } from '../../call/refusal.ts'
 import { timeoutMs } from '../../call/timeout.ts'
 import { attachment } from '../../memory/attachment.ts'
 import { methodNotAllowed, unsupportedMediaType } from '../../rest/errors.ts'
-import { clientGone, type Exchange, exchangeKey } from '../exchange/exchange.ts'
+import { clientGone, type Exchange, exchangeKey, isAbandoned } from '../exchange/exchange.ts'
 import { failureOf } from '../exchange/failure.ts'
 import { protocolOf } from '../exchange/protocol.ts'
 import { bodyTypes } from './body-types.ts'
@@ -65,7 +65,7 @@ export function observedHandlers(maxBytes: number, types: Registry | undefined) 
       if (exchange.intercepted)
         return handler.method.methodKind === 'unary' ? response : held(response)
       if (!response.body) return refusedByHttp(handler, request, response, exchange)
-      if (request.signal.aborted || exchange.abandoned()) {
+      if (request.signal.aborted || isAbandoned(exchange)) {
         exchange.failure = clientGone
         return response
       }

@@ -36,18 +36,14 @@ export function encodedResponse(response: UniversalServerResponse): UniversalSer
 
 /** The reader of one message in base64, made from the reader of the decoded body. */
 export function inText(binary: MessageBody): MessageBody {
+  const headBytes = textLength(binary.headBytes)
   return {
-    bodyLimit(maxMessageBytes) {
-      const { headBytes, limitOf } = binary.bodyLimit(maxMessageBytes)
-      const headLength = textLength(headBytes)
-      return {
-        headBytes: headLength,
-        limitOf(text) {
-          const head = decoded(text.toString('latin1', 0, headLength))
-          // A body of several texts may be longer, and is left for Connect.
-          return head && head.byteLength >= headBytes ? textLength(limitOf(head)) : 0
-        },
-      }
+    headBytes,
+    limitOf(text, maxBytes) {
+      const head = decoded(text.toString('latin1', 0, headBytes))
+      // A body of several texts may be longer, and is left for Connect.
+      const isWhole = head !== undefined && head.byteLength >= binary.headBytes
+      return isWhole ? textLength(binary.limitOf(head, maxBytes)) : 0
     },
     messageOf(body) {
       const bytes = decoded(body.toString('latin1'))

@@ -12,7 +12,7 @@ import {
   type MethodSerializationLookup,
 } from '@connectrpc/connect/protocol'
 import type { FastifyReply, FastifyRequest, preHandlerAsyncHookHandler } from 'fastify'
-import { type CallOptions, unaryCall, type UnaryCall } from '../../call/context.ts'
+import { type CallOptions, LazyCall, type UnaryCall } from '../../call/context.ts'
 import { bounded } from '../../call/error-bounds.ts'
 import { requestHeaders } from '../../call/headers.ts'
 import { unaryInvoker, type UnaryMethod } from '../../call/invoke.ts'
@@ -21,7 +21,7 @@ import { refusal } from '../../call/refusal.ts'
 import { failureOf, type Failure } from '../exchange/failure.ts'
 import { declaresTooMuch } from './declared-length.ts'
 import { type MessageReader, messageReader } from './message-reader.ts'
-import { type Exchange, exchangeKey } from '../exchange/exchange.ts'
+import { type Exchange, exchangeKey, isAbandoned } from '../exchange/exchange.ts'
 import { readBody, replayed } from '../../call/read-body.ts'
 import { nothingSet, type UnaryProtocol, unaryProtocols, write } from './unary-protocols.ts'
 
@@ -81,18 +81,21 @@ export function unaryCalls(options: UnaryCallsOptions): preHandlerAsyncHookHandl
     exchange.operation = exchange.path
     exchange.protocol = protocol.name
     const coding = protocol.codingOf(headers)
-    const call = unaryCall(unary.method, request, reply, timeoutMs, settings)
+    const call = new LazyCall(unary.method, request, reply, timeoutMs, settings)
     return { request, reply, exchange, unary, protocol, coding, call }
   }
 
   return async function serveUnary(request, reply) {
     const begin = begun(request, reply)
     if (begin === undefined) return
-    const { protocol, call } = begin
+    const { exchange, unary, protocol, call } = begin
     let message: Message | ConnectError | undefined
     try {
-      const read = await readBody(request.raw, protocol.bodyLimit(maxBodyBytes), call.deadline)
-      message = read.remaining ? undefined : messageOf(begin, read.body)
+      const read = await readBody(request.raw, protocol, maxBodyBytes, call.deadline)
+      const isWhole = !read.remaining && !isAbandoned(exchange)
+      const bytes = isWhole ? protocol.messageOf(read.body) : undefined
+      message = bytes && unary.reader.read(bytes, protocol.binary)
+      // Connect refuses such a body, or answers with nothing because its client has gone.
       if (message === undefined) request.body = replayed(read)
     } catch (err) {
       if (!(err instanceof ConnectError)) throw err
@@ -131,15 +134,6 @@ function callOptionsOf(
     headersOf: requestHeaders,
     contextValues: ({ raw }) => createContextValues().set(exchangeKey, exchangeOf(raw)),
   }
-}
-
-/**
- * The message of a body; undefined for a body that Connect refuses, or answers with nothing because its
- * client has gone. Throws MALFORMED_BODY.
- */
-function messageOf({ exchange, unary, protocol }: Begun, body: Buffer): Message | undefined {
-  const bytes = exchange.abandoned() ? undefined : protocol.messageOf(body)
-  return bytes && unary.reader.read(bytes, protocol.binary)
 }
 
 /** Answers a call whose message is refused: a mistake of the client, so the log needs no cause. */

@@ -24,7 +24,7 @@ import type { Response } from '../exchange/exchange.ts'
 import { type Protocol, protocolOf } from '../exchange/protocol.ts'
 import { compressions } from './compressions.ts'
 import { encoded, inText, textAnswerType, textTypes } from './grpc-web-text.ts'
-import type { MessageBody } from '../../call/read-body.ts'
+import { type MessageBody, onlyMessage } from '../../call/read-body.ts'
 
 /** One protocol in one encoding of messages, as a content type names it. */
 export interface UnaryProtocol extends MessageBody {
@@ -90,7 +90,7 @@ function connect(
     isPlain: ({ 'content-encoding': coding = 'identity' }) => coding === 'identity',
     codingOf: ({ 'accept-encoding': accepted, 'content-encoding': sent }) =>
       accepts(accepted ?? sent),
-    bodyLimit: (maxBytes) => ({ headBytes: 0, limitOf: () => maxBytes }),
+    ...onlyMessage,
     messageOf: (body) => body,
     answer(call, body, coding) {
       const headers = fieldsOf(connectHeaders(call))
@@ -220,24 +220,16 @@ function accepts(accepted: string | string[] | undefined): Compression | undefin
 }
 
 const envelopes: MessageBody = {
-  bodyLimit: (maxBytes) => ({
-    headBytes: envelopeHeadBytes,
-    limitOf: (head) => (isPlainEnvelope(head, maxBytes) ? envelopeBytes(head) : 0),
-  }),
-  messageOf: onlyMessage,
+  headBytes: envelopeHeadBytes,
+  // None at all for a message that is compressed or too large.
+  limitOf: (head, maxBytes) =>
+    head[0] === 0 && head.readUInt32BE(1) <= maxBytes ? envelopeBytes(head) : 0,
+  messageOf(body) {
+    if (body.byteLength < envelopeHeadBytes || body[0] !== 0) return undefined
+    return envelopeBytes(body) === body.byteLength ? body.subarray(envelopeHeadBytes) : undefined
+  },
 }
 
 function envelopeBytes(head: Buffer): number {
   return envelopeHeadBytes + head.readUInt32BE(1)
-}
-
-/** Whether a message of at most `maxBytes` bytes follows, without compression. */
-function isPlainEnvelope(head: Buffer, maxBytes: number): boolean {
-  return head[0] === 0 && head.readUInt32BE(1) <= maxBytes
-}
-
-/** The message of a body with exactly one uncompressed envelope; undefined for other bodies. */
-function onlyMessage(body: Buffer): Buffer | undefined {
-  if (body.byteLength < envelopeHeadBytes || body[0] !== 0) return undefined
-  return envelopeBytes(body) === body.byteLength ? body.subarray(envelopeHeadBytes) : undefined
 }

@@ -1,6 +1,7 @@
 import type { Attributes } from '@opentelemetry/api'
 import type { Exchange } from '../../server/exchange/exchange.ts'
-import { other, rpcMethod, rpcSystem } from '../rpc-status.ts'
+import type { Failure } from '../../server/exchange/failure.ts'
+import { other, rpcMethod, rpcStatus, rpcSystem, serverError } from '../rpc-status.ts'
 import { bodyBytes, kratosSeconds, serverSeconds } from './buckets.ts'
 import { type Count, counts, type Distribution, distributions } from './family.ts'
 import type { Limit } from './refusals.ts'
@@ -26,12 +27,8 @@ export interface Facts {
   /** Version of HTTP; empty where the request was refused before it was opened. */
   version: string
   httpStatus: number
-  status: number
-  reason: string
-  /** See `rpcStatus`. */
-  rpcStatus: string | undefined
-  /** See `serverError`. */
-  errorType: string | undefined
+  /** With a reason that is known, and without its cause. */
+  failure: Failure | undefined
 }
 
 /** The instruments that `exchangeFamilies` makes. */
@@ -128,13 +125,17 @@ function callLabels({ protocol, operation }: Pick<Facts, 'protocol' | 'operation
 
 /** Finds or makes the series for all exchanges with these facts. */
 export function makeSeries(families: Families, facts: Facts, { scheme, refused }: Common): Series {
-  const { status, reason } = facts
+  const { failure, httpStatus } = facts
   const call = callLabels(facts)
   const http = httpAttributes(facts, scheme)
   const rpc = rpcAttributes(facts)
   const limit = limitOf(facts)
   return {
-    requests: families.requests.series({ ...call, code: status, reason }),
+    requests: families.requests.series({
+      ...call,
+      code: failure?.status ?? httpStatus,
+      reason: failure?.reason ?? '',
+    }),
     seconds: families.seconds.series(call),
     httpSeconds: families.httpSeconds.series(http),
     bytes: bytesOf(families, facts, http),
@@ -152,7 +153,8 @@ function bytesOf(families: Families, { version }: Facts, http: Attributes): Seri
   }
 }
 
-function limitOf({ reason, requested, operation }: Facts): Limit | undefined {
+function limitOf({ failure, requested, operation }: Facts): Limit | undefined {
+  const { reason = '' } = failure ?? {}
   // What is refused for load is refused before its operation is known, and a quota is that of one.
   if (reason === 'RATELIMIT') return operation === '' ? 'shed' : 'quota'
   // The operation of a call is not known where it is refused for load, that of a stream is.
@@ -162,7 +164,8 @@ function limitOf({ reason, requested, operation }: Facts): Limit | undefined {
 }
 
 function httpAttributes(facts: Facts, scheme: string): Attributes {
-  const { method, route, version, httpStatus, errorType } = facts
+  const { method, route, version, httpStatus } = facts
+  const errorType = serverError(facts)
   // Over gRPC a failed call is an HTTP exchange that went well.
   const failed = (httpStatus >= 500 || httpStatus === 0) && errorType !== undefined
   return {
@@ -176,18 +179,14 @@ function httpAttributes(facts: Facts, scheme: string): Attributes {
 }
 
 /** Undefined for what is no call over Connect, gRPC or gRPC-Web. */
-function rpcAttributes({
-  protocol,
-  operation,
-  rpcStatus,
-  errorType,
-}: Facts): Attributes | undefined {
-  const system = rpcSystem(protocol)
+function rpcAttributes(facts: Facts): Attributes | undefined {
+  const system = rpcSystem(facts.protocol)
   if (system === undefined) return undefined
+  const [status, errorType] = [rpcStatus(facts), serverError(facts)]
   return {
     'rpc.system.name': system,
-    'rpc.method': rpcMethod(operation),
-    ...(rpcStatus !== undefined && { 'rpc.response.status_code': rpcStatus }),
+    'rpc.method': rpcMethod(facts.operation),
+    ...(status !== undefined && { 'rpc.response.status_code': status }),
     ...(errorType !== undefined && { 'error.type': errorType }),
   }
 }

@@ -1,6 +1,5 @@
 import { attachment } from '../../memory/attachment.ts'
 import type { Exchange, ExchangeObserver } from '../../server/exchange/exchange.ts'
-import { rpcStatus, serverError } from '../rpc-status.ts'
 import { type BodySizes, countBodies } from './body-size.ts'
 import {
   type Common,
@@ -117,16 +116,13 @@ function streamFinder(families: Families) {
 function seriesFinder(families: Families, common: Common, { paths, reasonOf }: Labels) {
   const byOperation = new Map<string, { facts: Facts; series: Series }[]>()
 
-  function operationOf({ operation, protocol, path }: Exchange): string {
-    if (operation !== '') return operation
+  function servedPath({ protocol, path }: Exchange): string {
     return protocol === 'rest' && paths.includes(path) ? path : ''
   }
 
   return function seriesOf(exchange: Exchange, version: string): Series {
-    const operation = operationOf(exchange)
+    const operation = exchange.operation || servedPath(exchange)
     const { protocol, failure, httpStatus } = exchange
-    const reason = failure === undefined ? '' : reasonOf(failure.reason)
-    const failedBy = serverError(exchange)
     const facts: Facts = {
       protocol,
       operation,
@@ -135,10 +131,7 @@ function seriesFinder(families: Families, common: Common, { paths, reasonOf }: L
       requested: exchange.method !== '',
       version,
       httpStatus,
-      status: failure?.status ?? httpStatus,
-      reason,
-      rpcStatus: rpcStatus(exchange),
-      errorType: failedBy === undefined || failure === undefined ? failedBy : reason,
+      failure: failure && { ...failure, reason: reasonOf(failure.reason), cause: undefined },
     }
     const known = byOperation.get(operation) ?? []
     const same = known.find((one) => isSame(one.facts, facts))
@@ -155,14 +148,13 @@ const maxKnown = 1000
 
 function isSame(a: Facts, b: Facts): boolean {
   return (
-    a.status === b.status &&
     a.httpStatus === b.httpStatus &&
     a.protocol === b.protocol &&
     a.version === b.version &&
     a.requested === b.requested &&
-    a.rpcStatus === b.rpcStatus &&
-    a.errorType === b.errorType &&
-    a.reason === b.reason &&
+    a.failure?.status === b.failure?.status &&
+    a.failure?.code === b.failure?.code &&
+    a.failure?.reason === b.failure?.reason &&
     a.method === b.method &&
     a.route === b.route
   )

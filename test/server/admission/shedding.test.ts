@@ -162,7 +162,7 @@ test('of calls that wait the critical ones begin first, and tell what becomes of
       answered: note('answered'),
       left: note('left'),
     }
-    room.arrive(arrival, { ...never, open })
+    room.arrive(arrival, never, open)
     return events
   }
   const first = arrive('first', false)

@@ -92,7 +92,6 @@ test('unknown reasons make no series', async (t) => {
     failure: { status: 400, reason },
     httpStatus: 400,
     durationMs: 1,
-    abandoned: () => false,
   })
   const points = () =>
     families.reduce((total, family) => total + family.collect([0, 0]).dataPoints.length, 0)
