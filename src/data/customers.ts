@@ -32,10 +32,17 @@ export function userCustomers(
       } catch (err) {
         signal.throwIfAborted()
         const error = ConnectError.from(err)
-        throw knowsCallers && refused.has(error.code) ? error : outcomeOf(id, error)
+        throw knowsCallers && refused.has(error.code) ? ofCaller(error) : outcomeOf(id, error)
       }
     },
   }
+}
+
+/** The refusal of a caller, with the header that says what is wrong with its credentials. */
+function ofCaller({ rawMessage, code, metadata, details, cause }: ConnectError): ConnectError {
+  const name = 'www-authenticate'
+  const headers = { [name]: metadata.get(name) ?? 'Bearer' }
+  return Object.assign(new ConnectError(rawMessage, code, headers, [], cause), { details })
 }
 
 /** What a failed call means for an order. The error of another service is no error of this one. */
@@ -53,6 +60,10 @@ function outcomeOf(id: bigint, err: ConnectError): Error {
     kind: 'unavailable',
     reason: 'USERS_UNAVAILABLE',
     message: 'the service of users cannot be used now',
-    cause: err,
+    cause: refused.has(err.code) ? refusesUs(err) : err,
   })
+}
+
+function refusesUs(cause: ConnectError): Error {
+  return new Error('the service of users refuses the credentials of this process', { cause })
 }

@@ -31,8 +31,9 @@ interface Knowing {
 export function remoteError(err: unknown, service: string, remote: Knowing): ConnectError {
   const error = ConnectError.from(err)
   if (!remote.knowsCallers && isOfCredentials(error)) {
+    const cause = new Error(`${service} refuses the credentials of this process`, { cause: err })
     const message = `${service} cannot be used now`
-    return refusal(Code.Unavailable, 'REMOTE_UNAVAILABLE', message, { cause: err })
+    return refusal(Code.Unavailable, 'REMOTE_UNAVAILABLE', message, { cause })
   }
   // The client makes errors of its own, such as of an open breaker.
   if (error.isWireError || error.findDetails(ErrorInfoSchema).length > 0)

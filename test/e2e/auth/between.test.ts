@@ -47,10 +47,10 @@ test('orders show users of another process their own key, or that of the caller'
   const unavailable = { failed: 'unavailable', reason: 'USERS_UNAVAILABLE', metadata: {} }
 
   t.strictSame(await createOrder(without, { 'x-api-key': known }), unavailable)
-  t.match(JSON.stringify(without.log()), /the call has no credentials/)
+  t.match(JSON.stringify(without.log()), /refuses the credentials of this process/)
 
   t.strictSame(await createOrder(withKey), unavailable, 'the key lacks a scope')
-  t.match(JSON.stringify(withKey.log()), /users:read/)
+  t.match(JSON.stringify(withKey.log()), /refuses the credentials of this process.*users:read/)
   writeFileSync(file, `${known}\n`)
   const spans = await memory.of(
     () =>
@@ -68,7 +68,13 @@ test('orders show users of another process their own key, or that of the caller'
     reason: 'FORBIDDEN',
     metadata: { scope: 'users:read' },
   })
-  t.match(await createOrder(forwarding), { failed: 'unauthenticated', reason: 'UNAUTHORIZED' })
+  const asked = await fetch(`${forwarding.rest.url}/v1/orders`, {
+    method: 'POST',
+    headers: { 'content-type': 'application/json' },
+    body: JSON.stringify(order),
+  })
+  t.equal(asked.headers.get('www-authenticate'), 'Bearer')
+  t.match(await asked.json(), { code: 401, reason: 'UNAUTHORIZED' })
 })
 
 test('a gateway shows a service its certificate and its key, in place of those of callers', async (t) => {
@@ -103,6 +109,6 @@ test('a gateway shows a service its certificate and its key, in place of those o
   t.match(await absent.json(), { code: 404, reason: 'USER_NOT_FOUND' })
   const refused = await createUser(rest.url, caller)
   t.match(await refused.json(), { code: 503, reason: 'REMOTE_UNAVAILABLE' })
-  t.match(JSON.stringify(log()), /users:write/)
+  t.match(JSON.stringify(log()), /refuses the credentials of this process.*users:write/)
   t.notMatch(JSON.stringify(log()), /gatewaysecret/)
 })
