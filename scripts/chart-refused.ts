@@ -23,10 +23,7 @@ export const refusedValues: [flags: string[], told: RegExp][] = [
     /\/services\/order\/userApiKey\/key': 'a\/b' does not match/,
   ],
   [
-    [
-      '--set',
-      'services.order.enabled=true,services.order.userApiKey.existingSecret=k,services.order.userTokenAudience=a',
-    ],
+    ['--set', 'services.order.userApiKey.existingSecret=k,services.order.userTokenAudience=a'],
     /services\.order\.userApiKey and services\.order\.userTokenAudience: set only one/,
   ],
   [['--set', 'networkPolicy.cachePorts={0}'], /cachePorts\/0': minimum: got 0, want 1/],

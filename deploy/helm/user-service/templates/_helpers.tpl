@@ -47,6 +47,18 @@ app.kubernetes.io/component: {{ default "server" .component }}
 {{- else if $order.userTokenAudience }}token
 {{- end }}
 {{- end }}
+{{- define "user-service.userCredentialsVolume" -}}
+{{- if .userApiKey.existingSecret }}
+secret:
+  secretName: {{ .userApiKey.existingSecret }}
+{{- else }}
+projected:
+  sources:
+    - serviceAccountToken:
+        path: token
+        audience: {{ .userTokenAudience | quote }}
+{{- end }}
+{{- end }}
 
 {{- define "user-service.labels" -}}
 {{ include "user-service.selector" . }}

@@ -28,11 +28,11 @@ export const file_conf_v1_gateway: GenFile = /*@__PURE__*/
 export type Gateway = Message<"conf.v1.Gateway"> & {
   /**
    * Each by its full name, such as api.user.v1.User, with target, protocol, timeout, descriptor_file, tls,
-   * tls_server_name and credentials. target is as clients.user.target and must be given. protocol is grpc, unless
-   * connect, kratos2 or kratos3 is given. timeout bounds unary calls, beside server.timeout and what their clients
-   * allow. descriptor_file is written by buf build -o; without it the target is asked by gRPC reflection at the
-   * start. tls, tls_server_name and credentials are as those of clients.user; without credentials, those of the
-   * caller go on.
+   * tls_server_name and credentials. target is
+   * as clients.user.target and must be given. protocol is grpc, unless connect, kratos2 or kratos3 is given.
+   * timeout bounds unary calls, beside server.timeout and what their clients allow. descriptor_file is written by
+   * buf build -o; without it the target is asked by gRPC reflection at the start. tls has ca_file, cert_file and
+   * key_file, credentials has api_key_file or token_file; without credentials, those of the caller go on.
    *
    * @generated from field: map<string, conf.v1.GatewayService> services = 1;
    */
@@ -89,18 +89,23 @@ export type GatewayService = Message<"conf.v1.GatewayService"> & {
   descriptorFile: string;
 
   /**
-   * As tls, tls_server_name and credentials of clients.user. Without credentials, those of the caller go on.
+   * With a file here or with tls_server_name, any target is reached by TLS. The files are read again for new
+   * connections.
    *
    * @generated from field: conf.v1.ClientTls tls = 5;
    */
   tls?: ClientTls | undefined;
 
   /**
+   * The name that certificates must have; empty: the host of the target, or of each node that a registry lists.
+   *
    * @generated from field: string tls_server_name = 6;
    */
   tlsServerName: string;
 
   /**
+   * Who this process is for the service; left out: what its callers have sent goes on.
+   *
    * @generated from field: conf.v1.ClientCredentials credentials = 7;
    */
   credentials?: ClientCredentials | undefined;
