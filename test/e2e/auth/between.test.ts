@@ -1,5 +1,6 @@
 import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
+import { SignJWT } from 'jose'
 import { test } from 'tap'
 import { type RunningApp, startApp } from '../../help/app.ts'
 import { certificates } from '../../help/certificates.ts'
@@ -77,29 +78,32 @@ test('orders show users of another process their own key, or that of the caller'
   t.match(await asked.json(), { code: 401, reason: 'UNAUTHORIZED' })
 })
 
-test('a gateway shows a service its certificate and its key, in place of those of callers', async (t) => {
+test('a gateway shows a service its certificate and its token, in place of those of callers', async (t) => {
   const authority = certificates(t)
   const server = authority.issue('server', 'DNS:localhost')
   const own = authority.issue('gateway')
-  const keys = keyFile(t, { gateway: ['gatewaysecret', 'users:read'] })
+  const secret = 'gatewaysecret'.repeat(4)
   const users = await startApp(t, {
     storage: 'sqlite',
     env: {
-      API_KEYS_FILE: keys,
+      AUTH_SECRET: secret,
+      AUTH_ALGORITHMS: 'HS256',
       TLS_CERT_FILE: server.certFile,
       TLS_KEY_FILE: server.keyFile,
       TLS_CLIENT_CA_FILE: authority.caFile,
     },
   })
-  const apiKeyFile = join(t.testdirName, 'own')
-  writeFileSync(apiKeyFile, 'gateway.gatewaysecret')
+  const token = await new SignJWT({ sub: 'gateway', scope: 'users:read' })
+    .setProtectedHeader({ alg: 'HS256' })
+    .sign(new TextEncoder().encode(secret))
+  const tokenFile = join(t.testdir({ token: `${token}\n` }), 'token')
   // Reflection, by which the gateway has its descriptors, asks for credentials, too.
   const { rest, log } = await startGateway(t, {
     target: `direct:///127.0.0.1:${users.rpc.port}`,
     proof: {
       tls: { caFile: authority.caFile, certFile: own.certFile, keyFile: own.keyFile },
       tlsServerName: 'localhost',
-      credentials: { apiKeyFile },
+      credentials: { tokenFile },
     },
   })
   const caller = { authorization: 'Bearer mine' }
@@ -110,5 +114,5 @@ test('a gateway shows a service its certificate and its key, in place of those o
   const refused = await createUser(rest.url, caller)
   t.match(await refused.json(), { code: 503, reason: 'REMOTE_UNAVAILABLE' })
   t.match(JSON.stringify(log()), /refuses the credentials of this process.*users:write/)
-  t.notMatch(JSON.stringify(log()), /gatewaysecret/)
+  t.notOk(JSON.stringify(log()).includes(token))
 })
