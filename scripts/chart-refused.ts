@@ -18,6 +18,14 @@ export const refusedValues: [flags: string[], told: RegExp][] = [
     ['--set', 'services.order.enabled=true,tls.existingSecret=t'],
     /services\.order\.userTarget: name the users over TLS/,
   ],
+  [
+    ['--set', 'services.order.userApiKey.key=a/b'],
+    /\/services\/order\/userApiKey\/key': 'a\/b' does not match/,
+  ],
+  [
+    ['--set', 'services.order.userApiKey.existingSecret=k,services.order.userTokenAudience=a'],
+    /services\.order\.userApiKey and services\.order\.userTokenAudience: set only one/,
+  ],
   [['--set', 'networkPolicy.cachePorts={0}'], /cachePorts\/0': minimum: got 0, want 1/],
   [['--set', 'mysql.password=a/b'], /\/mysql\/password': 'a\/b' does not match pattern/],
   [['--set', 'mysql.storage.size=big'], /\/mysql\/storage\/size': 'big' does not match pattern/],

@@ -26,7 +26,7 @@ export const valueSets: Record<string, string[]> = {
   production: ['-f', join(examples, 'production.yaml')],
   orders: [
     '--set',
-    'services.order.enabled=true,networkPolicy.clients[0].podSelector.matchLabels.a=b',
+    'services.order.enabled=true,services.order.userApiKey.existingSecret=orders-key,networkPolicy.clients[0].podSelector.matchLabels.a=b',
   ],
   everything: ['-f', join(examples, 'everything.yaml')],
 }

@@ -1,4 +1,3 @@
-import { readFileSync, statSync } from 'node:fs'
 import { durationMs } from '@bufbuild/protobuf/wkt'
 import type { Logger } from 'pino'
 import { recordMethods } from '../call/methods.ts'
@@ -8,6 +7,7 @@ import type { ApiKeys } from '../server/auth/api-keys.ts'
 import type { Auth, AuditEntry } from '../server/interceptor/auth.ts'
 import type { Schemes } from './documents.ts'
 import { type Module, routesOf } from './module.ts'
+import { rereadFile } from './settings/reread.ts'
 
 type AuthConf = Conf['auth']
 
@@ -92,35 +92,15 @@ async function openTokens(jwt: AuthConf['jwt']) {
   })
 }
 
-/** How often the file of keys is looked at, at most. */
-const rereadMs = 1000
-
 /** The keys of a file, which is read again when it has changed; a broken one changes nothing. */
 async function openKeys(file: string, log: Logger): Promise<(() => ApiKeys) | undefined> {
   if (file === '') return undefined
   const { parseApiKeys } = await import('../server/auth/api-keys.ts')
-  const stamp = () => statSync(file).mtimeMs
-  let [keys, version, lookedAt] = [parseApiKeys(readFileSync(file, 'utf8')), stamp(), Date.now()]
-  function renew(): void {
-    const changed = stamp()
-    if (changed === version) return
-    version = changed
-    keys = parseApiKeys(readFileSync(file, 'utf8'))
-    log.info({ keys: keys.size }, 'the file of API keys has been read again')
-  }
-  return () => {
-    if (Date.now() - lookedAt < rereadMs) return keys
-    lookedAt = Date.now()
-    try {
-      renew()
-    } catch (err) {
-      log.error(
-        { err: (err as Error).message },
-        'the file of API keys cannot be used; the keys before stay',
-      )
-    }
-    return keys
-  }
+  return rereadFile(file, parseApiKeys, {
+    renewed: (keys) => log.info({ keys: keys.size }, 'the file of API keys has been read again'),
+    failed: ({ message }) =>
+      log.error({ err: message }, 'the file of API keys cannot be used; the keys before stay'),
+  })
 }
 
 /** One line for each call that may have changed something: who, what, and the outcome. */

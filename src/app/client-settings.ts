@@ -1,11 +1,9 @@
-import { readFileSync } from 'node:fs'
-import { createSecureContext } from 'node:tls'
 import { durationMs } from '@bufbuild/protobuf/wkt'
 import type { ClientOptions } from '../client/channel.ts'
-import type { ChangingSettings, ClientProtocol, ClientTls } from '../client/settings.ts'
+import type { ChangingSettings, ClientProtocol } from '../client/settings.ts'
 import type { Complete } from '../conf/conf.ts'
 import type { ServiceClient as ServiceClientMessage } from '../gen/conf/v1/clients_pb.ts'
-import { namesFile } from './settings/file.ts'
+import { tlsOf } from './client/tls.ts'
 
 /** How a service is called. */
 export type ServiceClient = Complete<ServiceClientMessage>
@@ -29,33 +27,6 @@ export async function clientSettings(conf: ServiceClient) {
       minimum: breaker.minimum,
     },
   }
-}
-
-/** Reads the files whenever it is asked; those of before stay in force while they are being replaced. */
-function tlsOf({ tls: files, tlsServerName }: ServiceClient): (() => ClientTls) | undefined {
-  if (!namesFile(files) && tlsServerName === '') return undefined
-  const serverName = tlsServerName === '' ? {} : { serverName: tlsServerName }
-  let last = read(files)
-  return function current() {
-    try {
-      last = read(files)
-    } catch {
-      // A certificate without its key is on its way, or a file is gone for a moment.
-    }
-    return { ...last, ...serverName }
-  }
-}
-
-function read({ caFile, certFile, keyFile }: ServiceClient['tls']): ClientTls {
-  const pem = {
-    ...(caFile !== '' && { ca: readFileSync(caFile, 'utf8') }),
-    ...(certFile !== '' && {
-      cert: readFileSync(certFile, 'utf8'),
-      key: readFileSync(keyFile, 'utf8'),
-    }),
-  }
-  createSecureContext(pem)
-  return pem
 }
 
 /** Those that can change while the client is used. */

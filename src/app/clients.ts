@@ -7,14 +7,16 @@ import type { GivenSettings } from '../client/settings.ts'
 import type { Conf } from '../conf/conf.ts'
 import type { LiveConf } from '../conf/live.ts'
 import type { Discovery } from '../fleet/registry.ts'
+import { forwardedCredentials } from '../call/incoming.ts'
 import { incomingCalls } from '../server/interceptor/incoming.ts'
+import { ownCredentials } from './client/credentials.ts'
 import { changingSettings, clientSettings, type ServiceClient } from './client-settings.ts'
 import { deadlines } from './limits.ts'
 import type { Watch } from './watch.ts'
 
 interface ClientsInit {
   live: LiveConf
-  watch: Pick<Watch, 'calls'>
+  watch: Pick<Watch, 'calls' | 'log'>
   /** The name of this service, which the others are told. */
   service: string
   /** For `discovery:///` targets. */
@@ -71,7 +73,11 @@ export function appClients({ live, watch, service, discovery, local }: ClientsIn
       const target = conf.target === '' ? local?.() : conf.target
       const changes: ClientOptions['changes'] = (apply) =>
         live.follow((next) => apply(changingSettings(settingsIn(next))))
-      return clientAt(called, target ?? '', { ...(await clientSettings(conf)), changes })
+      const credentials = conf.forwardCredentials
+        ? forwardedCredentials
+        : ownCredentials(conf.credentials, watch.log)
+      const settings = { ...(await clientSettings(conf)), credentials, changes }
+      return clientAt(called, target ?? '', settings)
     },
     /** Lets the open calls of all clients end, and closes their connections. */
     async close(): Promise<void> {

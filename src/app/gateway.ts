@@ -11,6 +11,8 @@ import { forward, type Remote } from '../gateway/forward.ts'
 import { reflectedFiles } from '../gateway/reflected.ts'
 import { ErrorReason } from '../gen/api/errors/v1/error_reason_pb.ts'
 import type { Conf } from '../conf/conf.ts'
+import { namesCredentials, ownCredentials } from './client/credentials.ts'
+import { tlsOf } from './client/tls.ts'
 import { furtherProtocols } from './client-settings.ts'
 import type { Module, Parts } from './module.ts'
 
@@ -28,7 +30,7 @@ interface Passed {
  */
 export async function gatewayModule({ conf, clients, log }: Parts): Promise<Module> {
   const { services, startTimeout } = conf.gateway
-  const transportTo = transports(clients)
+  const transportTo = transports({ clients, log })
   const withinMs = durationMs(startTimeout)
   const passed = await Promise.all(
     Object.entries(services).map(([name, remote]) => found(name, remote)),
@@ -48,22 +50,28 @@ export async function gatewayModule({ conf, clients, log }: Parts): Promise<Modu
       const registry = await described(name, remote, { transport, withinMs })
       const timeoutMs = remote.timeout && durationMs(remote.timeout)
       const statuses = statusOfReasons(registry)
-      return { service: serviceIn(registry, name), remote: { transport, timeoutMs, statuses } }
+      const knowsCallers = !namesCredentials(remote.credentials)
+      const way = { transport, timeoutMs, statuses, knowsCallers }
+      return { service: serviceIn(registry, name), remote: way }
     } catch (cause) {
       throw nowhere(name, remote, cause)
     }
   }
 }
 
-/** One channel for all services at a target. */
-function transports(clients: Parts['clients']): (remote: RemoteConf) => Promise<Transport> {
+/** One channel for all services at a target that are called in the same way. */
+function transports({ clients, log }: Pick<Parts, 'clients' | 'log'>) {
   const open = new Map<string, Transport>()
-  return async function transportTo({ target, protocol: given }) {
-    const protocol = (given || 'grpc') as ClientProtocol
+  return async function transportTo(remote: RemoteConf): Promise<Transport> {
+    const { target, tls, tlsServerName, credentials } = remote
+    const protocol = (remote.protocol || 'grpc') as ClientProtocol
     const protocols = await furtherProtocols(protocol)
-    const key = `${protocol} ${target}`
+    const key = JSON.stringify([protocol, target, tls, tlsServerName, credentials])
     // Nothing is awaited from here on, so that two services at once get the same channel.
-    const transport = open.get(key) ?? clients.transport(target, { protocol, protocols })
+    const old = open.get(key)
+    if (old) return old
+    const proof = { tls: tlsOf(remote), credentials: ownCredentials(credentials, log) }
+    const transport = clients.transport(target, { protocol, protocols, ...proof })
     open.set(key, transport)
     return transport
   }

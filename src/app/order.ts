@@ -12,9 +12,10 @@ import { orderSpans } from './order-spans.ts'
 
 /** The module of orders: serves api.order.v1.Order from the storage of the process, and asks for users. */
 export async function orderModule(parts: Parts): Promise<Module> {
-  const { storage, cache, now, traced, clients } = parts
+  const { conf, storage, cache, now, traced, clients } = parts
   const users = await clients.configured(userService, ({ clients: all }) => all.user)
-  const customers = traced('Customers', userCustomers(users))
+  const { forwardCredentials } = conf.clients.user
+  const customers = traced('Customers', userCustomers(users, forwardCredentials))
   const cached = cache?.of(cachedOrders)
   const stored = orderRepo(storage.db, { reads: storage.reads, changed: cached?.changed })
   const repo = traced('OrderRepo', throughCache(stored, cached))

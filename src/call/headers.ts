@@ -13,6 +13,9 @@ const hopByHop = [
   'upgrade',
 ]
 
+/** Fields that prove who calls, in lower case. */
+export const credentialHeaders: ReadonlySet<string> = new Set(['authorization', 'x-api-key'])
+
 const notForHandlers = new Set([...hopByHop, 'http2-settings'])
 
 /** Fields that describe the body on the wire, which is written after the handler. */

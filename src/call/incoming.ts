@@ -1,3 +1,4 @@
+import { credentialHeaders } from './headers.ts'
 import { type TimeoutHeader, timeoutMs } from './timeout.ts'
 
 /** The call that is being served, as far as calls to other services depend on it. */
@@ -41,4 +42,14 @@ export function forwardedHeaders(incoming: Incoming): Readonly<Record<string, st
   })
   incoming.forwarded = forwarded
   return forwarded
+}
+
+/** The credentials that a call has been sent with, to be sent on with those that it makes. */
+export function forwardedCredentials(received: Headers | undefined): Record<string, string> {
+  const found: Record<string, string> = {}
+  for (const name of credentialHeaders) {
+    const value = received?.get(name)
+    if (value !== undefined && value !== null) found[name] = value
+  }
+  return found
 }

@@ -1,5 +1,6 @@
 import type { DescMethod } from '@bufbuild/protobuf'
 import { Code } from '@connectrpc/connect'
+import { credentialHeaders } from '../call/headers.ts'
 import { deadlineOf, forwardedHeaders, type Incoming } from '../call/incoming.ts'
 import { operationOf } from '../call/methods.ts'
 import { refusal } from '../call/refusal.ts'
@@ -25,12 +26,17 @@ export interface Call {
   last: Node | undefined
 }
 
+/** The headers that prove who calls; `incoming` is the header of the call that is being served. */
+export type Credentials = (incoming: Headers | undefined) => Readonly<Record<string, string>>
+
 /** What each call of a client has in common. */
 export interface CallDefaults {
   /** 0: none. */
   timeoutMs: number
   /** Sent with each call. */
   headers: Readonly<Record<string, string>>
+  /** Sent in place of the credentials that a caller gives a call; undefined: those are sent. */
+  credentials: Credentials | undefined
   incoming: (() => Incoming | undefined) | undefined
   now: Clock
 }
@@ -91,14 +97,14 @@ function deadline(
 function headersOf(
   given: HeadersInit,
   incoming: Incoming | undefined,
-  { headers }: CallDefaults,
+  { headers, credentials }: CallDefaults,
 ): Record<string, string> {
   const all = incoming ? { ...headers, ...forwardedHeaders(incoming) } : { ...headers }
   if (given !== undefined)
     new Headers(given).forEach((value, name) => {
-      all[name] = value
+      if (credentials === undefined || !credentialHeaders.has(name)) all[name] = value
     })
-  return all
+  return credentials ? Object.assign(all, credentials(incoming?.header)) : all
 }
 
 /** The headers of the call's next try. A further one tells the next service not to multiply it. */

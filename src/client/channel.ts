@@ -4,7 +4,7 @@ import type { Discovery } from '../fleet/registry.ts'
 import { type Balancer, balancer } from './node/balancer.ts'
 import { type Breaker, breaker } from './limit/breaker.ts'
 import { budget } from './limit/budget.ts'
-import type { CallDefaults } from './call.ts'
+import type { CallDefaults, Credentials } from './call.ts'
 import type { Clock } from './clock.ts'
 import { type LocalTarget, localTransport } from './node/local.ts'
 import type { OpenNode } from './node/node.ts'
@@ -28,6 +28,8 @@ export interface ClientOptions extends GivenSettings {
   service?: string | undefined
   /** Sent with each call; a caller's own headers win. */
   headers?: Readonly<Record<string, string>> | undefined
+  /** Sent with each call in place of what its caller gives it to prove who calls. */
+  credentials?: Credentials | undefined
   /** Run for each try; the first is the outermost. */
   interceptors?: readonly Interceptor[] | undefined
   /** For `discovery:///` targets. */
@@ -147,7 +149,7 @@ function breakers({ breaker: settings }: ClientSettings): Parts['breakerOf'] {
 
 function defaultsOf(
   settings: ClientSettings,
-  { service, headers, incoming }: ClientOptions,
+  { service, headers, credentials, incoming }: ClientOptions,
 ): CallDefaults {
   const own = service === undefined ? {} : { 'x-md-service-name': service }
   return {
@@ -155,6 +157,7 @@ function defaultsOf(
       return settings.timeoutMs
     },
     headers: { ...own, ...headers },
+    credentials,
     incoming,
     now,
   }

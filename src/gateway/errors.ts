@@ -2,7 +2,7 @@ import { type FileRegistry, getOption } from '@bufbuild/protobuf'
 import { Code, ConnectError } from '@connectrpc/connect'
 import { refusal } from '../call/refusal.ts'
 import { ownStatusOf, withStatus } from '../call/status.ts'
-import { status } from '../gen/api/errors/v1/error_reason_pb.ts'
+import { type ErrorReason, status } from '../gen/api/errors/v1/error_reason_pb.ts'
 import { ErrorInfoSchema } from '../gen/google/rpc/error_details_pb.ts'
 import { passedBack } from './headers.ts'
 
@@ -17,15 +17,27 @@ export function statusOfReasons(registry: FileRegistry): StatusOfReason {
   )
 }
 
+/** What the errors of a remote depend on. */
+interface Knowing {
+  statuses: StatusOfReason
+  /** Whether the remote knows the callers, and not this process alone. */
+  knowsCallers: boolean
+}
+
 /**
  * The error that a client gets for one of a call to a remote: the remote's own with all its details, and
  * otherwise one that says nothing of where the remote is, which is for the log.
  */
-export function remoteError(err: unknown, service: string, statuses: StatusOfReason): ConnectError {
+export function remoteError(err: unknown, service: string, remote: Knowing): ConnectError {
   const error = ConnectError.from(err)
+  if (!remote.knowsCallers && isOfCredentials(error)) {
+    const cause = new Error(`${service} refuses the credentials of this process`, { cause: err })
+    const message = `${service} cannot be used now`
+    return refusal(Code.Unavailable, 'REMOTE_UNAVAILABLE', message, { cause })
+  }
   // The client makes errors of its own, such as of an open breaker.
   if (error.isWireError || error.findDetails(ErrorInfoSchema).length > 0)
-    return passedError(error, statuses)
+    return passedError(error, remote.statuses)
   switch (error.code) {
     case Code.Unavailable: {
       const message = `${service} cannot be reached`
@@ -40,6 +52,13 @@ export function remoteError(err: unknown, service: string, statuses: StatusOfRea
     default:
       return refusal(Code.Internal, 'INTERNAL', 'internal error', { cause: err })
   }
+}
+
+/** Whether the remote does not take the credentials of the call, or misses a scope in them. */
+function isOfCredentials(error: ConnectError): boolean {
+  if (error.code === Code.Unauthenticated) return true
+  const forbidden = 'FORBIDDEN' satisfies keyof typeof ErrorReason
+  return error.findDetails(ErrorInfoSchema).some(({ reason }) => reason === forbidden)
 }
 
 function passedError(error: ConnectError, statuses: StatusOfReason): ConnectError {

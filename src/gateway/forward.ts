@@ -23,6 +23,8 @@ export interface Remote {
   /** The maximum of a unary call; undefined: that of its incoming call. */
   timeoutMs: number | undefined
   statuses: StatusOfReason
+  /** Whether it gets the credentials of the callers; otherwise it knows this process alone. */
+  knowsCallers: boolean
 }
 
 /**
@@ -57,8 +59,9 @@ async function unary(
   method: DescMethodUnary,
   message: Message,
   context: HandlerContext,
-  { transport, timeoutMs, statuses }: Remote,
+  remote: Remote,
 ): Promise<Message> {
+  const { transport, timeoutMs } = remote
   const { signal, requestHeader } = context
   try {
     const answer = await transport.unary(
@@ -72,7 +75,7 @@ async function unary(
     append(answer.trailer, context.responseTrailer)
     return answer.message
   } catch (err) {
-    throw remoteError(err, method.parent.typeName, statuses)
+    throw remoteError(err, method.parent.typeName, remote)
   }
 }
 
@@ -81,19 +84,19 @@ async function* streamed(
   method: DescMethodStreaming,
   messages: AsyncIterable<Message>,
   context: HandlerContext,
-  { transport, statuses }: Remote,
+  remote: Remote,
 ): AsyncGenerator<Message> {
   const left = new AbortController()
   const signal = AbortSignal.any([context.signal, left.signal])
   const input = rememberedInput(messages)
   try {
     const headers = passedOn(context.requestHeader)
-    const answer = await transport.stream(method, signal, undefined, headers, input.messages)
+    const answer = await remote.transport.stream(method, signal, undefined, headers, input.messages)
     append(answer.header, context.responseHeader)
     yield* answer.message as AsyncIterable<Message>
     append(answer.trailer, context.responseTrailer)
   } catch (err) {
-    throw input.failure() ?? remoteError(err, method.parent.typeName, statuses)
+    throw input.failure() ?? remoteError(err, method.parent.typeName, remote)
   } finally {
     left.abort(new ConnectError('the reader has stopped', Code.Canceled))
   }

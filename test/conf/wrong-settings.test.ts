@@ -177,6 +177,19 @@ const variables: [name: string, value: string, setting: string, allowed: RegExp]
   ],
   ['USER_TARGET', 'discovery:///user', 'clients.user.target', /registry\.kind must not be off/],
   ['USER_TLS_CA_FILE', '/no.pem', 'clients.user.tls.ca_file', missing],
+  [
+    'USER_API_KEY_FILE',
+    '/no/key',
+    'clients.user.credentials.api_key_file',
+    /does not exist; must be a file with one line/,
+  ],
+  [
+    'USER_TOKEN_FILE',
+    '/etc/passwd',
+    'clients.user.credentials.token_file',
+    /whose content must be one line of at most 8192 visible/,
+  ],
+  ['USER_FORWARD_CREDENTIALS', '1', 'clients.user.forward_credentials', /true or false/],
   ['USER_PROTOCOL', 'rest', 'clients.user.protocol', /must be in list \[grpc, connect, kratos2/],
   ['USER_TIMEOUT', '0s', 'clients.user.timeout', timeout],
 ]
@@ -185,6 +198,8 @@ test('a process needs a service, and one that finds the services that it calls',
   const without: Env = Object.fromEntries(
     ServicesSchema.fields.map(({ name }) => [`${name.toUpperCase()}_ENABLED`, 'false']),
   )
+  const token = join(t.testdir({ token: 'hunter2' }), 'token')
+  const away = { USER_TARGET: 'dns:///users:9000' }
   const rows: [Env, RegExp][] = [
     [without, /services: found none .* must be: user, order/],
     [{ USER_ENABLED: 'false' }, /clients\.user\.target: found nothing, .* must be where/],
@@ -193,8 +208,22 @@ test('a process needs a service, and one that finds the services that it calls',
       { USER_TLS_SERVER_NAME: 'users', USER_TARGET: 'http://users:9000' },
       /clients\.user\.target \(USER_TARGET\): found "http:\/\/users:9000", but TLS .* not by http:\/\//,
     ],
+    [
+      { USER_TOKEN_FILE: token },
+      /clients\.user\.target: found nothing, but .*credentials are named/,
+    ],
+    [
+      { ...away, USER_TOKEN_FILE: token, USER_API_KEY_FILE: token },
+      /clients\.user\.credentials: found api_key_file and token_file; must be one of them/,
+    ],
+    [
+      { ...away, USER_TOKEN_FILE: token, USER_FORWARD_CREDENTIALS: 'true' },
+      /forward_credentials \(USER_FORWARD_CREDENTIALS\): found true, and .* must be one of them/,
+    ],
   ]
   for (const [env, allowed] of rows) t.match(problems(env).join('\n'), allowed)
+  t.strictSame(problems({ ...away, USER_TOKEN_FILE: token }), [])
+  t.strictSame(problems({ ORDER_ENABLED: 'false', USER_TOKEN_FILE: token }), [])
   const remote = 'gateway: {services: {shop.v1.Cart: {target: "dns:///carts:9000"}}}'
   t.strictSame(problems({ USER_ENABLED: 'false', ORDER_ENABLED: 'false' }, remote), [])
   t.strictSame(problems({ USER_ENABLED: 'false', USER_TARGET: 'direct:///a:1,[::1]:2' }), [])
@@ -254,6 +283,13 @@ const files: FileRow[] = [
       /did you mean protocol\? Allowed: tar/,
     ],
     ['{target: "dns:///u:9000", protocol: rest}', '.protocol', /must be in list \[.*grpc, connect/],
+    ['{target: "dns:///u:9000", tls: {ca_file: /no.pem}}', '.tls.ca_file', missing],
+    ['{target: "http://u:9000", tls_server_name: u}', '.target', /not by http:\/\//],
+    [
+      '{target: "dns:///u:9000", credentials: {token_file: /no}}',
+      '.credentials.token_file',
+      /does not exist; must be a file with one line/,
+    ],
     ['{target: "dns:///u:9000", timeout: 5}', '.timeout', /a duration in seconds/],
     ['{target: "dns:///u:9000", timeout: 0s}', '.timeout', timeout],
     [

@@ -156,6 +156,8 @@ test('orders have pods of their own, which ask those of users', async (t) => {
   t.equal(orders.clients.user.target, `dns:///${headless?.metadata.name}.users:9000`)
   t.match(only(manifests, 'Deployment').spec.template.metadata.labels, headless?.spec.selector)
   t.not(orders.registry.name, users.registry.name)
+  t.equal(orders.clients.user.credentials.apiKeyFile, '/etc/user-service/users/api-key')
+  t.equal(users.clients.user.credentials.apiKeyFile, '')
   const { spec } = only(manifests, 'Deployment', 'orders')
   const { selector } = only(manifests, 'Service', 'orders').spec
   t.match(spec.template.metadata.labels, selector)

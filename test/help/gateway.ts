@@ -1,5 +1,5 @@
 import type { Test } from 'tap'
-import { create } from '@bufbuild/protobuf'
+import { create, type MessageInitShape } from '@bufbuild/protobuf'
 import { durationFromMs } from '@bufbuild/protobuf/wkt'
 import { GatewayServiceSchema } from '../../src/gen/conf/v1/gateway_pb.ts'
 import type { Conf } from '../../src/conf/conf.ts'
@@ -13,6 +13,8 @@ export interface Passing extends Omit<StartOptions, 'storage' | 'configure'> {
   descriptorFile?: string
   startTimeoutMs?: number
   service?: string
+  /** How the gateway proves itself to the target. */
+  proof?: MessageInitShape<typeof GatewayServiceSchema>
   timeouts?: Conf['server']['operationTimeouts']
 }
 
@@ -25,6 +27,7 @@ export function startGateway(t: Test, options: Passing) {
     descriptorFile,
     startTimeoutMs,
     service,
+    proof,
     timeouts,
     ...others
   } = options
@@ -37,6 +40,7 @@ export function startGateway(t: Test, options: Passing) {
     configure({ gateway, server }) {
       Object.assign(server.operationTimeouts, timeouts)
       gateway.services[service ?? User.typeName] = create(GatewayServiceSchema, {
+        ...proof,
         target,
         protocol: protocol ?? '',
         descriptorFile: descriptorFile ?? '',

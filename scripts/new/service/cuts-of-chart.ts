@@ -7,6 +7,8 @@ const onlyServer: Cut = [/\[server, orders\]/g, '[server]']
 export const cutsOfChart: Readonly<Record<string, readonly Cut[]>> = {
   [`${templates}/deployment.yaml`]: [
     [/^\{\{- \$orders := .*\n/m, ''],
+    [/^\{\{- \$credentials := .*\n/m, ''],
+    [/ +\{\{- if \$credentials \}\}\n[^]*?\{\{- end \}\}\n/g, ''],
     [/ {2}\{\{- if \$orders \}\}\n.*\n {2}\{\{- else if (?=not)/, '  {{- if '],
     [/ {12}\{\{- if \.Values\.services\.order\.enabled \}\}\n[^]*?value: order\.service\n.*\n/, ''],
     [/\{\{ if \$orders \}\}-orders\{\{ end \}\}/, ''],
@@ -16,6 +18,7 @@ export const cutsOfChart: Readonly<Record<string, readonly Cut[]>> = {
     [/: those of orders have one of their own\./, '.'],
     [/\{\{ if eq "orders".*?\{\{ end \}\}/, ''],
     [/\{\{\/\* Where orders ask for users[^]*?userTarget \}\}\n\{\{- end \}\}\n\n/, ''],
+    [/\{\{\/\* The file by which orders[^]*?\n\{\{- end \}\}\n\n/, ''],
   ],
   [`${templates}/networkpolicy.yaml`]: [
     onlyServer,
@@ -32,7 +35,7 @@ export const cutsOfChart: Readonly<Record<string, readonly Cut[]>> = {
   'deploy/helm/user-service/README.md': [[/(?:\| `services\.order.*\n)+/, '']],
   'scripts/chart-refused.ts': [
     [/ {2}\[\['--set', 'services\.order\.userTarget=.*\n/, ''],
-    [/ {2}\[\n {4}\['--set', 'services\.order\.enabled[^]*?\n {2}\],\n/, ''],
+    [/ {2}\[\n {4}\['--set', 'services\.order\.[^]*?\n {2}\],\n/g, ''],
   ],
   ...Object.fromEntries(
     ['default', 'production', 'trial'].map((name) => [

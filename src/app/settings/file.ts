@@ -55,7 +55,7 @@ function parsed<T>(setting: string, file: string, report: Report, parse: (pem: s
 }
 
 /** The files of TLS to another server, by settings. */
-interface TlsFiles {
+export interface TlsFiles {
   caFile: string
   certFile: string
   keyFile: string

@@ -1,5 +1,4 @@
 import { readFileSync } from 'node:fs'
-import { targetProblem } from '../../client/target/target.ts'
 import type { Conf } from '../../conf/conf.ts'
 import { ServerReflection } from '../../gen/grpc/reflection/v1/reflection_pb.ts'
 import { ServerReflection as ServerReflectionV1Alpha } from '../../gen/grpc/reflection/v1alpha/reflection_pb.ts'
@@ -7,6 +6,7 @@ import { Health } from '../../gen/health/v1/health_pb.ts'
 import { Metadata } from '../../gen/kratos/api/metadata_pb.ts'
 import { enabledServices } from '../services.ts'
 import { type Report, whyUnreadable } from './file.ts'
+import { checkPeer } from './peer.ts'
 
 const own = [Health, ServerReflection, ServerReflectionV1Alpha, Metadata]
 
@@ -19,17 +19,8 @@ export function checkGateway(conf: Conf, report: Report): void {
       report(setting, 'is no full name of a service, such as api.user.v1.User')
     if (here.has(name))
       report(setting, 'is served by this process itself, see services; must be another one')
-    checkTarget(`${setting}.target`, remote.target, conf.registry.kind, report)
+    checkPeer(setting, remote, conf.registry.kind, report)
     checkDescriptor(setting, remote, report)
-  }
-}
-
-function checkTarget(setting: string, target: string, registry: string, report: Report): void {
-  const problem = targetProblem(target)
-  if (problem !== undefined) return report(setting, problem)
-  if (target.startsWith('discovery:') && registry === 'off') {
-    const found = JSON.stringify(target)
-    report(setting, `found ${found}, which needs a registry: registry.kind must not be off`)
   }
 }
 

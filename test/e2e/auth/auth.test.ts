@@ -1,7 +1,6 @@
-import { createHash, hash, randomBytes } from 'node:crypto'
+import { hash, randomBytes } from 'node:crypto'
 import { writeFileSync } from 'node:fs'
 import http, { type IncomingMessage } from 'node:http'
-import { join } from 'node:path'
 import type { JsonObject } from '@bufbuild/protobuf'
 import { createClient, type Transport } from '@connectrpc/connect'
 import { createGrpcTransport } from '@connectrpc/connect-node'
@@ -31,6 +30,7 @@ import {
   unavailable,
   writeCalls,
 } from './calls.ts'
+import { keyFile } from './key-file.ts'
 import { audience, type Issuer, startIssuer } from './issuer.ts'
 import { bearer, type Row, rows } from './rows.ts'
 
@@ -230,16 +230,6 @@ test('a gateway asks its callers, or leaves that to the process behind it', asyn
     t.equal(refused.headers.get('www-authenticate'), 'Bearer')
   }
 })
-
-function keyFile(t: Test, keys: Record<string, [secret: string, scopes: string]>): string {
-  const file = join(t.testdir({}), 'keys')
-  const digest = (secret: string) => createHash('sha256').update(secret).digest('hex')
-  const lines = Object.entries(keys).map(
-    ([id, [secret, scopes]]) => `${id} ${digest(secret)} ${scopes}`,
-  )
-  writeFileSync(file, ['# comment', '', ...lines].join('\n'))
-  return file
-}
 
 test('API keys let their callers in with the scopes of their line', async (t) => {
   const [reader, writer] = [randomBytes(32).toString('hex'), randomBytes(32).toString('hex')]

@@ -37,6 +37,29 @@ app.kubernetes.io/component: {{ default "server" .component }}
 {{- default (printf "dns:///%s-headless.%s:9000" (include "user-service.fullname" .) .Release.Namespace) $order.userTarget }}
 {{- end }}
 
+{{/* The file by which orders prove themselves to users; empty: none. */}}
+{{- define "user-service.userCredentials" -}}
+{{- $order := .Values.services.order }}
+{{- if and $order.userApiKey.existingSecret $order.userTokenAudience }}
+{{- fail "services.order.userApiKey and services.order.userTokenAudience: set only one of them, each is what users know orders by" }}
+{{- end }}
+{{- if $order.userApiKey.existingSecret }}{{ $order.userApiKey.key }}
+{{- else if $order.userTokenAudience }}token
+{{- end }}
+{{- end }}
+{{- define "user-service.userCredentialsVolume" -}}
+{{- if .userApiKey.existingSecret }}
+secret:
+  secretName: {{ .userApiKey.existingSecret }}
+{{- else }}
+projected:
+  sources:
+    - serviceAccountToken:
+        path: token
+        audience: {{ .userTokenAudience | quote }}
+{{- end }}
+{{- end }}
+
 {{- define "user-service.labels" -}}
 {{ include "user-service.selector" . }}
 {{ include "user-service.commonLabels" . }}

@@ -5,6 +5,8 @@
 import type { GenFile, GenMessage } from "@bufbuild/protobuf/codegenv2";
 import { fileDesc, messageDesc } from "@bufbuild/protobuf/codegenv2";
 import { file_buf_validate_validate } from "../../buf/validate/validate_pb.ts";
+import type { ClientCredentials } from "./credentials_pb.ts";
+import { file_conf_v1_credentials } from "./credentials_pb.ts";
 import { file_conf_v1_live } from "./live_pb.ts";
 import { file_conf_v1_rules } from "./rules_pb.ts";
 import type { ClientTls } from "./tls_pb.ts";
@@ -17,7 +19,7 @@ import type { Message } from "@bufbuild/protobuf";
  * Describes the file conf/v1/clients.proto.
  */
 export const file_conf_v1_clients: GenFile = /*@__PURE__*/
-  fileDesc("ChVjb25mL3YxL2NsaWVudHMucHJvdG8SB2NvbmYudjEiNwoHQ2xpZW50cxIsCgR1c2VyGAEgASgLMhYuY29uZi52MS5TZXJ2aWNlQ2xpZW50Qga6SAPIAQEi5QIKDVNlcnZpY2VDbGllbnQSDgoGdGFyZ2V0GAEgASgJEjgKCHByb3RvY29sGAIgASgJQia6SCNyIVIEZ3JwY1IHY29ubmVjdFIHa3JhdG9zMlIHa3JhdG9zMxI9Cgd0aW1lb3V0GAMgASgLMhkuZ29vZ2xlLnByb3RvYnVmLkR1cmF0aW9uQhG6SArIAQGqAQSAtRgBgLUYARIrCgVyZXRyeRgEIAEoCzIULmNvbmYudjEuQ2xpZW50UmV0cnlCBrpIA8gBARIrCgVoZWRnZRgFIAEoCzIULmNvbmYudjEuQ2xpZW50SGVkZ2VCBrpIA8gBARIvCgdicmVha2VyGAYgASgLMhYuY29uZi52MS5DbGllbnRCcmVha2VyQga6SAPIAQESJwoDdGxzGAcgASgLMhIuY29uZi52MS5DbGllbnRUbHNCBrpIA8gBARIXCg90bHNfc2VydmVyX25hbWUYCCABKAkiiQEKC0NsaWVudFJldHJ5Eh8KCGF0dGVtcHRzGAEgASgFQg26SAYaBBgKKACAtRgBEj0KB2JhY2tvZmYYAiABKAsyGS5nb29nbGUucHJvdG9idWYuRHVyYXRpb25CEbpICsgBAaoBBIi1GAGAtRgBEhoKBmJ1ZGdldBgDIAEoBUIKukgHGgUYkE4oACJGCgtDbGllbnRIZWRnZRI3CgVhZnRlchgBIAEoCzIZLmdvb2dsZS5wcm90b2J1Zi5EdXJhdGlvbkINukgKyAEBqgEEiLUYASKcAQoNQ2xpZW50QnJlYWtlchIPCgdlbmFibGVkGAEgASgIEiIKAWsYAiABKAFCF7pIFBISGQAAAAAAAFlAKQAAAAAAAPA/EjgKBndpbmRvdxgDIAEoCzIZLmdvb2dsZS5wcm90b2J1Zi5EdXJhdGlvbkINukgKyAEBqgEEgLUYARIcCgdtaW5pbXVtGAQgASgFQgu6SAgaBhjAhD0oAWIGcHJvdG8z", [file_buf_validate_validate, file_conf_v1_live, file_conf_v1_rules, file_conf_v1_tls, file_google_protobuf_duration]);
+  fileDesc("ChVjb25mL3YxL2NsaWVudHMucHJvdG8SB2NvbmYudjEiNwoHQ2xpZW50cxIsCgR1c2VyGAEgASgLMhYuY29uZi52MS5TZXJ2aWNlQ2xpZW50Qga6SAPIAQEiuwMKDVNlcnZpY2VDbGllbnQSDgoGdGFyZ2V0GAEgASgJEjgKCHByb3RvY29sGAIgASgJQia6SCNyIVIEZ3JwY1IHY29ubmVjdFIHa3JhdG9zMlIHa3JhdG9zMxI9Cgd0aW1lb3V0GAMgASgLMhkuZ29vZ2xlLnByb3RvYnVmLkR1cmF0aW9uQhG6SArIAQGqAQSAtRgBgLUYARIrCgVyZXRyeRgEIAEoCzIULmNvbmYudjEuQ2xpZW50UmV0cnlCBrpIA8gBARIrCgVoZWRnZRgFIAEoCzIULmNvbmYudjEuQ2xpZW50SGVkZ2VCBrpIA8gBARIvCgdicmVha2VyGAYgASgLMhYuY29uZi52MS5DbGllbnRCcmVha2VyQga6SAPIAQESJwoDdGxzGAcgASgLMhIuY29uZi52MS5DbGllbnRUbHNCBrpIA8gBARIXCg90bHNfc2VydmVyX25hbWUYCCABKAkSNwoLY3JlZGVudGlhbHMYCSABKAsyGi5jb25mLnYxLkNsaWVudENyZWRlbnRpYWxzQga6SAPIAQESGwoTZm9yd2FyZF9jcmVkZW50aWFscxgKIAEoCCKJAQoLQ2xpZW50UmV0cnkSHwoIYXR0ZW1wdHMYASABKAVCDbpIBhoEGAooAIC1GAESPQoHYmFja29mZhgCIAEoCzIZLmdvb2dsZS5wcm90b2J1Zi5EdXJhdGlvbkIRukgKyAEBqgEEiLUYAYC1GAESGgoGYnVkZ2V0GAMgASgFQgq6SAcaBRiQTigAIkYKC0NsaWVudEhlZGdlEjcKBWFmdGVyGAEgASgLMhkuZ29vZ2xlLnByb3RvYnVmLkR1cmF0aW9uQg26SArIAQGqAQSItRgBIpwBCg1DbGllbnRCcmVha2VyEg8KB2VuYWJsZWQYASABKAgSIgoBaxgCIAEoAUIXukgUEhIZAAAAAAAAWUApAAAAAAAA8D8SOAoGd2luZG93GAMgASgLMhkuZ29vZ2xlLnByb3RvYnVmLkR1cmF0aW9uQg26SArIAQGqAQSAtRgBEhwKB21pbmltdW0YBCABKAVCC7pICBoGGMCEPSgBYgZwcm90bzM", [file_buf_validate_validate, file_conf_v1_credentials, file_conf_v1_live, file_conf_v1_rules, file_conf_v1_tls, file_google_protobuf_duration]);
 
 /**
  * The services that this process calls; docs/clients.md has the details.
@@ -97,6 +99,21 @@ export type ServiceClient = Message<"conf.v1.ServiceClient"> & {
    * @generated from field: string tls_server_name = 8;
    */
   tlsServerName: string;
+
+  /**
+   * Who this process is for the other one. Empty: nobody.
+   *
+   * @generated from field: conf.v1.ClientCredentials credentials = 9;
+   */
+  credentials?: ClientCredentials | undefined;
+
+  /**
+   * Whether the other process gets the Authorization or the x-api-key of the call that it is asked for. It has to
+   * take them then: tokens need its audience, too.
+   *
+   * @generated from field: bool forward_credentials = 10;
+   */
+  forwardCredentials: boolean;
 };
 
 /**

@@ -5,7 +5,11 @@
 import type { GenFile, GenMessage } from "@bufbuild/protobuf/codegenv2";
 import { fileDesc, messageDesc } from "@bufbuild/protobuf/codegenv2";
 import { file_buf_validate_validate } from "../../buf/validate/validate_pb.ts";
+import type { ClientCredentials } from "./credentials_pb.ts";
+import { file_conf_v1_credentials } from "./credentials_pb.ts";
 import { file_conf_v1_rules } from "./rules_pb.ts";
+import type { ClientTls } from "./tls_pb.ts";
+import { file_conf_v1_tls } from "./tls_pb.ts";
 import type { Duration } from "@bufbuild/protobuf/wkt";
 import { file_google_protobuf_duration } from "@bufbuild/protobuf/wkt";
 import type { Message } from "@bufbuild/protobuf";
@@ -14,7 +18,7 @@ import type { Message } from "@bufbuild/protobuf";
  * Describes the file conf/v1/gateway.proto.
  */
 export const file_conf_v1_gateway: GenFile = /*@__PURE__*/
-  fileDesc("ChVjb25mL3YxL2dhdGV3YXkucHJvdG8SB2NvbmYudjEixgEKB0dhdGV3YXkSMAoIc2VydmljZXMYASADKAsyHi5jb25mLnYxLkdhdGV3YXkuU2VydmljZXNFbnRyeRI/Cg1zdGFydF90aW1lb3V0GAIgASgLMhkuZ29vZ2xlLnByb3RvYnVmLkR1cmF0aW9uQg26SArIAQGqAQSAtRgBGkgKDVNlcnZpY2VzRW50cnkSCwoDa2V5GAEgASgJEiYKBXZhbHVlGAIgASgLMhcuY29uZi52MS5HYXRld2F5U2VydmljZToCOAEitgEKDkdhdGV3YXlTZXJ2aWNlEhcKBnRhcmdldBgBIAEoCUIHukgEcgIQARI6Cghwcm90b2NvbBgCIAEoCUIoukglciNSAFIEZ3JwY1IHY29ubmVjdFIHa3JhdG9zMlIHa3JhdG9zMxI2Cgd0aW1lb3V0GAMgASgLMhkuZ29vZ2xlLnByb3RvYnVmLkR1cmF0aW9uQgq6SAeqAQSAtRgBEhcKD2Rlc2NyaXB0b3JfZmlsZRgEIAEoCWIGcHJvdG8z", [file_buf_validate_validate, file_conf_v1_rules, file_google_protobuf_duration]);
+  fileDesc("ChVjb25mL3YxL2dhdGV3YXkucHJvdG8SB2NvbmYudjEixgEKB0dhdGV3YXkSMAoIc2VydmljZXMYASADKAsyHi5jb25mLnYxLkdhdGV3YXkuU2VydmljZXNFbnRyeRI/Cg1zdGFydF90aW1lb3V0GAIgASgLMhkuZ29vZ2xlLnByb3RvYnVmLkR1cmF0aW9uQg26SArIAQGqAQSAtRgBGkgKDVNlcnZpY2VzRW50cnkSCwoDa2V5GAEgASgJEiYKBXZhbHVlGAIgASgLMhcuY29uZi52MS5HYXRld2F5U2VydmljZToCOAEioQIKDkdhdGV3YXlTZXJ2aWNlEhcKBnRhcmdldBgBIAEoCUIHukgEcgIQARI6Cghwcm90b2NvbBgCIAEoCUIoukglciNSAFIEZ3JwY1IHY29ubmVjdFIHa3JhdG9zMlIHa3JhdG9zMxI2Cgd0aW1lb3V0GAMgASgLMhkuZ29vZ2xlLnByb3RvYnVmLkR1cmF0aW9uQgq6SAeqAQSAtRgBEhcKD2Rlc2NyaXB0b3JfZmlsZRgEIAEoCRIfCgN0bHMYBSABKAsyEi5jb25mLnYxLkNsaWVudFRscxIXCg90bHNfc2VydmVyX25hbWUYBiABKAkSLwoLY3JlZGVudGlhbHMYByABKAsyGi5jb25mLnYxLkNsaWVudENyZWRlbnRpYWxzYgZwcm90bzM", [file_buf_validate_validate, file_conf_v1_credentials, file_conf_v1_rules, file_conf_v1_tls, file_google_protobuf_duration]);
 
 /**
  * Services of other processes that this one serves, too; docs/gateway.md has the details.
@@ -23,10 +27,12 @@ export const file_conf_v1_gateway: GenFile = /*@__PURE__*/
  */
 export type Gateway = Message<"conf.v1.Gateway"> & {
   /**
-   * Each by its full name, such as api.user.v1.User, with target, protocol, timeout and descriptor_file. target is
+   * Each by its full name, such as api.user.v1.User, with target, protocol, timeout, descriptor_file, tls,
+   * tls_server_name and credentials. target is
    * as clients.user.target and must be given. protocol is grpc, unless connect, kratos2 or kratos3 is given.
    * timeout bounds unary calls, beside server.timeout and what their clients allow. descriptor_file is written by
-   * buf build -o; without it the target is asked by gRPC reflection at the start.
+   * buf build -o; without it the target is asked by gRPC reflection at the start. tls has ca_file, cert_file and
+   * key_file, credentials has api_key_file or token_file; without credentials, those of the caller go on.
    *
    * @generated from field: map<string, conf.v1.GatewayService> services = 1;
    */
@@ -81,6 +87,28 @@ export type GatewayService = Message<"conf.v1.GatewayService"> & {
    * @generated from field: string descriptor_file = 4;
    */
   descriptorFile: string;
+
+  /**
+   * With a file here or with tls_server_name, any target is reached by TLS. The files are read again for new
+   * connections.
+   *
+   * @generated from field: conf.v1.ClientTls tls = 5;
+   */
+  tls?: ClientTls | undefined;
+
+  /**
+   * The name that certificates must have; empty: the host of the target, or of each node that a registry lists.
+   *
+   * @generated from field: string tls_server_name = 6;
+   */
+  tlsServerName: string;
+
+  /**
+   * Who this process is for the service; left out: what its callers have sent goes on.
+   *
+   * @generated from field: conf.v1.ClientCredentials credentials = 7;
+   */
+  credentials?: ClientCredentials | undefined;
 };
 
 /**
