@@ -93,10 +93,7 @@ async function serve(
 ): Promise<void> {
   const { raw } = reply
   try {
-    const values = options.contextValues(request)
-    parsableAuthority(request.raw)
-    const call = universalRequestFromNodeRequest(request.raw, raw, request.body as never, values)
-    const response = await handler(call)
+    const response = await handled(handler, request, reply, options)
     for (const [name, value] of Object.entries(reply.getHeaders()))
       if (value !== undefined) raw.setHeader(name, value)
     // Caches keep answers to GET, which differ by Accept-Encoding.
@@ -115,6 +112,18 @@ async function serve(
     options.brokenOff(request, error)
     breakOff(raw)
   }
+}
+
+/** A function of its own: the call, with its body and headers, would stay in `serve` until its end. */
+function handled(
+  handler: UniversalHandler,
+  request: FastifyRequest,
+  { raw }: FastifyReply,
+  { contextValues }: Pick<ConnectRoutesOptions, 'contextValues'>,
+): Promise<UniversalServerResponse> {
+  const values = contextValues(request)
+  parsableAuthority(request.raw)
+  return handler(universalRequestFromNodeRequest(request.raw, raw, request.body as never, values))
 }
 
 /**
