@@ -60,9 +60,11 @@ export function admission(limits: AdmissionLimits, clock: Clock = systemClock): 
     if (arrival.gone()) return clientGone()
     const place = places.make()
     place.take()
-    const forgetBody = arrival.hasBody ? bodies.watch(arrival, place) : undefined
+    let forgetBody = arrival.hasBody ? bodies.watch(arrival, place) : undefined
     function over(): void {
       forgetBody?.()
+      // It has the arrival, which a stream would keep for as long as it lasts.
+      forgetBody = undefined
       place.give()
     }
     if (open) watch(arrival, open)

@@ -132,19 +132,23 @@ function handled(
  */
 function checked(response: UniversalServerResponse): UniversalServerResponse {
   const { header, body, trailer } = response
-  if (!body) return response
-  async function* checkedBody(chunks: AsyncIterable<Uint8Array>) {
-    let begun = false
-    for await (const chunk of chunks) {
-      // Handlers may set headers until here, and trailers until the end.
-      if (!begun) header?.forEach((value, name) => validateHeaderValue(name, value))
-      begun = true
-      yield chunk
-    }
-    for (const fields of begun ? [trailer] : [header, trailer])
-      fields?.forEach((value, name) => validateHeaderValue(name, value))
+  return body ? { ...response, body: checkedBody(body, header, trailer) } : response
+}
+
+async function* checkedBody(
+  chunks: AsyncIterable<Uint8Array>,
+  header: Headers | undefined,
+  trailer: Headers | undefined,
+) {
+  let begun = false
+  for await (const chunk of chunks) {
+    // Handlers may set headers until here, and trailers until the end.
+    if (!begun) header?.forEach((value, name) => validateHeaderValue(name, value))
+    begun = true
+    yield chunk
   }
-  return { ...response, body: checkedBody(body) }
+  for (const fields of begun ? [trailer] : [header, trailer])
+    fields?.forEach((value, name) => validateHeaderValue(name, value))
 }
 
 type Answering = FastifyReply['raw'] & { stream?: ServerHttp2Stream }
