@@ -4,7 +4,7 @@ import { FieldBehavior, field_behavior } from '../../gen/google/api/field_behavi
 import { isNullable } from '../answer/nulls.ts'
 import { setField } from '../field-path.ts'
 import { fieldLimits, valueKeywords } from './field-rules.ts'
-import { type Schema, scalarSchemas } from './scalar-schema.ts'
+import { limited, type Schema, scalarSchemas } from './scalar-schema.ts'
 import { described, type SchemaSet, type Side } from './schema-set.ts'
 
 /** The schema of a field with its limits and description. */
@@ -12,10 +12,9 @@ export function fieldSchema(set: SchemaSet, field: DescField, side: Side): Schem
   const { keywords, texts } = fieldLimits(field)
   const own = described(set, `${field.parent.typeName}.${field.name}`, field.deprecated)
   const description = [own.description, ...texts].filter(Boolean).join('\n')
+  const isFilled = texts.length > 0 && side === 'request' && refusesEmpty(set, field)
   const schema = {
-    ...shape(set, field, side),
-    ...(texts.length > 0 && side === 'request' && refusesEmpty(set, field) && { minLength: 1 }),
-    ...keywords,
+    ...limited(shape(set, field, side), { ...(isFilled && { minLength: 1 }), ...keywords }),
     ...own,
     ...(description !== '' && { description }),
     ...readWrite(field),
@@ -90,7 +89,7 @@ function readWrite(field: DescField): Schema {
 function shape(set: SchemaSet, field: DescField, side: Side): Schema {
   const one = valueSchema(set, field, side)
   if (field.fieldKind !== 'list' && field.fieldKind !== 'map') return one
-  const value = { ...one, ...valueKeywords(field) }
+  const value = limited(one, valueKeywords(field))
   if (field.fieldKind === 'list') return { type: 'array', items: value }
   const keys = keySchema(field.mapKey)
   return { type: 'object', additionalProperties: value, ...(keys && { propertyNames: keys }) }

@@ -35,6 +35,20 @@ export const scalarSchemas: Readonly<Record<ScalarType, Schema>> = {
   [ScalarType.FIXED64]: uint64,
 }
 
+/**
+ * The schema of a scalar type with the keywords of rules. JSON has texts for the numbers that are none or
+ * not finite, and limits refuse them: of NaN no comparison holds.
+ */
+export function limited(schema: Schema, keywords: Schema): Schema {
+  const has = (...names: string[]) => names.some((name) => name in keywords)
+  const [below, above] = [has('minimum', 'exclusiveMinimum'), has('maximum', 'exclusiveMaximum')]
+  const [number] = Array.isArray(schema['anyOf']) ? (schema['anyOf'] as Schema[]) : []
+  if (number === undefined || !(below || above || has('enum'))) return { ...schema, ...keywords }
+  if ((below && above) || has('enum')) return { ...number, ...keywords }
+  const text = { type: 'string', const: below ? 'Infinity' : '-Infinity' }
+  return { anyOf: [{ ...number, ...keywords }, text] }
+}
+
 // The form of JSON; snake_case is accepted in queries, too. Each text matches in one way only:
 // validators that backtrack stay linear.
 const fieldPaths = '^([A-Za-z][A-Za-z0-9]*([.,][A-Za-z][A-Za-z0-9]*)*)?$'

@@ -73,9 +73,11 @@ export function admission(limits: AdmissionLimits, clock: Clock = systemClock): 
     if (arrival.gone()) return clientGone(arrival, open)
     const place: Place = { isTaken: false }
     take(place)
-    const forgetBody = arrival.hasBody ? bodies.watch(arrival, place) : undefined
+    let forgetBody = arrival.hasBody ? bodies.watch(arrival, place) : undefined
     function over(): void {
       forgetBody?.()
+      // It has the arrival, which a stream would keep for as long as it lasts.
+      forgetBody = undefined
       give(place)
     }
     if (open) watch(arrival, open)

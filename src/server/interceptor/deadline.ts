@@ -5,6 +5,7 @@ import { operationOf } from '../../call/methods.ts'
 import { refusal } from '../../call/refusal.ts'
 import { stoppable } from '../../call/stoppable.ts'
 import { clientDeadlineExceeded, deadlineExceeded } from '../../call/timeout.ts'
+import { failureOf } from '../exchange/failure.ts'
 
 /** Maximum durations of unary calls, in milliseconds; read for each call. */
 export interface Deadlines {
@@ -50,24 +51,26 @@ function untilDeadline(
   signal: AbortSignal,
 ): typeof response {
   if (!response.stream) return response
-  async function* messages(sent: AsyncIterable<Message>) {
-    try {
-      yield* stoppable(sent, signal)
-    } catch (err) {
-      throw signal.aborted && err === signal.reason ? reasonOf(err) : err
-    }
-    const error = signal.aborted ? reasonOf(signal.reason) : undefined
-    if (error?.code === Code.DeadlineExceeded) throw error
+  return { ...response, message: until(signal, response.message) }
+}
+
+async function* until(signal: AbortSignal, messages: AsyncIterable<Message>) {
+  try {
+    for await (const message of stoppable(messages, signal)) yield message
+  } catch (err) {
+    throw signal.aborted && err === signal.reason ? reasonOf(err) : err
   }
-  return { ...response, message: messages(response.message) }
+  const error = signal.aborted ? reasonOf(signal.reason) : undefined
+  if (error?.code === Code.DeadlineExceeded) throw error
 }
 
 /**
- * The error of a request whose signal aborts: the client's deadline, or the client disconnected.
+ * The error of a request whose signal aborts: the client's deadline, the end of the process, or the client
+ * disconnected.
  */
 function reasonOf(reason: unknown): ConnectError {
-  const { code } = ConnectError.from(reason, Code.Canceled)
-  return code === Code.DeadlineExceeded
-    ? clientDeadlineExceeded()
-    : refusal(Code.Canceled, 'CANCELED', 'the client has gone')
+  const error = ConnectError.from(reason, Code.Canceled)
+  if (error.code === Code.DeadlineExceeded) return clientDeadlineExceeded()
+  if (failureOf(error).reason === 'SHUTTING_DOWN') return error
+  return refusal(Code.Canceled, 'CANCELED', 'the client has gone')
 }

@@ -22,13 +22,11 @@ export function streams(drain: Drain): Interceptor {
     async function streams(req) {
       if (!req.stream) return next(req)
       const tally = req.contextValues.get(exchangeKey)?.stream
-      const ending = endOf(drain, req.signal)
-      const signal = AbortSignal.any([req.signal, ending])
+      const { ending, signal } = endOf(drain, req.signal)
       const message = counted(stoppable(req.message, ending), tally, 'received')
       const res = await orEnd(next({ ...req, signal, message }), ending)
-      return res.stream
-        ? { ...res, message: counted(stoppable(res.message, ending), tally, 'sent') }
-        : res
+      // The deadline's interceptor stops the answer at the signal.
+      return res.stream ? { ...res, message: counted(res.message, tally, 'sent') } : res
     }
 }
 
@@ -43,21 +41,32 @@ async function* counted(
   }
 }
 
-/** Aborts with SHUTTING_DOWN some time after the process begins to end, unless the call is over before. */
-function endOf({ closing, delayMs }: Drain, call: AbortSignal): AbortSignal {
-  const controller = new AbortController()
+/**
+ * `ending` aborts with SHUTTING_DOWN some time after the process begins to end, unless the call is over
+ * before; `signal` then, too, and with the call. AbortSignal.any takes 500 bytes more, which a stream
+ * that waits would keep.
+ */
+function endOf({ closing, delayMs }: Drain, call: AbortSignal) {
+  const ending = new AbortController()
+  const either = new AbortController()
   let timer: NodeJS.Timeout | undefined
+  function end(): void {
+    ending.abort(shuttingDown())
+    either.abort(ending.signal.reason)
+  }
   function begin(): void {
-    timer = setTimeout(() => controller.abort(shuttingDown()), delayMs())
+    timer = setTimeout(end, delayMs())
   }
   function release(): void {
     clearTimeout(timer)
     closing.removeEventListener('abort', begin)
+    either.abort(call.reason)
   }
   if (closing.aborted) begin()
   else closing.addEventListener('abort', begin, { once: true })
-  call.addEventListener('abort', release, { once: true })
-  return controller.signal
+  if (call.aborted) release()
+  else call.addEventListener('abort', release, { once: true })
+  return { ending: ending.signal, signal: either.signal }
 }
 
 function shuttingDown() {
@@ -67,6 +76,7 @@ function shuttingDown() {
 /** The answer, unless the signal aborts before it is there. */
 function orEnd<T>(answer: Promise<T>, signal: AbortSignal): Promise<T> {
   const { promise, reject } = Promise.withResolvers<never>()
-  signal.addEventListener('abort', () => reject(signal.reason as Error), { once: true })
-  return Promise.race([answer, promise])
+  const end = () => reject(signal.reason as Error)
+  signal.addEventListener('abort', end, { once: true })
+  return Promise.race([answer, promise]).finally(() => signal.removeEventListener('abort', end))
 }

@@ -93,10 +93,7 @@ async function serve(
 ): Promise<void> {
   const { raw } = reply
   try {
-    const values = options.contextValues(request)
-    parsableAuthority(request.raw)
-    const call = universalRequestFromNodeRequest(request.raw, raw, request.body as never, values)
-    const response = await handler(call)
+    const response = await handled(handler, request, reply, options)
     for (const [name, value] of Object.entries(reply.getHeaders()))
       if (value !== undefined) raw.setHeader(name, value)
     // Caches keep answers to GET, which differ by Accept-Encoding.
@@ -117,25 +114,41 @@ async function serve(
   }
 }
 
+/** A function of its own: the call, with its body and headers, would stay in `serve` until its end. */
+function handled(
+  handler: UniversalHandler,
+  request: FastifyRequest,
+  { raw }: FastifyReply,
+  { contextValues }: Pick<ConnectRoutesOptions, 'contextValues'>,
+): Promise<UniversalServerResponse> {
+  const values = contextValues(request)
+  parsableAuthority(request.raw)
+  return handler(universalRequestFromNodeRequest(request.raw, raw, request.body as never, values))
+}
+
 /**
  * Has the answer fail if a header or trailer cannot be sent. Over HTTP/2 node sends values that it
  * refuses over HTTP/1.1, and clients then drop the answer or the field.
  */
 function checked(response: UniversalServerResponse): UniversalServerResponse {
   const { header, body, trailer } = response
-  if (!body) return response
-  async function* checkedBody(chunks: AsyncIterable<Uint8Array>) {
-    let begun = false
-    for await (const chunk of chunks) {
-      // Handlers may set headers until here, and trailers until the end.
-      if (!begun) header?.forEach((value, name) => validateHeaderValue(name, value))
-      begun = true
-      yield chunk
-    }
-    for (const fields of begun ? [trailer] : [header, trailer])
-      fields?.forEach((value, name) => validateHeaderValue(name, value))
+  return body ? { ...response, body: checkedBody(body, header, trailer) } : response
+}
+
+async function* checkedBody(
+  chunks: AsyncIterable<Uint8Array>,
+  header: Headers | undefined,
+  trailer: Headers | undefined,
+) {
+  let begun = false
+  for await (const chunk of chunks) {
+    // Handlers may set headers until here, and trailers until the end.
+    if (!begun) header?.forEach((value, name) => validateHeaderValue(name, value))
+    begun = true
+    yield chunk
   }
-  return { ...response, body: checkedBody(body) }
+  for (const fields of begun ? [trailer] : [header, trailer])
+    fields?.forEach((value, name) => validateHeaderValue(name, value))
 }
 
 type Answering = FastifyReply['raw'] & { stream?: ServerHttp2Stream }

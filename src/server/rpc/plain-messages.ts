@@ -18,15 +18,20 @@ export function withPlainMessages(response: UniversalServerResponse): UniversalS
   if (!body || !type.startsWith('application/grpc')) return response
   const encoding = header?.get('grpc-encoding')
   const compression = compressions.find(({ name }) => name === encoding)
-  async function* plainBody(chunks: AsyncIterable<Uint8Array>) {
-    // Connect writes each envelope as one chunk.
-    for await (const chunk of chunks) {
-      const [flags = 0] = chunk
-      yield flags & trailerFlag ? plainTrailers(await trailersOf(chunk, compression)) : chunk
-    }
-    if (trailer) withPlainMessage(trailer)
+  return { ...response, body: plainBody(body, compression, trailer) }
+}
+
+async function* plainBody(
+  chunks: AsyncIterable<Uint8Array>,
+  compression: Compression | undefined,
+  trailer: Headers | undefined,
+) {
+  // Connect writes each envelope as one chunk.
+  for await (const chunk of chunks) {
+    const [flags = 0] = chunk
+    yield flags & trailerFlag ? plainTrailers(await trailersOf(chunk, compression)) : chunk
   }
-  return { ...response, body: plainBody(body) }
+  if (trailer) withPlainMessage(trailer)
 }
 
 async function trailersOf(

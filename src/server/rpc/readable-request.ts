@@ -11,7 +11,7 @@ import {
 import { refusal } from '../../call/refusal.ts'
 import { compressions } from './compressions.ts'
 import type { MessageReader } from './message-reader.ts'
-import { isByteStream } from './unread-body.ts'
+import { isByteStream, untilOver } from './unread-body.ts'
 
 const unaryType = /^application\/(?:json|(proto))(?:;|$)/i
 const envelopedType = /^application\/(?:grpc|grpc-web|connect)(?:\+(?:(json)|proto))?(?:;|$)/i
@@ -111,7 +111,8 @@ function withReadableEnvelopes(
     readable,
     transformJoinEnvelopes(),
   )
-  return { ...request, body: inOurWords(messages, maxBytes) }
+  const chunks = untilOver(inOurWords(messages, maxBytes))
+  return { ...request, body: { [Symbol.asyncIterator]: () => chunks } }
 }
 
 /** The refusal of a message that is larger than `maxBytes`. */

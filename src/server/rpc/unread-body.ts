@@ -37,7 +37,7 @@ export function leavable(
 ) {
   const { body } = request
   if (!isByteStream(body)) return { request, held: asIs }
-  const chunks = body[Symbol.asyncIterator]()
+  const chunks = untilOver(body)
   let isSent = !request.header.has('expect')
   function next(): Promise<IteratorResult<Uint8Array>> {
     isSent = true
@@ -50,6 +50,23 @@ export function leavable(
   return {
     request: { ...request, body: { [Symbol.asyncIterator]: () => ({ next }) } },
     held: hasOneMessage(method) && request.httpVersion.startsWith('2') ? held : asIs,
+  }
+}
+
+const over = { done: true, value: undefined } as const
+
+/**
+ * Reads what an iterable has, and lets go of it at its end: a call whose answer is a stream keeps its
+ * request for as long as that lasts, and the generators that read it would take several kilobytes.
+ */
+export function untilOver<T>(iterable: AsyncIterable<T>): AsyncIterator<T> {
+  let source: AsyncIterator<T> | undefined = iterable[Symbol.asyncIterator]()
+  return {
+    async next() {
+      const result = (await source?.next()) ?? over
+      if (result.done === true) source = undefined
+      return result
+    },
   }
 }
 

@@ -1,7 +1,9 @@
+import { ScalarType } from '@bufbuild/protobuf'
 import { createValidator } from '@bufbuild/protovalidate'
 import { test } from 'tap'
 import { compileRoutes } from '../../../src/rest/compiled-route.ts'
 import { restDocument } from '../../../src/rest/openapi/document.ts'
+import { limited, scalarSchemas } from '../../../src/rest/openapi/scalar-schema.ts'
 import { serviceIn, testProtos } from '../descriptors.ts'
 import { compileSchema, type Schema } from '../schema.ts'
 import { isValid } from './valid.ts'
@@ -113,6 +115,27 @@ const rich = documentOf({ service: serviceIn(testProtos(), 'test.rest.v1.Echo') 
 const schemas = (rich.components as { schemas: Record<string, Record<string, unknown>> }).schemas
 const { properties: answered } = schemas['test.rest.v1.Rich'] ?? {}
 const { properties: asked, allOf: exclusive } = schemas['test.rest.v1.Rich.Input'] ?? {}
+
+test('a number with limits has no text that they refuse', (t) => {
+  const double = scalarSchemas[ScalarType.DOUBLE]
+  const number = { type: 'number', format: 'double' }
+  t.strictSame(limited(double, {}), double)
+  t.strictSame(limited(double, { minimum: 0, maximum: 1 }), { ...number, minimum: 0, maximum: 1 })
+  t.strictSame(limited(double, { enum: [1] }), { ...number, enum: [1] })
+  t.strictSame(limited(double, { exclusiveMinimum: 0 }), {
+    anyOf: [
+      { ...number, exclusiveMinimum: 0 },
+      { type: 'string', const: 'Infinity' },
+    ],
+  })
+  t.strictSame(limited(double, { maximum: 0 }), {
+    anyOf: [
+      { ...number, maximum: 0 },
+      { type: 'string', const: '-Infinity' },
+    ],
+  })
+  t.end()
+})
 
 test('fields have the schema of their JSON', (t) => {
   const notFinite = { type: 'string', enum: ['NaN', 'Infinity', '-Infinity'] }

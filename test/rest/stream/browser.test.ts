@@ -1,4 +1,5 @@
 import { once } from 'node:events'
+import type { Socket } from 'node:net'
 import { Code, ConnectError, type HandlerContext } from '@connectrpc/connect'
 import { test } from 'tap'
 import { withStatus } from '../../../src/call/status.ts'
@@ -35,18 +36,26 @@ async function* failingLater(): AsyncGenerator<Row> {
   throw new ConnectError('tired', Code.Unavailable)
 }
 
+/** Its second event has no token, as those of a snapshot. */
+async function* untold(signal: AbortSignal): AsyncGenerator<Row> {
+  yield* eventsOf('a')
+  yield { text: 'b' }
+  yield* endless(signal)
+}
+
 const rooms: Record<string, Room> = {
   whole: () => eventsOf('a', 'b'),
   gone: () => failing(status(410)),
   busy: () => failing(status(503)),
   failing: (times, signal) => (times === 0 ? failingLater() : endless(signal)),
   lasting: (_times, signal) => endless(signal, 'a'),
+  broken: (times, signal) => (times === 0 ? untold(signal) : endless(signal, 'c')),
 }
 
 test('a browser follows a stream of events', { skip, timeout: 120_000 }, async (t) => {
   const asked: Asked[] = []
   let open = 0
-  const { url } = await serveStreams(
+  const { app, url } = await serveStreams(
     t,
     {
       watch({ room, resumeToken }: Row, { requestHeader, signal }: HandlerContext) {
@@ -61,6 +70,8 @@ test('a browser follows a stream of events', { skip, timeout: 120_000 }, async (
     },
     { heartbeatMs: 50 },
   )
+  const sockets = new Set<Socket>()
+  app.server.on('connection', (socket) => sockets.add(socket))
   const page = await drivenPage(t)
   // A page of the same origin; that it is an error does not matter.
   await page.call('Page.navigate', { url: `${url}/none` })
@@ -118,6 +129,20 @@ test('a browser follows a stream of events', { skip, timeout: 120_000 }, async (
     await page.evaluate(`sources.failing.source.close()`)
   })
 
+  await t.test(
+    'a connection that breaks is made anew from the last event with an id',
+    async (t) => {
+      await follow('broken')
+      await untilSeen('broken', ({ messages }: { messages: string[] }) => messages.length === 2)
+      for (const socket of sockets) socket.destroy()
+      await untilSeen('broken', ({ messages }: { messages: string[] }) => messages.length === 3)
+      t.match(await seen('broken'), { messages: ['t0a', 't0b', 't0c'], told: [], state: 1 })
+      t.match(requestsOf('broken'), [{ lastId: '' }, { lastId: 't0' }])
+      await page.evaluate(`sources.broken.source.close()`)
+      await until('the stream to end', () => open === 0)
+    },
+  )
+
   await t.test('heartbeats are no messages', async (t) => {
     await follow('lasting')
     await untilSeen('lasting', ({ messages }: { messages: string[] }) => messages.length > 0)
@@ -127,16 +152,20 @@ test('a browser follows a stream of events', { skip, timeout: 120_000 }, async (
     await until('the stream to end', () => open === 0)
   })
 
-  await t.test('six are open at once over HTTP/1.1, and the others wait', async (t) => {
+  await t.test('six are open at once over HTTP/1.1, and all else waits', async (t) => {
     const names = Array.from({ length: 8 }, (_, index) => `lasting${index}`)
     for (const name of names) await follow(name, '/v1/lasting/events')
     for (const name of names.slice(0, 6))
       await untilSeen(name, ({ messages }: { messages: string[] }) => messages.length === 1)
     for (const name of names.slice(6)) t.match(await seen(name), { opened: 0, state: 0 })
     t.equal(open, 6)
+    await page.evaluate(`fetched = 0, void fetch('/none').then(({ status }) => (fetched = status))`)
     await page.evaluate(`sources.lasting0.source.close()`)
     await page.evaluate(`sources.lasting1.source.close()`)
     for (const name of names.slice(6))
       await untilSeen(name, ({ messages }: { messages: string[] }) => messages.length === 1)
+    t.equal(await page.evaluate('fetched'), 0, 'and so does any other request')
+    await page.evaluate(`sources.lasting2.source.close()`)
+    await until('the request', async () => (await page.evaluate('fetched')) === 404)
   })
 })
