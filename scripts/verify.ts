@@ -84,7 +84,7 @@ const steps: Step[] = [
   },
   {
     name: 'sums',
-    go: testFile('test/telemetry/metric/sums.test.ts', { SUMS_CALLS: '20000' }),
+    go: testFile('test/telemetry/metric/sums.test.ts', { SUMS_CALLS: '20000' }, ['--timeout=1200']),
   },
   {
     name: 'cardinality',
