@@ -82,6 +82,14 @@ const steps: Step[] = [
     name: 'auth',
     go: testFile('test/e2e/auth/fuzz.test.ts', { AUTH_RUNS: '50000' }, ['--timeout=1200']),
   },
+  {
+    name: 'sums',
+    go: testFile('test/telemetry/metric/sums.test.ts', { SUMS_CALLS: '20000' }, ['--timeout=1200']),
+  },
+  {
+    name: 'cardinality',
+    go: testFile('test/telemetry/metric/cardinality.test.ts', { CARDINALITY_EACH: '25000' }),
+  },
   { name: 'oidc', go: oidc },
   { name: 'conformance', go: npmScript('conformance', 'scripts/conformance.ts', 'go') },
   { name: 'interop', go: npmScript('interop', 'scripts/interop.ts', 'go') },

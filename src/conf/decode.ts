@@ -139,11 +139,14 @@ function merge(under: JsonObject, over: JsonObject): JsonObject {
   return merged
 }
 
+/** Shared by all reads, since compiling the rules takes longer than the rest of a read. */
+const validator = createValidator({ registry })
+
 function violations<Desc extends DescMessage>(
   schema: Desc,
   message: MessageShape<Desc>,
 ): Violation[] {
-  const result = createValidator({ registry }).validate(schema, message)
+  const result = validator.validate(schema, message)
   if (result.kind === 'error') throw result.error
   return result.kind === 'invalid' ? result.violations : []
 }

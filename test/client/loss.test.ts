@@ -1,11 +1,11 @@
-import { test, type Test } from 'tap'
+import tap, { test, type Test } from 'tap'
 import { freePort } from '../../scripts/free-port.ts'
 import { channelOf, type ClientOptions } from '../../src/client/channel.ts'
 import { clientOf } from '../../src/client/client.ts'
 import { createClient } from '@connectrpc/connect'
 import { User } from '../../src/gen/api/user/v1/user_pb.ts'
 import { freshSqlitePath } from '../help/db.ts'
-import { startProcess } from '../help/process.ts'
+import { type ServiceProcess, startProcess } from '../help/process.ts'
 import { until } from '../help/until.ts'
 import { callers } from './callers.ts'
 import { counted } from './counted.ts'
@@ -13,18 +13,28 @@ import { listed } from './discovery.ts'
 
 const enough = 300
 
-/** An instance of the service with a user 1. */
-async function instance(t: Test, env: Record<string, string> = {}) {
-  const database = { SQLITE_PATH: freshSqlitePath(t), DRAIN_DELAY: '0s', TIMEOUT: '60s' }
-  const running = await startProcess(t, { ...database, ...env })
+const alive = new Set<ServiceProcess>()
+
+/** Starts an instance of the service with a user 1, which ends with the file. */
+async function instance(env: Record<string, string> = {}): Promise<void> {
+  const database = { SQLITE_PATH: freshSqlitePath(tap), DRAIN_DELAY: '0s', TIMEOUT: '60s' }
+  const running = await startProcess(tap, { ...database, ...env })
   await using users = clientOf(User, `direct:///${running.grpc}`, { timeoutMs: 60_000 })
   await users.createUser({ name: 'Ann', email: 'ann@example.org' })
-  return running
+  alive.add(running)
+  void running.exit.then(() => alive.delete(running))
+}
+
+/** So many instances: those that the tests before have left, and new ones. */
+async function instances(count: number): Promise<ServiceProcess[]> {
+  const lacking = Math.max(count - alive.size, 0)
+  await Promise.all(Array.from({ length: lacking }, () => instance()))
+  return [...alive].slice(0, count)
 }
 
 /** Twenty callers of GetUser through a registry that lists all instances. */
 async function load(t: Test, count: number, options: ClientOptions = {}, more: string[] = []) {
-  const running = await Promise.all(Array.from({ length: count }, () => instance(t)))
+  const running = await instances(count)
   const addresses = running.map(({ grpc }) => grpc)
   const registry = listed([...addresses, ...more])
   const { metrics, counts } = counted()
@@ -112,7 +122,7 @@ test('a node that is killed costs only the open calls where none is repeated', a
 test('a node that is back gets calls again', async (t) => {
   const port = await freePort()
   const { state, counts, nodes } = await load(t, 1, {}, [`127.0.0.1:${port}`])
-  await instance(t, { GRPC_ADDR: `127.0.0.1:${port}` })
+  await instance({ GRPC_ADDR: `127.0.0.1:${port}` })
   await until('calls there', () => counts.succeeded(`127.0.0.1:${port}`) > 50)
   t.ok(nodes().every(({ nextDownMs }) => nextDownMs === 100))
   t.ok(state.succeeded > enough)

@@ -2,10 +2,10 @@ import { hash } from 'node:crypto'
 import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { SignJWT } from 'jose'
-import { test, type Test } from 'tap'
+import tap, { test, type Test } from 'tap'
 import { startApp } from '../help/app.ts'
 import { browser, noBrowser } from '../help/browser.ts'
-import { type DrivenPage, drivenPage } from '../help/devtools.ts'
+import { type DrivenPage, drivenBrowser } from '../help/devtools.ts'
 import { until } from '../help/until.ts'
 
 const skip = browser === undefined && !process.env.CI ? noBrowser : false
@@ -15,8 +15,12 @@ function holds(page: DrivenPage, expression: string): Promise<void> {
   return until(expression, async () => (await page.evaluate(expression)) === true)
 }
 
-async function opened(t: Test, url: string): Promise<DrivenPage> {
-  const page = await drivenPage(t)
+let empty: ReturnType<typeof drivenBrowser> | undefined
+
+/** Opens a page in the one browser of this file. */
+async function opened(url: string): Promise<DrivenPage> {
+  empty ??= drivenBrowser(tap)
+  const page = await (await empty)()
   for (const domain of ['Page', 'Network', 'Log', 'Runtime']) await page.call(`${domain}.enable`)
   await page.call('Page.navigate', { url })
   return page
@@ -119,7 +123,7 @@ async function listsAll(document: string): Promise<string> {
 
 test('the page lists every operation and calls them', { skip }, async (t) => {
   const { rest } = await startApp(t, { storage: 'sqlite' })
-  const page = await opened(t, `${rest.url}/docs`)
+  const page = await opened(`${rest.url}/docs`)
   await holds(page, await listsAll(`${rest.url}/openapi.json`))
   const body = JSON.stringify({ name: 'Ada', email: 'ada@example.com', phone: '' })
   t.match(await execute(page, 'User_CreateUser', body), /^200/)
@@ -140,7 +144,7 @@ test('the page calls with a token or a key that its reader enters', { skip }, as
   })
   const token = (scope: string) =>
     new SignJWT({ scope }).setProtectedHeader({ alg: 'HS256' }).sign(Buffer.from(secret))
-  const page = await opened(t, `${rest.url}/docs`)
+  const page = await opened(`${rest.url}/docs`)
   await holds(page, await listsAll(`${rest.url}/openapi.json`))
   t.match(await execute(page, 'User_ListUsers'), /^401/, 'without credentials')
   await authorize(page, 'token', await token('users:read'))
@@ -158,7 +162,7 @@ test('the page calls with a token or a key that its reader enters', { skip }, as
 
 test('the page of the Connect document lists its methods', { skip }, async (t) => {
   const { rest } = await startApp(t, { storage: 'sqlite' })
-  const page = await opened(t, `${rest.url}/docs/connect`)
+  const page = await opened(`${rest.url}/docs/connect`)
   await holds(page, await listsAll(`${rest.url}/openapi.connect.json`))
   isQuiet(t, page, rest.url)
   await pictured(page, 'connect')
@@ -166,7 +170,7 @@ test('the page of the Connect document lists its methods', { skip }, async (t) =
 
 test('the start page is shown with its style, and its links work', { skip }, async (t) => {
   const { rest } = await startApp(t, { storage: 'sqlite' })
-  const page = await opened(t, `${rest.url}/`)
+  const page = await opened(`${rest.url}/`)
   await holds(page, `document.readyState === 'complete' && document.querySelector('h1') !== null`)
   t.equal(await page.evaluate(`getComputedStyle(document.body).fontFamily`), 'sans-serif')
   const links = `Array.from(document.querySelectorAll('a'), ({ href }) => href)`

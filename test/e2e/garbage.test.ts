@@ -68,6 +68,9 @@ async function oldSpace(metrics: string) {
   }
 }
 
+/** On each of a few connections. */
+const calls = 100
+
 /** Bytes that each call leaves in the old space, where only full collections free them. */
 async function leftByCall(t: Test, dial: Dial, env: Record<string, string>): Promise<number> {
   const service = await startProcess(t, env)
@@ -80,10 +83,10 @@ async function leftByCall(t: Test, dial: Dial, env: Record<string, string>): Pro
   const left: number[] = []
   while (left.length < 2) {
     const before = await oldSpace(metrics)
-    await Promise.all(few.map((connection) => connection.call(250)))
+    await Promise.all(few.map((connection) => connection.call(calls)))
     const after = await oldSpace(metrics)
     if (before.collections === after.collections)
-      left.push((after.bytes - before.bytes) / (few.length * 250))
+      left.push((after.bytes - before.bytes) / (few.length * calls))
   }
   return Math.min(...left)
 }

@@ -3,13 +3,11 @@ import type net from 'node:net'
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { ServiceProcess } from '../help/process.ts'
 import { dial } from './dial.ts'
-import { othersAreServedDuring } from './others-served.ts'
+import { heldMs, othersAreServedDuring } from './others-served.ts'
 
 const PREFACE = 'PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n'
 const listUsers = '/api.user.v1.User/ListUsers'
 const { NGHTTP2_CANCEL } = http2.constants
-/** How long an attack goes on after all of it is sent. */
-const heldMs = 1500
 
 const [DATA, HEADERS, RST_STREAM, SETTINGS, PING, WINDOW_UPDATE, CONTINUATION] = [
   0, 1, 3, 4, 6, 8, 9,

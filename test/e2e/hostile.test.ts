@@ -3,13 +3,11 @@ import { gzipSync } from 'node:zlib'
 import type { Test } from 'tap'
 import type { ServiceProcess } from '../help/process.ts'
 import { answerTo, dial } from './dial.ts'
-import { othersAreServedDuring } from './others-served.ts'
+import { heldMs, othersAreServedDuring } from './others-served.ts'
 
 const json = 'Host: x\r\nContent-Type: application/json\r\n'
 const create = '/api.user.v1.User/CreateUser'
 const gigabyte = 2 ** 30
-/** How long an attack goes on after all of it is sent. */
-const heldMs = 1000
 
 /** The beginnings of a create in each protocol that HTTP/1.1 carries, with the port that takes it. */
 function creates({ http, grpc }: ServiceProcess): [addr: string, head: string][] {

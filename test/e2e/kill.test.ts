@@ -5,7 +5,7 @@ import { User } from '../../src/gen/api/user/v1/user_pb.ts'
 import { freshMysqlDatabase, freshSqlitePath } from '../help/db.ts'
 import { type ServiceProcess, startProcess } from '../help/process.ts'
 
-const users = Number(process.env.KILL_USERS ?? 1000)
+const users = Number(process.env.KILL_USERS ?? 400)
 const clients = 64
 
 type Create = (email: string) => Promise<unknown>

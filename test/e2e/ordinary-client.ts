@@ -55,7 +55,7 @@ async function calls(call: () => Promise<unknown>): Promise<never> {
   }
 }
 
-process.on('message', () => {
+process.on('message', (question) => {
   const sorted = times.toSorted((a, b) => a - b)
   const served: Served = {
     calls: times.length,
@@ -63,8 +63,7 @@ process.on('message', () => {
     p99Ms: sorted[Math.floor(sorted.length * 0.99)] ?? 0,
     slowestMs: sorted.at(-1) ?? 0,
   }
-  times = []
-  failures = []
+  if (question === 'served') [times, failures] = [[], []]
   process.send?.(served)
 })
 process.on('disconnect', () => process.exit())

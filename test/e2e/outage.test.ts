@@ -1,7 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import { createClient } from '@connectrpc/connect'
 import { createGrpcTransport } from '@connectrpc/connect-node'
-import { test } from 'tap'
+import tap, { test } from 'tap'
 import { Health, HealthCheckResponse_ServingStatus } from '../../src/gen/health/v1/health_pb.ts'
 import { type PrivateServer, privateMysqlServer } from '../help/db.ts'
 import { type ServiceProcess, startProcess, untilReady } from '../help/process.ts'
@@ -17,11 +17,13 @@ interface Sample {
   status: number
 }
 
+/** How many calls were made; each has a mail address of its own. */
+let made = 0
+
 /** Calls in a closed loop, so that each failure and its latency is seen. */
 function load(service: ServiceProcess) {
   const samples: Sample[] = []
   const stop = new AbortController()
-  let made = 0
   async function lane(index: number): Promise<void> {
     while (!stop.signal.aborted) {
       const at = performance.now()
@@ -74,19 +76,28 @@ const outages: Record<
   },
 }
 
+/** The server of this file, and a service that outlives all outages. */
+async function startBoth() {
+  const server = await privateMysqlServer(tap)
+  const service = await startProcess(tap, {
+    DB_DSN: server.dsn,
+    // A process without its share of the CPU notices an outage late. Its calls still have to end
+    // because it has noticed, and not by their deadline.
+    ...(!isMeasured && { TIMEOUT: '30s' }),
+  })
+  return { server, service }
+}
+
+let both: ReturnType<typeof startBoth> | undefined
+const running = () => (both ??= startBoth())
+
 for (const [name, outage] of Object.entries(outages))
   test(`a database that goes away by ${name} costs 503s, quickly, and no restart`, async (t) => {
-    const server = await privateMysqlServer(t)
-    const service = await startProcess(t, {
-      DB_DSN: server.dsn,
-      // A process without its share of the CPU notices an outage late. Its calls still have to end
-      // because it has noticed, and not by their deadline.
-      ...(!isMeasured && { TIMEOUT: '30s' }),
-    })
+    const { server, service } = await running()
     const health = watchHealth(service)
-    const running = load(service)
+    const calls = load(service)
     const served = (since: number) =>
-      running.samples.filter(({ at, status }) => at > since && status === 200).length
+      calls.samples.filter(({ at, status }) => at > since && status === 200).length
     await until('calls to be served', () => served(0) > 100)
     let noticedAt = Number.POSITIVE_INFINITY
     await outage(server, async () => {
@@ -99,9 +110,9 @@ for (const [name, outage] of Object.entries(outages))
     await untilReady(`${service.rest}/readyz`)
     const ready = performance.now()
     await until('calls to be served again', () => served(ready) > 100)
-    await running.end()
+    await calls.end()
 
-    const { samples } = running
+    const { samples } = calls
     const during = samples.filter(({ at, ms }) => at > noticedAt && at + ms < back)
     const statuses = new Set(samples.map(({ status }) => status))
     t.same(
@@ -122,9 +133,11 @@ for (const [name, outage] of Object.entries(outages))
   })
 
 test('a service that starts before its database migrates and serves once it is there', async (t) => {
-  const server = await privateMysqlServer(t)
+  const { server } = await running()
+  await server.execute('CREATE DATABASE late')
   await server.end('SIGTERM')
-  const service = await startProcess(t, { DB_DSN: server.dsn }, { ready: false })
+  const dsn = server.dsn.replace(/service$/, 'late')
+  const service = await startProcess(t, { DB_DSN: dsn }, { ready: false })
   const ready = await fetch(`${service.rest}/readyz`)
   t.equal(ready.status, 503)
   t.match(await ready.json(), { checks: { database: 'ECONNREFUSED', migrations: 'not run yet' } })

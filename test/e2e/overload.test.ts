@@ -8,7 +8,7 @@ import {
 } from '@connectrpc/connect-node'
 import { findTrailerError } from '@connectrpc/connect/protocol-grpc'
 import { createConnection } from 'mysql2/promise'
-import { test, type Test } from 'tap'
+import tap, { test, type Test } from 'tap'
 import { User } from '../../src/gen/api/user/v1/user_pb.ts'
 import { ErrorInfoSchema, RetryInfoSchema } from '../../src/gen/google/rpc/error_details_pb.ts'
 import { ServerReflection } from '../../src/gen/grpc/reflection/v1/reflection_pb.ts'
@@ -20,16 +20,22 @@ import { answerTo, dial } from './dial.ts'
 import { h2Client } from './h2.ts'
 import { until } from '../help/until.ts'
 
-/** A service that has as many calls as it takes, which wait for a lock until `free`. */
-async function fullService(t: Test) {
+/** A service that takes two calls at once, and a connection to its database. */
+async function narrowService(t: Test) {
   const dsn = await freshMysqlDatabase(t)
-  const service = await startProcess(t, {
-    DB_DSN: dsn,
-    MAX_CONCURRENT_CALLS: '2',
-    TIMEOUT: '60s',
-  })
+  const env = { DB_DSN: dsn, MAX_CONCURRENT_CALLS: '2', TIMEOUT: '60s' }
+  const service = await startProcess(t, env)
   const locker = await createConnection(dsn)
   t.teardown(() => locker.destroy())
+  return { service, locker }
+}
+
+let narrow: ReturnType<typeof narrowService> | undefined
+
+/** The one of this file, with as many calls as it takes, which wait for a lock until `free`. */
+async function fullService() {
+  narrow ??= narrowService(tap)
+  const { service, locker } = await narrow
   await locker.query('LOCK TABLES users WRITE')
   const held = [fetch(`${service.rest}/v1/users`), fetch(`${service.rest}/v1/users`)]
   await until('both calls to begin', async () => (await openRequests(service)) === 2)
@@ -40,8 +46,27 @@ async function fullService(t: Test) {
   return { service, free }
 }
 
+// The first, since it counts the lines of all refusals.
+test('refused calls share one line of the log, with their number', async (t) => {
+  const { service, free } = await fullService()
+  const calls = Array.from({ length: 20 }, () => fetch(`${service.rest}/v1/users`))
+  t.same([...new Set((await Promise.all(calls)).map(({ status }) => status))], [503])
+  const lines = () => service.lines.filter(({ reason }) => reason === 'OVERLOADED')
+  const told = () => lines().reduce((sum, { refused }) => sum + Number(refused), 0)
+  await until('the lines with all refusals', () => told() >= 20)
+  t.ok(lines().length < 20)
+  t.match(lines()[0], {
+    level: 'warn',
+    protocol: 'rest',
+    method: 'GET',
+    path: '/v1/users',
+    code: 503,
+  })
+  await free()
+})
+
 test('a full service refuses calls in each protocol, and serves them again when it is not', async (t) => {
-  const { service, free } = await fullService(t)
+  const { service, free } = await fullService()
   const rest = await fetch(`${service.rest}/v1/users`)
   t.equal(rest.status, 503)
   t.equal(rest.headers.get('retry-after'), '1')
@@ -69,7 +94,7 @@ test('a full service refuses calls in each protocol, and serves them again when 
 })
 
 test('a refusal of gRPC is its headers, with RetryInfo among the details', async (t) => {
-  const { service, free } = await fullService(t)
+  const { service, free } = await fullService()
   const answer = await h2Client(t, service.rpc)(
     {
       ':method': 'POST',
@@ -89,7 +114,7 @@ test('a refusal of gRPC is its headers, with RetryInfo among the details', async
 })
 
 test('a refusal comes before the body has been sent, and keeps the connection only if it is short', async (t) => {
-  const { service, free } = await fullService(t)
+  const { service, free } = await fullService()
   const head = 'POST /v1/users HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\n'
   const long = dial(service.http, `${head}Content-Length: 1000000\r\n\r\n`)
   t.match(await answerTo(long), /^HTTP\/1\.1 503 [^]*Retry-After: 1[^]*Connection: close/i)
@@ -151,7 +176,7 @@ test('a call whose client has no more time is answered at once while it waits, i
 })
 
 test('health, readiness and reflection answer in overload', async (t) => {
-  const { service, free } = await fullService(t)
+  const { service, free } = await fullService()
   t.equal((await fetch(`${service.rest}/healthz`)).status, 200)
   t.equal((await fetch(`${service.rest}/readyz`)).status, 200)
   const transport = createGrpcTransport({ baseUrl: service.rpc })
@@ -164,23 +189,5 @@ test('health, readiness and reflection answer in overload', async (t) => {
     transport,
   ).serverReflectionInfo(asked()))
     t.equal(messageResponse.case, 'listServicesResponse')
-  await free()
-})
-
-test('refused calls share one line of the log, with their number', async (t) => {
-  const { service, free } = await fullService(t)
-  const calls = Array.from({ length: 20 }, () => fetch(`${service.rest}/v1/users`))
-  t.same([...new Set((await Promise.all(calls)).map(({ status }) => status))], [503])
-  const lines = () => service.lines.filter(({ reason }) => reason === 'OVERLOADED')
-  const told = () => lines().reduce((sum, { refused }) => sum + Number(refused), 0)
-  await until('the lines with all refusals', () => told() >= 20)
-  t.ok(lines().length < 20)
-  t.match(lines()[0], {
-    level: 'warn',
-    protocol: 'rest',
-    method: 'GET',
-    path: '/v1/users',
-    code: 503,
-  })
   await free()
 })

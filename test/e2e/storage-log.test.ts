@@ -1,10 +1,11 @@
 import { createInterface } from 'node:readline'
 import { on } from 'node:events'
-import { test, type Test } from 'tap'
+import tap, { test, type Test } from 'tap'
 import { freePort } from '../../scripts/free-port.ts'
 import {
   freshMysqlDatabase,
   freshSqlitePath,
+  type PrivateServer,
   privateMysqlServer,
   migrationNames,
 } from '../help/db.ts'
@@ -13,6 +14,11 @@ import { spawnService, startProcess } from '../help/process.ts'
 type Line = Record<string, unknown>
 
 const ports = { HTTP_ADDR: '127.0.0.1:0', GRPC_ADDR: '127.0.0.1:0', METRICS_ADDR: '127.0.0.1:0' }
+
+let own: Promise<PrivateServer> | undefined
+
+/** The server of this file, whose database is empty. */
+const ownServer = () => (own ??= privateMysqlServer(tap))
 
 /** Starts the service and gives its lines one after the other. */
 function linesOf(t: Test, env: Record<string, string>): AsyncIterator<[string]> {
@@ -26,7 +32,7 @@ async function nextLine(lines: AsyncIterator<[string]>): Promise<Line> {
 }
 
 test('a database that cannot be used is told with its reason, its place and no password', async (t) => {
-  const server = await privateMysqlServer(t)
+  const server = await ownServer()
   await server.execute("CREATE USER app@'127.0.0.1' IDENTIFIED BY 'right'")
   const place = `127.0.0.1:${server.port}`
   const closed = await freePort()
@@ -51,7 +57,7 @@ test('a database that cannot be used is told with its reason, its place and no p
 })
 
 test('a start without the database says so, and a line says when it can be used', async (t) => {
-  const server = await privateMysqlServer(t)
+  const server = await ownServer()
   await server.end('SIGTERM')
   const lines = linesOf(t, { DB_DSN: server.dsn })
   t.match(await nextLine(lines), { level: 'warn', database: 'ECONNREFUSED' })

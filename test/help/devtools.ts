@@ -7,8 +7,11 @@ import type { Duplex, Readable, Writable } from 'node:stream'
 import type { Test } from 'tap'
 import { browser, flags, noBrowser } from './browser.ts'
 
+type Devtools = ReturnType<typeof devtools>
+
 interface Message {
   id?: number
+  sessionId?: string
   method?: string
   params?: Record<string, unknown>
   result?: Record<string, unknown>
@@ -27,6 +30,14 @@ export interface DrivenPage {
 
 /** Opens a browser that resolves no name, with an empty page. It ends with the test. */
 export async function drivenPage(t: Test): Promise<DrivenPage> {
+  return (await drivenBrowser(t))()
+}
+
+/**
+ * Opens a browser that resolves no name, and gives what opens an empty page in it that shares nothing
+ * with the pages before. It ends with the test.
+ */
+export async function drivenBrowser(t: Test): Promise<() => Promise<DrivenPage>> {
   if (browser === undefined) throw new Error(noBrowser)
   const profile = mkdtempSync(join(tmpdir(), 'test-browser-'))
   const rules = '--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1'
@@ -43,13 +54,17 @@ export async function drivenPage(t: Test): Promise<DrivenPage> {
     rmSync(profile, { recursive: true, force: true, maxRetries: 20 })
   })
   const [, , , input, output] = child.stdio as unknown as [never, never, never, Duplex, Duplex]
-  const { send, events } = devtools(input, output)
-  const { targetInfos } = (await send('Target.getTargets')) as {
-    targetInfos: { type: string; targetId: string }[]
-  }
-  const target = targetInfos.find(({ type }) => type === 'page')
-  const attach = { targetId: target?.targetId, flatten: true }
-  const { sessionId } = await send('Target.attachToTarget', attach)
+  const { send, eventsOf } = devtools(input, output)
+  return () => emptyPage(send, eventsOf)
+}
+
+async function emptyPage(
+  send: Devtools['send'],
+  eventsOf: Devtools['eventsOf'],
+): Promise<DrivenPage> {
+  const context = await send('Target.createBrowserContext')
+  const { targetId } = await send('Target.createTarget', { url: 'about:blank', ...context })
+  const { sessionId } = await send('Target.attachToTarget', { targetId, flatten: true })
   const call: DrivenPage['call'] = (method, params) => send(method, params, String(sessionId))
   async function evaluate(expression: string): Promise<unknown> {
     const asked = { expression, awaitPromise: true, returnByValue: true }
@@ -57,13 +72,18 @@ export async function drivenPage(t: Test): Promise<DrivenPage> {
     if (exceptionDetails !== undefined) throw new Error(JSON.stringify(exceptionDetails))
     return (result as { value?: unknown }).value
   }
-  return { call, evaluate, events }
+  return { call, evaluate, events: eventsOf(String(sessionId)) }
 }
 
 /** The protocol over a pipe: JSON messages that end with a zero byte. */
 function devtools(input: Writable, output: Readable) {
   const waiting = new Map<number, (message: Message) => void>()
-  const events: Message[] = []
+  const events = new Map<string, Message[]>()
+  function eventsOf(session: string): Message[] {
+    const known = events.get(session) ?? []
+    events.set(session, known)
+    return known
+  }
   let rest = ''
   let last = 0
   output.setEncoding('utf8').on('data', (text: string) => {
@@ -71,7 +91,7 @@ function devtools(input: Writable, output: Readable) {
     rest = parts.pop() ?? ''
     for (const part of parts) {
       const message = JSON.parse(part) as Message
-      if (message.id === undefined) events.push(message)
+      if (message.id === undefined) eventsOf(message.sessionId ?? '').push(message)
       else waiting.get(message.id)?.(message)
     }
   })
@@ -84,5 +104,5 @@ function devtools(input: Writable, output: Readable) {
     if (error) throw new Error(`${method}: ${error.message}`)
     return result ?? {}
   }
-  return { send, events }
+  return { send, eventsOf }
 }

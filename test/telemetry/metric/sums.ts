@@ -5,7 +5,6 @@ import { samplesOf, sum } from '../../help/exposition.ts'
 import { type Call, clients, type Counted, lateCalls, mixedCalls } from './mix.ts'
 import { until } from '../../help/until.ts'
 
-const late = 400
 const atOnce = 24
 
 type Tally = Record<string, number>
@@ -80,6 +79,7 @@ export const noSpans = {
 
 /** Compares so many calls, as their client has counted them, with the counters. */
 export async function sumsEqual(t: Test, ratio: number, calls: number): Promise<void> {
+  const late = Math.floor(calls / 20)
   const mixed = calls - late
   const app = await startApp(t, {
     storage: 'sqlite',
