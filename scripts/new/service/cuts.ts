@@ -180,6 +180,10 @@ const cuts: Readonly<Record<string, readonly Cut[]>> = {
   'CONTRIBUTING.md': [
     [/## The first hour\n[^]*?(?=## Commits)/, ''],
     [/ See \[docs\/testing\.md\]\(docs\/testing\.md\)\./, ''],
+    [
+      /A new method gets rows[^\n]*both databases\./,
+      'A new method gets a case in `test/biz`, in `test/data`, which runs on both databases, and in `test/e2e`, which calls it in all protocols.',
+    ],
     [/ Outputs are pasted from a real run; [^]*$/, '\n'],
   ],
   'docs/errors.md': [
@@ -233,6 +237,8 @@ if (overRest.nextPageToken !== (overRpc.nextPageToken ?? ''))
     [/`ListUsers` and its `total` are read/, '`ListUsers` is read'],
   ],
   'docs/architecture.md': [
+    [/ On MariaDB a user and the row of its change[^]*?they are four\./, ''],
+    [/a test looks for the word and the imports/, 'a test looks for the imports'],
     [/one statement, alone or shared/, 'one statement'],
     [/, and what is asked of other services(?=;)/, ''],
     [/; `customers\.ts`: Connect/, ''],
@@ -253,8 +259,14 @@ if (overRest.nextPageToken !== (overRpc.nextPageToken ?? ''))
     [/ or `OrderCache\.UpdateCache`/, ''],
     [/redis\/order\.ts/, 'redis/user.ts'],
   ],
-  'docs/clients.md': [[/service: 'orders'/, "service: 'shop'"]],
+  'docs/clients.md': [
+    [/service: 'orders'/, "service: 'shop'"],
+    [/ Those of `clients` in the \[settings\][^]*?without a wire\./, ''],
+    [/```console\n\$ npm run -s call ([^\n]*)\n[^]*?```/, '```sh\nnpm run -s call $1\n```'],
+    [/\(\) => \(\{ name: 'unknown' \}\)/, '() => ({})'],
+  ],
   'docs/gateway.md': [
+    [/A table of calls of users runs[^]*?, too\. (?=What differs)/, ''],
     [/ {2}order: \{ enabled: false \}\n/, ''],
     [
       / {4}api\.order\.v1\.Order:\n {6}target: dns:\/\/\/orders:9000/,
@@ -263,7 +275,10 @@ if (overRest.nextPageToken !== (overRpc.nextPageToken ?? ''))
     [/orders\.binpb/g, 'shop.binpb'],
     [/, "order": \{"enabled": false\}/, ''],
   ],
-  'docs/metrics.md': [[/ \(`User`, `Order`\)/, ' (`User`)']],
+  'docs/metrics.md': [
+    [/ \(`User`, `Order`\)/, ' (`User`)'],
+    [/Reads that share a statement [^\n]*\n\n/, ''],
+  ],
   'docs/registry.md': [[/'order\.service'/, "'shop.service'"]],
   'docs/tracing.md': [
     [
@@ -271,6 +286,22 @@ if (overRest.nextPageToken !== (overRpc.nextPageToken ?? ''))
       "const sales = traced('SaleUseCase', saleUsecase(",
     ],
     [/, in a file beside `src\/app\/user-spans\.ts`/, ''],
+  ],
+  'docs/config.md': [line('\\| `clients\\.user')],
+  'docs/deployment.md': [
+    [/# a user's life on both ports/, '# readiness, and a list on both ports'],
+    [/ How many replicas and\nconnections[^]*?\[scaling\.md\]\(scaling\.md\)\./, ''],
+    [/ 36 wrong values/, ' wrong values'],
+  ],
+  'docs/migrations.md': [
+    [/0003_user_nick/, '0001_user_nick'],
+    [/,"0001_user_changes","0002_orders"/, ''],
+  ],
+  'docs/operations.md': [
+    [/## Shared statements\n[^]*?(?=## )/, ''],
+    [/- \*\*64 at once\.\*\*[^\n]*\n/, ''],
+    [/ Measured on [^]*?(?=So it pays where)/, '\n\n'],
+    [/ Less is no gain: [^\n]*/, ''],
   ],
   'docs/generator.md': [
     [/ `npm run verify -- new` makes three[^]*?whenever the tests run\./, ''],
