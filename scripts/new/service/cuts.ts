@@ -288,11 +288,6 @@ if (overRest.nextPageToken !== (overRpc.nextPageToken ?? ''))
     [/, in a file beside `src\/app\/user-spans\.ts`/, ''],
   ],
   'docs/config.md': [line('\\| `clients\\.user')],
-  'docs/deployment.md': [
-    [/# a user's life on both ports/, '# readiness, and a list on both ports'],
-    [/ How many replicas and\nconnections[^]*?\[scaling\.md\]\(scaling\.md\)\./, ''],
-    [/ 36 wrong values/, ' wrong values'],
-  ],
   'docs/migrations.md': [
     [/0003_user_nick/, '0001_user_nick'],
     [/,"0001_user_changes","0002_orders"/, ''],
