@@ -42,10 +42,4 @@ export const cutsOfChart: Readonly<Record<string, readonly Cut[]>> = {
   ),
   'scripts/chart.ts': [[/ {2}orders: \[\n[^]*?\n {2}\],\n/, '']],
   'test/deploy/chart.test.ts': [[/test\('orders have pods of[^]*?\n\}\)\n\n/, '']],
-  'docs/deployment.md': [
-    [/### Orders apart\n[^]*?(?=### )/, ''],
-    [/# a user's life on both ports/, '# readiness, and a list on both ports'],
-    [/ How many replicas and\nconnections[^]*?\[scaling\.md\]\(scaling\.md\)\./, ''],
-    [/ 36 wrong values/, ' wrong values'],
-  ],
 }
