@@ -119,13 +119,15 @@ export function called<T>(
   return promise
 }
 
-type Parameter = string | number | null | ReturnType<typeof mysql.TypedParameter.LONGLONG>
+// mysql2 looks a module up at each read of TypedParameter.
+const integer = mysql.TypedParameter.LONGLONG
+type Parameter = string | number | null | ReturnType<typeof integer>
 
 /** As a DOUBLE, which mysql2 makes of a number, an integer is not exact, and MySQL takes it for no LIMIT. */
 function parameter(value: unknown): Parameter {
   if (typeof value === 'bigint' || Number.isSafeInteger(value))
-    return mysql.TypedParameter.LONGLONG(value as bigint | number)
-  if (typeof value === 'boolean') return mysql.TypedParameter.LONGLONG(Number(value))
+    return integer(value as bigint | number)
+  if (typeof value === 'boolean') return integer(Number(value))
   if (typeof value === 'string' || typeof value === 'number' || value === null) return value
   throw new TypeError(`no parameter can be made of a ${typeof value}`)
 }
