@@ -20,26 +20,34 @@ test('limiters on one Redis let through what the rate allows, together', needsRe
   const { port } = await startRedis(t)
   const counting = await limiters(t, port, 2)
   const intervalMs = 10
-  const rate = { intervalUs: intervalMs * 1000, burst: 100 }
-  const since = performance.now()
-  const sent: number[] = []
-  const answered: number[] = []
-  let through = 0
-  /** Calls until one is refused after the time: nothing is left then of what the rate allowed. */
-  async function callUntil(endMs: number, count: (typeof counting)[number]): Promise<void> {
-    for (let refused = false; !refused || performance.now() - since < endMs;) {
-      sent.push(performance.now())
-      refused = !(await count('a', rate, signal)).allowed
-      answered.push(performance.now())
-      if (!refused) through += 1
+  // What the rate allows in five seconds, so that no pause of the machine fills it.
+  const rate = { intervalUs: intervalMs * 1000, burst: 500 }
+  const calls: { sent: number; answered: number; allowed: boolean }[] = []
+  let spentAt: number | undefined
+  /** Calls until one is refused a second after all was spent: nothing is left then either. */
+  async function call(count: (typeof counting)[number]): Promise<void> {
+    for (let isOver = false; !isOver;) {
+      const sent = performance.now()
+      const { allowed } = await count('a', rate, signal)
+      const answered = performance.now()
+      calls.push({ sent, answered, allowed })
+      if (!allowed) spentAt ??= answered
+      isOver = !allowed && answered > (spentAt ?? answered) + 1000
     }
   }
-  await Promise.all(counting.flatMap((count) => [callUntil(1000, count), callUntil(1000, count)]))
+  await Promise.all(counting.flatMap((count) => [call(count), call(count)]))
   // The clock is that of Redis, which has read it between the sending and the answer of each call.
-  const least = (Math.max(...sent) - Math.min(...answered)) / intervalMs
-  const most = (Math.max(...answered) - Math.min(...sent)) / intervalMs
-  t.ok(through >= rate.burst + least - 1, `${through} of ${rate.burst + least} at least`)
-  t.ok(through <= rate.burst + most + 1, `${through} of ${rate.burst + most} at most`)
+  const allowed = calls.filter((each) => each.allowed)
+  const spent = calls.find((each) => !each.allowed)
+  const last = calls.at(-1)
+  if (!last || !spent) throw new Error('no call is refused')
+  const lastSent = Math.max(...calls.map(({ sent }) => sent))
+  const afterwards = allowed.filter(({ answered }) => answered >= spent.sent).length
+  const least = (lastSent - spent.answered) / intervalMs
+  const most = (last.answered - Math.min(...calls.map(({ sent }) => sent))) / intervalMs
+  t.ok(allowed.length >= rate.burst, `${allowed.length} of ${rate.burst}`)
+  t.ok(afterwards >= least - 1, `${afterwards} of ${least} at least`)
+  t.ok(allowed.length <= rate.burst + most + 1, `${allowed.length} of ${most} more at most`)
 })
 
 test(
