@@ -109,7 +109,8 @@ async function deployment(t: Test) {
       DB_DSN: database,
       HTTP_ADDR: `127.0.0.1:${rest}`,
       GRPC_ADDR: `127.0.0.1:${grpc}`,
-      DRAIN_DELAY: '1s',
+      // Until HAProxy has asked and knows: each 0.2 s, and later on a busy machine.
+      DRAIN_DELAY: '4s',
       // Slow is no failure here.
       TIMEOUT: '10s',
       DB_POOL_WAIT: '5s',

@@ -14,9 +14,12 @@ export function detectProtocol(
   known: (isHttp2: boolean) => void,
 ): void {
   let seen: Buffer = Buffer.alloc(0)
-  const drop = () => socket.destroy()
-  const deadline = setTimeout(drop, timeoutMs)
+  let isSettled = false
+  const drop = () => isSettled || socket.destroy()
+  // Timers come before reading in a turn of the event loop: after a long turn, bytes may lie unread.
+  const deadline = setTimeout(() => setImmediate(drop), timeoutMs)
   const settle = () => {
+    isSettled = true
     clearTimeout(deadline)
     settled()
   }

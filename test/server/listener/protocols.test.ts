@@ -68,6 +68,17 @@ test('a connection that does not say its protocol is dropped after the header ti
   await Promise.all([dial(t, port).ended(), dial(t, port, 'PR').ended()])
 })
 
+test('bytes that came while the process did something else are read after the header timeout', async (t) => {
+  const headersTimeoutMs = 100
+  const { port, sockets } = await listen(t, echo, { headersTimeoutMs })
+  const raw = dial(t, port, 'P')
+  await haveRead(sockets, 0, 1)
+  raw.socket.write(`OST${getRequest.slice(3)}`)
+  const end = performance.now() + 2 * headersTimeoutMs
+  while (performance.now() < end);
+  await raw.until('1.1 POST / ')
+})
+
 test('a connection that ends before its protocol is known is closed at once', async (t) => {
   const { port } = await listen(t)
   const silent = dial(t, port)
