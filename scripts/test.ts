@@ -41,7 +41,8 @@ try {
 async function main(): Promise<number> {
   // Tests of Prometheus are skipped without it; in CI, where every test must run, that is a
   // failure.
-  if (!findPrometheus() && !fetchPrometheus() && process.env.CI)
+  const measured = files.length === 0 || files.some(needsPrometheus)
+  if (measured && !findPrometheus() && !fetchPrometheus() && process.env.CI)
     throw new Error('no prometheus found: install it (Debian: prometheus), with its promtool')
   await using database = await testDatabase()
   if (interrupted) return 1
@@ -72,6 +73,11 @@ async function main(): Promise<number> {
 /** Whether a test file needs a browser. A folder may have tests that do. */
 function needsBrowser(file: string): boolean {
   return file.includes('browser') || !file.endsWith('.test.ts')
+}
+
+/** Whether a test file asks Prometheus' programs. A folder may have tests that do. */
+function needsPrometheus(file: string): boolean {
+  return /metric|deploy/.test(file) || !file.endsWith('.test.ts')
 }
 
 /** tap passes a signal on and then waits for its tests, however long they take. */

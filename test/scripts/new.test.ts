@@ -46,11 +46,14 @@ function newService(t: Test) {
 function leftOver({ folder, files }: ReturnType<typeof projectAt>): string[] {
   const names =
     /(?<![A-Za-z])users?(?![a-z])|User|USER|\borders?\.(?:ts|proto|v1)|(?<![a-z])Order[A-Z]|PRODUCT_NOT|bench\//
+  const inPages = /\b[Oo]rders\b|\b(?:performance|rest|scaling|testing|watch)\.md\b/
   return files()
     .filter((path) => !/^(?:third_party|src\/gen\/google)\/|^package-lock/.test(path))
     .flatMap((path) => {
       const text = withoutOtherMeanings(path, readFileSync(join(folder, path), 'utf8'))
-      const lines = text.split('\n').filter((line) => names.test(line))
+      const isLeft = (line: string) =>
+        names.test(line) || (path.startsWith('docs/') && inPages.test(line))
+      const lines = text.split('\n').filter(isLeft)
       return [...(names.test(path) ? [path] : []), ...lines.map((line) => `${path}: ${line}`)]
     })
 }

@@ -45,5 +45,4 @@ export const cutsOfChart: Readonly<Record<string, readonly Cut[]>> = {
   ),
   'scripts/chart.ts': [[/ {2}orders: \[\n[^]*?\n {2}\],\n/, '']],
   'test/deploy/chart.test.ts': [[/test\('orders have pods of[^]*?\n\}\)\n\n/, '']],
-  'docs/deployment.md': [[/### Orders apart\n[^]*?(?=### )/, '']],
 }

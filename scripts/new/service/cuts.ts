@@ -1,5 +1,6 @@
 // What is taken out of files that a new project keeps: each place must be there.
 import { cutsOfChart } from './cuts-of-chart.ts'
+import { cutsOfPages } from './cuts-of-pages.ts'
 import type { Files } from './files.ts'
 
 /** What is found in a text, and what stands there instead. */
@@ -177,23 +178,6 @@ const cuts: Readonly<Record<string, readonly Cut[]>> = {
     [/suite=0\n[^]*?fi\n\n/, ''],
     [/# 2: the suite could not[^]*?^fi\n\n/m, '\n'],
   ],
-  'CONTRIBUTING.md': [
-    [/## The first hour\n[^]*?(?=## Commits)/, ''],
-    [/ See \[docs\/testing\.md\]\(docs\/testing\.md\)\./, ''],
-    [/ Outputs are pasted from a real run; [^]*$/, '\n'],
-  ],
-  'docs/errors.md': [
-    [
-      / and `proto\/api\/errors\/v1\/error_reason\.proto` lists all of them but those of orders, which are in.*?`\./,
-      ' and the files `error_reason.proto` list all of them.',
-    ],
-    [/\| `USER_NOT_FOUND`[^]*?(?=\| `PRECONDITION_FAILED`)/, ''],
-    [
-      /\| `RESUME_TOKEN_EXPIRED`[^]*?(?=\| `\w+_NOT_FOUND` \|.*\n(?:\|.*\n)?\| `INVALID_\w+` .*\n\| `INVALID_ARG)/,
-      '',
-    ],
-    [/"value":"[^"]*"/, '"value":"…"'],
-  ],
   ...cutsOfChart,
   'deploy/helm/examples/everything.yaml': [
     [/ {4}total:\n.*\n.*\n/, ''],
@@ -229,57 +213,7 @@ if (overRest.nextPageToken !== (overRpc.nextPageToken ?? ''))
     [/ as the schemas name it, `users_email_unique`;/, ' as the schemas name it;'],
   ],
   'src/rest/answer/compress.ts': [[/ \(docs\/performance\.md\)/, '']],
-  'docs/adr/0030-lists-from-read-replicas.md': [
-    [/`ListUsers` and its `total` are read/, '`ListUsers` is read'],
-  ],
-  'docs/architecture.md': [
-    [/one statement, alone or shared/, 'one statement'],
-    [/, and what is asked of other services(?=;)/, ''],
-    [/; `customers\.ts`: Connect/, ''],
-    [/ Reads by key share statements under load \(.*?\)\)\./, ''],
-    [
-      / nothing below `src\/app\/` changes otherwise\. Orders are[^]*?(?=\n## |$)/,
-      ' nothing below `src/app/` changes otherwise. A test refuses an import of the noun anywhere but in its own files.\n',
-    ],
-  ],
-  'docs/cache.md': [
-    [
-      /`GetUser` and `GetOrder` ask Redis first\. Lists, searches[^.]*?read the database\./,
-      '`GetUser` asks Redis first. Lists and every check before a write read the database.',
-    ],
-    line('\\| `order:v1'),
-    [/\| both \|/g, '| the same key |'],
-    [/, and the same of orders, with/, ', with'],
-    [/ or `OrderCache\.UpdateCache`/, ''],
-    [/redis\/order\.ts/, 'redis/user.ts'],
-  ],
-  'docs/clients.md': [[/service: 'orders'/, "service: 'shop'"]],
-  'docs/gateway.md': [
-    [/ {2}order: \{ enabled: false \}\n/, ''],
-    [
-      / {4}api\.order\.v1\.Order:\n {6}target: dns:\/\/\/orders:9000/,
-      '    api.shop.v1.Shop:\n      target: dns:///shop:9000',
-    ],
-    [/orders\.binpb/g, 'shop.binpb'],
-    [/, "order": \{"enabled": false\}/, ''],
-  ],
-  'docs/metrics.md': [[/ \(`User`, `Order`\)/, ' (`User`)']],
-  'docs/registry.md': [[/'order\.service'/, "'shop.service'"]],
-  'docs/tracing.md': [
-    [
-      /const orders = traced\('OrderUseCase', orderUsecase\(/,
-      "const sales = traced('SaleUseCase', saleUsecase(",
-    ],
-    [/, in a file beside `src\/app\/user-spans\.ts`/, ''],
-  ],
-  'docs/generator.md': [
-    [/ `npm run verify -- new` makes three[^]*?whenever the tests run\./, ''],
-    [/\n\nWhat users have and a new resource does not:[^]*?needed\./, ''],
-    [/## A project of its own\n[^]*?(?=## What is refused)/, ''],
-    [/ for a project, a folder that is not empty, or in this project;/, ''],
-    [/: the \[README\][^]*?has the steps\./, '.'],
-    [/\n## Why the texts are in the generator[^]*$/, ''],
-  ],
+  ...cutsOfPages,
 }
 
 /**

@@ -8,7 +8,11 @@ const leftOut =
 
 /** Programs that are left out: what is said of them, and measured by them, is about this project. */
 const ownPrograms =
-  /npm run (?:bench|verify|soak|interop|conformance|example|pictures|seed|chart:cluster)|group_writes|coalesce_reads/
+  /npm run (?:bench|verify|soak|interop|conformance|example|seed|chart:cluster)|group_writes|coalesce_reads/
+
+/** What a page says of a noun that is left out, of a method that no other noun has, or to read in a page that is left out. */
+const ofOthers =
+  /\borders\b|\ban order\b|\/v1\/[\w-]+:(?:watch|import|export)|idempotency-key|\[(?:performance|rest|scaling|testing|watch)\.md\]/
 
 /** The files without pages and sections that are left out, and without links to what is not there. */
 export function withPages(files: Files): Files {
@@ -22,9 +26,24 @@ export function withPages(files: Files): Files {
 /** A page without its sections about programs that are left out. */
 function general(text: string): string {
   const [first = '', ...sections] = text.split(/^(?=###? )/m)
-  const paragraphs = first.split(/\n{2,}/).filter((paragraph) => !ownPrograms.test(paragraph))
-  const others = sections.filter((section) => !ownPrograms.test(section))
-  return `${[paragraphs.join('\n\n').trimEnd(), ...others.map((section) => section.trimEnd())].join('\n\n')}\n`
+  const head = paragraphs(first).filter((paragraph) => !ownPrograms.test(paragraph))
+  return `${[head, ...sections.map(untilOwn)].flat().join('\n\n').trimEnd()}\n`
+}
+
+/** A section up to where it comes to such a program: what follows is about its results. */
+function untilOwn(section: string): string[] {
+  const all = paragraphs(section)
+  const own = all.findIndex((paragraph) => ownPrograms.test(paragraph))
+  if (own === -1) return all
+  return own < 2 ? [] : all.slice(0, own)
+}
+
+/** Texts between empty lines, without blocks of code about what is left out. */
+function paragraphs(text: string): string[] {
+  return text.split(/(^```[^]*?^```$)/m).flatMap((part) => {
+    if (part.startsWith('```')) return ofOthers.test(part) ? [] : [part]
+    return part.split(/\n{2,}/).flatMap((words) => words.trimEnd() || [])
+  })
 }
 
 const named = /(?<![\w/.-])(?:src|test|scripts|bench|examples|proto|configs|deploy)\/[\w./-]*\w/g
@@ -34,18 +53,22 @@ function withoutMissing(text: string, files: Files): string {
   const paths = [...files.keys()]
   const isThere = (path: string) =>
     path.startsWith('src/gen') || paths.some((known) => `${known}/`.startsWith(`${path}/`))
-  const isWhole = (part: string) => [...part.matchAll(named)].every(([path]) => isThere(path))
+  const isWhole = (part: string) =>
+    !ofOthers.test(part) && [...part.matchAll(named)].every(([path]) => isThere(path))
   const lines = text.split('\n').flatMap((line) => {
     if (isWhole(line)) return line
-    const left = /^[|`#]/.test(line)
-      ? ''
-      : line
-          .split(/(?<=[.:]) /)
-          .filter(isWhole)
-          .join(' ')
+    const left = /^[|`#]/.test(line) ? '' : wholeSentences(line, isWhole)
     return left === '' ? [] : left
   })
   return lines.join('\n').replaceAll(/\n{3,}/g, '\n\n')
+}
+
+/** The sentences of a line that are whole. One whose part after a colon is not goes with it. */
+function wholeSentences(line: string, isWhole: (part: string) => boolean): string {
+  const parts = line.split(/(?<=[.:]) /)
+  const leadsOn = (part: string, next: string | undefined) =>
+    part.endsWith(':') && next !== undefined && !isWhole(next)
+  return parts.filter((part, at) => isWhole(part) && !leadsOn(part, parts[at + 1])).join(' ')
 }
 
 /** A page whose links lead to files and headings that there are: of others, their text is left. */

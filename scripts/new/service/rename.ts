@@ -34,7 +34,7 @@ const otherMeanings = [
   /https:\/\/user@/g,
   /(?:service's|image's|process's|database's|account of the|other|every|the MySQL|dedicated) users?\b/g,
   /\busers? (?:who may|of the machine)\b/g,
-  /\b(?:by|as|of) (?:its|their|the chart's) users?\b|\bas users do\b|\ba user of the chart\b|leaves to its users/g,
+  /\b(?:by|as|of) (?:its|their|the chart's) users?\b|\bas users do\b|\ba user of the chart\b|leaves to its users|\bIts user needs/g,
 ]
 
 const marked = /\uE000(\d+)\uE000/g

@@ -40,6 +40,8 @@ npm ci && npm start   # serves on :8000, :9000 and :9090; Ctrl-C stops it
 npm ci && npm test    # all checks, then the tests, on a MariaDB of their own
 \`\`\`
 
+The tests take a \`mariadbd\` or \`mysqld\` that is installed, and another server where \`TEST_MYSQL_DSN\` names one; [.ci/run](.ci/run) lists what else they use.
+
 ## Call it
 
 \`\`\`sh
@@ -70,6 +72,8 @@ src/gateway/   passes calls of other services on
 src/fleet/     announces this instance in etcd or Consul, finds others there and in Kubernetes
 src/conf/      configuration files to checked settings
 src/telemetry/ traces, metrics and the log
+src/memory/    what keeps V8's memory small
+src/text/      spelling suggestions, names of codes, host:port, entity tags
 src/gen/       generated from proto/; never edited
 migrations/    SQL for MySQL and SQLite, one change per file
 deploy/        Compose, the Helm chart, dashboard, alerts

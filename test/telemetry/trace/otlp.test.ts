@@ -154,7 +154,6 @@ test('spans sent by the wrong protocol are dropped with what to set', async (t) 
       SQLITE_PATH: freshSqlitePath(t),
       TRACING_EXPORTER: exporter,
       TRACING_ENDPOINT: collector.url,
-      OTEL_EXPORTER_OTLP_TIMEOUT: '500',
     })
     const warnings = () => service.lines.filter(({ level }) => level === 'warn')
     await get(service)

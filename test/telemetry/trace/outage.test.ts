@@ -46,7 +46,7 @@ test('a collector that is killed under load and comes back costs spans, counted,
   }
   const counted = () => {
     const { exported, dropped, waiting } = counts() as Exclude<ReturnType<typeof counts>, boolean>
-    return { exported, lost: dropped.queue + dropped.export, inQueue: dropped.queue, waiting }
+    return { exported, lost: dropped.queue + dropped.export, waiting }
   }
 
   await callUntil(() => counted().exported > batch)
@@ -56,7 +56,8 @@ test('a collector that is killed under load and comes back costs spans, counted,
   await callUntil(() => second.spans.length > 3 * batch)
   t.ok(counted().exported > batch, 'the export has begun again')
   second.frozen = true
-  await callUntil(() => counted().inQueue > 0)
+  const lost = counted().lost
+  await callUntil(() => counted().lost > lost)
   second.frozen = false
   const before = counted().exported
   await callUntil(() => counted().exported > before)
@@ -64,14 +65,19 @@ test('a collector that is killed under load and comes back costs spans, counted,
 
   t.equal(failed, 0, 'no call has noticed')
   t.ok(mostWaiting <= queue + batch, 'what waits is bounded')
-  const { exported, lost } = counted()
+  const { exported, lost: lostInAll } = counted()
   // More where a call had to wait for the one connection.
-  t.ok(exported + lost >= calls * spansOfACall, 'each span has arrived or is counted')
+  t.ok(exported + lostInAll >= calls * spansOfACall, 'each span has arrived or is counted')
   // An answer that was lost on the way makes a batch arrive that counts as lost.
   t.ok(first.spans.length + second.spans.length >= exported)
-  const messages = app.log().map(({ msg }) => msg)
-  t.equal(messages.filter((msg) => msg.startsWith('spans cannot be exported')).length, 2)
-  t.equal(messages.filter((msg) => msg.startsWith('spans are exported again')).length, 2)
+  // A busy machine has further outages: batches that it does not send in time.
+  const told = app.log().flatMap(({ msg }) => /^spans (?:cannot be|are) exported/.exec(msg) ?? [])
+  t.ok(told.length >= 4, 'both outages and their ends are told')
+  t.strictSame(
+    told,
+    told.map((_, at) => (at % 2 === 0 ? 'spans cannot be exported' : 'spans are exported')),
+    'each once',
+  )
   t.ok(
     trees(second.spans).some((tree) => tree.split('\n').length === spansOfACall),
     'whole trees again',
