@@ -52,22 +52,11 @@ export function isForOperators(url: string): boolean {
  */
 export function admission(limits: AdmissionLimits, clock: Clock = systemClock): Admission {
   const queue = callQueue(() => limits.maxCalls - limits.maxActive, clock)
+  const places = countedPlaces(() => queue.proceed(hasRoom))
+  const { take, give } = places
   const bodies = slowBodies({ callsWait: () => queue.size > 0, take, give }, clock)
-  let taken = 0
   let operators = 0
-  const hasRoom = () => taken < limits.maxActive
-
-  function take(place: Place): void {
-    if (!place.isTaken) taken += 1
-    place.isTaken = true
-  }
-
-  function give(place: Place): void {
-    if (!place.isTaken) return
-    place.isTaken = false
-    taken -= 1
-    queue.proceed(hasRoom)
-  }
+  const hasRoom = () => places.taken < limits.maxActive
 
   function begin(arrival: Arrival, { clientGone }: Terms, open?: OpenCall): void {
     if (arrival.gone()) return clientGone(arrival, open)
@@ -119,7 +108,7 @@ export function admission(limits: AdmissionLimits, clock: Clock = systemClock): 
       else wait(arrival, terms, open)
     },
     get active() {
-      return taken
+      return places.taken
     },
     get waiting() {
       return queue.size
@@ -131,4 +120,20 @@ function watch(arrival: Arrival, open: OpenCall): void {
   open.begun()
   arrival.onAnswered(() => open.answered())
   arrival.onClose(() => open.left())
+}
+
+/** Counts the places that are taken. `given` is called after one is given back. */
+function countedPlaces(given: () => void) {
+  function take(place: Place): void {
+    if (!place.isTaken) places.taken += 1
+    place.isTaken = true
+  }
+  function give(place: Place): void {
+    if (!place.isTaken) return
+    place.isTaken = false
+    places.taken -= 1
+    given()
+  }
+  const places = { taken: 0, take, give }
+  return places
 }

@@ -94,8 +94,7 @@ export function exchangeRegistry(protocol: Protocol, observers: readonly Exchang
     /** To be called for each request before it is routed; `arrivedAt` by `performance.now()`. */
     open(request: Request, response: Response, arrivedAt: number): Exchange {
       const { method = '', url = '' } = request
-      const head = { method, url, at: arrivedAt }
-      const exchange = newExchange(protocol, head, request)
+      const exchange = newExchange(protocol, { method, url, at: arrivedAt }, request)
       exchangeOf.attach(request, exchange)
       const connection = connectionOf(request)
       onConnection.set(connection, exchange)
@@ -119,9 +118,8 @@ export function exchangeRegistry(protocol: Protocol, observers: readonly Exchang
     /** The exchange of a request that `open` has seen. */
     of: exchangeOf.of,
     /** Reports a request that is refused before it is opened. */
-    turnedAway(asked: Protocol, arrival: Arrival, failure: Failure): void {
-      telling.end(neverOpened(asked, arrival, failure))
-    },
+    turnedAway: (asked: Protocol, arrival: Arrival, failure: Failure): void =>
+      telling.end(neverOpened(asked, arrival, failure)),
     refused,
     /** To be called where a request is about to be served as a stream. */
     streams(request: Request, response: Response): void {
