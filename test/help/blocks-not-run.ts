@@ -60,10 +60,12 @@ export const blocksNotRun: Record<string, string> = {
     'needs Docker; test/fleet has an etcd of its own',
   'docs/scaling.md: tidb-server -P 4400 -store unistore -path /tmp/tidb -host 127.0.0.1 &':
     'needs TiDB',
+  'docs/security.md: API_KEYS_FILE=keys ORDER_ENABLED=false npm start':
+    'two processes with files of keys, see test/e2e/auth/between.test.ts',
   'docs/security.md: AUTH_ISSUER=https://id.example.com AUTH_AUDIENCE=user-service npm start':
-    'needs an issuer; test/e2e/auth.test.ts has one of its own',
+    'needs an issuer; test/e2e/auth/auth.test.ts has one of its own',
   'docs/security.md: SECRET=$(openssl rand -hex 32)':
-    'writes a file of keys; test/e2e/auth.test.ts calls with such keys',
+    'writes a file of keys; test/e2e/auth/auth.test.ts calls with such keys',
   "docs/streams.md: curl -sN -H 'Accept: application/x-ndjson' 'localhost:8000/v1/users:watch?snapshot=true' | jq .":
     'ends when it is stopped; test/e2e/user-streams-rest.test.ts watches',
   'docs/testing.md: npm test': 'would run itself',
