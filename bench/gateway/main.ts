@@ -27,12 +27,12 @@ async function fullLoad(caller: Caller): Promise<number> {
   return (callsPerRound / (performance.now() - begin)) * 1000
 }
 
-/** As many calls a second, whatever becomes of them. Gives their milliseconds since they were due. */
+/** A second of calls, whatever becomes of them. Gives their milliseconds since they were due. */
 async function latencies(caller: Caller, perSecond: number): Promise<number[]> {
   const begin = performance.now()
   const open: Promise<number>[] = []
-  for (let call = 0; call < callsPerRound;) {
-    const due = Math.min(callsPerRound, ((performance.now() - begin) / 1000) * perSecond)
+  for (let call = 0; call < perSecond;) {
+    const due = Math.min(perSecond, ((performance.now() - begin) / 1000) * perSecond)
     for (; call < due; call += 1) open.push(since(begin + (call / perSecond) * 1000, caller))
     await sleep(1)
   }
@@ -74,6 +74,7 @@ async function seed({ grpc }: Running): Promise<void> {
 }
 
 const both = await startBoth()
+const open: Caller[] = []
 try {
   await seed(both.service)
   const callersBy = {
@@ -81,6 +82,7 @@ try {
     gateway: await restCaller(both.gateway.rest, connections),
   }
   const ways = Object.entries(callersBy)
+  open.push(...Object.values(callersBy))
   const cpu: Record<string, number[]> = {}
   const perSecond: Record<string, number[]> = {}
   for (let round = -10; round < rounds; round += 1)
@@ -113,6 +115,8 @@ try {
     `${'ratio of the pairs'.padEnd(18)} ${quartiles(ratios, (ratio) => ratio.toFixed(2))}`,
   )
 } finally {
+  // They connect again otherwise, when the processes are gone.
+  for (const caller of open) caller.close()
   await both.close()
 }
 process.exit(0)
