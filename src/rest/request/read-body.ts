@@ -1,6 +1,7 @@
 import type { FastifyReply, FastifyRequest } from 'fastify'
 import { codingOf, decompressed } from './decompress.ts'
 import { bodyTooLarge, unsupportedMediaType } from '../errors.ts'
+import { decodingTurn } from '../../call/message/decoding-turn.ts'
 import { onlyMessage, readBody } from '../../call/read-body.ts'
 import type { HttpBinding } from '../route/rules.ts'
 import { type BodyFormat, bodyFormat, type BodyTypes } from '../media-type.ts'
@@ -32,7 +33,10 @@ export async function receivedBody(
   const bytes = await rawBody(request, reply, limit)
   if (bytes.byteLength === 0) return noBody
   const { format, coding } = formOf(request, types)
-  return { format, bytes: await decompressed(bytes, coding, limit) }
+  const body = await decompressed(bytes, coding, limit)
+  const turn = decodingTurn(body)
+  if (turn) await turn
+  return { format, bytes: body }
 }
 
 /**

@@ -1,6 +1,7 @@
 import { Readable } from 'node:stream'
 import type { Message } from '@bufbuild/protobuf'
 import type { FastifyReply, FastifyRequest } from 'fastify'
+import { decodingTurn } from '../../call/message/decoding-turn.ts'
 import { streamOf } from '../../call/stream.ts'
 import { placed } from '../errors.ts'
 import { type BodyTypes, lineTypes } from '../media-type.ts'
@@ -138,10 +139,14 @@ function messageStream(reading: Reading): RequestReader {
         throw placed(err, splitter.place)
       }
     }
+    async function decoded(body: Uint8Array): Promise<Message> {
+      await decodingTurn(body)
+      return messageOf(body)
+    }
     async function* messages() {
       for await (const chunk of chunks)
-        for (const body of splitter.push(chunk)) yield messageOf(body)
-      for (const body of splitter.end()) yield messageOf(body)
+        for (const body of splitter.push(chunk)) yield await decoded(body)
+      for (const body of splitter.end()) yield await decoded(body)
     }
     return { messages: messages(), system: head.system, sent: (field) => sent(field) }
   }

@@ -8,6 +8,7 @@ import {
   transformSplitEnvelope,
   type UniversalServerRequest,
 } from '@connectrpc/connect/protocol'
+import { decodingTurn } from '../../call/message/decoding-turn.ts'
 import { refusal } from '../../call/refusal.ts'
 import { compressions } from './compressions.ts'
 import type { MessageReader } from './message-reader.ts'
@@ -86,7 +87,9 @@ async function* readableBody(
     if (size > maxBytes) throw tooLarge(maxBytes)
   }
   const bytes = Buffer.concat(chunks)
-  yield reader.readable(compression ? await compression.decompress(bytes, maxBytes) : bytes, binary)
+  const message = compression ? await compression.decompress(bytes, maxBytes) : bytes
+  await decodingTurn(message)
+  yield reader.readable(message, binary)
 }
 
 function withReadableEnvelopes(
@@ -100,9 +103,11 @@ function withReadableEnvelopes(
   )
   if (compression === undefined) return request
   async function* readable(envelopes: AsyncIterable<EnvelopedMessage>) {
-    for await (const { flags, data } of envelopes)
+    for await (const { flags, data } of envelopes) {
+      await decodingTurn(data)
       // The last envelope of a stream is no message.
       yield { flags, data: flags === 0 ? reader.readable(data, binary) : data }
+    }
   }
   const messages = pipe(
     body,
@@ -154,6 +159,7 @@ async function readableUrl(url: string, { reader, maxBytes }: Reading): Promise<
   const inBase64 = searchParams.get('base64') === '1'
   const bytes = Buffer.from(sent, inBase64 ? 'base64url' : 'utf8')
   const message = compression ? await compression.decompress(bytes, maxBytes) : bytes
+  await decodingTurn(message)
   const readable = Buffer.from(reader.readable(message, encoding === 'proto'))
   searchParams.delete('compression')
   searchParams.set('base64', '1')

@@ -13,6 +13,7 @@ import {
 } from '@connectrpc/connect/protocol'
 import type { FastifyReply, FastifyRequest, preHandlerAsyncHookHandler } from 'fastify'
 import { type CallOptions, LazyCall, type UnaryCall } from '../../call/context.ts'
+import { decodingTurn } from '../../call/message/decoding-turn.ts'
 import { bounded } from '../../call/error-bounds.ts'
 import { requestHeaders } from '../../call/headers.ts'
 import { unaryInvoker, type UnaryMethod } from '../../call/invoke.ts'
@@ -92,6 +93,8 @@ export function unaryCalls(options: UnaryCallsOptions): preHandlerAsyncHookHandl
     let message: Message | ConnectError | undefined
     try {
       const read = await readBody(request.raw, protocol, maxBodyBytes, call.deadline)
+      const turn = decodingTurn(read.body)
+      if (turn) await turn
       const isWhole = !read.remaining && !isAbandoned(exchange)
       const bytes = isWhole ? protocol.messageOf(read.body) : undefined
       message = bytes && unary.reader.read(bytes, protocol.binary)
