@@ -42,7 +42,10 @@ export interface Arrival {
   begin(): void
   /** Sends this answer without the handler. */
   refuse(answer: Answer): void
-  /** Ends the request without an answer. */
+  /**
+   * Ends a request whose body is not there, without an answer. Over HTTP/2 it says that no method has
+   * begun it, so that clients may send it again (RFC 9113, 8.7).
+   */
   abort(): void
   /** Calls back when the handler has read the whole body. */
   onReceived(listener: () => void): void

@@ -18,7 +18,7 @@ import { endWithAnswer } from './early-answer.ts'
 import { continueWhenRead, expectsContinue } from './expect-continue.ts'
 import { onStreaming } from './streaming.ts'
 
-const { NGHTTP2_CANCEL, NGHTTP2_ENHANCE_YOUR_CALM, NGHTTP2_FLAG_END_STREAM } = http2.constants
+const { NGHTTP2_CANCEL, NGHTTP2_FLAG_END_STREAM, NGHTTP2_REFUSED_STREAM } = http2.constants
 
 /** The size of a message that gRPC accepts by default. */
 const megabytesPerStream = 4
@@ -75,7 +75,7 @@ export function http2Connections(
       gone: () => stream.closed || stream.destroyed,
       begin: () => void requests.emit('stream', stream, headers, flags, rawHeaders),
       refuse: (answer) => refuse(stream, answer),
-      abort: () => stream.close(NGHTTP2_ENHANCE_YOUR_CALM),
+      abort: () => stream.close(NGHTTP2_REFUSED_STREAM),
       onReceived: (listener) => stream.once('end', listener),
       onAnswered: (listener) => void listeners.push(listener),
       onStream: (listener) => void (opened.streams = listener),
