@@ -14,6 +14,8 @@ interface EtcdRegistryOptions extends EtcdOptions {
 }
 
 const maxPauseMs = 15_000
+// A client whose list is old calls nodes that have gone.
+const maxWatchPauseMs = 2000
 
 /** Announces and finds instances in etcd, over one connection. */
 export function etcdRegistry(
@@ -47,7 +49,7 @@ export function etcdRegistry(
     report,
   )
   const discovery = discoveryOf({
-    maxPauseMs,
+    maxPauseMs: maxWatchPauseMs,
     report,
     follow(name, signal, list) {
       const following = { namespace: names.namespace, name, timeoutMs, signal, report }
