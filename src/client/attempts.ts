@@ -56,8 +56,10 @@ async function once(call: UnaryCall, signal: AbortSignal, parts: Parts): Promise
   throw result.error
 }
 
-function mayHedge(call: UnaryCall, { budget, balancer, metrics }: Parts): boolean {
-  if (balancer.nodes().length < 2 || !budget.take()) return false
+function mayHedge(call: UnaryCall, { budget, balancer, metrics, settings }: Parts): boolean {
+  // A slow phase must not use up what the loss of a node will need.
+  const kept = Math.floor(settings.retry.budget / 2)
+  if (balancer.nodes().length < 2 || !budget.take(kept)) return false
   call.retried += 1
   metrics?.retried('hedge')
   return true

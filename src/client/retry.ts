@@ -1,8 +1,8 @@
 import { MethodOptions_IdempotencyLevel } from '@bufbuild/protobuf/wkt'
 import { Code } from '@connectrpc/connect'
 import type { Call } from './call.ts'
-import type { Failure } from './node/failure.ts'
 import type { Parts } from './parts.ts'
+import type { FailedTry } from './try.ts'
 
 /** The maximum of tries that reach no node. */
 const maxUnsent = 5
@@ -12,17 +12,29 @@ const maxUnsent = 5
  * always repeated and costs no budget: else a node that is gone would eat it. Any other is repeated only
  * if it failed as unavailable, if a second run does no harm, and if the budget pays for it.
  */
-export function retryWait(call: Call, failure: Failure, parts: Parts): number | undefined {
+export function retryWait(call: Call, failure: FailedTry, parts: Parts): number | undefined {
   if (failure.fate === 'unsent') return unsentWait(call, parts)
   if (failure.fate === 'ended' || failure.error.code !== Code.Unavailable) return undefined
   const { retry } = parts.settings
   if (call.isChained || call.retried >= retry.attempts) return undefined
   if (!retry.always && !isRepeatable(call)) return undefined
   const waitMs = jittered(retry.backoffMs, call.retried, parts)
-  if (!isInTime(call, waitMs, parts) || !parts.budget.take()) return undefined
+  if (!isInTime(call, waitMs, parts) || !isPaid(failure, parts)) return undefined
   call.retried += 1
   parts.metrics?.retried('unavailable')
   return waitMs
+}
+
+/**
+ * Takes a token for a further try. Those for what a node had open when it was lost cost one together:
+ * they are as many as the node had calls, once, and no sign that the service cannot keep up.
+ */
+function isPaid({ fate, one }: FailedTry, { budget, now }: Parts): boolean {
+  if (fate !== 'lost' || one === undefined) return budget.take()
+  if (one.startedAt < one.node.lossPaidAt) return true
+  if (!budget.take()) return false
+  one.node.lossPaidAt = now()
+  return true
 }
 
 function unsentWait(call: Call, parts: Parts): number | undefined {

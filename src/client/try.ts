@@ -24,7 +24,7 @@ export interface OpenTry extends Try {
 }
 
 /** A try that has failed, whose span is still open; `one` is undefined where none was begun. */
-interface FailedTry extends Failure {
+export interface FailedTry extends Failure {
   one: OpenTry | undefined
 }
 

@@ -1,3 +1,4 @@
+import { setTimeout as sleep } from 'node:timers/promises'
 import { Code, ConnectError } from '@connectrpc/connect'
 import { test } from 'tap'
 import { channelOf } from '../../src/client/channel.ts'
@@ -5,6 +6,7 @@ import { clientOf } from '../../src/client/client.ts'
 import { fallback } from '../../src/client/fallback.ts'
 import { ErrorInfoSchema } from '../../src/gen/google/rpc/error_details_pb.ts'
 import { User } from '../../src/gen/api/user/v1/user_pb.ts'
+import { until } from '../help/until.ts'
 import { caught } from './callers.ts'
 import { listed } from './discovery.ts'
 import { answered, hangs, incoming, scripted } from './scripted.ts'
@@ -141,6 +143,22 @@ test('a second try that the budget does not pay for begins when it does', async 
     await slow.users.createUser({ name: 'Ann', email: 'ann@example.org' })
   await Promise.all(waiting)
   t.equal(slow.counts.retried('hedge'), 2)
+})
+
+test('second tries of slow calls leave half of the budget for calls that are lost', async (t) => {
+  const { users, counts } = scripted(t, hangs, {
+    hedge: { after: 1 },
+    retry: { budget: 5 },
+    timeoutMs: 0,
+  })
+  const stop = new AbortController()
+  const call = () => users.getUser({ id: 1n }, { signal: stop.signal })
+  const calls = Promise.allSettled(Array.from({ length: 10 }, call))
+  await until('a second try', () => counts.retried('hedge') >= 3)
+  await sleep(20)
+  stop.abort()
+  await calls
+  t.equal(counts.retried('hedge'), 3)
 })
 
 test('a call fails only when both of its tries have', async (t) => {

@@ -115,6 +115,25 @@ test('without a budget nothing is repeated', async (t) => {
   t.equal(asked.length, 13)
 })
 
+test('what a node had open when it was lost costs one token together', async (t) => {
+  const gate = Promise.withResolvers<never>()
+  const settings = { retry: { budget: 1, backoffMs: 1 }, breaker: { enabled: false }, timeoutMs: 0 }
+  const both = scripted(t, ({ host }) => (host === 'a' ? gate.promise : 1n), settings)
+  const open = Array.from({ length: 50 }, () => codeOf(both.users.getUser({ id: 1n })))
+  setTimeout(() => gate.reject(reset()), 5)
+  t.strictSame(new Set(await Promise.all(open)), new Set(['ok']))
+  const lost = both.asked.filter(({ host }) => host === 'a').length
+  t.ok(lost > 1)
+  t.equal(both.counts.retried('unavailable'), lost)
+
+  const failing = () =>
+    new Promise<never>((_resolve, reject) => setTimeout(() => reject(reset()), 5))
+  const only = scripted(t, failing, settings, ['a'])
+  const calls = Array.from({ length: 10 }, () => codeOf(only.users.getUser({ id: 1n })))
+  t.strictSame(new Set(await Promise.all(calls)), new Set(['Unavailable']))
+  t.equal(only.asked.length, 20, 'what was begun after that costs a token each')
+})
+
 test('a further try says so, and the service that is called does not multiply it', async (t) => {
   const failing = () => {
     throw answered(Code.Unavailable)
@@ -135,6 +154,7 @@ test('a lost peer is unavailable, and a canceled call stays canceled', async (t)
     reset(),
     new ConnectError('http/2 stream closed with error code CANCEL (0x8)', Code.Canceled),
     new ConnectError('PING timed out', Code.Unavailable),
+    new ConnectError('Stream closed with error code NGHTTP2_ENHANCE_YOUR_CALM', Code.Internal),
     broken(Code.Internal, { code: 'ERR_HTTP2_SESSION_ERROR' }),
   ]) {
     const { users, nodes } = scripted(t, () => Promise.reject(failure), once)

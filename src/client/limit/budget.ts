@@ -11,9 +11,9 @@ export function budget(size: number) {
     succeeded(): void {
       if (tokens < size) tokens = Math.min(size, tokens + perSuccess)
     },
-    /** Takes a token; false where there is none. */
-    take(): boolean {
-      if (tokens < 1) return false
+    /** Takes a token, and leaves `kept` of them; false where there are not as many. */
+    take(kept = 0): boolean {
+      if (tokens - kept < 1) return false
       tokens -= 1
       return true
     },

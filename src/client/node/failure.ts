@@ -43,8 +43,9 @@ const unsentSyscalls = new Set(['connect', 'getaddrinfo'])
 
 // Connect 2.2.0 tells these by their texts alone.
 const unsentText = /REFUSED_STREAM/
+// A server that finds its client too quick ends the connection, with all calls on it.
 const lostText =
-  /stream closed with error code (?:CANCEL|NGHTTP2_CANCEL)|PING timed out|connection aborted|without any open streams/
+  /stream closed with error code (?:NGHTTP2_)?(?:CANCEL|ENHANCE_YOUR_CALM)|PING timed out|connection aborted|without any open streams/i
 
 /**
  * Tells what became of a try, and makes the loss of a peer `unavailable`: Connect reports it as

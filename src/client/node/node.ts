@@ -31,6 +31,8 @@ export interface Node extends NodeTransport {
   downUntil: number
   /** How long it is down for the next time. */
   nextDownMs: number
+  /** When a token was last taken for calls that were lost with it. */
+  lossPaidAt: number
   /** Called when its last call ends, once it has left the list. */
   idle: (() => void) | undefined
 }
@@ -55,6 +57,7 @@ export function newNode(address: Address, { transport, close }: NodeTransport, n
     pickedAt: now,
     downUntil: 0,
     nextDownMs: minDownMs,
+    lossPaidAt: -Infinity,
     idle: undefined,
   }
 }
