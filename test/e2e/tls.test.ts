@@ -117,6 +117,10 @@ test('a new certificate is shown once its files change, and a broken one never',
     level === 'error' && /certificate/.test(String(msg))
   await until('the error of the broken one', () => service.lines.some(isTold))
   t.equal(await peerName(port, { ca }), 'server', 'the one before stays')
+  const told = service.lines.filter(isTold).length
+  writeFileSync(server.certFile, '')
+  await until('the error of the empty one', () => service.lines.filter(isTold).length > told)
+  t.equal(await peerName(port, { ca }), 'server', 'and does where a file is being written')
   copyFileSync(renewed.keyFile, server.keyFile)
   copyFileSync(renewed.certFile, server.certFile)
   await until('the new one', async () => (await peerName(port, { ca })) === 'renewed')

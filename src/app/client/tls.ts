@@ -1,6 +1,6 @@
 import { readFileSync } from 'node:fs'
-import { createSecureContext } from 'node:tls'
 import type { ClientTls } from '../../client/settings.ts'
+import { checkPem } from '../../server/listener/pem.ts'
 import { namesFile, type TlsFiles } from '../settings/file.ts'
 
 /** TLS to a service, by settings. */
@@ -41,6 +41,6 @@ function read(files: TlsFiles | undefined): ClientTls {
       key: readFileSync(keyFile, 'utf8'),
     }),
   }
-  createSecureContext(pem)
+  checkPem(pem)
   return pem
 }

@@ -1,7 +1,8 @@
-import { X509Certificate } from 'node:crypto'
 import { readFileSync } from 'node:fs'
 import { readFile } from 'node:fs/promises'
-import tls, { type SecureContextOptions, type SecureVersion, type TlsOptions } from 'node:tls'
+import type tls from 'node:tls'
+import type { SecureContextOptions, SecureVersion, TlsOptions } from 'node:tls'
+import { certificateIn, checkPem } from './pem.ts'
 
 /** The PEM files of a certificate and the rules for clients. Paths are relative to the working directory. */
 interface TlsFiles {
@@ -77,7 +78,7 @@ export function loadTls(files: TlsFiles, events: TlsEvents): Tls | undefined {
 
 /** The first certificate of a chain is the server's own. */
 function endOf({ cert }: { cert: string }): Date {
-  return new Date(new X509Certificate(cert).validTo)
+  return new Date(certificateIn(cert).validTo)
 }
 
 function readPem(path: string): string {
@@ -88,17 +89,18 @@ function readPem(path: string): string {
   }
 }
 
-/** The options for node:tls. Throws if the key does not belong to the certificate. */
+/** The options for node:tls. Throws if a file has not what it is for, or the key another certificate. */
 function checked(
-  { certFile, keyFile, minVersion }: TlsFiles,
+  { certFile, keyFile, clientCaFile, minVersion }: TlsFiles,
   [cert = '', key = '', ca]: string[],
 ): SecureContextOptions & { cert: string } {
-  const options = { cert, key, minVersion, ...(ca !== undefined && { ca }) }
+  const pem = { cert, key, ...(ca !== undefined && { ca }) }
   try {
-    tls.createSecureContext(options)
-    return options
+    checkPem(pem)
+    return { ...pem, minVersion }
   } catch (cause) {
-    const problem = `cannot use ${certFile} with ${keyFile}: ${reason(cause)}`
+    const files = [certFile, keyFile, clientCaFile].filter((path) => path !== '').join(', ')
+    const problem = `cannot use ${files}: ${reason(cause)}`
     throw new Error(`server.tls: ${problem}`, { cause })
   }
 }
