@@ -58,7 +58,7 @@ async function once(call: UnaryCall, signal: AbortSignal, parts: Parts): Promise
 
 function mayHedge(call: UnaryCall, { budget, balancer, metrics, settings }: Parts): boolean {
   // A slow phase must not use up what the loss of a node will need.
-  const kept = Math.floor(settings.retry.budget / 2)
+  const kept = Math.floor(settings.retry.budget / 4)
   if (balancer.nodes().length < 2 || !budget.take(kept)) return false
   call.retried += 1
   metrics?.retried('hedge')

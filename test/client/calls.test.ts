@@ -145,10 +145,10 @@ test('a second try that the budget does not pay for begins when it does', async 
   t.equal(slow.counts.retried('hedge'), 2)
 })
 
-test('second tries of slow calls leave half of the budget for calls that are lost', async (t) => {
+test('second tries of slow calls leave a quarter of the budget for calls that are lost', async (t) => {
   const { users, counts } = scripted(t, hangs, {
     hedge: { after: 1 },
-    retry: { budget: 5 },
+    retry: { budget: 4 },
     timeoutMs: 0,
   })
   const stop = new AbortController()
