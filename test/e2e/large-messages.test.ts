@@ -14,7 +14,7 @@ const json = { 'content-type': 'application/json' }
 const rest = { port: 'rest', method: 'PATCH', path: '/v1/users/1' } as const
 const rpc = { port: 'rpc', method: 'POST', path: '/api.user.v1.User/UpdateUser' } as const
 
-/** Updates of each protocol that are refused, once their masks have been read. */
+/** Updates that are refused once their bodies have been read. */
 const rows = {
   REST: { ...rest, headers: json, body },
   Connect: { ...rpc, headers: json, body },

@@ -89,7 +89,10 @@ function readPem(path: string): string {
   }
 }
 
-/** The options for node:tls. Throws if a file has not what it is for, or the key another certificate. */
+/**
+ * The options for node:tls. Throws if a file does not hold what it is for, or the key is not that of the
+ * certificate.
+ */
 function checked(
   { certFile, keyFile, clientCaFile, minVersion }: TlsFiles,
   [cert = '', key = '', ca]: string[],
