@@ -54,6 +54,15 @@ test('an HTTP/2 client that shuts its sending side is let go', async (t) => {
   await raw.ended()
 })
 
+test('a stream that is ended without an answer may be sent again', async (t) => {
+  const { port } = await listen(t, echo, {}, { gate: (arrival) => arrival.abort() })
+  const stream = h2Connect(t, port).request({ ':method': 'POST', ':path': '/' })
+  const closed = new Promise((resolve) => stream.on('close', resolve))
+  stream.on('error', () => undefined)
+  await closed
+  t.equal(stream.rstCode, http2.constants.NGHTTP2_REFUSED_STREAM)
+})
+
 test('a refusal that comes after its client has reset the stream is no fault', async (t) => {
   const refused = Promise.withResolvers<boolean>()
   const arrived = Promise.withResolvers<void>()
