@@ -38,7 +38,7 @@ async function main(): Promise<number> {
 /** The service's own program on free ports; stopped, and its database removed, by disposal. */
 async function startService() {
   const folder = mkdtempSync(join(tmpdir(), 'interop-'))
-  const child = spawn(process.execPath, [join(root, 'src/main.ts')], {
+  const child = spawn(process.execPath, [join(root, 'src/start.js')], {
     env: {
       PATH: process.env.PATH,
       HTTP_ADDR: '127.0.0.1:0',

@@ -6,7 +6,7 @@ import { join } from 'node:path'
 import { project } from './tool.ts'
 
 const file = join(project, 'docs/openapi.json')
-const main = join(project, 'src/main.ts')
+const main = join(project, 'src/start.js')
 const modes = ['--write', '--check']
 const args = process.argv.slice(2)
 const { status, stdout, stderr } = spawnSync(

@@ -22,7 +22,7 @@ const callers = 20
 const timeoutMs = 60_000
 
 const folder = mkdtempSync(join(tmpdir(), 'bench-client-'))
-const service = spawn(process.execPath, ['src/main.ts'], {
+const service = spawn(process.execPath, ['src/start.js'], {
   cwd: join(import.meta.dirname, '../..'),
   env: {
     PATH: process.env.PATH,

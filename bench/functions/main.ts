@@ -20,7 +20,7 @@ interface Coverage {
 
 const folder = resolve(process.argv[2] ?? join(import.meta.dirname, '../..'))
 const data = mkdtempSync(join(tmpdir(), 'functions-'))
-const service = spawn(process.execPath, ['--inspect=127.0.0.1:0', 'src/main.ts'], {
+const service = spawn(process.execPath, ['--inspect=127.0.0.1:0', 'src/start.js'], {
   cwd: folder,
   env: {
     ...process.env,

@@ -47,7 +47,7 @@ async function start(
   args: readonly string[],
   children: ChildProcess[],
 ): Promise<Running> {
-  const child = spawn(process.execPath, ['src/main.ts', ...args], {
+  const child = spawn(process.execPath, ['src/start.js', ...args], {
     cwd: project,
     env: {
       PATH: process.env.PATH,

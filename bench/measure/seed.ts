@@ -11,7 +11,7 @@ export async function seed(
   env: Record<string, string>,
   users: number,
 ): Promise<void> {
-  const args = [join(folder, 'src/main.ts'), 'seed', '--users', `${users}`]
+  const args = [join(folder, 'src/start.js'), 'seed', '--users', `${users}`]
   const child = spawn(process.execPath, args, {
     cwd: folder,
     env: { PATH: process.env.PATH, NODE_ENV: 'production', LOG_FORMAT: 'json', ...env },

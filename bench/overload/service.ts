@@ -44,7 +44,7 @@ export async function startService(
 }
 
 function run(folder: string, env: Record<string, string>, core: number | undefined): ChildProcess {
-  const command = [...pinned(core), process.execPath, join(folder, 'src/main.ts')]
+  const command = [...pinned(core), process.execPath, join(folder, 'src/start.js')]
   return spawn(command[0] ?? '', command.slice(1), {
     cwd: folder,
     env: { PATH: process.env.PATH, NODE_ENV: 'production', LOG_FORMAT: 'json', ...env },

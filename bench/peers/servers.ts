@@ -50,7 +50,7 @@ export function ours(
     ratio,
     serves: both,
     folder,
-    command: [process.execPath, join(folder, 'src/main.ts')],
+    command: [process.execPath, join(folder, 'src/start.js')],
     env: (ports) => ({
       ...addresses(ports),
       METRICS_ADDR: '127.0.0.1:0',

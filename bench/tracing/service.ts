@@ -1,7 +1,7 @@
 import { spawn } from 'node:child_process'
 import { createInterface } from 'node:readline'
 
-const main = new URL('../../src/main.ts', import.meta.url).pathname
+const main = new URL('../../src/start.js', import.meta.url).pathname
 
 export interface Service {
   pid: number

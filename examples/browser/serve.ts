@@ -7,7 +7,7 @@ import { examplePage } from './server.ts'
 const port = 8080
 const server = examplePage()
 server.listen(port, '127.0.0.1', () => console.log(`open http://localhost:${port}`))
-const service = spawn(process.execPath, [join(project, 'src/main.ts')], {
+const service = spawn(process.execPath, [join(project, 'src/start.js')], {
   cwd: project,
   stdio: 'inherit',
   env: { CORS_ORIGINS: `http://localhost:${port},http://127.0.0.1:${port}`, ...process.env },

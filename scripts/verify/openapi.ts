@@ -50,7 +50,7 @@ export async function openapi(): Promise<string> {
   using folder = temporaryFolder()
   const open = join(project, 'docs/openapi.json')
   const closed = join(folder.path, 'guarded.json')
-  const made = [process.execPath, join(project, 'src/main.ts'), 'openapi']
+  const made = [process.execPath, join(project, 'src/start.js'), 'openapi']
   const text = await run(made, { cwd: project, env: guarded, shown: false })
   if (!text.includes('"securitySchemes"')) throw new Error('the document has no securitySchemes')
   writeFileSync(closed, text)

@@ -63,7 +63,7 @@ export async function loadedService(settings: Record<string, string>) {
   // The deadline is in real time, and so is the average of how busy the service is.
   const fixed = { TIMEOUT: '30s', SHED_CPU: '0.5' }
   const env = { ...fixed, ...settings, SQLITE_PATH: join(folder.path, 'users.db') }
-  const seed = ['src/main.ts', 'seed', '--users', `${storedUsers}`]
+  const seed = ['src/start.js', 'seed', '--users', `${storedUsers}`]
   await run([process.execPath, ...seed], { cwd: root, env })
   const service = stack.use(await startService(env))
   const at = { port: Number(service.http.split(':').at(-1)), pid: service.pid }

@@ -32,7 +32,7 @@ export async function startService(
   env: Record<string, string>,
   folder = root,
 ): Promise<RunningService> {
-  const child = spawn(process.execPath, [join(folder, 'src/main.ts')], {
+  const child = spawn(process.execPath, [join(folder, 'src/start.js')], {
     cwd: folder,
     env: {
       PATH: process.env.PATH,

@@ -29,7 +29,7 @@ let image: Image
 
 test('the Dockerfile builds into an empty folder', async (t) => {
   image = imageTree(out)
-  t.ok(existsSync(join(out, 'app/src/main.ts')))
+  t.ok(existsSync(join(out, 'app/src/start.js')))
 })
 
 test('the base image is pinned to the Node that the tests run on', async (t) => {

@@ -86,13 +86,23 @@ test('a call that never ends is cut off at the hard limit', async (t) => {
   socket.destroy()
 })
 
-test('what a start compiles is kept in the folder of the program', async (t) => {
+/** Has a process say at its end whether it has loaded the compiler that takes types out. */
+const tellsCompiler = encodeURIComponent(
+  'process.on("exit",()=>process.stderr.write(`compiler:${process.moduleLoadList.some((name)=>name.includes("amaro"))}`))',
+)
+
+test('what a start compiles is kept in the folder of the program, and the next loads no compiler', async (t) => {
   const folder = new URL('../../node_modules/.cache/compile/', import.meta.url)
   rmSync(folder, { recursive: true, force: true, maxRetries: 5 })
-  const service = await startProcess(t, { SQLITE_PATH: freshSqlitePath(t) })
-  service.kill('SIGTERM')
-  t.equal(await service.exit, 0)
+  const told: string[] = []
+  for (const NODE_OPTIONS of Array(2).fill(`--import=data:text/javascript,${tellsCompiler}`)) {
+    const service = await startProcess(t, { SQLITE_PATH: freshSqlitePath(t), NODE_OPTIONS })
+    service.kill('SIGTERM')
+    t.equal(await service.exit, 0)
+    told.push(service.stderr())
+  }
   t.ok(readdirSync(folder, { recursive: true }).length > 100)
+  t.strictSame(told, ['compiler:true', 'compiler:false'])
 })
 
 const namespace = ['--pid', '--fork', '--kill-child']
@@ -102,7 +112,7 @@ const cannot =
     : false
 
 test('as the first process of a container it stops in order', { skip: cannot }, async (t) => {
-  const main = new URL('../../src/main.ts', import.meta.url).pathname
+  const main = new URL('../../src/start.js', import.meta.url).pathname
   const [HTTP_ADDR, GRPC_ADDR, METRICS_ADDR] = Array.from({ length: 3 }, () => '127.0.0.1:0')
   const child = spawn('unshare', [...namespace, process.execPath, main], {
     env: { HTTP_ADDR, GRPC_ADDR, METRICS_ADDR, SQLITE_PATH: freshSqlitePath(t) },

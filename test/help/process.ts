@@ -4,7 +4,7 @@ import { createInterface } from 'node:readline'
 import type { Test } from 'tap'
 import { until } from './until.ts'
 
-const main = new URL('../../src/main.ts', import.meta.url).pathname
+const main = new URL('../../src/start.js', import.meta.url).pathname
 
 export type ServiceProcess = Awaited<ReturnType<typeof startProcess>>
 

@@ -76,7 +76,7 @@ const ofUsers =
  */
 export function reached(files: Files, generated: (path: string) => boolean): Files {
   const kept = new Map(files)
-  const program = reachable(kept, ['src/main.ts'])
+  const program = reachable(kept, ['src/start.js'])
   for (const [path, text] of files) {
     const isSource = isCode(path) && path.startsWith('src/') && !path.startsWith('src/gen/')
     if (isSource && !program.has(path)) kept.delete(path)
