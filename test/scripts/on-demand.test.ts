@@ -29,20 +29,24 @@ test('a package is installed where it is missing, and left alone where it is the
   writeJson(join(folder, 'thing/package.json'), { name: 'thing', version: '1.0.0' })
   execFileSync('npm', ['pack', './thing'], { cwd: folder, stdio: 'ignore' })
   writeLock(folder, '1.0.0', 'file:thing-1.0.0.tgz')
+  const told = t.capture(console, 'log')
   t.equal(isInstalled(folder), false)
   provide('google-gax', folder)
   t.equal(isInstalled(folder), true)
+  t.match(told(), [{ args: [/^Installing google-gax in .*, once\.$/] }])
   t.ok(existsSync(join(folder, 'node_modules/thing/index.js')))
   // npm ci would remove it.
   const mark = join(folder, 'node_modules/mark')
   writeFileSync(mark, '')
   provide('google-gax', folder)
   t.ok(existsSync(mark))
+  t.strictSame(told(), [])
 })
 
 test('without a registry the command to repeat is told', async (t) => {
   const folder = t.testdir()
   writeLock(folder, '1.0.0')
+  t.capture(console, 'log')
   const settings = { npm_config_offline: 'true', npm_config_cache: join(folder, 'cache') }
   t.teardown(() => Object.keys(settings).map((name) => delete process.env[name]))
   Object.assign(process.env, settings)
