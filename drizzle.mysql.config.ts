@@ -1,7 +1,5 @@
-import { defineConfig } from 'drizzle-kit'
-
-export default defineConfig({
+export default {
   dialect: 'mysql',
   schema: './src/data/mysql/schema',
   out: './migrations/mysql',
-})
+}

@@ -10,6 +10,7 @@ import { createInterface } from 'node:readline'
 import { testBrowser } from './chromium.ts'
 import { testDatabase } from './mariadb.ts'
 import { fleetPrograms } from './fleet-programs.ts'
+import { type OnDemand, provide } from './on-demand.ts'
 import { aptInstall, findProgram } from './program.ts'
 import { fetchPrometheus, findPrometheus } from './prometheus.ts'
 import { compact, totals } from './report.ts'
@@ -52,6 +53,8 @@ async function main(): Promise<number> {
   const cached = files.length === 0 || files.some((file) => /redis|cache|quota|fleet/.test(file))
   if (cached && findProgram('redis-server') === undefined)
     aptInstall('redis-server', 'No Redis found')
+  if (files.length === 0 || files.some(needsGax)) providePackage('google-gax')
+  if (files.length === 0 || files.some(writesMigrations)) providePackage('drizzle-kit')
   const browser = files.length === 0 || files.some(needsBrowser) ? testBrowser() : undefined
   const inFleet = files.length === 0 || files.some((file) => file.includes('fleet'))
   const { code, output } = await runTap({
@@ -78,6 +81,26 @@ function needsBrowser(file: string): boolean {
 /** Whether a test file asks Prometheus' programs. A folder may have tests that do. */
 function needsPrometheus(file: string): boolean {
   return /metric|deploy/.test(file) || !file.endsWith('.test.ts')
+}
+
+/** Whether a test file calls by Google's client. A folder may have tests that do. */
+function needsGax(file: string): boolean {
+  return /gax|showcase/.test(file) || !file.endsWith('.test.ts')
+}
+
+/** Whether a test file makes a resource, or a migration alone. A folder may have tests that do. */
+function writesMigrations(file: string): boolean {
+  return /scripts\/new/.test(file) || !file.endsWith('.test.ts')
+}
+
+/** Without a package its tests say what installs it; in CI, where every test must run, that is a failure. */
+function providePackage(name: OnDemand): void {
+  try {
+    provide(name)
+  } catch (err) {
+    if (process.env.CI || !(err instanceof Error)) throw err
+    console.log(err.message)
+  }
 }
 
 /** tap passes a signal on and then waits for its tests, however long they take. */

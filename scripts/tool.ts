@@ -7,10 +7,14 @@ export const project = join(import.meta.dirname, '..')
 
 /**
  * The command line of a program that the package of this name brings: Node, then the program's
- * file.
+ * file. The package is one of the project, or of a folder with packages of its own.
  */
-export function tool(packageName: string, name: string): [node: string, file: string] {
-  const folder = join(project, 'node_modules', packageName)
+export function tool(
+  packageName: string,
+  name: string,
+  packages = project,
+): [node: string, file: string] {
+  const folder = join(packages, 'node_modules', packageName)
   const { bin } = JSON.parse(readFileSync(join(folder, 'package.json'), 'utf8')) as {
     bin: Record<string, string>
   }

@@ -47,7 +47,7 @@ function generate(out: string): void {
     inputs: [
       {
         directory: '.',
-        paths: ['proto/api', 'node_modules/google-gax/build/protos/google/rpc/error_details.proto'],
+        paths: ['proto/api', 'third_party/google/rpc/error_details.proto'],
       },
     ],
   }

@@ -1,8 +1,9 @@
 // The files of a project that follow from the others: generated code, migrations, documents.
 import { join } from 'node:path'
+import { writeMigrations } from '../migration.ts'
 import { project, tool } from '../tool.ts'
 import type { Noun } from './noun.ts'
-import { list, read, run, write } from './tree.ts'
+import { read, run, write } from './tree.ts'
 
 /** It lists the settings, and is formatted as all JSON is. */
 const chartSchema = 'deploy/helm/user-service/values.schema.json'
@@ -16,18 +17,7 @@ export function derive({ snake, many }: Noun, written: readonly string[]): strin
     run([...buf, 'format', '-w', '--path', path])
   run([...buf, 'generate'])
   run([...tool('oxfmt', 'oxfmt'), ...written])
-  for (const dialect of ['mysql', 'sqlite'])
-    run([
-      ...tool('drizzle-kit', 'drizzle-kit'),
-      'generate',
-      '--config',
-      `drizzle.${dialect}.config.ts`,
-      '--name',
-      many.snake,
-    ])
-  const migrations = ['mysql', 'sqlite']
-    .flatMap((dialect) => list(`migrations/${dialect}`))
-    .filter((path) => path.endsWith(`_${many.snake}.sql`))
+  const migrations = writeMigrations(many.snake)
   for (const path of migrations)
     if (path.includes('/sqlite/')) write({ [path]: withAutoincrement(read(path)) })
   run([...script('scripts/openapi.ts'), '--write'])

@@ -1,4 +1,5 @@
 import { globSync } from 'node:fs'
+import { provide } from '../on-demand.ts'
 import { project } from '../tool.ts'
 import { derive } from './derive.ts'
 import { nounOf } from './noun.ts'
@@ -26,6 +27,8 @@ export function newResource({ name, fields, plural, dryRun }: ResourceOptions): 
   const paths = { added: Object.keys(added), changed: changed.map(({ path }) => path) }
   if (dryRun) return `${told(paths)}\n\nNothing was written (--dry-run).`
   requireClean()
+  // Before anything is written, since it may fail.
+  provide('drizzle-kit')
   write({ ...added, ...Object.fromEntries(changed.map(({ path, after }) => [path, after])) })
   const migrations = derive(
     resource.noun,

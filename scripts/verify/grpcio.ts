@@ -8,12 +8,7 @@ import { venv } from './venv.ts'
 const root = join(import.meta.dirname, '../..')
 const sources = join(root, 'test/interop/python')
 
-const protoFolders = [
-  'proto',
-  'third_party',
-  'node_modules/google-gax/build/protos',
-  'node_modules/grpc-health-check/proto',
-]
+const protoFolders = ['proto', 'third_party', 'node_modules/grpc-health-check/proto']
 const otherFiles = ['buf/validate/validate.proto', 'health/v1/health.proto']
 
 async function generate(python: string, out: string): Promise<void> {

@@ -41,7 +41,7 @@ export const blocksNotRun: Record<string, string> = {
     'test/scripts/new.test.ts runs the tests of a resource in a copy',
   'docs/getting-started.md: curl -s localhost:8000/v1/books --json \'{"title":"Sketch of the Analytical Engine","isbn":"1"}\'':
     'the tests of the resource call it',
-  'docs/migrations.md: npx drizzle-kit generate --config drizzle.mysql.config.ts --name user_nick':
+  'docs/migrations.md: npm run migration -- user_nick':
     'writes into the project; test/scripts/new.test.ts writes migrations by it in a copy',
   "docs/mysql.md: DB_DSN='mysql://app:se%40cret@127.0.0.1:3306/users' npm start":
     'needs this user in MySQL; test/data reads each form of a DSN',

@@ -33,7 +33,9 @@ const git = (cwd: string, ...args: string[]) =>
 
 /** The project in a folder that is a git repository; it gets the installed packages. */
 export function projectAt(folder: string) {
-  symlinkSync(join(project, 'node_modules'), join(folder, 'node_modules'))
+  for (const packages of ['node_modules', 'scripts/packages/drizzle-kit/node_modules'])
+    if (existsSync(join(project, packages)))
+      symlinkSync(join(project, packages), join(folder, packages))
   const asSomeone = ['-c', 'user.name=test', '-c', 'user.email=test@example.org']
   function commit(): void {
     git(folder, 'add', '--all')

@@ -3,9 +3,9 @@ import { join } from 'node:path'
 import { create, equals, fromJson, type JsonObject, type Message } from '@bufbuild/protobuf'
 import { Code, ConnectError, createContextKey, createContextValues } from '@connectrpc/connect'
 import type { HandlerContext } from '@connectrpc/connect'
-import { fallback, protobuf } from 'google-gax'
 import { test, type Test } from 'tap'
 import { httpBindings } from '../../src/rest/route/rules.ts'
+import { type GaxCall, gaxClient, gaxTest } from './gax.ts'
 import { messageIn, serviceIn, testProtos } from './descriptors.ts'
 import { type Ask, protocols, serveRest } from './listen.ts'
 
@@ -72,16 +72,15 @@ interface GaxOptions {
 }
 
 /** The client that Google's libraries use over REST, with the requests going out by `ask`. */
-async function gaxClient(ask: Ask, options: GaxOptions = {}) {
+async function complianceClient(ask: Ask, options: GaxOptions = {}) {
   const proto = join(import.meta.dirname, 'protos', `${pkg.replaceAll('.', '/')}/compliance.proto`)
-  const root = new protobuf.Root()
-  root.resolvePath = (origin, target) =>
-    origin === '' ? target : join(gaxProtos, target.replace(/^.*?(?=google\/)/, ''))
-  const service = (await root.load(proto)).lookupService(`${pkg}.Compliance`)
   let repeated: Repeated = { request: {}, bindingUri: '' }
-  const auth = {
-    getRequestHeaders: async () => new Headers(),
-    async fetch(url: string, { method, headers, body }: RequestInit & { headers: Headers }) {
+  const method = await gaxClient({
+    ...options,
+    proto,
+    service: `${pkg}.Compliance`,
+    port: 80,
+    async fetch(url, { method, headers, body }) {
       const target = correctQuery(url.slice(url.indexOf('/', 'http://'.length)))
       const answer = await ask({
         method: method ?? 'GET',
@@ -95,15 +94,9 @@ async function gaxClient(ask: Ask, options: GaxOptions = {}) {
       repeated = JSON.parse(answer.body) as Repeated
       return new Response('{}')
     },
-  }
-  const client = new fallback.GrpcClient({ ...options, auth: auth as never, fallback: 'rest' })
-  const stub = await client.createStub(service, {
-    servicePath: '127.0.0.1',
-    port: 80,
-    protocol: 'http',
   })
   const calls = Object.fromEntries(
-    compliance.methods.map(({ name, localName }) => [name, promised(stub[localName] as never)]),
+    compliance.methods.map(({ name, localName }) => [name, promised(method(localName))]),
   )
   /** The answer to a call of Repeat…, as the server gave it. */
   async function repeat(rpc: string, request: object): Promise<Repeated> {
@@ -113,21 +106,12 @@ async function gaxClient(ask: Ask, options: GaxOptions = {}) {
   return { calls, repeat }
 }
 
-const gaxProtos = join(import.meta.dirname, '../../node_modules/google-gax/build/protos')
-
 /** gax writes the fields of a nested message without the names of what is above (6.17.0). */
 function correctQuery(target: string): string {
   return target.replaceAll(/(?<=[?&])(?=[fp]Child\.)/g, 'info.')
 }
 
-type StubCall = (
-  request: object,
-  metadata: object,
-  options: object,
-  done: (err: Error | null, response: never) => void,
-) => void
-
-function promised(call: StubCall): Call {
+function promised(call: GaxCall): Call {
   return (request) =>
     new Promise((resolve, reject) => {
       call(request, {}, {}, (err, response) => (err ? reject(err) : resolve(response)))
@@ -141,26 +125,29 @@ const suiteOptions: [name: string, options: GaxOptions][] = [
 
 for (const protocol of protocols)
   for (const [name, options] of suiteOptions)
-    test(`Google's compliance suite passes with google-gax ${name} over ${protocol}`, async (t) => {
-      const { ask } = await serveCompliance(t)
-      const { repeat } = await gaxClient(ask[protocol], options)
-      let count = 0
-      for (const { rpcs, requests, name: group } of suite.groups)
-        for (const given of requests)
-          for (const rpc of rpcs) {
-            count += 1
-            await t.test(`${group}: ${rpc}: ${given.name}`, async (t) => {
-              const { request, bindingUri } = await repeat(rpc, withPathFields(rpc, given))
-              const echoed = fromJson(repeatRequest, request)
-              t.ok(
-                equals(repeatRequest, echoed, fromJson(repeatRequest, given)),
-                JSON.stringify(request),
-              )
-              t.equal(bindingUri, given.intendedBindingUri ?? firstTemplate(rpc))
-            })
-          }
-      t.equal(count, 53)
-    })
+    gaxTest(
+      `Google's compliance suite passes with google-gax ${name} over ${protocol}`,
+      async (t) => {
+        const { ask } = await serveCompliance(t)
+        const { repeat } = await complianceClient(ask[protocol], options)
+        let count = 0
+        for (const { rpcs, requests, name: group } of suite.groups)
+          for (const given of requests)
+            for (const rpc of rpcs) {
+              count += 1
+              await t.test(`${group}: ${rpc}: ${given.name}`, async (t) => {
+                const { request, bindingUri } = await repeat(rpc, withPathFields(rpc, given))
+                const echoed = fromJson(repeatRequest, request)
+                t.ok(
+                  equals(repeatRequest, echoed, fromJson(repeatRequest, given)),
+                  JSON.stringify(request),
+                )
+                t.equal(bindingUri, given.intendedBindingUri ?? firstTemplate(rpc))
+              })
+            }
+        t.equal(count, 53)
+      },
+    )
 
 const pathFields: Record<string, JsonObject> = {
   RepeatDataSimplePath: {
@@ -183,9 +170,9 @@ function firstTemplate(rpc: string): string | undefined {
   return method && httpBindings(method)[0]?.template.source
 }
 
-test('a trailing resource of several segments comes back with google-gax', async (t) => {
+gaxTest('a trailing resource of several segments comes back with google-gax', async (t) => {
   const { ask } = await serveCompliance(t)
-  const { repeat } = await gaxClient(ask['HTTP/1.1'])
+  const { repeat } = await complianceClient(ask['HTTP/1.1'])
   for (const rest of ['greetings', 'greetings/hello/world', 'with space/and%/ünï']) {
     const info = { fString: 'first/hello', fChild: { fString: `second/${rest}` }, pBool: true }
     t.match(await repeat('RepeatDataPathTrailingResource', { info }), {
@@ -195,16 +182,16 @@ test('a trailing resource of several segments comes back with google-gax', async
   }
 })
 
-test('a request whose body field is empty reaches its method with google-gax', async (t) => {
+gaxTest('a request whose body field is empty reaches its method with google-gax', async (t) => {
   const { ask } = await serveCompliance(t)
-  const { repeat } = await gaxClient(ask['HTTP/1.1'])
+  const { repeat } = await complianceClient(ask['HTTP/1.1'])
   t.match(await repeat('RepeatDataBodyInfo', { name: 'empty' }), { request: { name: 'empty' } })
 })
 
 for (const [name, options] of suiteOptions)
-  test(`known and unknown enum values go both ways with google-gax ${name}`, async (t) => {
+  gaxTest(`known and unknown enum values go both ways with google-gax ${name}`, async (t) => {
     const { ask } = await serveCompliance(t)
-    const { calls } = await gaxClient(ask['HTTP/1.1'], options)
+    const { calls } = await complianceClient(ask['HTTP/1.1'], options)
     const known = await calls.GetEnum?.({ unknownEnum: false })
     t.match(known, { continent: 'AUSTRALIA', request: { unknownEnum: false } })
     t.match(await calls.VerifyEnum?.({ ...known }), { continent: 'AUSTRALIA' })

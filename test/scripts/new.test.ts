@@ -99,7 +99,32 @@ test('a new service takes a new resource, and both pass the type check and their
   t.match(again, { status: 1, output: /^the name is in use: there is proto\/api\/book/ })
   const dirty = copy.node('scripts/new/main.ts', 'resource', 'shelf', 'title:string')
   t.match(dirty, { status: 1, output: /^commit or stash first/ })
+  changesTables(t, copy)
 })
+
+/** Changes the tables of books by migrations alone. */
+function changesTables(t: Test, copy: ReturnType<typeof projectAt>): void {
+  const migrate = (name: string) => copy.node('scripts/migration.ts', name)
+  const edit = (dialect: string, change: (column: string) => string) => {
+    const file = join(copy.folder, `src/data/${dialect}/schema/book.ts`)
+    writeFileSync(file, readFileSync(file, 'utf8').replace(/^ {4}pages: .*\n/m, change))
+  }
+  const asLeaves = (column: string) => column.replaceAll('pages', 'leaves')
+  t.match(migrate('Leaves of books'), { status: 1, output: /^usage: npm run migration -- NAME/ })
+  t.match(migrate('leaves'), { status: 0, output: /^Nothing was written: the schemas/ })
+  edit('mysql', (column) => column + asLeaves(column))
+  const { status, output } = migrate('leaves')
+  t.equal(status, 0, output)
+  t.match(
+    output,
+    /^migrations\/mysql\/0002_leaves\.sql\n\n {2}ALTER TABLE `books` ADD `leaves` int/,
+  )
+  t.match(output, /^src\/data\/sqlite\/schema has no change: is it still to be made there\?$/m)
+  t.notMatch(output, 'AUTOINCREMENT')
+  edit('sqlite', asLeaves)
+  const renamed = migrate('leaves')
+  t.match(renamed, { status: 1, output: /new or has another name now: run this on a terminal$/m })
+}
 
 test('a name is told in all its forms', async (t) => {
   const { many, ...one } = nounOf('book-copy')

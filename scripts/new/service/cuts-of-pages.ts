@@ -79,7 +79,7 @@ export const cutsOfPages: Readonly<Record<string, readonly Cut[]>> = {
   ],
   'docs/config.md': [[/^\| `clients\.user.*\n/m, '']],
   'docs/migrations.md': [
-    [/0003_user_nick/, '0001_user_nick'],
+    [/0003_user_nick/g, '0001_user_nick'],
     [/,"0001_user_changes","0002_orders"/, ''],
   ],
   'docs/operations.md': [

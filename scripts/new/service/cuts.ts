@@ -126,6 +126,8 @@ const cuts: Readonly<Record<string, readonly Cut[]>> = {
   'scripts/test.ts': [
     line('import \\{ fleetPrograms'),
     line('const inFleet = '),
+    line('.*writesMigrations\\)\\) '),
+    [/\/\*\* Whether a test file makes a resource[^]*?^\}\n\n/m, ''],
     line('\\.\\.\\.\\(inFleet'),
   ],
   'scripts/check.ts': [

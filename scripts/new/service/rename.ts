@@ -10,7 +10,7 @@ export interface Names {
 
 /** Files in which a user is an account at another server, or the reader of a page. */
 const foreignFiles =
-  /^(?:src\/data\/mysql\/(?:dsn|connection-options|server-codes|migrate)|src\/data\/redis\/(?:client|url)|src\/fleet\/etcd\/|test\/data\/(?:dsn|mysql-codes|mysql-session|settable-server)|test\/data\/redis\/client|scripts\/(?:mariadbd?|confined|dockerfile|image|commits)\.ts|third_party\/|package-lock\.json|\.ci\/|CONTRIBUTING\.md|SECURITY\.md)/
+  /^(?:src\/data\/mysql\/(?:dsn|connection-options|server-codes|migrate)|src\/data\/redis\/(?:client|url)|src\/fleet\/etcd\/|test\/data\/(?:dsn|mysql-codes|mysql-session|settable-server)|test\/data\/redis\/client|scripts\/(?:mariadbd?|confined|dockerfile|image|commits)\.ts|third_party\/|scripts\/packages\/|package-lock\.json|\.ci\/|CONTRIBUTING\.md|SECURITY\.md)/
 
 /** Words of other meanings in the other files. */
 const otherMeanings = [

@@ -10,6 +10,7 @@ import {
 } from 'node:fs'
 import { dirname, join, relative, resolve } from 'node:path'
 import { nouns } from '../../nouns.ts'
+import { provide } from '../../on-demand.ts'
 import { project } from '../../tool.ts'
 import { resourceOf, type Resource } from '../field.ts'
 import { type Name, nameOf, type Noun, nounOf } from '../noun.ts'
@@ -47,6 +48,7 @@ export function newService(options: ServiceOptions): string {
   const files = projectOf({ service, noun: resource.noun }, resource)
   if (dryRun) return `${told(files, folder)}\n\nNothing was written (--dry-run).`
   requireClean()
+  provide('drizzle-kit')
   writeAll(files, folder)
   const isCommitted = finish(folder, resource)
   return `${told(files, folder)}\n\n${next(folder, resource, isCommitted)}`
@@ -83,9 +85,9 @@ function projectOf(names: Names, resource: Resource): Files {
 
 function withTexts(files: Files, { service }: Names, resource: Resource): Files {
   const all = new Map(files)
-  const texts = [...files].filter(([path]) => !/^package(?:-lock)?\.json$/.test(path))
+  const texts = [...files].filter(([path]) => !/(?:^|\/)package(?:-lock)?\.json$/.test(path))
   const isUsed = (name: string) =>
-    /^(?:node|typescript|tap|ox.*|@types\/node|drizzle-kit|@bufbuild\/.*)$/.test(name) ||
+    /^(?:node|typescript|tap|ox.*|@types\/node|@bufbuild\/.*)$/.test(name) ||
     texts.some(([, text]) => names(text, name))
   all.set('package.json', manifest(files.get('package.json') ?? '', service.kebab, isUsed))
   const pages = new Map([...files].filter(([path]) => /^docs\/[^/]+\.md$/.test(path)))
@@ -121,16 +123,16 @@ function writeAll(files: Files, folder: string): void {
 function finish(folder: string, { noun }: Resource): boolean {
   const run = (program: string, ...args: string[]) =>
     execFileSync(program, args, { cwd: folder, stdio: ['ignore', 'ignore', 'pipe'] })
-  const packages = join(folder, 'node_modules')
+  const packages = ['node_modules', 'scripts/packages/drizzle-kit/node_modules']
   run('npm', 'install', '--package-lock-only', '--ignore-scripts', '--prefer-offline')
   run('git', 'init', '--quiet', '--initial-branch=main')
-  symlinkSync(join(project, 'node_modules'), packages)
+  for (const path of packages) symlinkSync(join(project, path), join(folder, path))
   try {
     const derive = `const { derive } = await import('./scripts/new/derive.ts')
 derive(${JSON.stringify(noun)}, ['.'])`
     run(process.execPath, '--input-type=module', '--eval', derive)
   } finally {
-    rmSync(packages)
+    for (const path of packages) rmSync(join(folder, path))
   }
   run('git', 'add', '--all')
   try {

@@ -1,33 +1,25 @@
 import { join } from 'node:path'
 import { Readable } from 'node:stream'
 import { ConnectError } from '@connectrpc/connect'
-import { fallback, protobuf } from 'google-gax'
-import { test } from 'tap'
+import { gaxClient, gaxTest } from '../gax.ts'
 import { eventsOf, type Row, serveStreams } from './serve-streams.ts'
 
 const proto = join(import.meta.dirname, '../protos/test/rest/v1/streams.proto')
-const gaxProtos = join(import.meta.dirname, '../../../node_modules/google-gax/build/protos')
-
-type Stub = (request: object, metadata: object, options: object) => Readable
 
 /** The method Watch of the client that Google's libraries use over REST. */
 async function gaxWatch(port: number): Promise<(request: object) => Readable> {
-  const root = new protobuf.Root()
-  root.resolvePath = (origin, target) =>
-    origin === '' ? target : join(gaxProtos, target.replace(/^.*?(?=google\/)/, ''))
-  const service = (await root.load(proto)).lookupService('test.rest.v1.Streams')
-  const auth = {
-    getRequestHeaders: async () => new Headers(),
-    async fetch(url: string, { method, headers }: RequestInit) {
+  const method = await gaxClient({
+    proto,
+    service: 'test.rest.v1.Streams',
+    port,
+    async fetch(url, { method, headers }) {
       const { ok, status, body } = await fetch(url, { method, headers } as RequestInit)
       const readable = body && Readable.fromWeb(body as never)
       return { ok, status, body: readable, arrayBuffer: () => new Response(body).arrayBuffer() }
     },
-  }
-  const client = new fallback.GrpcClient({ auth: auth as never, fallback: 'rest' })
-  const address = { servicePath: '127.0.0.1', port, protocol: 'http' }
-  const stub = await client.createStub(service, address)
-  return (request) => (stub.watch as unknown as Stub)(request, {}, {})
+  })
+  const watch = method('watch')
+  return (request) => watch(request, {}, {}) as Readable
 }
 
 /** The texts that a client gets, and how its stream ends. */
@@ -41,7 +33,7 @@ async function read(stream: Readable, received: (count: number) => void = () => 
   }
 }
 
-test('google-gax reads every message of an array, and a failure as an error', async (t) => {
+gaxTest('google-gax reads every message of an array, and a failure as an error', async (t) => {
   const all = Array.from({ length: 500 }, (_, index) => `${index} "]} é€ ${'x'.repeat(index)}`)
   const both = Promise.withResolvers<void>()
   const { port } = await serveStreams(t, {
