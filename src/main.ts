@@ -1,8 +1,10 @@
 // Alone reads argv and the environment, and alone ends the process.
 import { isatty } from 'node:tty'
+import { bindWithoutGetters } from './memory/bound-functions.ts'
 import { setMemoryFlags } from './memory/flags.ts'
 
 setMemoryFlags()
+bindWithoutGetters()
 
 const { runCommand } = await import('./command/command.ts')
 await runCommand({
