@@ -50,7 +50,8 @@ export function ours(
     ratio,
     serves: both,
     folder,
-    command: [process.execPath, join(folder, 'src/start.js')],
+    // As `npm start` has it.
+    command: [process.execPath, '--max-semi-space-size=8', join(folder, 'src/start.js')],
     env: (ports) => ({
       ...addresses(ports),
       METRICS_ADDR: '127.0.0.1:0',

@@ -58,5 +58,7 @@ void app.register(fastifyRestPlugin, {
   uploadLimit: 4 * 1024 ** 3,
 })
 await app.listen({ port: 0, host: '127.0.0.1' })
+// At its end node writes what it has compiled.
+process.on('disconnect', () => process.exit())
 process.on('message', () => process.send?.({ maxRss: process.resourceUsage().maxRSS * 1024 }))
 process.send?.({ port: (app.server.address() as AddressInfo).port })
