@@ -38,5 +38,4 @@ USER 65532:65532
 EXPOSE 8000 9000 9090
 STOPSIGNAL SIGTERM
 HEALTHCHECK --interval=10s --timeout=3s --start-period=30s CMD ["node", "/app/health.mjs"]
-# The flag: docs/operations.md#memory.
-ENTRYPOINT ["node", "--max-semi-space-size=8", "/app/src/start.js"]
+ENTRYPOINT ["node", "/app/src/start.js"]

@@ -19,12 +19,20 @@ const dialects = ['mysql', 'sqlite'] as const
  */
 export function writeMigrations(name: string): string[] {
   provide('drizzle-kit')
-  return dialects.flatMap((dialect) => {
+  const written: string[] = []
+  for (const dialect of dialects) {
     const before = new Set(migrationsOf(dialect))
-    generate(['--config', `drizzle.${dialect}.config.ts`, '--name', name])
-    return migrationsOf(dialect).filter((path) => !before.has(path))
-  })
+    const problem = generate(['--config', `drizzle.${dialect}.config.ts`, '--name', name])
+    const paths = migrationsOf(dialect).filter((path) => !before.has(path))
+    if (problem !== undefined && paths.length === 0)
+      throw new Refusal([`${dialect}: ${problem}`, ...written.map(alreadyThere)].join('\n'))
+    written.push(...paths)
+  }
+  return written
 }
+
+/** The next run takes a change that has its migration for none. */
+const alreadyThere = (path: string) => `${path} was written before that: take it back, or keep it.`
 
 /** The paths of all SQL. A project without a migration has no folder for them. */
 function migrationsOf(dialect: string): string[] {
@@ -33,21 +41,22 @@ function migrationsOf(dialect: string): string[] {
   return list(folder).filter((path) => path.endsWith('.sql'))
 }
 
-/** drizzle-kit ends with 0 whatever happens. What it prints tells, and what it asks needs a terminal. */
-function generate(options: readonly string[]): void {
+/**
+ * Runs drizzle-kit, which ends with 0 whatever happens: what it prints tells, and what it asks needs a terminal. Gives
+ * why nothing may have been written; undefined if all went well.
+ */
+function generate(options: readonly string[]): string | undefined {
   const [program, kit] = tool('drizzle-kit', 'drizzle-kit', folderOf('drizzle-kit'))
   const args = [kit, 'generate', ...options]
   const { status, stdout, stderr } = spawnSync(program, args, { cwd: project, encoding: 'utf8' })
   const output = `${stdout}${stderr}`
-  if (status === 0 && /No schema changes|Your SQL migration file/.test(output)) return
+  if (status === 0 && /No schema changes|Your SQL migration file/.test(output)) return undefined
   if (!output.includes('require a TTY terminal'))
     throw new Error(`${args.join(' ')} failed:\n${output}`)
   if (!process.stdin.isTTY || !process.stdout.isTTY)
-    throw new Refusal(
-      'drizzle-kit asks whether a column or table is new or has another name now: run this on a terminal',
-    )
-  const asked = spawnSync(program, args, { cwd: project, stdio: 'inherit' })
-  if (asked.status !== 0) throw new Refusal('no answer, so nothing more was written')
+    return 'drizzle-kit asks whether a column or table is new or has another name now: run this on a terminal'
+  spawnSync(program, args, { cwd: project, stdio: 'inherit' })
+  return 'no answer, so nothing was written'
 }
 
 /** What a person wants to know of migrations that were written. */
@@ -57,14 +66,22 @@ function told(paths: readonly string[]): string {
   const texts = paths.map((path) => `${path}\n\n${indented(read(path).trim())}\n`)
   const missing = dialects
     .filter((dialect) => !paths.some((path) => path.startsWith(`migrations/${dialect}/`)))
-    .map((dialect) => `src/data/${dialect}/schema has no change: is it still to be made there?\n`)
-  const isRebuilt = paths.some((path) => /CREATE TABLE `__new_/.test(read(path)))
-  const rebuilt = isRebuilt
-    ? ['SQLite gets a new table: write its AUTOINCREMENT by hand (docs/migrations.md).\n']
+    .map(
+      (dialect) =>
+        `src/data/${dialect}/schema has no change since its last migration: is it still to be made there?\n`,
+    )
+  const isNew = paths.some((path) => newId.test(read(path)))
+  const byHand = isNew
+    ? [
+        'A table of SQLite is new: write AUTOINCREMENT behind its id by hand (docs/migrations.md).\n',
+      ]
     : []
   const next = 'Read the SQL, then commit it with what else changed in migrations/.'
-  return [...texts, ...missing, ...rebuilt, next].join('\n')
+  return [...texts, ...missing, ...byHand, next].join('\n')
 }
+
+/** The id of a table, new or made anew, as drizzle-kit writes it for SQLite. */
+const newId = /`id` integer PRIMARY KEY NOT NULL/
 
 const indented = (text: string) => text.replaceAll(/^(?=.)/gm, '  ')
 

@@ -22,7 +22,7 @@ export function folderOf(name: OnDemand): string {
 /** Installs a package that is missing or is not as its lock says. Throws Refusal where npm fails. */
 export function provide(name: OnDemand, folder = folderOf(name)): void {
   if (isInstalled(folder)) return
-  console.log(`Installing ${name} in ${relative(project, folder)}, once.`)
+  console.log(`Installing ${name} in ${relative(project, folder)}.`)
   const [program, ...args] = npm()
   // No package needs its install script.
   const flags = ['ci', '--ignore-scripts', '--no-audit', '--no-fund', '--prefer-offline']
@@ -72,7 +72,7 @@ function lockOf(file: string): Lock | undefined {
 }
 
 /** The npm that runs this script, which Windows cannot start by its name; else that of the PATH. */
-function npm(): [program: string, ...args: string[]] {
+export function npm(): [program: string, ...args: string[]] {
   const running = process.env.npm_execpath ?? ''
   return basename(running) === 'npm-cli.js' ? [process.execPath, running] : ['npm']
 }

@@ -11,6 +11,7 @@ import { testBrowser } from './chromium.ts'
 import { testDatabase } from './mariadb.ts'
 import { fleetPrograms } from './fleet-programs.ts'
 import { type OnDemand, provide } from './on-demand.ts'
+import { Refusal } from './new/refusal.ts'
 import { aptInstall, findProgram } from './program.ts'
 import { fetchPrometheus, findPrometheus } from './prometheus.ts'
 import { compact, totals } from './report.ts'
@@ -98,7 +99,7 @@ function providePackage(name: OnDemand): void {
   try {
     provide(name)
   } catch (err) {
-    if (process.env.CI || !(err instanceof Error)) throw err
+    if (process.env.CI || !(err instanceof Refusal)) throw err
     console.log(err.message)
   }
 }

@@ -14,6 +14,7 @@ import { User } from '../../src/gen/api/user/v1/user_pb.ts'
 import { median, quartiles } from '../measure/statistics.ts'
 import { startSink } from '../tracing/start-sink.ts'
 import { startTelemetry } from './telemetry.ts'
+import { startArguments } from '../../scripts/start-arguments.ts'
 
 const rounds = Number(process.argv[2] ?? 40)
 const callsPerRound = 500
@@ -22,7 +23,7 @@ const callers = 20
 const timeoutMs = 60_000
 
 const folder = mkdtempSync(join(tmpdir(), 'bench-client-'))
-const service = spawn(process.execPath, ['src/start.js'], {
+const service = spawn(process.execPath, startArguments(), {
   cwd: join(import.meta.dirname, '../..'),
   env: {
     PATH: process.env.PATH,

@@ -10,6 +10,7 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { createClient } from '@connectrpc/connect'
 import { createGrpcTransport } from '@connectrpc/connect-node'
 import { User } from '../../src/gen/api/user/v1/user_pb.ts'
+import { startArguments } from '../../scripts/start-arguments.ts'
 
 interface Coverage {
   result: {
@@ -20,7 +21,7 @@ interface Coverage {
 
 const folder = resolve(process.argv[2] ?? join(import.meta.dirname, '../..'))
 const data = mkdtempSync(join(tmpdir(), 'functions-'))
-const service = spawn(process.execPath, ['--inspect=127.0.0.1:0', 'src/start.js'], {
+const service = spawn(process.execPath, ['--inspect=127.0.0.1:0', ...startArguments(folder)], {
   cwd: folder,
   env: {
     ...process.env,

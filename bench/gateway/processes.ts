@@ -4,6 +4,7 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { createInterface } from 'node:readline'
+import { startArguments } from '../../scripts/start-arguments.ts'
 
 const project = join(import.meta.dirname, '../..')
 
@@ -47,7 +48,7 @@ async function start(
   args: readonly string[],
   children: ChildProcess[],
 ): Promise<Running> {
-  const child = spawn(process.execPath, ['src/start.js', ...args], {
+  const child = spawn(process.execPath, [...startArguments(), ...args], {
     cwd: project,
     env: {
       PATH: process.env.PATH,

@@ -1,11 +1,11 @@
 import { type ChildProcess, spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { freePort } from '../../scripts/free-port.ts'
 import { pinned } from '../measure/cores.ts'
 import { seed } from '../measure/seed.ts'
 import { storedUsers } from './caller.ts'
+import { startArguments } from '../../scripts/start-arguments.ts'
 
 export interface Service {
   pid: number
@@ -44,7 +44,7 @@ export async function startService(
 }
 
 function run(folder: string, env: Record<string, string>, core: number | undefined): ChildProcess {
-  const command = [...pinned(core), process.execPath, join(folder, 'src/start.js')]
+  const command = [...pinned(core), process.execPath, ...startArguments(folder)]
   return spawn(command[0] ?? '', command.slice(1), {
     cwd: folder,
     env: { PATH: process.env.PATH, NODE_ENV: 'production', LOG_FORMAT: 'json', ...env },

@@ -1,6 +1,7 @@
 // The servers of the comparison: what each is started with.
 import { join } from 'node:path'
 import type { Programs } from './build.ts'
+import { startArguments } from '../../scripts/start-arguments.ts'
 
 export type Protocol = 'rest' | 'grpc'
 export type Ports = Record<Protocol, number>
@@ -50,8 +51,7 @@ export function ours(
     ratio,
     serves: both,
     folder,
-    // As `npm start` has it.
-    command: [process.execPath, '--max-semi-space-size=8', join(folder, 'src/start.js')],
+    command: [process.execPath, ...startArguments(folder)],
     env: (ports) => ({
       ...addresses(ports),
       METRICS_ADDR: '127.0.0.1:0',

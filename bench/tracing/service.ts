@@ -1,7 +1,6 @@
 import { spawn } from 'node:child_process'
 import { createInterface } from 'node:readline'
-
-const main = new URL('../../src/start.js', import.meta.url).pathname
+import { startArguments } from '../../scripts/start-arguments.ts'
 
 export interface Service {
   pid: number
@@ -12,7 +11,7 @@ export interface Service {
 
 /** The service as users run it, its log read and thrown away; resolves when it serves. */
 export async function startService(env: Record<string, string>): Promise<Service> {
-  const child = spawn(process.execPath, [main], {
+  const child = spawn(process.execPath, startArguments(), {
     env: {
       PATH: process.env.PATH,
       NODE_ENV: 'production',

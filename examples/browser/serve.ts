@@ -1,13 +1,13 @@
 // `npm run example` serves the page on :8080 and starts the service, which allows the page's origin.
 import { spawn } from 'node:child_process'
-import { join } from 'node:path'
 import { project } from '../../scripts/tool.ts'
 import { examplePage } from './server.ts'
+import { startArguments } from '../../scripts/start-arguments.ts'
 
 const port = 8080
 const server = examplePage()
 server.listen(port, '127.0.0.1', () => console.log(`open http://localhost:${port}`))
-const service = spawn(process.execPath, [join(project, 'src/start.js')], {
+const service = spawn(process.execPath, startArguments(), {
   cwd: project,
   stdio: 'inherit',
   env: { CORS_ORIGINS: `http://localhost:${port},http://127.0.0.1:${port}`, ...process.env },

@@ -1,6 +1,7 @@
 import { mkdtempSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { provide } from '../on-demand.ts'
 import { project } from '../tool.ts'
 import { run } from './command.ts'
 import { startService } from './service.ts'
@@ -32,7 +33,7 @@ async function newResources(): Promise<string> {
   const node = process.execPath
   try {
     await run(['git', 'clone', '--quiet', project, folder])
-    symlinkSync(join(project, 'node_modules'), join(folder, 'node_modules'))
+    linkPackages(folder)
     const head = await inFolder(['git', 'rev-parse', 'HEAD'])
     for (const command of commands) {
       const [what = '', name = '', ...rest] = command.split(' ')
@@ -62,7 +63,7 @@ async function newProject(): Promise<string> {
   const node = process.execPath
   try {
     await run(['git', 'clone', '--quiet', project, origin])
-    symlinkSync(join(project, 'node_modules'), join(origin, 'node_modules'))
+    linkPackages(origin)
     const fields = 'title:string pages:int32 isbn:string@unique sold_at:timestamp@optional'
     const asked = [
       'service',
@@ -82,6 +83,13 @@ async function newProject(): Promise<string> {
   } finally {
     rmSync(parent, { recursive: true, force: true })
   }
+}
+
+/** Gives a clone the packages of this project, with what the generator installs on demand. */
+function linkPackages(folder: string): void {
+  provide('drizzle-kit')
+  for (const path of ['node_modules', 'scripts/packages/drizzle-kit/node_modules'])
+    symlinkSync(join(project, path), join(folder, path))
 }
 
 const author = Object.fromEntries(

@@ -4,6 +4,7 @@ import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { createInterface } from 'node:readline'
+import { startArguments } from '../start-arguments.ts'
 
 const root = join(import.meta.dirname, '../..')
 const startTimeoutMs = 60_000
@@ -32,7 +33,7 @@ export async function startService(
   env: Record<string, string>,
   folder = root,
 ): Promise<RunningService> {
-  const child = spawn(process.execPath, [join(folder, 'src/start.js')], {
+  const child = spawn(process.execPath, startArguments(folder), {
     cwd: folder,
     env: {
       PATH: process.env.PATH,

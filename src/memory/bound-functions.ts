@@ -21,7 +21,7 @@ function leanBind(this: AsyncResource, fn: Bindable, thisArg?: unknown): Bindabl
 
 function boundTo(resource: AsyncResource, fn: Bindable, thisArg: unknown): Bindable {
   function bound(this: unknown, ...args: unknown[]): unknown {
-    return resource.runInAsyncScope(fn, thisArg ?? this, ...args)
+    return resource.runInAsyncScope(fn, thisArg === undefined ? this : thisArg, ...args)
   }
   return Object.defineProperty(bound, 'length', { value: fn.length, configurable: true })
 }

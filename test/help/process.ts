@@ -3,8 +3,7 @@ import { once } from 'node:events'
 import { createInterface } from 'node:readline'
 import type { Test } from 'tap'
 import { until } from './until.ts'
-
-const main = new URL('../../src/start.js', import.meta.url).pathname
+import { startArguments } from '../../scripts/start-arguments.ts'
 
 export type ServiceProcess = Awaited<ReturnType<typeof startProcess>>
 
@@ -26,7 +25,7 @@ export function spawnService(
   args: string[] = [],
   stdout: 'pipe' | number = 'pipe',
 ): Spawned {
-  const child = spawn(process.execPath, [main, ...args], {
+  const child = spawn(process.execPath, [...startArguments(), ...args], {
     env: {
       PATH: process.env.PATH,
       LOG_FORMAT: 'json',

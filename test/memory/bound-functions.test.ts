@@ -41,13 +41,15 @@ test('a bound function runs in the context that it was bound in, as one of node 
   function told(this: unknown, a: number, b: number) {
     return { context: context.getStore(), self: this, sum: a + b }
   }
-  const [free, fixed] = context.run('bound', () => [
+  const [free, fixed, none] = context.run('bound', () => [
     AsyncResource.bind(told),
     AsyncResource.bind(told, undefined, 'fixed'),
+    AsyncResource.bind(told, undefined, null),
   ])
   context.run('called', () => {
     t.strictSame(free.call('caller', 1, 2), { context: 'bound', self: 'caller', sum: 3 })
     t.strictSame(fixed.call('caller', 1, 2), { context: 'bound', self: 'fixed', sum: 3 })
+    t.strictSame(none.call('caller', 1, 2), { context: 'bound', self: null, sum: 3 })
   })
   t.equal(free.length, 2)
   t.throws(() => AsyncResource.bind('text' as never), TypeError)

@@ -119,7 +119,10 @@ function changesTables(t: Test, copy: ReturnType<typeof projectAt>): void {
     output,
     /^migrations\/mysql\/0002_leaves\.sql\n\n {2}ALTER TABLE `books` ADD `leaves` int/,
   )
-  t.match(output, /^src\/data\/sqlite\/schema has no change: is it still to be made there\?$/m)
+  t.match(
+    output,
+    /^src\/data\/sqlite\/schema has no change since its last migration: is it still to be made there\?$/m,
+  )
   t.notMatch(output, 'AUTOINCREMENT')
   edit('sqlite', asLeaves)
   const renamed = migrate('leaves')

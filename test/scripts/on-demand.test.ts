@@ -33,7 +33,7 @@ test('a package is installed where it is missing, and left alone where it is the
   t.equal(isInstalled(folder), false)
   provide('google-gax', folder)
   t.equal(isInstalled(folder), true)
-  t.match(told(), [{ args: [/^Installing google-gax in .*, once\.$/] }])
+  t.match(told(), [{ args: [/^Installing google-gax in .*\.$/] }])
   t.ok(existsSync(join(folder, 'node_modules/thing/index.js')))
   // npm ci would remove it.
   const mark = join(folder, 'node_modules/mark')

@@ -1,4 +1,5 @@
 import { execFileSync } from 'node:child_process'
+import { npm } from '../../on-demand.ts'
 import {
   chmodSync,
   existsSync,
@@ -124,7 +125,8 @@ function finish(folder: string, { noun }: Resource): boolean {
   const run = (program: string, ...args: string[]) =>
     execFileSync(program, args, { cwd: folder, stdio: ['ignore', 'ignore', 'pipe'] })
   const packages = ['node_modules', 'scripts/packages/drizzle-kit/node_modules']
-  run('npm', 'install', '--package-lock-only', '--ignore-scripts', '--prefer-offline')
+  const [program, ...args] = npm()
+  run(program, ...args, 'install', '--package-lock-only', '--ignore-scripts', '--prefer-offline')
   run('git', 'init', '--quiet', '--initial-branch=main')
   for (const path of packages) symlinkSync(join(project, path), join(folder, path))
   try {

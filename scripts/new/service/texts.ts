@@ -58,7 +58,7 @@ grpcurl -plaintext -d '{"id":1}' localhost:9000 api.${snake}.v1.${pascal}/Get${p
 proto/api/     the API: messages, HTTP rules, field rules, reasons of errors
 proto/conf/    the settings and their limits
 configs/       config.yaml, which runs as it is
-src/main.ts    arguments, environment, signals
+src/main.ts    arguments, environment, signals; src/start.js opens the compile cache before it
 src/app.ts     makes every object once; src/app/ has its parts and a module for each noun
 src/command/   serve, migrate, routes, openapi, call: one file a command
 src/service/   wire messages to domain objects and back

@@ -16,7 +16,7 @@ const maxRss = 150_000_000
 const compiled = join(import.meta.dirname, '../../../node_modules/.cache/compile-streams')
 const patient = { timeout: 900_000 }
 
-/** A server without what tap puts around its tests, with the flag and the cache that `npm start` has. */
+/** A server without what tap puts around its tests, with the flag of `npm start` and a compile cache. */
 function forked(): ChildProcess {
   return fork(join(import.meta.dirname, 'large-server.ts'), {
     execArgv: ['--max-semi-space-size=8'],
