@@ -8,6 +8,7 @@ import { fastifyRestPlugin } from '../../../src/rest/plugin.ts'
 import { restServerOptions } from '../../../src/rest/server-options.ts'
 import { dualProtocolListener } from '../../../src/server/listener/listener.ts'
 import { setMemoryFlags } from '../../../src/memory/flags.ts'
+import { processMemory } from '../../../src/memory/process-memory.ts'
 import { patientLimits } from '../../help/limits.ts'
 import { chunkAt, eventAt } from './large.ts'
 import { type Row, type StreamHandlers, streams } from './serve-streams.ts'
@@ -57,6 +58,8 @@ void app.register(fastifyRestPlugin, {
   routes: (router: ConnectRouter) => router.service(streams, handlers as never),
   uploadLimit: 4 * 1024 ** 3,
 })
+// As the program does before it listens: V8 takes its limits from what is left.
+processMemory().release()
 await app.listen({ port: 0, host: '127.0.0.1' })
 // At its end node writes what it has compiled.
 process.on('disconnect', () => process.exit())
