@@ -70,7 +70,7 @@ test('a supervisor is told to start what `npm start` starts', async (t) => {
       ([, start]) => start,
     ),
   )
-  t.ok(told.length > 1)
+  t.ok(told.length > 0)
   t.strictSame(new Set(told), new Set([scripts.start]))
 })
 
