@@ -1,5 +1,4 @@
 import { execFileSync } from 'node:child_process'
-import { npm } from '../../on-demand.ts'
 import {
   chmodSync,
   existsSync,
@@ -11,7 +10,7 @@ import {
 } from 'node:fs'
 import { dirname, join, relative, resolve } from 'node:path'
 import { nouns } from '../../nouns.ts'
-import { provide } from '../../on-demand.ts'
+import { npm, provide } from '../../on-demand.ts'
 import { project } from '../../tool.ts'
 import { resourceOf, type Resource } from '../field.ts'
 import { type Name, nameOf, type Noun, nounOf } from '../noun.ts'
