@@ -110,7 +110,7 @@ async function deployment(t: Test) {
       HTTP_ADDR: `127.0.0.1:${rest}`,
       GRPC_ADDR: `127.0.0.1:${grpc}`,
       // Until HAProxy has asked and knows: each 0.2 s, and later on a busy machine.
-      DRAIN_DELAY: '4s',
+      DRAIN_DELAY: '10s',
       // Slow is no failure here.
       TIMEOUT: '10s',
       DB_POOL_WAIT: '5s',
