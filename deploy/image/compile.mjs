@@ -33,7 +33,7 @@ async function startAndStop(env) {
 const folder = mkdtempSync(join(tmpdir(), 'compile-'))
 try {
   const tracing = { TRACING_ENDPOINT: `http://${nowhere}` }
-  await startAndStop({ ...tracing, SQLITE_PATH: join(folder, 'users.db') })
+  await startAndStop({ ...tracing, SQLITE_PATH: join(folder, 'service.db') })
   await startAndStop({ ...tracing, DB_DSN: `mysql://nobody@${nowhere}/none` })
 } finally {
   rmSync(folder, { recursive: true })
