@@ -15,6 +15,9 @@ COPY configs configs
 COPY migrations migrations
 COPY src src
 COPY deploy/image/health.mjs health.mjs
+# A container may not write to V8's compile cache, so it is filled here for its user.
+COPY deploy/image/compile.mjs ../compile.mjs
+RUN node ../compile.mjs 65532
 RUN mkdir data
 
 FROM ${NODE_IMAGE}

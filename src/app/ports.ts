@@ -118,10 +118,16 @@ function tlsOf(conf: Conf['server']['tls'], log: Logger): Tls | undefined {
   )
 }
 
+/**
+ * Connections that the kernel keeps until the event loop takes them: as many as it allows
+ * (net.core.somaxconn, 4096 on Linux), as Go asks for. With node's 511 a burst waits for retransmissions.
+ */
+const backlog = 65_535
+
 async function listenOn(app: FastifyInstance, setting: string, addr: string): Promise<AddressInfo> {
   const { host, port = 0 } = hostPort(addr)
   try {
-    await app.listen({ host, port })
+    await app.listen({ host, port, backlog })
   } catch (cause) {
     // A rule of a proto that cannot work is found here, too.
     if (!(cause instanceof Error && 'syscall' in cause)) throw cause

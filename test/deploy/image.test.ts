@@ -81,6 +81,8 @@ interface Running {
   env: Record<string, string>
   rest: string
   rpc: string
+  /** What it has written to its standard error. */
+  told: () => string
 }
 
 /** Starts the image's entrypoint on two free ports and waits until it serves. */
@@ -106,6 +108,7 @@ async function start(t: Test, more: Record<string, string>): Promise<Running> {
     env: { ...env, HTTP_ADDR: http },
     rest: `http://${http}`,
     rpc: `http://${grpc}`,
+    told: () => stderr,
   }
 }
 
@@ -149,6 +152,19 @@ test(
     t.equal(await health(service.env, '/healthz'), 1, 'nobody listens any more')
   },
 )
+
+test('a start compiles no source of the service', confined, async (t) => {
+  const env = { DB_DSN: await freshMysqlDatabase(t), NODE_DEBUG_NATIVE: 'COMPILE_CACHE' }
+  const service = await start(t, env)
+  service.child.kill('SIGTERM')
+  await service.exit
+  const read = (how: string) =>
+    service
+      .told()
+      .match(new RegExp(`transpile cache for \\w+ \\S+/src/\\S+\\.\\.\\.${how}`, 'g')) ?? []
+  t.ok(read('success').length > 300)
+  t.strictSame(read('(?!success).*'), [], 'what is not there needs the compiler for TypeScript')
+})
 
 test('without a DSN and without a volume it says what it cannot write', confined, async (t) => {
   const err = await t.rejects(start(t, {}))

@@ -54,8 +54,14 @@ export async function startProcess(
   env: Record<string, string>,
   { ready = true, args = [] }: { ready?: boolean; args?: string[] } = {},
 ) {
-  const addresses = { HTTP_ADDR: '127.0.0.1:0', GRPC_ADDR: '127.0.0.1:0' }
-  const { child, stderr, exit } = spawnService(t, { ...addresses, ...env }, args)
+  const defaults = {
+    HTTP_ADDR: '127.0.0.1:0',
+    GRPC_ADDR: '127.0.0.1:0',
+    // A machine that is busy with other things makes calls slow, which is no failure of theirs.
+    TIMEOUT: '30s',
+    DB_POOL_WAIT: '10s',
+  }
+  const { child, stderr, exit } = spawnService(t, { ...defaults, ...env }, args)
   const lines: Record<string, unknown>[] = []
   const serving = Promise.withResolvers<{ http: string; grpc: string; metrics: string }>()
   createInterface({ input: child.stdout ?? process.stdin }).on('line', (text) => {
