@@ -16,6 +16,7 @@ import { openShedding } from './app/limit/shedding.ts'
 import { openStorage, usesStorage } from './app/storage/storage.ts'
 import { watchers, type Watching } from './app/watch.ts'
 import type { Conf } from './conf/conf.ts'
+import { validator } from './conf/validator.ts'
 import { compileRoutes } from './rest/compiled-route.ts'
 import { routeListing } from './rest/route/listing.ts'
 import { readiness } from './server/health/readiness.ts'
@@ -43,7 +44,7 @@ export async function createApp({
   const watch = watchers(watching)
   const storage = await openStorage(conf, watch.statements)
   const cache = await openCache(conf.cache, watch)
-  const violations = messageRules()
+  const violations = messageRules(validator)
   const checks = usesStorage(conf.services) ? storage.db.problems() : {}
   const ready = readiness({ ...checks, shutdown: '' })
   const fleet = await openFleet({ conf, version, ready, watch })

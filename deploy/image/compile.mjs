@@ -20,7 +20,8 @@ async function startAndStop(env) {
   const child = spawn(process.execPath, ['src/start.js'], {
     env: { PATH: process.env.PATH, LOG_FORMAT: 'json', ...ports, ...env },
     stdio: ['ignore', 'pipe', 'inherit'],
-    timeout: 60_000,
+    // A build for another processor runs under emulation.
+    timeout: 600_000,
     killSignal: 'SIGKILL',
   })
   const exit = once(child, 'exit')

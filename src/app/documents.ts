@@ -1,4 +1,5 @@
 import { recordMethods } from '../call/methods.ts'
+import { validator } from '../conf/validator.ts'
 import { compileRoutes } from '../rest/compiled-route.ts'
 import type { OpenApi } from '../rest/openapi/document.ts'
 import type { DocumentTexts } from '../server/docs/docs-routes.ts'
@@ -28,18 +29,16 @@ export async function documents(
   version: string,
   schemes: Schemes = {},
 ): Promise<Documents> {
-  const [{ restDocument }, { connectDocument }, { comments }, { createValidator }] =
-    await Promise.all([
-      import('../rest/openapi/document.ts'),
-      import('../rest/openapi/connect-document.ts'),
-      import('../gen/comments.ts'),
-      import('@bufbuild/protovalidate'),
-    ])
+  const [{ restDocument }, { connectDocument }, { comments }] = await Promise.all([
+    import('../rest/openapi/document.ts'),
+    import('../rest/openapi/connect-document.ts'),
+    import('../gen/comments.ts'),
+  ])
   const further = modules.map((module) => module.comments ?? {})
   const shared = {
     version,
     comments: Object.assign({}, ...further, comments) as typeof comments,
-    validator: createValidator(),
+    validator,
     remote: new Set(modules.flatMap(remoteNames)),
   }
   const routes = routesOf(modules)

@@ -1,10 +1,4 @@
-import {
-  createRegistry,
-  fromJson,
-  type DescMessage,
-  type JsonObject,
-  type MessageShape,
-} from '@bufbuild/protobuf'
+import { fromJson, type DescMessage, type JsonObject, type MessageShape } from '@bufbuild/protobuf'
 import {
   isReflectMap,
   isReflectMessage,
@@ -14,14 +8,14 @@ import {
   type ReflectMessage,
 } from '@bufbuild/protobuf/reflect'
 import { type Duration, durationMs, DurationSchema } from '@bufbuild/protobuf/wkt'
-import { createValidator, type Violation } from '@bufbuild/protovalidate'
+import type { Violation } from '@bufbuild/protovalidate'
 
-import { file_conf_v1_rules } from '../gen/conf/v1/rules_pb.ts'
 import { ConfError } from './error.ts'
 import { isDuration, isSecret } from './leaf.ts'
 import { keysReader } from './yaml-to-json.ts'
 import type { Env } from './placeholder.ts'
 import { type Given, problemList } from './problems.ts'
+import { validator } from './validator.ts'
 import { expandAll, parseYaml, reportPlaceholders } from './yaml.ts'
 import { isObject } from '../text/json-object.ts'
 import { withEmptyText } from '../text/rule.ts'
@@ -34,9 +28,6 @@ export interface ConfFile {
   /** Whether it comes from a config centre: it has no placeholders, and not the section `config`. */
   remote?: boolean
 }
-
-/** protovalidate finds a rule of ours by its number. */
-const registry = createRegistry(file_conf_v1_rules)
 
 /** Looks at a message that keeps all rules, for what rules cannot say. */
 type Check<M> = (message: M, report: ProblemReport) => void
@@ -138,9 +129,6 @@ function merge(under: JsonObject, over: JsonObject): JsonObject {
   }
   return merged
 }
-
-/** Shared by all reads, since compiling the rules takes longer than the rest of a read. */
-const validator = createValidator({ registry })
 
 function violations<Desc extends DescMessage>(
   schema: Desc,
