@@ -2,7 +2,7 @@
 // folder.
 import { spawnSync } from 'node:child_process'
 import { chownSync, cpSync, mkdirSync, readdirSync, rmSync, statSync } from 'node:fs'
-import { basename, join, posix } from 'node:path'
+import { basename, delimiter, dirname, join, posix } from 'node:path'
 
 interface Instruction {
   name: string
@@ -116,6 +116,9 @@ function copy(
 
 function run(command: string, { root, workdir }: Image): void {
   const cwd = join(root, workdir)
-  const { status, stderr, error } = spawnSync('sh', ['-c', command], { cwd, encoding: 'utf8' })
+  // The base image's Node is the one of this process.
+  const PATH = [dirname(process.execPath), process.env.PATH].join(delimiter)
+  const options = { cwd, encoding: 'utf8', env: { ...process.env, PATH } } as const
+  const { status, stderr, error } = spawnSync('sh', ['-c', command], options)
   if (status !== 0) throw new Error(`RUN ${command}: ${error?.message ?? stderr}`)
 }

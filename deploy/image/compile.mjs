@@ -20,15 +20,22 @@ async function startAndStop(env) {
   const child = spawn(process.execPath, ['src/start.js'], {
     env: { PATH: process.env.PATH, LOG_FORMAT: 'json', ...ports, ...env },
     stdio: ['ignore', 'pipe', 'inherit'],
-    // A build for another processor runs under emulation.
+    // Under emulation, as in a build for another processor, a start takes long.
     timeout: 600_000,
     killSignal: 'SIGKILL',
   })
   const exit = once(child, 'exit')
-  for await (const line of createInterface({ input: child.stdout }))
-    if (JSON.parse(line).msg.startsWith('serving')) child.kill('SIGTERM')
-  const [code, signal] = await exit
-  if (code !== 0) throw new Error(`the service ended with ${code ?? signal}`)
+  const lines = []
+  try {
+    for await (const line of createInterface({ input: child.stdout })) {
+      lines.push(line)
+      if (line.includes('"msg":"serving')) child.kill('SIGTERM')
+    }
+    const [code, signal] = await exit
+    if (code !== 0) throw new Error(`the service ended with ${code ?? signal}: ${lines.join('\n')}`)
+  } finally {
+    child.kill('SIGKILL')
+  }
 }
 
 const folder = mkdtempSync(join(tmpdir(), 'compile-'))

@@ -11,6 +11,7 @@ import type { Discovery } from '../../src/fleet/registry.ts'
 import type { SpanExporter } from '@opentelemetry/sdk-trace'
 import { ErrorReason } from '../../src/gen/api/errors/v1/error_reason_pb.ts'
 import { User } from '../../src/gen/api/user/v1/user_pb.ts'
+import { validator } from '../../src/conf/validator.ts'
 import { messageRules } from '../../src/server/interceptor/violations.ts'
 import { readiness } from '../../src/server/health/readiness.ts'
 import { startMetrics } from '../../src/telemetry/metric/start.ts'
@@ -64,7 +65,7 @@ export async function hop(t: Test, { users, spans, env = {}, discovery }: Hop) {
     modules: [module],
     ready,
     watch,
-    violations: messageRules(),
+    violations: messageRules(validator),
     incoming,
   })
   const { http, grpc } = await ports.listen()

@@ -154,16 +154,25 @@ test(
 )
 
 test('a start compiles no source of the service', confined, async (t) => {
-  const env = { DB_DSN: await freshMysqlDatabase(t), NODE_DEBUG_NATIVE: 'COMPILE_CACHE' }
-  const service = await start(t, env)
-  service.child.kill('SIGTERM')
-  await service.exit
-  const read = (how: string) =>
-    service
-      .told()
-      .match(new RegExp(`transpile cache for \\w+ \\S+/src/\\S+\\.\\.\\.${how}`, 'g')) ?? []
-  t.ok(read('success').length > 300)
-  t.strictSame(read('(?!success).*'), [], 'what is not there needs the compiler for TypeScript')
+  const databases = [{ DB_DSN: await freshMysqlDatabase(t) }, { SQLITE_PATH: ':memory:' }]
+  for (const database of databases) {
+    // Nobody listens there.
+    const tracing = { TRACING_ENDPOINT: 'http://127.0.0.1:9' }
+    const service = await start(t, {
+      ...tracing,
+      ...database,
+      NODE_DEBUG_NATIVE: 'COMPILE_CACHE',
+    })
+    const closed = once(service.child, 'close')
+    service.child.kill('SIGTERM')
+    await closed
+    const read = (how: string) =>
+      service
+        .told()
+        .match(new RegExp(`transpile cache for \\w+ \\S+/src/\\S+\\.\\.\\.${how}`, 'g')) ?? []
+    t.ok(read('success').length > 300)
+    t.strictSame(read('(?!success).*'), [], 'what is not there needs the compiler for TypeScript')
+  }
 })
 
 test('without a DSN and without a volume it says what it cannot write', confined, async (t) => {

@@ -1,4 +1,5 @@
 import type { DescService } from '@bufbuild/protobuf'
+import { createValidator } from '@bufbuild/protovalidate'
 import type { Interceptor, StreamRequest } from '@connectrpc/connect'
 import { type FieldViolation, invalidInput } from '../../biz/error.ts'
 import type { Reason } from '../../call/refusal.ts'
@@ -18,7 +19,10 @@ const invalidArgument: InvalidMessage = (violations) =>
  * Refuses messages that break the buf.validate rules of the proto. The error comes from the maker
  * that `invalidOf` gives for the service; without one, its reason is INVALID_ARGUMENT.
  */
-export function validate(invalidOf: InvalidOf, violations = messageRules()): Interceptor {
+export function validate(
+  invalidOf: InvalidOf,
+  violations = messageRules(createValidator()),
+): Interceptor {
   const invalid = (service: DescService, broken: readonly FieldViolation[]) =>
     (invalidOf(service) ?? invalidArgument)(broken)
 

@@ -1,7 +1,7 @@
 import type { DescField, DescMessage, MessageShape } from '@bufbuild/protobuf'
 import { getOption } from '@bufbuild/protobuf'
 import { pathToString } from '@bufbuild/protobuf/reflect'
-import { createValidator, type Validator } from '@bufbuild/protovalidate'
+import type { Validator } from '@bufbuild/protovalidate'
 import type { FieldViolation } from '../../biz/error.ts'
 import { withEmptyText } from '../../text/rule.ts'
 import { field as fieldRules, Ignore } from '../../gen/buf/validate/validate_pb.ts'
@@ -15,10 +15,10 @@ export type Violations = <Desc extends DescMessage>(
 ) => FieldViolation[]
 
 /**
- * Makes what finds the buf.validate rules that messages break, and text that cannot be stored. A
- * validator of the process has compiled many of the rules already.
+ * Makes what finds the buf.validate rules that messages break, and text that cannot be stored. The
+ * validator of the settings has compiled many of the rules already.
  */
-export function messageRules(validator: Validator = createValidator()): Violations {
+export function messageRules(validator: Validator): Violations {
   return function violations(desc, message, fields = desc.fields) {
     const text = malformedText(desc, message, { fields })
     const result = validator.validate(desc, message)
