@@ -4,6 +4,7 @@
 import { existsSync } from 'node:fs'
 import { join } from 'node:path'
 import { interopSteps } from './verify/clients.ts'
+import { busy } from './verify/busy.ts'
 import { clientPackage } from './verify/client-package.ts'
 import { envoy } from './verify/envoy.ts'
 import { find, MissingTool, run } from './verify/command.ts'
@@ -117,6 +118,7 @@ const steps: Step[] = [
   },
   { name: 'schemathesis', go: schemathesis },
   { name: 'watchers', go: idleWatchers },
+  { name: 'busy', go: busy },
 ]
 
 interface Outcome {
