@@ -172,6 +172,8 @@ const cuts: Readonly<Record<string, readonly Cut[]>> = {
       'ErrorReasonSchema.values',
     ],
     [/test\('the start page of docs\/[^]*?(?=test\('each reason)/, ''],
+    // Its README has two commands, and nothing of supervisors.
+    line("\\{ page: 'README\\.md', start"),
   ],
   '.ci/run': [
     [/# With Go 1\.24 it also[^]*?runs all cases\.\n/, ''],
