@@ -1,6 +1,6 @@
 // What a run without a terminal shows of tap's output, and the totals that tap counts.
 
-type Totals = { passed: number; failed: number; skipped: number }
+export type Totals = { passed: number; failed: number; skipped: number }
 
 /** Of tap's last comment, `# { total: 3, pass: 1, fail: 1, skip: 1 }`; undefined if tap never got there. */
 export function totals(tapOutput: string): Totals | undefined {

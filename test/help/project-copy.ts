@@ -56,9 +56,7 @@ export function projectAt(folder: string) {
     /** Runs a script of the copy on this Node. */
     node(...args: string[]): Outcome {
       const options = { cwd: folder, encoding: 'utf8', maxBuffer: 2 ** 26 } as const
-      // tap has itself loaded into every Node that a test starts; a formatter does not bear that.
-      const command = ['-u', 'NODE_OPTIONS', process.execPath, ...args]
-      const { status, stdout, stderr } = spawnSync('env', command, options)
+      const { status, stdout, stderr } = spawnSync(process.execPath, args, options)
       return { status, output: stdout + stderr }
     },
   }

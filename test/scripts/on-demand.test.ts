@@ -5,9 +5,6 @@ import { test } from 'tap'
 import { isInstalled, load, type OnDemand, provide } from '../../scripts/on-demand.ts'
 import { project } from '../../scripts/tool.ts'
 
-// tap has itself loaded into every Node that a test starts; npm does not need it.
-delete process.env.NODE_OPTIONS
-
 const hidden = 'node_modules/.package-lock.json'
 
 function writeJson(file: string, value: object): void {
