@@ -1,4 +1,6 @@
 import { readFileSync } from 'node:fs'
+import fs from 'node:fs/promises'
+import { syncBuiltinESMExports } from 'node:module'
 import { DatabaseSync } from 'node:sqlite'
 import { createConnection as createCoreConnection } from 'mysql2'
 import { createConnection } from 'mysql2/promise'
@@ -30,16 +32,17 @@ test('the migrations of either dialect are those of its journal, in that order',
 
 test('migrations are read in the order of their names, whatever that of the folder', async (t) => {
   const files = ['0010_c.sql', 'meta', '0002_b.sql', '0001_a.sql', 'README.md']
-  const { readMigrations: read } = await t.mockImport<typeof import('../../src/data/migration.ts')>(
-    '../../src/data/migration.ts',
-    {
-      'node:fs/promises': {
-        readdir: async () => files,
-        readFile: async (url: URL) => `${url.pathname.slice(-6)} 1--> statement-breakpoint\n2`,
-      },
-    },
-  )
-  t.strictSame(await read('mysql'), [
+  // Which order a folder has is the file system's choice.
+  const readdir = t.intercept(fs, 'readdir', { value: async () => files })
+  const readFile = t.intercept(fs, 'readFile', {
+    value: async (url: URL) => `${url.pathname.slice(-6)} 1--> statement-breakpoint\n2`,
+  })
+  syncBuiltinESMExports()
+  const read = await readMigrations('mysql')
+  readdir.restore()
+  readFile.restore()
+  syncBuiltinESMExports()
+  t.strictSame(read, [
     { name: '0001_a', statements: ['_a.sql 1', '\n2'] },
     { name: '0002_b', statements: ['_b.sql 1', '\n2'] },
     { name: '0010_c', statements: ['_c.sql 1', '\n2'] },
