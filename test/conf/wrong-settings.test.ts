@@ -90,6 +90,18 @@ const variables: [name: string, value: string, setting: string, allowed: RegExp]
     /tls_ca=\/no\.pem, which does not exist/,
   ],
   [
+    'DB_DSN',
+    'mysql://u:hunter2@h/d?tls=true&tls_ca=/etc',
+    'data.database.source',
+    /tls_ca=\/etc, which is a folder; must be a PEM file/,
+  ],
+  [
+    'DB_READ_DSN',
+    'mysql://u:hunter2@h/d?tls=true&tls_ca=/etc/passwd',
+    'data.database.read_dsn',
+    /tls_ca=\/etc\/passwd, which has no certificate; must be a PEM file/,
+  ],
+  [
     'DB_READ_DSN',
     'mysql://u:hunter2@h/d',
     'data.database.read_dsn',

@@ -1,4 +1,13 @@
-import { accessSync, closeSync, constants, openSync, readSync, statSync } from 'node:fs'
+import { X509Certificate } from 'node:crypto'
+import {
+  accessSync,
+  closeSync,
+  constants,
+  openSync,
+  readFileSync,
+  readSync,
+  statSync,
+} from 'node:fs'
 import { dirname, resolve } from 'node:path'
 import type { Conf } from '../../conf/conf.ts'
 import { parseMysqlDsn } from '../../data/mysql/dsn.ts'
@@ -29,16 +38,23 @@ function dsnProblem(dsn: string): string | undefined {
 }
 
 function caProblem(file: string): string | undefined {
-  try {
-    closeSync(openSync(file, 'r'))
-    return statSync(file).isDirectory() ? unusableCa(file, 'which is a folder') : undefined
-  } catch (err) {
-    return unusableCa(file, whyUnreadable(err))
-  }
+  const why = whyNoCertificate(file)
+  return why === undefined ? undefined : `the DSN has tls_ca=${file}, ${why}; must be a PEM file`
 }
 
-function unusableCa(file: string, why: string): string {
-  return `the DSN has tls_ca=${file}, ${why}; must be a PEM file`
+function whyNoCertificate(file: string): string | undefined {
+  let pem: string
+  try {
+    pem = readFileSync(file, 'utf8')
+  } catch (err) {
+    return whyUnreadable(err)
+  }
+  try {
+    void new X509Certificate(pem)
+    return undefined
+  } catch {
+    return 'which has no certificate'
+  }
 }
 
 const needed = 'must be a file that this process may read and write, or that it may make'
