@@ -65,7 +65,10 @@ const strict = { HOSTILE_SERVED_MS: '100' }
 
 const steps: Step[] = [
   { name: 'outage', go: testFile('test/e2e/outage.test.ts', { OUTAGE_MS: '10000' }) },
-  { name: 'coalesced', go: testFile('test/data/coalesced.test.ts', { COALESCED_STEPS: '100000' }) },
+  {
+    name: 'coalesced',
+    go: testFile('test/data/batch/coalesced.test.ts', { COALESCED_STEPS: '100000' }),
+  },
   // etcd is away for longer than all leases.
   { name: 'etcd', go: testFile('test/fleet/etcd-announce.test.ts', { FLEET_DOWN_MS: '25000' }) },
   { name: 'consul', go: consul },

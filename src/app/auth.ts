@@ -5,7 +5,7 @@ import type { Conf } from '../conf/conf.ts'
 import { SettingError } from '../conf/error.ts'
 import type { ApiKeys } from '../server/auth/api-keys.ts'
 import type { Auth, AuditEntry } from '../server/interceptor/auth.ts'
-import type { Schemes } from './documents.ts'
+import type { Schemes } from './port/documents.ts'
 import { type Module, routesOf } from './module.ts'
 import { rereadFile } from './settings/reread.ts'
 

@@ -13,7 +13,7 @@ import { ErrorReason } from '../gen/api/errors/v1/error_reason_pb.ts'
 import type { Conf } from '../conf/conf.ts'
 import { namesCredentials, ownCredentials } from './client/credentials.ts'
 import { tlsOf } from './client/tls.ts'
-import { furtherProtocols } from './client-settings.ts'
+import { furtherProtocols } from './client/settings.ts'
 import type { Module, Parts } from './module.ts'
 
 type RemoteConf = Conf['gateway']['services'][string]

@@ -5,7 +5,7 @@ import type { Conf } from '../conf/conf.ts'
 import type { InvalidMessage } from '../server/interceptor/validate.ts'
 import type { Violations } from '../server/interceptor/violations.ts'
 import type { Cache } from './cache.ts'
-import type { Clients } from './clients.ts'
+import type { Clients } from './client/clients.ts'
 import type { Storage } from './storage/storage.ts'
 import type { Watch } from './watch.ts'
 

@@ -6,7 +6,7 @@ import {
   kindOf,
   type NewChange,
 } from '../changes/source.ts'
-import { powersOfTwo } from '../powers-of-two.ts'
+import { powersOfTwo } from '../batch/powers-of-two.ts'
 import { drizzleOrm } from '../drizzle.ts'
 import { mysqlDriver } from './drizzle.ts'
 import type { Runner } from './execute.ts'

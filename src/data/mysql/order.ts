@@ -1,5 +1,5 @@
 import { drizzleOrm } from '../drizzle.ts'
-import { powersOfTwo } from '../powers-of-two.ts'
+import { powersOfTwo } from '../batch/powers-of-two.ts'
 import type { OrderQueries, OrderRow } from '../queries.ts'
 import { mysqlDriver } from './drizzle.ts'
 import type { Runner } from './execute.ts'

@@ -2,7 +2,7 @@ import type { SQLiteColumn, SQLiteTable } from 'drizzle-orm/sqlite-core'
 import type { AsyncRemoteCallback } from 'drizzle-orm/sqlite-proxy'
 import { type ChangeQueries, kindNumber, kindOf } from '../changes/source.ts'
 import { drizzleOrm } from '../drizzle.ts'
-import { powersOfTwo } from '../powers-of-two.ts'
+import { powersOfTwo } from '../batch/powers-of-two.ts'
 import { sqliteProxy } from './drizzle.ts'
 
 const { and, asc, desc, gte, lt, lte, sql } = drizzleOrm

@@ -5,7 +5,7 @@ import type { StorageEvents, StorageProblems } from '../../database.ts'
 import { databaseUnavailable } from '../../error.ts'
 import { MigrationError } from '../../migration.ts'
 import { monitor } from './monitor.ts'
-import type { connectionPool } from '../pool.ts'
+import type { connectionPool } from '../pool/pool.ts'
 
 const migrationRetryMs = 1_000
 

@@ -1,6 +1,6 @@
 import type { Connection, PoolConnection } from 'mysql2'
-import { databaseUnavailable } from '../error.ts'
-import { query } from './execute.ts'
+import { databaseUnavailable } from '../../error.ts'
+import { query } from '../execute.ts'
 
 // A session begins as the server's variables, its init_connect or a proxy say, whatever the client has
 // asked for when it connected.

@@ -1,9 +1,9 @@
 import { AsyncLocalStorage } from 'node:async_hooks'
 import { setImmediate as turn } from 'node:timers/promises'
 import { test } from 'tap'
-import { together } from '../../src/data/coalesced-reads.ts'
-import { gathering, type Sharer } from '../../src/data/gathering.ts'
-import { type Shared, unobserved } from '../../src/data/statement-observer.ts'
+import { together } from '../../../src/data/batch/coalesced-reads.ts'
+import { gathering, type Sharer } from '../../../src/data/batch/gathering.ts'
+import { type Shared, unobserved } from '../../../src/data/statement-observer.ts'
 
 interface Sent {
   items: number[]

@@ -1,9 +1,9 @@
 import mysql, { type ConnectionOptions, type Pool, type PoolConnection } from 'mysql2'
-import { type StatementObserver, unobserved } from '../statement-observer.ts'
-import { mysqlError } from './error.ts'
-import { called, isMariaDb } from './execute.ts'
+import { type StatementObserver, unobserved } from '../../statement-observer.ts'
+import { mysqlError } from '../error.ts'
+import { called, isMariaDb } from '../execute.ts'
 import { runningCalls } from './running.ts'
-import { type PoolLimits, semaphore } from '../semaphore.ts'
+import { type PoolLimits, semaphore } from '../../semaphore.ts'
 import { sessions } from './session.ts'
 
 interface PoolWatch {

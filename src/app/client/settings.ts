@@ -1,9 +1,9 @@
 import { durationMs } from '@bufbuild/protobuf/wkt'
-import type { ClientOptions } from '../client/channel.ts'
-import type { ChangingSettings, ClientProtocol } from '../client/settings.ts'
-import type { Complete } from '../conf/conf.ts'
-import type { ServiceClient as ServiceClientMessage } from '../gen/conf/v1/clients_pb.ts'
-import { tlsOf } from './client/tls.ts'
+import type { ClientOptions } from '../../client/channel.ts'
+import type { ChangingSettings, ClientProtocol } from '../../client/settings.ts'
+import type { Complete } from '../../conf/conf.ts'
+import type { ServiceClient as ServiceClientMessage } from '../../gen/conf/v1/clients_pb.ts'
+import { tlsOf } from './tls.ts'
 
 /** How a service is called. */
 export type ServiceClient = Complete<ServiceClientMessage>
@@ -44,5 +44,5 @@ export async function furtherProtocols(
   protocol: ClientProtocol,
 ): Promise<ClientOptions['protocols']> {
   if (protocol !== 'kratos2' && protocol !== 'kratos3') return undefined
-  return (await import('../client/rest/open-node.ts')).overRest
+  return (await import('../../client/rest/open-node.ts')).overRest
 }

@@ -1,5 +1,5 @@
 import { gathering } from './gathering.ts'
-import type { Recorder, Shared } from './statement-observer.ts'
+import type { Recorder, Shared } from '../statement-observer.ts'
 
 const maxKeys = 64
 

@@ -1,8 +1,8 @@
 import type { Pool, PoolConnection } from 'mysql2'
-import { inFlight } from '../../memory/in-flight.ts'
-import { type Abortable, abortable } from '../abortable.ts'
-import { isUnwritable } from './error.ts'
-import { called } from './execute.ts'
+import { inFlight } from '../../../memory/in-flight.ts'
+import { type Abortable, abortable } from '../../abortable.ts'
+import { isUnwritable } from '../error.ts'
+import { called } from '../execute.ts'
 
 /** The work of a call on a connection. */
 type Work<T> = (connection: PoolConnection) => Promise<T>

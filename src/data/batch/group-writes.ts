@@ -1,7 +1,7 @@
-import { DomainError } from '../biz/error.ts'
-import { UniqueViolation } from './error.ts'
+import { DomainError } from '../../biz/error.ts'
+import { UniqueViolation } from '../error.ts'
 import { gathering } from './gathering.ts'
-import type { Recorder, Shared } from './statement-observer.ts'
+import type { Recorder, Shared } from '../statement-observer.ts'
 
 const maxRows = 64
 

@@ -1,7 +1,7 @@
 import { AsyncLocalStorage } from 'node:async_hooks'
-import { inFlight } from '../memory/in-flight.ts'
-import { type Abortable, abortable } from './abortable.ts'
-import type { Shared } from './statement-observer.ts'
+import { inFlight } from '../../memory/in-flight.ts'
+import { type Abortable, abortable } from '../abortable.ts'
+import type { Shared } from '../statement-observer.ts'
 
 /** Statements under way at once while calls wait; more would only make each of them smaller. */
 const maxRunning = 2

@@ -1,9 +1,9 @@
-import { recordMethods } from '../call/methods.ts'
-import { validator } from '../conf/validator.ts'
-import { compileRoutes } from '../rest/compiled-route.ts'
-import type { OpenApi } from '../rest/openapi/document.ts'
-import type { DocumentTexts } from '../server/docs/docs-routes.ts'
-import { type Module, routesOf } from './module.ts'
+import { recordMethods } from '../../call/methods.ts'
+import { validator } from '../../conf/validator.ts'
+import { compileRoutes } from '../../rest/compiled-route.ts'
+import type { OpenApi } from '../../rest/openapi/document.ts'
+import type { DocumentTexts } from '../../server/docs/docs-routes.ts'
+import { type Module, routesOf } from '../module.ts'
 
 /** The two OpenAPI documents of the service. */
 interface Documents {
@@ -30,9 +30,9 @@ export async function documents(
   schemes: Schemes = {},
 ): Promise<Documents> {
   const [{ restDocument }, { connectDocument }, { comments }] = await Promise.all([
-    import('../rest/openapi/document.ts'),
-    import('../rest/openapi/connect-document.ts'),
-    import('../gen/comments.ts'),
+    import('../../rest/openapi/document.ts'),
+    import('../../rest/openapi/connect-document.ts'),
+    import('../../gen/comments.ts'),
   ])
   const further = modules.map((module) => module.comments ?? {})
   const shared = {
