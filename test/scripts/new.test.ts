@@ -39,6 +39,10 @@ function newService(t: Test) {
   const project = projectAt(folder)
   t.strictSame(project.changed(), [], 'what it has written is committed')
   t.strictSame(leftOver(project), [], 'names of this project')
+  for (const check of ['rooms', 'exports', 'sizes']) {
+    const { status, output } = project.node(`scripts/${check}.ts`)
+    t.equal(status, 0, output)
+  }
   return project
 }
 

@@ -80,6 +80,8 @@ const cuts: Readonly<Record<string, readonly Cut[]>> = {
     [/Placeholder, sql \}/, 'Placeholder }'],
   ],
   'src/data/mysql/schema/columns.ts': [[/\n\/\*\* Money, as cents[^]*$/, '']],
+  // A resource with a field of this type brings it.
+  'src/data/sqlite/schema/columns.ts': [[/\n\/\*\* An integer that a number[^]*$/, '']],
   'src/telemetry/trace/tracing.ts': [[/export type SpanFacts/, 'type SpanFacts']],
   'src/data/statement-observer.ts': [[/\/\*\* Names the call that is recorded\. \*\/\n.*\n\n/, '']],
   'src/data/changes/noted-writes.ts': [[/export type Note /, 'type Note ']],
