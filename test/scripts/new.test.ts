@@ -22,12 +22,12 @@ for (const who of ['AUTHOR', 'COMMITTER'])
     [`GIT_${who}_EMAIL`]: 'test@example.org',
   })
 
-/** A project with tags, made by the generator of a copy of this one. */
+/** A project with tags, made by the generator of a copy of this one. Tests of tags hold a page, too. */
 function newService(t: Test) {
   const origin = projectCopy(t)
   const folder = mkdtempSync(join(tmpdir(), 'new-service-'))
   t.teardown(() => rmSync(folder, { recursive: true, force: true }))
-  const asked = ['service', 'library', '--dir', folder, '--resource', 'tag', 'color:string']
+  const asked = ['service', 'library', '--dir', folder, '--resource', 'tag', 'page:string@unique']
   const dry = origin.node('scripts/new/main.ts', ...asked, '--dry-run')
   t.equal(dry.status, 0, dry.output)
   t.strictSame(readdirSync(folder), [], 'a dry run writes nothing')

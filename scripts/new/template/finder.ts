@@ -103,7 +103,7 @@ export function testBiz({ noun, field, method, type, samples }: Finder): string 
   return `
 test('${noun.a} is found by its ${field.words}, and is not_found where none has it', async (t) => {
   const ${many.camel} = usecase({
-    ${method.camel}: async (${field.camel}) => (${field.camel} === one.${field.camel} ? one : undefined),
+    ${method.camel}: async (asked) => (asked === one.${field.camel} ? one : undefined),
   })
   t.strictSame(await ${many.camel}.${method.camel}(${samples.there}, signal), one)
   t.match(await t.rejects(${many.camel}.${method.camel}(${samples.missing}, signal)), {
@@ -136,8 +136,8 @@ test('${noun.a} is found by its ${field.words} over each protocol', async (t) =>
   const all = clients(t, app)
   const created = await all[0]?.[1].create${pascal}(fieldsOf(1))
   for (const [protocol, ${many.camel}] of all) {
-    const { ${field.camel} } = fieldsOf(1)
-    t.strictSame(await ${many.camel}.${method.camel}({ ${field.camel} }), created, protocol)
+    const same = { ${field.camel}: fieldsOf(1).${field.camel} }
+    t.strictSame(await ${many.camel}.${method.camel}(same), created, protocol)
     const missing = ${many.camel}.${method.camel}({ ${field.camel}: ${samples.missing} })
     t.match(await refusal(missing), { reason: '${upper}_NOT_FOUND', named: ['${field.snake}'] }, protocol)
   }

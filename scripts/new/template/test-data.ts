@@ -74,8 +74,8 @@ suite('an update changes what it is given, and nothing else', async (t, ${many.c
   t.strictSame(await ${many.camel}.update(id, given, signal), { id, createdAt, ...given })
 ${fields
   .map(
-    (field) => `  const { ${field.camel} } = new${pascal}(3)
-  t.match(await ${many.camel}.update(id, { ${field.camel} }, signal), { ${field.camel} })`,
+    (field) => `  const update = { ${field.camel}: new${pascal}(3).${field.camel} }
+  t.match(await ${many.camel}.update(id, update, signal), update)`,
   )
   .slice(0, 1)
   .join('\n')}
@@ -129,8 +129,7 @@ function without(n: number): New${pascal} {
 function takenOnce({ noun }: Resource, field: Field): string {
   const { pascal, upper, many } = noun
   const { camel, snake, kind } = field
-  const json = kind.domain === 'string' ? camel : `String(${camel})`
-  const metadata = json === snake ? snake : `${snake}: ${json}`
+  const json = kind.domain === 'string' ? `same.${camel}` : `String(same.${camel})`
   const nulls = field.isOptional
     ? `
   for (const n of [4, 5])
@@ -138,18 +137,18 @@ function takenOnce({ noun }: Resource, field: Field): string {
     : ''
   return `
 suite('the ${field.words} of ${noun.a} is taken once, by create and by update', async (t, ${many.camel}) => {
-  const { ${camel} } = new${pascal}(1)
+  const same = { ${camel}: new${pascal}(1).${camel} }
   const first = await ${many.camel}.insert(new${pascal}(1), signal)
   const second = await ${many.camel}.insert(new${pascal}(2), signal)
   const taken = {
     kind: 'already_exists',
     reason: '${upper}_ALREADY_EXISTS',
-    metadata: { ${metadata} },
+    metadata: { ${snake}: ${json} },
   }
-  t.match(await t.rejects(${many.camel}.insert({ ...new${pascal}(3), ${camel} }, signal)), taken)
-  t.match(await t.rejects(${many.camel}.update(second, { ${camel} }, signal)), taken)
+  t.match(await t.rejects(${many.camel}.insert({ ...new${pascal}(3), ...same }, signal)), taken)
+  t.match(await t.rejects(${many.camel}.update(second, same, signal)), taken)
   t.strictSame(await ${many.camel}.find(second, signal), { id: second, ...new${pascal}(2) })
-  t.match(await ${many.camel}.update(first, { ${camel} }, signal), { ${camel} }, 'its own is free')${nulls}
+  t.match(await ${many.camel}.update(first, same, signal), same, 'its own is free')${nulls}
 })
 `
 }

@@ -119,9 +119,9 @@ test('${a} as JSON has the names and forms of the proto', async (t) => {
 function changes({ noun }: Resource, { camel: field }: Field): string {
   const { camel, pascal, many } = noun
   return `
-  const { ${field} } = fieldsOf(n + 2)
-  const changed = await ${many.camel}.update${pascal}({ id, ${camel}: { ${field} } })
-  t.match(changed, { ...fieldsOf(n), ${field} })
+  const update = { ${field}: fieldsOf(n + 2).${field} }
+  const changed = await ${many.camel}.update${pascal}({ id, ${camel}: update })
+  t.match(changed, { ...fieldsOf(n), ...update })
   t.strictSame(await ${many.camel}.get${pascal}({ id }), changed)
 `
 }
