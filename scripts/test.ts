@@ -83,22 +83,22 @@ function shown(): (line: string) => void {
   }
 }
 
-/** Whether a test file needs a browser. A folder may have tests that do. */
+/** Whether a test file needs a browser. A check of verify may, too. */
 function needsBrowser(file: string): boolean {
   return file.includes('browser') || !file.endsWith('.test.ts')
 }
 
-/** Whether a test file asks Prometheus' programs. A folder may have tests that do. */
+/** Whether a test file asks Prometheus' programs. A check of verify may, too. */
 function needsPrometheus(file: string): boolean {
   return /metric|deploy/.test(file) || !file.endsWith('.test.ts')
 }
 
-/** Whether a test file calls by Google's client. A folder may have tests that do. */
+/** Whether a test file calls by Google's client. A check of verify may, too. */
 function needsGax(file: string): boolean {
   return /gax|showcase/.test(file) || !file.endsWith('.test.ts')
 }
 
-/** Whether a test file makes a resource, or a migration alone. A folder may have tests that do. */
+/** Whether a test file makes a resource, or a migration alone. A check of verify may, too. */
 function writesMigrations(file: string): boolean {
   return /scripts\/new/.test(file) || !file.endsWith('.test.ts')
 }
