@@ -1,9 +1,11 @@
 // Alone reads argv and the environment, and alone ends the process.
 import { isatty } from 'node:tty'
 import { bindWithoutGetters } from './memory/bound-functions.ts'
-import { setMemoryFlags } from './memory/flags.ts'
+import { optimizeCode, setMemoryFlags } from './memory/flags.ts'
 
 setMemoryFlags()
+// A command that takes longer allows it.
+optimizeCode(false)
 bindWithoutGetters()
 
 const { runCommand } = await import('./command/command.ts')

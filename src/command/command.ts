@@ -1,6 +1,7 @@
 import { readFileSync } from 'node:fs'
 import { openConfig, type OpenedConfig } from '../app/config/open.ts'
 import type { Conf } from '../conf/conf.ts'
+import { optimizeCode } from '../memory/flags.ts'
 import { processMemory } from '../memory/process-memory.ts'
 import { createLog, type LogContext } from '../telemetry/log/log.ts'
 import { type CallArguments, readArguments, usage } from './arguments.ts'
@@ -34,6 +35,7 @@ const commands: Record<string, (asked: AskedCommand) => Promise<unknown>> = {
       onSignals(service, { hasTerminal, fail })
       // What loading and compiling leave behind, before a port is open: nobody waits for it then.
       processMemory().release()
+      optimizeCode(true)
     }
     const log = (context: LogContext) => createLog(conf.log, isTerminal, context)
     await run(conf, { version, env, log, created, rejected: fail, opened })
@@ -45,6 +47,7 @@ const commands: Record<string, (asked: AskedCommand) => Promise<unknown>> = {
     await migrate(conf, await createLog(settings, isTerminal, { version }))
   },
   async seed({ conf, users, write }) {
+    optimizeCode(true)
     const { seed } = await import('./seed.ts')
     await seed(conf, users, write)
   },

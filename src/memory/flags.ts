@@ -10,3 +10,12 @@ import { setFlagsFromString } from 'node:v8'
 export function setMemoryFlags(): void {
   setFlagsFromString('--no-allocation-site-pretenuring')
 }
+
+/**
+ * Lets V8 optimize the code that runs often, or leaves it as it is. What runs often while a process starts
+ * seldom runs afterwards, and V8's compilers keep the memory that they have once used.
+ */
+export function optimizeCode(mayOptimize: boolean): void {
+  for (const compiler of ['turbofan', 'maglev'])
+    setFlagsFromString(mayOptimize ? `--${compiler}` : `--no-${compiler}`)
+}
