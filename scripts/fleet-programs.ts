@@ -1,12 +1,14 @@
-// etcd, and the peers that find the service in it: built with Go for the tests of src/fleet.
+// etcd, and the peers that find the service in it, for the tests of src/fleet.
+import { execFile } from 'node:child_process'
 import { mkdirSync } from 'node:fs'
 import { join } from 'node:path'
+import { promisify } from 'node:util'
 
-import { run } from './go-tool.ts'
-import { findProgram } from './program.ts'
+import { aptUnpack, findProgram, isExecutable } from './program.ts'
 
 const modules = join(import.meta.dirname, '../test/fleet')
 const cache = join(import.meta.dirname, '../node_modules/.cache/user-service/fleet')
+const unpacked = join(cache, '../etcd-server')
 
 /** The folder that the programs are built into. */
 export function fleetFolder(): string {
@@ -22,23 +24,38 @@ interface FleetPrograms {
 }
 
 /**
- * Builds the programs where they have changed; the first time takes two minutes. Undefined without Go,
- * or if the build fails: the tests that need them are skipped then, and say so.
+ * The peers, built with Go where they have changed, and the etcd of TEST_ETCD, of PATH or of Debian, else one
+ * that is built with Go. Undefined without Go, or if a build fails: the tests that need them are skipped then,
+ * and say so.
  */
-export function fleetPrograms(): FleetPrograms | undefined {
+export async function fleetPrograms(): Promise<FleetPrograms | undefined> {
   if (findProgram('go') === undefined) return undefined
   const folder = fleetFolder()
-  const etcd = join(folder, 'etcd')
   try {
-    build('etcd', '-ldflags=-s -w', '-o', etcd, 'go.etcd.io/etcd/server/v3')
-    build('peers', '-o', `${folder}/`, './gozero', './kratos')
+    const peers = build('peers', '-o', `${folder}/`, './gozero', './kratos')
+    const [etcd] = await Promise.all([findEtcd() ?? builtEtcd(), peers])
+    return { TEST_ETCD: etcd, TEST_FLEET_PEERS: folder }
   } catch (err) {
-    console.log(`etcd and its peers could not be built: ${String(err).split('\n', 1)[0]}`)
+    console.log(`etcd and its peers could not be had: ${String(err).split('\n', 1)[0]}`)
     return undefined
   }
-  return { TEST_ETCD: etcd, TEST_FLEET_PEERS: folder }
 }
 
-function build(module: string, ...args: string[]): void {
-  run('go', ['-C', join(modules, module), 'build', '-trimpath', ...args])
+/** etcd in the newest version of its modules, which takes two minutes the first time. */
+export async function builtEtcd(): Promise<string> {
+  const etcd = join(fleetFolder(), 'etcd')
+  await build('etcd', '-ldflags=-s -w', '-o', etcd, 'go.etcd.io/etcd/server/v3')
+  return etcd
+}
+
+/** Debian's is not installed, since its service would start. */
+function findEtcd(): string | undefined {
+  const known = process.env.TEST_ETCD ?? findProgram('etcd')
+  if (known !== undefined) return known
+  const program = join(unpacked, 'usr/bin/etcd')
+  return isExecutable(program) || aptUnpack('etcd-server', unpacked) ? program : undefined
+}
+
+async function build(module: string, ...args: string[]): Promise<void> {
+  await promisify(execFile)('go', ['-C', join(modules, module), 'build', '-trimpath', ...args])
 }

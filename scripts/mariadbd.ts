@@ -15,8 +15,7 @@ export function findServer(): string | undefined {
 
 /** Installs MariaDB with apt-get. The path of the server; undefined if that is impossible. */
 export function installServer(): string | undefined {
-  const installed = aptInstall('mariadb-server-core', 'No MySQL or MariaDB server found')
-  return installed ? findServer() : undefined
+  return aptInstall('mariadb-server-core') ? findServer() : undefined
 }
 
 /**

@@ -1,7 +1,15 @@
 // Programs of the machine that a test run needs: where they are, and how they are installed.
 import { spawnSync } from 'node:child_process'
-import { accessSync, constants } from 'node:fs'
-import { delimiter, join } from 'node:path'
+import {
+  accessSync,
+  constants,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  renameSync,
+  rmSync,
+} from 'node:fs'
+import { delimiter, dirname, join } from 'node:path'
 
 /** Whether this process runs as root. */
 export const isRoot = process.getuid?.() === 0
@@ -24,19 +32,45 @@ export function isExecutable(file: string): boolean {
   }
 }
 
-/**
- * Installs a package with apt-get and prints `because`. False without root or apt-get, or if it
- * fails.
- */
-export function aptInstall(packageName: string, because: string): boolean {
+const quiet = { ...process.env, DEBIAN_FRONTEND: 'noninteractive' }
+
+/** Installs packages with apt-get. False without root or apt-get, or if it fails. */
+export function aptInstall(...packageNames: string[]): boolean {
   const apt = findProgram('apt-get')
   if (apt === undefined || !isRoot) return false
-  console.log(`${because}: installing ${packageName} with apt-get.`)
-  const env = { ...process.env, DEBIAN_FRONTEND: 'noninteractive' }
+  console.log(`Installing ${packageNames.join(', ')} with apt-get.`)
   return [
     ['update', '-qq'],
-    ['install', '-qq', '-y', '-o=Dpkg::Use-Pty=0', '--no-install-recommends', packageName],
+    ['install', '-qq', '-y', '-o=Dpkg::Use-Pty=0', '--no-install-recommends', ...packageNames],
   ].every(
-    (args) => spawnSync(apt, args, { env, stdio: ['ignore', 'inherit', 'inherit'] }).status === 0,
+    (args) =>
+      spawnSync(apt, args, { env: quiet, stdio: ['ignore', 'inherit', 'inherit'] }).status === 0,
   )
+}
+
+/**
+ * Unpacks Debian's package into `folder` without installing it, for a program whose service would start
+ * and take the ports of the tests. False without apt-get, or if it fails.
+ */
+export function aptUnpack(packageName: string, folder: string): boolean {
+  if (findProgram('apt-get') === undefined || findProgram('dpkg-deb') === undefined) return false
+  console.log(`Unpacking Debian's ${packageName}.`)
+  const cache = dirname(folder)
+  mkdirSync(cache, { recursive: true })
+  const dir = mkdtempSync(join(cache, 'apt-'))
+  const done = (command: string, ...args: string[]) =>
+    spawnSync(command, args, { cwd: dir, env: quiet, stdio: ['ignore', 'ignore', 'inherit'] })
+      .status === 0
+  try {
+    // As root the lists may be brought up to date; otherwise those that are there must do.
+    if (isRoot) done('apt-get', 'update', '-qq')
+    if (!done('apt-get', 'download', '-qq', packageName)) return false
+    const deb = readdirSync(dir).find((name) => name.endsWith('.deb'))
+    if (deb === undefined || !done('dpkg-deb', '-x', deb, 'unpacked')) return false
+    rmSync(folder, { recursive: true, force: true })
+    renameSync(join(dir, 'unpacked'), folder)
+    return true
+  } finally {
+    rmSync(dir, { recursive: true, force: true })
+  }
 }

@@ -5,7 +5,7 @@ import { join } from 'node:path'
 import { parseArgs } from 'node:util'
 import { parse } from 'yaml'
 
-import { testBrowser } from './chromium.ts'
+import { findBrowser } from './chromium.ts'
 import { testDatabase } from './mariadb.ts'
 import { fleetPrograms } from './fleet-programs.ts'
 import { type OnDemand, provide } from './on-demand.ts'
@@ -42,31 +42,34 @@ async function main(): Promise<number> {
     throw new Error('no prometheus found: install it (Debian: prometheus), with its promtool')
   await using database = await testDatabase()
   if (interrupted.signal.aborted) return 1
-  const proxied = files.length === 0 || files.some((file) => /rollout|proxies/.test(file))
-  if (proxied && findProgram('haproxy') === undefined) aptInstall('haproxy', 'No HAProxy found')
-  if (proxied && findProgram('nginx') === undefined) aptInstall('nginx-light', 'No nginx found')
-  const cached = files.length === 0 || files.some((file) => /redis|cache|quota|fleet/.test(file))
-  if (cached && findProgram('redis-server') === undefined)
-    aptInstall('redis-server', 'No Redis found')
+  const inFleet = files.length === 0 || files.some((file) => file.includes('fleet'))
+  // They are built while packages are fetched.
+  const fleet = inFleet ? fleetPrograms() : undefined
+  const missing = missingPackages()
+  if (missing.length > 0) aptInstall(...missing)
   if (files.length === 0 || files.some(needsGax)) providePackage('google-gax')
   if (files.length === 0 || files.some(writesMigrations)) providePackage('drizzle-kit')
-  const browser = files.length === 0 || files.some(needsBrowser) ? testBrowser() : undefined
-  const inFleet = files.length === 0 || files.some((file) => file.includes('fleet'))
   const env = {
     ...process.env,
     // Each file is a process of its own: half a second of it was spent on compiling the same sources.
     // Not the folder of the service, which a test empties.
     NODE_COMPILE_CACHE: join(project, 'node_modules/.cache/compile-tests'),
-    ...(inFleet && fleetPrograms()),
+    ...(await fleet),
     TEST_MYSQL_DSN: database.dsn,
-    ...(browser !== undefined && { TEST_BROWSER: browser }),
   }
-  const { passed, failed, skipped } = await runTestFiles(
-    files.length === 0 ? globSync('test/**/*.test.ts', { cwd: project }).toSorted() : files,
-    { env, ...limits(), signal: interrupted.signal, write: shown() },
-  )
+  const { passed, failed, skipped } = await runTestFiles(files.length === 0 ? allFiles() : files, {
+    env,
+    ...limits(),
+    signal: interrupted.signal,
+    write: shown(),
+  })
   console.log(`${passed} passed, ${failed} failed${skipped > 0 ? `, ${skipped} skipped` : ''}`)
   return failed > 0 || interrupted.signal.aborted ? 1 : 0
+}
+
+/** Backwards by name: those of telemetry take long, and those of app let no core stand idle at the end. */
+function allFiles(): string[] {
+  return globSync('test/**/*.test.ts', { cwd: project }).toSorted().toReversed()
 }
 
 /** As tap's own command has them. */
@@ -81,6 +84,29 @@ function shown(): (line: string) => void {
     const text = compacted(line)
     if (text !== undefined) console.log(text)
   }
+}
+
+/** Packages of Debian whose programs the test files ask, and that are not there. */
+function missingPackages(): string[] {
+  const wanted = [
+    { name: 'haproxy', found: findProgram('haproxy'), asked: isProxied },
+    { name: 'nginx-light', found: findProgram('nginx'), asked: isProxied },
+    { name: 'redis-server', found: findProgram('redis-server'), asked: isCached },
+    { name: 'chromium', found: findBrowser(), asked: needsBrowser },
+  ]
+  return wanted
+    .filter(({ found, asked }) => !found && (files.length === 0 || files.some(asked)))
+    .map(({ name }) => name)
+}
+
+/** Whether a test file has a proxy before the service. */
+function isProxied(file: string): boolean {
+  return /rollout|proxies/.test(file)
+}
+
+/** Whether a test file asks Redis. */
+function isCached(file: string): boolean {
+  return /redis|cache|quota|fleet/.test(file)
 }
 
 /** Whether a test file needs a browser. A check of verify may, too. */

@@ -7,7 +7,7 @@ import type { Test } from 'tap'
 import { findBrowser } from '../../scripts/chromium.ts'
 
 /** The browser's program; undefined where there is none. */
-export const browser = process.env.TEST_BROWSER ?? findBrowser()
+export const browser = findBrowser()
 
 export const noBrowser = 'there is no Chromium: install it, or name its program in TEST_BROWSER'
 

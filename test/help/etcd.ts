@@ -16,7 +16,7 @@ import { until } from './until.ts'
 export const withoutEtcd =
   process.env.TEST_ETCD !== undefined
     ? false
-    : 'needs etcd, which is built with Go: install Go, and run through `npm test`'
+    : 'needs etcd and peers that are built with Go: install Go, and run through `npm test`'
 
 export type RunningEtcd = Awaited<ReturnType<typeof startEtcd>>
 
@@ -44,6 +44,8 @@ export async function startEtcd(t: Test, flags: readonly string[] = [], scheme =
       `--initial-cluster=default=${peer}`,
       '--unsafe-no-fsync',
       '--log-level=error',
+      // The default of 3.4, Debian's, writes whatever the level is.
+      '--logger=zap',
     ]
     child = spawn(process.env.TEST_ETCD ?? '', [...args, ...flags], { stdio: 'inherit' })
   }

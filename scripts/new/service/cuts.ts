@@ -127,10 +127,10 @@ const cuts: Readonly<Record<string, readonly Cut[]>> = {
   'test/app/config/config.test.ts': [[/(?: +'clients\.user\..*\n)+/, '']],
   'scripts/test.ts': [
     line('import \\{ fleetPrograms'),
-    line('const inFleet = '),
+    [/ {2}const inFleet = [^]*?undefined\n/, ''],
     line('.*writesMigrations\\)\\) '),
     [/\/\*\* Whether a test file makes a resource[^]*?^\}\n\n/m, ''],
-    line('\\.\\.\\.\\(inFleet'),
+    line('\\.\\.\\.\\(await fleet'),
   ],
   'scripts/check.ts': [
     [/ {2}\{\n {4}title: 'generate for tests',[^]*?\n {2}\},\n/, ''],
