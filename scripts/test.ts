@@ -46,7 +46,8 @@ async function main(): Promise<number> {
   // They are built while packages are fetched.
   const fleet = inFleet ? fleetPrograms() : undefined
   const missing = missingPackages()
-  if (missing.length > 0) aptInstall(...missing)
+  // One by one where a distribution lacks one of them, as Ubuntu has no Chromium.
+  if (missing.length > 0 && !aptInstall(...missing)) for (const name of missing) aptInstall(name)
   if (files.length === 0 || files.some(needsGax)) providePackage('google-gax')
   if (files.length === 0 || files.some(writesMigrations)) providePackage('drizzle-kit')
   const env = {
