@@ -32,8 +32,10 @@ export async function fleetPrograms(): Promise<FleetPrograms | undefined> {
   if (findProgram('go') === undefined) return undefined
   const folder = fleetFolder()
   try {
-    const peers = build('peers', '-o', `${folder}/`, './gozero', './kratos')
-    const [etcd] = await Promise.all([findEtcd() ?? builtEtcd(), peers])
+    const [, etcd] = await Promise.all([
+      build('peers', '-o', `${folder}/`, './gozero', './kratos'),
+      anyEtcd(),
+    ])
     return { TEST_ETCD: etcd, TEST_FLEET_PEERS: folder }
   } catch (err) {
     console.log(`etcd and its peers could not be had: ${String(err).split('\n', 1)[0]}`)
@@ -46,6 +48,10 @@ export async function builtEtcd(): Promise<string> {
   const etcd = join(fleetFolder(), 'etcd')
   await build('etcd', '-ldflags=-s -w', '-o', etcd, 'go.etcd.io/etcd/server/v3')
   return etcd
+}
+
+async function anyEtcd(): Promise<string> {
+  return findEtcd() ?? builtEtcd()
 }
 
 /** Debian's is not installed, since its service would start. */

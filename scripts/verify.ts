@@ -51,12 +51,9 @@ function withGo(go: () => Promise<string>): () => Promise<string> {
   }
 }
 
-/** A step with the newest etcd; `npm test` may have an old one of the machine. */
-function onNewestEtcd(go: () => Promise<string>): () => Promise<string> {
-  return withGo(async () => {
-    process.env.TEST_ETCD = await builtEtcd()
-    return go()
-  })
+/** As `testFile`, with the newest etcd; `npm test` may have an old one of the machine. */
+function onNewestEtcd(...[file, env, flags]: Parameters<typeof testFile>): () => Promise<string> {
+  return withGo(async () => testFile(file, { ...env, TEST_ETCD: await builtEtcd() }, flags)())
 }
 
 /** Runs a script of package.json, where there is one. */
@@ -81,14 +78,14 @@ const steps: Step[] = [
   // etcd is away for longer than all leases.
   {
     name: 'etcd',
-    go: onNewestEtcd(testFile('test/fleet/etcd-announce.test.ts', { FLEET_DOWN_MS: '25000' })),
+    go: onNewestEtcd('test/fleet/etcd-announce.test.ts', { FLEET_DOWN_MS: '25000' }),
   },
   { name: 'consul', go: consul },
   { name: 'envoy', go: envoy },
   { name: 'kitex', go: kitex },
   {
     name: 'chaos',
-    go: onNewestEtcd(testFile('test/fleet/chaos.check.ts', {}, ['--timeout=1200'])),
+    go: onNewestEtcd('test/fleet/chaos.check.ts', {}, ['--timeout=1200']),
   },
   { name: 'kill', go: testFile('test/e2e/kill.test.ts', { KILL_USERS: '10000' }) },
   { name: 'hostile', go: testFile('test/e2e/hostile.test.ts', strict) },

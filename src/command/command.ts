@@ -67,6 +67,8 @@ const commands: Record<string, (asked: AskedCommand) => Promise<unknown>> = {
     write(await openapi(conf, silent, version))
   },
   async call({ conf, call: asked, write, fail }) {
+    // A stream may be long.
+    optimizeCode(true)
     const { call, problemOf } = await import('./call.ts')
     const openRegistry = async () => {
       const [{ openDiscovery }, { watchers }] = await Promise.all([
