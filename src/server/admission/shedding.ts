@@ -33,7 +33,7 @@ interface SheddingOptions {
 }
 
 /**
- * For so long the event loop may read what has come before a call waits too long. A critical call waits
+ * For so long the event loop may begin what has come before a call waits too long. A critical call waits
  * longer, since it is there that critical calls alone would be too many.
  */
 const maxTurnMs: Record<Priority, number> = { critical: 250, default: 25 }
@@ -43,7 +43,7 @@ const coolOffMs = 1000
 
 /**
  * Refuses a call while the process is busy and calls wait: for each other, since there are more than it
- * can serve at once, or in the sockets, since the event loop takes long to read them all. Neither alone
+ * can serve at once, or for the event loop, which takes long to begin them all. Neither alone
  * would do: a busy process where none waits serves them all in time, and calls at an idle one wait for
  * something else. A critical call competes with critical ones only, since it goes before the others.
  */
@@ -59,7 +59,7 @@ export function shedding({
   const open = { critical: 0, default: 0 }
   const refusedAt = { critical: Number.NEGATIVE_INFINITY, default: Number.NEGATIVE_INFINITY }
 
-  /** For how long the event loop has read calls without a look at anything else. */
+  /** For how long the event loop has begun calls without a look at its sockets. */
   const turnMs = turns(now, nextTurn)
 
   function waits(priority: Priority): boolean {

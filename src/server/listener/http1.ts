@@ -2,6 +2,7 @@ import http from 'node:http'
 import type net from 'node:net'
 import { attachment } from '../../memory/attachment.ts'
 import { inFlight } from '../../memory/in-flight.ts'
+import { afterReading } from './after-reading.ts'
 import { answered } from './answered.ts'
 import {
   type Answer,
@@ -24,6 +25,8 @@ const maxDroppedBytes = 16_384
 interface Http1Connection {
   readonly socket: net.Socket
   readonly pipeline: Pipeline
+  /** The request that has arrived and is to begin. */
+  readonly arrivals: ReturnType<typeof afterReading>
   /** The last request that began, until it is answered and its body is read to the end. */
   request: http.IncomingMessage | undefined
   /** The answer to it. */
@@ -41,10 +44,7 @@ export function http1Connections(
   const connections = inFlight<Http1Connection>()
   const connectionOf = attachment<net.Socket, Http1Connection>('connection')
   const lingering = lingeringClose(repeat)
-  const server = createServer(owner, limits, {
-    begin,
-    isHandled: (socket, error) => isHandled(connectionOf.of(socket), error),
-  })
+  const server = createServer(owner, limits, { begin, of: connectionOf.of })
   let leaving = false
 
   function begin(req: http.IncomingMessage, res: http.ServerResponse): void {
@@ -61,7 +61,7 @@ export function http1Connections(
     const isAdded = connection.pipeline.add(res, () => {
       if (socket.destroyed) return
       limitReading(socket, res, limits.keepAliveTimeoutMs)
-      gate(arrivalOf(req, res, handler))
+      connection.arrivals.take(arrivalOf(req, res, handler))
     })
     if (!isAdded) socket.destroy()
   }
@@ -86,6 +86,7 @@ export function http1Connections(
       const connection: Http1Connection = {
         socket,
         pipeline: pipeline(),
+        arrivals: afterReading(gate),
         request: undefined,
         answer: undefined,
         idleBytesRead: -1,
@@ -117,7 +118,10 @@ function answerOver(connection: Http1Connection, req: http.IncomingMessage): boo
   return true
 }
 
+/** Whether nobody is to be refused for an error, since there is an answer or a stream. */
 function isHandled(connection: Http1Connection | undefined, error: Error): boolean {
+  // What is malformed came after it.
+  connection?.arrivals.pass()
   return isTimedElsewhere(connection?.request, error) || endAfterAnswer(connection)
 }
 
@@ -170,14 +174,13 @@ function arrivalOf(
 
 interface Connected {
   begin: (req: http.IncomingMessage, res: http.ServerResponse) => void
-  /** Whether nobody is to be refused for an error, since there is an answer or a stream. */
-  isHandled: (socket: net.Socket, error: Error) => boolean
+  of: (socket: net.Socket) => Http1Connection | undefined
 }
 
 function createServer(
   owner: net.Server,
   limits: ListenerLimits,
-  { begin, isHandled }: Connected,
+  { begin, of }: Connected,
 ): http.Server {
   const server = http.createServer({
     maxHeaderSize: limits.maxHeaderBytes,
@@ -198,7 +201,7 @@ function createServer(
   owner.on('newListener', (event) => {
     if (event !== 'clientError' || server.listenerCount('clientError') > 0) return
     server.on('clientError', (error, socket: net.Socket) => {
-      if (isHandled(socket, error)) return
+      if (isHandled(of(socket), error)) return
       if (!owner.emit('clientError', error, socket)) socket.destroy(error)
     })
   })

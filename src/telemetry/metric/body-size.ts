@@ -54,6 +54,8 @@ function write2Counted(this: Counted, chunk: unknown, a?: unknown, b?: unknown):
 export function countBodies(request: Request, response: Response, sizes: BodySizes): void {
   const counted = request as unknown as Counted
   sizesOf.attach(request, sizes)
+  // What came in one packet with the head is there already.
+  sizes.request += request.readableLength
   counted.push = pushCounted
   // Node drops the body of an answer to HEAD.
   if (request.method === 'HEAD') return

@@ -160,3 +160,20 @@ test('an answer that its client reads slowly, but reads, is not given up', async
   await ended
   t.ok(received > size)
 })
+
+test('requests that have arrived together are all read before the first of them begins', async (t) => {
+  const readAtBegin: number[][] = []
+  const { port, sockets } = await listen(
+    t,
+    handle((_req, res) => {
+      readAtBegin.push(sockets.map(({ bytesRead }) => bytesRead))
+      res.end()
+    }),
+  )
+  const clients = [dial(t, port), dial(t, port)]
+  await until('two connections', () => sockets.length === 2)
+  // Both requests are in their sockets before the event loop looks at either.
+  for (const { socket } of clients) socket.write(getRequest)
+  await until('two answers', () => readAtBegin.length === 2)
+  t.same(readAtBegin[0], [getRequest.length, getRequest.length])
+})
