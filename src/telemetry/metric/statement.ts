@@ -98,7 +98,8 @@ function statementTimer(storage: Storage, family: Family<Distribution>) {
     if (system !== storage.system) known.clear()
     system = storage.system
     const type = err === undefined ? '' : errorType(err)
-    const key = `${type} ${sql}`
+    // The text as it is, whose hash the engine keeps.
+    const key = type === '' ? sql : `${type} ${sql}`
     const series =
       known.get(key) ??
       family.series({
