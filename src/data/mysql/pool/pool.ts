@@ -40,8 +40,9 @@ export function connectionPool(
       let got: number | undefined
       try {
         await room.acquire(signal)
+        let result: T
         try {
-          return await calls.run(signal, (connection) => {
+          result = await calls.run(signal, (connection) => {
             got = performance.now()
             observer.waited(asked)
             return session.use(connection, work)
@@ -50,6 +51,10 @@ export function connectionPool(
           if (got !== undefined) observer.used?.(got)
           room.release()
         }
+        // The connection has gone to the next call by now. This one goes on when all answers that have
+        // arrived are read, so that calls go in step, as they begin (server/listener/after-reading.ts).
+        await new Promise(setImmediate)
+        return result
       } catch (err) {
         if (got === undefined) observer.waited(asked, err)
         throw mysqlError(err)
