@@ -1,6 +1,6 @@
 // What a call costs beside the same service on other stacks: `npm run bench [-- --quick]`.
 // --cases get,rest-list,… --traced get --ratios 0.1,1.0 --servers ours,kratos,… --rounds N --seconds N
-// --variant name=PATH measures another checkout in turn, --ours-env KEY=VALUE this one with a setting.
+// --processes N; --variant name=PATH measures another checkout in turn, --ours-env KEY=VALUE this one with a setting.
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { mkdtempSync, rmSync } from 'node:fs'
@@ -15,7 +15,15 @@ import { seed } from '../measure/seed.ts'
 import { buildPrograms, type Programs } from './build.ts'
 import { type Options, readOptions } from './options.ts'
 import { report } from './report.ts'
-import { controlName, failures, oursName, type Rest, type Results, type Row } from './results.ts'
+import {
+  controlName,
+  failures,
+  merged,
+  oursName,
+  type Rest,
+  type Results,
+  type Row,
+} from './results.ts'
 import { type Running, start } from './running.ts'
 import { idOf, type Make, ours, peers, type Server } from './servers.ts'
 import { type Bench, type Case, nameOf, slice } from './slice.ts'
@@ -112,7 +120,7 @@ async function measureCase(
   for (const each of running) {
     const next = () => slice(bench, of, each, { seconds: options.warmUp.seconds })
     const warm = await warmUp(next, options.warmUp)
-    rows.push({ of, server: each.server, warmUp: warm, full: [], half: [], running: each })
+    rows.push({ of, server: each.server, warmUps: [warm], full: [], half: [], running: each })
   }
   for (let round = 0; round < rounds; round += 1) {
     const first = round % rows.length
@@ -134,7 +142,8 @@ async function measureLoad(
   start: (server: Server) => Promise<Running>,
 ): Promise<Pick<Results, 'rows' | 'loadedMb'>> {
   const running: Running[] = []
-  for (const server of servers) running.push(await start(server))
+  for (let process = 0; process < options.processes; process += 1)
+    for (const server of servers) running.push(await start(server))
   const rows: Row[] = []
   for (const of of options.cases) {
     const able = running.filter(
@@ -142,20 +151,21 @@ async function measureLoad(
         server.serves.includes(of.protocol) &&
         (server.ratio === undefined || options.traced.includes(of)),
     )
-    rows.push(...(await measureCase(bench, of, able, options)))
+    rows.push(...merged(await measureCase(bench, of, able, options)))
     console.log(`measured: ${nameOf(of)}`)
   }
-  const loadedMb = new Map(running.map(({ server, pid }) => [idOf(server), rssMb(pid)]))
+  const byServer = Map.groupBy(running, ({ server }) => idOf(server))
+  const loadedMb = new Map([...byServer].map(([id, of]) => [id, of.map(({ pid }) => rssMb(pid))]))
   return { rows, loadedMb }
 }
 
 /** What the figures depend on. */
-function printMachine({ rounds, seconds, users }: Options, { service }: Cores): void {
+function printMachine({ processes, rounds, seconds, users }: Options, { service }: Cores): void {
   const cores = `${cpus().length} × ${cpus()[0]?.model}`
   const load = loadavg().map((average) => average.toFixed(1))
   console.log(
     `Node ${process.version}, ${cores}, ${service === undefined ? 'nothing' : 'servers'} pinned, ` +
-      `load ${load.join(' ')}; ${rounds} rounds of ${seconds} s, ${users} users`,
+      `load ${load.join(' ')}; ${processes} of each, ${rounds} rounds of ${seconds} s, ${users} users`,
   )
 }
 
@@ -176,7 +186,7 @@ async function main(stack: AsyncDisposableStack): Promise<void> {
   const startOne = async (server: Server) => stack.use(await start(server, cores.service, dir))
   const loaded =
     load === undefined
-      ? { rows: [], loadedMb: new Map<string, number>() }
+      ? { rows: [], loadedMb: new Map<string, number[]>() }
       : await measureLoad({ ...bench, load }, servers, options, startOne)
   printMachine(options, cores)
   console.log(report({ rest, ...loaded }))

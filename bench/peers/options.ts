@@ -21,6 +21,8 @@ export interface Options {
   ratios: string[]
   /** Undefined: all but the peers of further questions. */
   servers: string[] | undefined
+  /** Processes of each server: two of one program may differ by a quarter. */
+  processes: number
   rounds: number
   seconds: number
   starts: number
@@ -33,6 +35,7 @@ export interface Options {
 }
 
 const thorough = {
+  processes: 1,
   rounds: 5,
   seconds: 4,
   starts: 5,
@@ -42,6 +45,7 @@ const thorough = {
 
 /** Shows that everything runs; its figures say nothing. */
 const quick: typeof thorough = {
+  processes: 1,
   rounds: 2,
   seconds: 1,
   starts: 1,
@@ -58,6 +62,7 @@ export function readOptions(args?: string[]): Options {
       traced: { type: 'string', default: 'get' },
       ratios: { type: 'string', default: '0.1,1.0' },
       servers: { type: 'string' },
+      processes: { type: 'string' },
       rounds: { type: 'string' },
       seconds: { type: 'string' },
       quick: { type: 'boolean', default: false },
@@ -72,6 +77,7 @@ export function readOptions(args?: string[]): Options {
     traced: casesOf(values.traced),
     ratios: list(values.ratios),
     servers: values.servers?.split(','),
+    processes: Number(values.processes ?? defaults.processes),
     rounds: Number(values.rounds ?? defaults.rounds),
     seconds: Number(values.seconds ?? defaults.seconds),
     variants: pairs(values.variant),

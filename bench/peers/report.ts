@@ -20,7 +20,7 @@ function table(title: string, head: readonly string[], lines: readonly string[][
 const fixed = (digits: number) => (value: number) => value.toFixed(digits)
 const medianOf = (slices: readonly Slice[], figure: Figure) => median(slices.map(figure))
 
-/** The figures of two servers, compared round by round, since the machine changes. */
+/** The figures of two servers, compared round by round, since the machine changes, and process by process. */
 function compared(
   row: Row,
   base: Row | undefined,
@@ -102,16 +102,15 @@ function tracingLine(rows: readonly Row[], row: Row): string[] {
 
 const tracingHead = ['call', 'server', 'traced', 'CPU µs', 'added µs', 'added %']
 
-function warmUpLine({ of, server, warmUp }: Row): string[] {
-  const { calls, firstUs, bestUs, settled } = warmUp
-  return [
+function warmUpLines({ of, server, warmUps }: Row): string[][] {
+  return warmUps.map(({ calls, firstUs, bestUs, settled }) => [
     nameOf(of),
     idOf(server),
     `${calls}`,
     firstUs.toFixed(0),
     bestUs.toFixed(0),
     settled ? 'yes' : 'no',
-  ]
+  ])
 }
 
 const warmUpHead = ['call', 'server', 'calls', 'CPU µs, first slice', 'best slice', 'settled']
@@ -121,7 +120,7 @@ function memoryLines({ rest, loadedMb }: Results): string[][] {
   return [...ids].map((id) => {
     const { readyMs = [], rssMb = [] } = rest.get(id) ?? {}
     const spread = (values: number[]) => (values.length > 0 ? quartiles(values, fixed(0)) : '')
-    return [id, spread(readyMs), spread(rssMb), loadedMb.get(id)?.toFixed(0) ?? '']
+    return [id, spread(readyMs), spread(rssMb), spread(loadedMb.get(id) ?? [])]
   })
 }
 
@@ -144,6 +143,6 @@ export function report(results: Results): string {
       rows.filter(isTraced).map((row) => tracingLine(rows, row)),
     ),
     table('Start and memory.', memoryHead, memoryLines(results)),
-    table('Warm-up.', warmUpHead, rows.map(warmUpLine)),
+    table('Warm-up.', warmUpHead, rows.flatMap(warmUpLines)),
   ].join('\n')
 }
