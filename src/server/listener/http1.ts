@@ -213,7 +213,11 @@ function createServer(
   // An expectation other than 100-continue.
   server.on('checkExpectation', begin)
   // Without a listener node would drop the connection without an answer.
-  server.on('connect', (req, socket: net.Socket) => begin(req, connectResponse(req, socket)))
+  server.on('connect', (req, socket: net.Socket) => {
+    // Node no longer listens for 'drain' and 'close', so an earlier answer could not be completed.
+    if (of(socket)?.pipeline.isEmpty()) begin(req, connectResponse(req, socket))
+    else socket.destroy()
+  })
   return server
 }
 

@@ -117,6 +117,13 @@ test('the handler answers CONNECT, and the connection ends', async (t) => {
   t.match(await raw.ended(), /^HTTP\/1\.1 200 OK\r\n[^]*Connection: close\r\n[^]*1\.1 CONNECT a:1/)
 })
 
+test('CONNECT behind a request that is not answered ends its connection, and no other', async (t) => {
+  const { port } = await listen(t)
+  const raw = dial(t, port, `${getRequest}CONNECT a:1 HTTP/1.1\r\nHost: a:1\r\n\r\n`)
+  t.equal(await raw.ended(), '')
+  t.match(await dial(t, port, getRequest).until('GET /'), /^HTTP\/1\.1 200 /)
+})
+
 test('the handler answers an expectation that node does not know', async (t) => {
   const { port } = await listen(t)
   const head = 'GET /tea HTTP/1.1\r\nHost: x\r\nExpect: tea\r\nConnection: close\r\n\r\n'
