@@ -108,6 +108,12 @@ async function measureRest(
   return rest
 }
 
+/**
+ * After 8 s without calls, which the turns of others take, V8 gives memory back and throws compiled code
+ * away, and the next calls pay for that.
+ */
+const leadSeconds = 2
+
 /** One kind of call: every server is warmed up, and then they take turns. */
 async function measureCase(
   bench: Bench,
@@ -126,7 +132,7 @@ async function measureCase(
     const first = round % rows.length
     // Each comes first in its turn, so that none always follows the same one.
     for (const row of [...rows.slice(first), ...rows.slice(0, first)]) {
-      const full = await slice(bench, of, row.running, { seconds })
+      const full = await slice(bench, of, row.running, { seconds, lead: leadSeconds })
       row.full.push(full)
       if (row.server.ratio !== undefined) continue
       row.half.push(await slice(bench, of, row.running, { seconds, rate: full.perSecond / 2 }))

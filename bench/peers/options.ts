@@ -77,12 +77,20 @@ export function readOptions(args?: string[]): Options {
     traced: casesOf(values.traced),
     ratios: list(values.ratios),
     servers: values.servers?.split(','),
-    processes: Number(values.processes ?? defaults.processes),
-    rounds: Number(values.rounds ?? defaults.rounds),
-    seconds: Number(values.seconds ?? defaults.seconds),
+    processes: count(values.processes, defaults.processes),
+    rounds: count(values.rounds, defaults.rounds),
+    seconds: count(values.seconds, defaults.seconds),
     variants: pairs(values.variant),
     settings: values['ours-env'],
   }
+}
+
+/** Without one, no call would be measured, and none would fail. */
+function count(text: string | undefined, otherwise: number): number {
+  const given = Number(text ?? otherwise)
+  if (!Number.isInteger(given) || given < 1)
+    throw new Error(`not a whole number of at least 1: ${text}`)
+  return given
 }
 
 const list = (text: string) => text.split(',').filter((part) => part !== '')

@@ -50,13 +50,9 @@ interface Amount {
   seconds: number
   /** Calls that begin in a second; 0: each caller calls as soon as it has an answer. */
   rate?: number
+  /** Seconds of calls before those that are counted. */
+  lead?: number
 }
-
-/**
- * Seconds of a closed loop before the measured ones. After 8 s without calls, which the turns of others take,
- * V8 gives memory back and throws compiled code away, and the next calls pay for that.
- */
-const leadSeconds = 2
 
 let slices = 0
 
@@ -68,7 +64,7 @@ export async function slice(
   bench: Bench,
   { protocol, call }: Case,
   running: Running,
-  { seconds, rate = 0 }: Amount,
+  { seconds, rate = 0, lead = 0.5 }: Amount,
 ): Promise<Slice> {
   slices += 1
   const options = {
@@ -78,8 +74,7 @@ export async function slice(
     run: `${Date.now().toString(36)}${slices}`,
     seconds,
     rate,
-    // By the clock it follows a closed loop.
-    ...(rate === 0 && { lead: leadSeconds }),
+    lead,
   }
   const args = Object.entries(options).map(([name, value]) => `-${name}=${value}`)
   const child = spawn(bench.load, [protocol, ...args], {

@@ -27,6 +27,17 @@ test('a call names both protocols or one, and creates come last', async (t) => {
   t.throws(() => cases('--cases', 'get,put'), /no such call: put/)
 })
 
+test('a run has at least one process, round and second', async (t) => {
+  t.equal(readOptions(['--processes', '3']).processes, 3)
+  for (const option of ['--processes', '--rounds', '--seconds'])
+    for (const text of ['0', 'x', '1.5', ''])
+      t.throws(
+        () => readOptions([option, text]),
+        /not a whole number of at least 1/,
+        `${option} ${text}`,
+      )
+})
+
 test('the processes of a server have one row, and ratios of those that were measured in turn', async (t) => {
   const row = (name: string, ...costs: number[]) =>
     ({
