@@ -17,6 +17,7 @@ export function afterReading(gate: Gate) {
     if (arrival) gate(arrival)
   }
   return {
+    /** No other request of the connection may come until this one has begun; the pipeline sees to that. */
     take(arrival: Arrival): void {
       waiting = arrival
       setImmediate(pass)

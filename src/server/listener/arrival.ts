@@ -27,7 +27,7 @@ export interface Answer {
   body?: string
 }
 
-/** A request whose headers have arrived; nothing of its body has been read. */
+/** A request whose headers have arrived; the handler has read nothing of its body. */
 export interface Arrival {
   readonly method: string
   readonly url: string

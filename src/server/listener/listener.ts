@@ -39,7 +39,7 @@ export interface DualListener extends net.Server {
 
 /** Options of a listener; each may be left out. */
 export interface ListenerOptions {
-  /** Decides which requests the handler sees, and when. Default: each request begins when it arrives. */
+  /** Decides which requests the handler sees, and when. Default: each begins as it is passed on. */
   gate?: Gate
   /** The raw answer to a connection above `maxConnections`. Over TLS there is none. */
   overflow?: Buffer
@@ -163,6 +163,8 @@ function createServer({ headersTimeoutMs }: ListenerLimits, secure: Tls | undefi
   return server
 }
 
-const beginAtOnce: Gate = (arrival) => arrival.begin()
+const beginAtOnce: Gate = (arrival) => {
+  if (!arrival.gone()) arrival.begin()
+}
 
 function ignore(): void {}
