@@ -18,7 +18,8 @@ export function changes(
     const sorted = instances.toSorted((a, b) => (a.id < b.id ? -1 : 1))
     const text = JSON.stringify(sorted)
     if (text === last) return
-    last = text
     told(sorted)
+    // A list that could not be used is new when it comes again.
+    last = text
   }
 }

@@ -92,14 +92,16 @@ test('instances are reached at the first endpoint of the protocol', async (t) =>
     instance('grpc://[::1]:4', 'http://[::1]:80'),
     instance(),
     instance('grpc://broken'),
+    instance('grpc://10.0.0.1:99999', 'grpc://c:5'),
+    instance('grpc://256.1.1.1:9000', 'http://256.1.1.1:80'),
   ]
   const discovery: Discovery = {
     watch: (_name, _signal, told) => told(all),
     close: () => Promise.resolve(),
   }
   for (const [given, expected] of [
-    [{}, ['a:2', '[::1]:4']],
-    [{ protocol: 'connect' }, ['a:2', '[::1]:4']],
+    [{}, ['a:2', '[::1]:4', 'c:5']],
+    [{ protocol: 'connect' }, ['a:2', '[::1]:4', 'c:5']],
     [{ protocol: 'kratos3' }, ['a:1', '[::1]:80']],
     [{ tls: {} }, ['b:1']],
     [{ protocol: 'kratos2', tls: {} }, ['b:2']],

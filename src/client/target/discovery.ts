@@ -1,6 +1,6 @@
 import type { Discovery, Instance } from '../../fleet/registry.ts'
 import type { ClientProtocol } from '../settings.ts'
-import { type Address, address, type WatchAddresses } from './address.ts'
+import { type Address, address, baseUrl, type WatchAddresses } from './address.ts'
 
 interface Wanted {
   discovery: Discovery
@@ -25,7 +25,10 @@ function endpointOf({ endpoints }: Instance, scheme: string, secure: boolean): A
   for (const endpoint of endpoints) {
     const [, found, bracketed, bare, port] = endpointForm.exec(endpoint) ?? []
     const host = bracketed ?? bare
-    if (found === scheme && host !== undefined) return address(host, Number(port), secure)
+    if (found !== scheme || host === undefined) continue
+    const at = address(host, Number(port), secure)
+    // No node can be opened for what is no URL, such as a port of 99999, and its list would be lost.
+    if (URL.canParse(baseUrl(at))) return at
   }
   return undefined
 }
