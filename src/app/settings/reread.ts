@@ -15,13 +15,23 @@ export function rereadFile<T>(file: string, parse: (text: string) => T, told: To
   let version = versionOf(file)
   let content = parse(readFileSync(file, 'utf8'))
   let lookedAt = performance.now()
+  let failure = ''
 
   function renew(): void {
     const found = versionOf(file)
     if (found === version) return
+    const text = readFileSync(file, 'utf8')
+    if (text === '') throw new Error('it is empty, as a file is that is being written')
+    content = parse(text)
     version = found
-    content = parse(readFileSync(file, 'utf8'))
+    failure = ''
     told.renewed(content)
+  }
+
+  /** What cannot be used is looked at again, and told once. */
+  function tell(err: Error): void {
+    if (err.message !== failure) told.failed(err)
+    failure = err.message
   }
 
   return function current() {
@@ -31,14 +41,14 @@ export function rereadFile<T>(file: string, parse: (text: string) => T, told: To
     try {
       renew()
     } catch (err) {
-      told.failed(err as Error)
+      tell(err as Error)
     }
     return content
   }
 }
 
-/** Changes with the file: mounted Secrets are replaced by others, whose times may be equal. */
+/** Changes with the file and its permissions: mounted Secrets are replaced by others, whose times may be equal. */
 function versionOf(file: string): string {
-  const { ino, mtimeMs } = statSync(file)
-  return `${ino} ${mtimeMs}`
+  const { ino, size, mtimeMs, ctimeMs } = statSync(file)
+  return `${ino} ${size} ${mtimeMs} ${ctimeMs}`
 }
