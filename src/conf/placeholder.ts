@@ -21,7 +21,8 @@ export function expand(text: string, env: Env): Replaced {
   const problems: string[] = []
   const replaced = text.replace(placeholder, (whole: string, inside: string, closed: string) => {
     const [, name, fallback] = nameAndDefault.exec(inside) ?? []
-    if (name === undefined || closed === '') {
+    // The first brace ends a placeholder, so one within another would leave a text that nobody meant.
+    if (name === undefined || closed === '' || inside.includes('${')) {
       problems.push(
         `${JSON.stringify(whole)} is no placeholder, write \${NAME} or \${NAME:default}`,
       )

@@ -82,6 +82,12 @@ test('a malformed placeholder is refused, not taken as it is', async (t) => {
   }
 })
 
+test('a placeholder within another is refused', async (t) => {
+  t.same(problems({ LEVEL: 'warn' }, '${LOG_LEVEL:info}', '${LOG_LEVEL:${LEVEL}}'), [
+    'config.yaml: log.level: "${LOG_LEVEL:${LEVEL}" is no placeholder, write ${NAME} or ${NAME:default}',
+  ])
+})
+
 test('an unknown key is refused with its path, a suggestion and the allowed keys', async (t) => {
   const cases: [part: string, replacement: string, problem: string][] = [
     [
