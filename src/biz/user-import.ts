@@ -62,14 +62,19 @@ export function userImport(repo: Repo, now: () => Date) {
     const result: ImportResult = { created: 0, updated: 0, failed: 0, failures: [] }
     let batch = new Map<string, Wanted>()
     let line = 0
+    let rowsInBatch = 0
     for await (const row of rows) {
       line += 1
-      if ('broken' in row)
+      if ('broken' in row) {
         fail(result, { line, reason: 'INVALID_USER_INPUT', violations: row.broken })
-      else add(batch, normalized(row.fields), line)
-      if (batch.size < batchSize) continue
+        continue
+      }
+      add(batch, normalized(row.fields), line)
+      rowsInBatch += 1
+      if (rowsInBatch < batchSize) continue
       await stored([...batch.values()], result, signal)
       batch = new Map()
+      rowsInBatch = 0
     }
     if (batch.size > 0) await stored([...batch.values()], result, signal)
     return result
@@ -81,10 +86,11 @@ const taken = { reason: 'USER_ALREADY_EXISTS', violations: [] } as const
 /** A later row with the same address changes what an earlier one has said. */
 function add(batch: Map<string, Wanted>, fields: Wanted['fields'], line: number): void {
   const known = batch.get(fields.email)
-  batch.set(fields.email, {
-    fields: { ...known?.fields, ...fields },
-    lines: [...(known?.lines ?? []), line],
-  })
+  if (known === undefined) batch.set(fields.email, { fields: { ...fields }, lines: [line] })
+  else {
+    Object.assign(known.fields, fields)
+    known.lines.push(line)
+  }
 }
 
 interface Plan {

@@ -50,6 +50,16 @@ test('new users are created, known ones changed where they differ', async (t) =>
   t.strictSame(writes, [{ created: [created], updated }])
 })
 
+test('rows of one address are stored 200 at a time, too', async (t) => {
+  const { importAll, writes } = storeOf()
+  const rows = Array.from({ length: 1000 }, (_, count) =>
+    row('a@example.org', { name: `${count}` }),
+  )
+  const result = await importAll(rowsOf(...rows), signal)
+  t.match(result, { created: 1, updated: 999, failed: 0 })
+  t.equal(writes.length, 5)
+})
+
 test('rows are stored 200 at a time, and a failure keeps what is stored', async (t) => {
   const failed = new Error('no database')
   const { importAll, writes, byEmail } = storeOf([], () => {
