@@ -2,12 +2,14 @@ import { promisify } from 'node:util'
 import zlib from 'node:zlib'
 import { malformedBody } from '../../call/message/json-message.ts'
 import { bodyTooLarge, unsupportedEncoding } from '../errors.ts'
-import { type Coding, codings } from '../codings.ts'
+import { type Coding, codings, zstdWindow } from '../codings.ts'
 
 type Decompress = (bytes: Uint8Array, options: { maxOutputLength: number }) => Promise<Buffer>
 
+const zstdDecompress = promisify(zlib.zstdDecompress)
+
 const decompressors: Record<Coding, Decompress> = {
-  zstd: promisify(zlib.zstdDecompress),
+  zstd: (bytes, options) => zstdDecompress(bytes, { ...options, ...zstdWindow }),
   br: promisify(zlib.brotliDecompress),
   gzip: promisify(zlib.gunzip),
 }

@@ -4,7 +4,7 @@ import { Code } from '@connectrpc/connect'
 import type { FastifyRequest } from 'fastify'
 import { malformedBody } from '../../call/message/json-message.ts'
 import { refusal } from '../../call/refusal.ts'
-import type { Coding } from '../codings.ts'
+import { type Coding, zstdWindow } from '../codings.ts'
 import { bodyTooLarge } from '../errors.ts'
 import { codingOf } from '../request/decompress.ts'
 
@@ -80,7 +80,7 @@ async function* limited(
 }
 
 const decompressors: Record<Coding, () => Transform> = {
-  zstd: createZstdDecompress,
+  zstd: () => createZstdDecompress(zstdWindow),
   br: createBrotliDecompress,
   gzip: createGunzip,
 }

@@ -13,6 +13,7 @@ import { User } from '../../../src/gen/api/user/v1/user_pb.ts'
 import type { RestPluginOptions } from '../../../src/rest/options.ts'
 import { fastifyRestPlugin } from '../../../src/rest/plugin.ts'
 import { restServerOptions } from '../../../src/rest/server-options.ts'
+import { zstdFrame } from '../zstd-frame.ts'
 
 type Users = Partial<ServiceImpl<typeof User>>
 
@@ -158,6 +159,7 @@ test('a compressed body is read', async (t) => {
     ['x-gzip', gzipSync(text)],
     ['br', brotliCompressSync(text)],
     ['zstd', zstdCompressSync(text)],
+    ['zstd', zstdFrame(text, 23)],
     ['identity', Buffer.from(text)],
   ] as const) {
     const headers = { ...json, 'content-encoding': coding }
@@ -191,6 +193,8 @@ test('a body that is not in its coding is malformed, and one in an unknown codin
     })
   const broken = await send('gzip', gzipSync('{"name":"Ada"}').subarray(0, 20))
   t.match(broken.json(), { code: 400, reason: 'MALFORMED_BODY' })
+  const long = await send('zstd', zstdFrame('{"name":"Ada"}', 24))
+  t.match(long.json(), { code: 400, reason: 'MALFORMED_BODY' }, 'a window above 8 MB')
   for (const coding of ['deflate', 'gzip, br', 'zippy']) {
     const answer = await send(coding, Buffer.from('{}'))
     t.match(answer.json(), { code: 415, reason: 'UNSUPPORTED_MEDIA_TYPE' }, coding)

@@ -5,6 +5,7 @@ import { until } from '../../help/until.ts'
 import { protocols } from '../listen.ts'
 import { begin } from './client.ts'
 import { type Row, serveStreams } from './serve-streams.ts'
+import { zstdFrame } from '../zstd-frame.ts'
 
 const target = '/v1/den/items'
 const json = 'application/json'
@@ -62,13 +63,18 @@ for (const protocol of protocols) {
       ['gzip', gzipSync(text)],
       ['br', brotliCompressSync(text)],
       ['zstd', zstdCompressSync(text)],
+      ['zstd', zstdFrame(text, 23)],
     ] as const) {
       const headers = { 'Content-Type': ndjson, 'Content-Encoding': coding }
       const answer = await ask[protocol]({ method: 'POST', target, headers, body })
       t.match(JSON.parse(answer.body), { count: 2 }, coding)
     }
-    for (const body of [Buffer.from('no gzip'), gzipSync(text).subarray(0, 20)]) {
-      const headers = { 'Content-Type': ndjson, 'Content-Encoding': 'gzip' }
+    for (const [coding, body] of [
+      ['gzip', Buffer.from('no gzip')],
+      ['gzip', gzipSync(text).subarray(0, 20)],
+      ['zstd', zstdFrame(text, 24)],
+    ] as const) {
+      const headers = { 'Content-Type': ndjson, 'Content-Encoding': coding }
       const answer = await ask[protocol]({ method: 'POST', target, headers, body })
       t.match(JSON.parse(answer.body), { code: 400, reason: 'MALFORMED_BODY' })
     }
