@@ -1,5 +1,6 @@
 import type { OpenedConfig } from '../app/config/open.ts'
 import { settings, valueOf } from '../conf/live.ts'
+import { withoutAccounts } from '../text/accounts.ts'
 import { type Duration, durationMs } from '@bufbuild/protobuf/wkt'
 
 /** The effective settings, one a line, each with its source and whether it can change while the service runs. */
@@ -8,7 +9,7 @@ export function effectiveConfig({ conf, given, sources }: OpenedConfig): string 
     const { origin = '', variables = [] } = given.get(setting.path) ?? {}
     const from = variables.length === 0 ? origin : `${origin} (${variables.join(', ')})`
     const value = valueOf(conf, setting)
-    const shown = setting.secret && !isEmpty(value) ? '(hidden)' : textOf(value)
+    const shown = setting.secret && !isEmpty(value) ? '(hidden)' : withoutAccounts(textOf(value))
     return [`${setting.path}: ${shown}`, from, setting.live ? 'live' : '']
   })
   const widths = [0, 1].map((column) => Math.max(...rows.map((row) => row[column]?.length ?? 0)))

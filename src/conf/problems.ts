@@ -1,4 +1,5 @@
 import { ConfError } from './error.ts'
+import { withoutAccounts } from '../text/accounts.ts'
 
 /** Where the value of a setting comes from. */
 export interface Given {
@@ -7,6 +8,9 @@ export interface Given {
   /** Variables of the environment that are part of the value. */
   variables: readonly string[]
 }
+
+/** The value at the beginning of a problem. What follows may be a form with an account, as an example. */
+const quotedValue = /^found (?:the text )?"(?:[^"\\]|\\.)*"/
 
 /** Collects what is wrong with a configuration, so that all of it can be told at once. */
 export function problemList(fallback: string) {
@@ -27,7 +31,8 @@ export function problemList(fallback: string) {
     origin = given.get(path)?.origin ?? fallback,
   ): void {
     reported.add(path)
-    problems.push([origin, named(path), problem].filter((part) => part !== '').join(': '))
+    const parts = [origin, named(path), problem.replace(quotedValue, withoutAccounts)]
+    problems.push(parts.filter((part) => part !== '').join(': '))
   }
 
   return {

@@ -164,6 +164,7 @@ const variables: [name: string, value: string, setting: string, allowed: RegExp]
   ['REGISTRY_GO_ZERO_KEY', 'user/rpc', 'registry.go_zero_key', /must be letters, digits, dots/],
   ['REGISTRY_KITEX_NAME', '/user', 'registry.kitex_name', /must be letters, digits, dots/],
   ['REGISTRY_ID', 'a/b', 'registry.id', /must be letters, digits, dots/],
+  ['AUTH_ISSUER', 'https://u:p@id.example.com', 'auth.jwt.issuer', /found "https:\/\/\*\*\*@id/],
   ['AUTH_ISSUER', 'id.example.com', 'auth.jwt.issuer', /must be a URL such as https/],
   ['AUTH_ISSUER', 'https://id.example.com', 'auth.jwt.issuer', /needs auth.jwt.audience too/],
   ['AUTH_ALGORITHMS', 'RS256,none', 'auth.jwt.algorithms', /found "none", must be of RS256/],

@@ -65,6 +65,9 @@ function checkKeys(file: string, report: Report): void {
   }
 }
 
+/** One with an account is none: fetch refuses it, and its error shows the account. */
 function isHttp(url: string): boolean {
-  return URL.canParse(url) && /^https?:$/.test(new URL(url).protocol)
+  if (!URL.canParse(url)) return false
+  const { protocol, username, password } = new URL(url)
+  return /^https?:$/.test(protocol) && username + password === ''
 }
