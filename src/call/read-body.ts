@@ -1,5 +1,6 @@
 import type { IncomingMessage } from 'node:http'
 import type { Http2ServerRequest } from 'node:http2'
+import { gatheredBytes } from './gathered-bytes.ts'
 import { clientDeadlineExceeded, timerMs } from './timeout.ts'
 
 type Incoming = IncomingMessage | Http2ServerRequest
@@ -38,24 +39,22 @@ export function readBody(
   deadline?: number,
 ): Promise<ReadBody> {
   const { promise, resolve, reject } = Promise.withResolvers<ReadBody>()
-  const chunks: Buffer[] = []
-  let size = 0
+  const gathered = gatheredBytes()
   let limit: number | undefined
 
   function add(chunk: Buffer): void {
-    chunks.push(chunk)
-    size += chunk.byteLength
-    if (size >= headBytes) limit ??= limitOf(joined(chunks), maxMessageBytes)
-    if (limit === undefined || size <= limit) return
+    gathered.add(chunk)
+    if (gathered.size >= headBytes) limit ??= limitOf(gathered.bytes(), maxMessageBytes)
+    if (limit === undefined || gathered.size <= limit) return
     leave()
     request.pause()
     const remaining = request.iterator({ destroyOnReturn: false }) as AsyncIterator<Uint8Array>
-    resolve({ body: joined(chunks), remaining })
+    resolve({ body: gathered.bytes(), remaining })
   }
 
   function end(): void {
     leave()
-    resolve({ body: joined(chunks) })
+    resolve({ body: gathered.bytes() })
   }
 
   function leave(): void {
@@ -85,11 +84,6 @@ export function whenLate(request: Incoming, deadline: number, late: () => void):
   const cancel = () => clearTimeout(timer)
   request.once('close', cancel)
   return cancel
-}
-
-function joined(chunks: readonly Buffer[]): Buffer {
-  const [only] = chunks
-  return chunks.length === 1 && only ? only : Buffer.concat(chunks)
 }
 
 /** The chunks of a body of which a part has been read. */

@@ -20,6 +20,7 @@ import {
   receivedBody,
   type ReceivedBody,
   refuseByForm,
+  wholeBody,
 } from './request/read-body.ts'
 import { splitUrl } from './request/split-url.ts'
 import { refuseLateBody } from './request/late-body.ts'
@@ -70,9 +71,8 @@ function mount(app: FastifyInstance, settings: RestSettings): void {
   for (const method of METHODS.filter((each) => !app.supportedMethods.includes(each)))
     if (method !== 'CONNECT') app.addHttpMethod(method)
   app.removeAllContentTypeParsers()
-  app.addContentTypeParser('*', { parseAs: 'buffer' }, (_request, body, parsed) =>
-    parsed(null, body),
-  )
+  // Not parseAs, which keeps a list of the chunks.
+  app.addContentTypeParser('*', (request: FastifyRequest) => wholeBody(request, bodyLimit))
   app.setErrorHandler((err, request, reply) =>
     sendError(request, reply, restError(err, bodyLimit, matchOf.of(request)?.target.types), {
       observer,

@@ -64,6 +64,14 @@ export function mayHaveBody({ raw, headers, body }: FastifyRequest): boolean {
   return headers['transfer-encoding'] !== undefined || Number(headers['content-length'] ?? 0) > 0
 }
 
+/** The bytes of a body that Fastify wants to be read before the handler. Throws BODY_TOO_LARGE. */
+export async function wholeBody(request: FastifyRequest, limit: number): Promise<Uint8Array> {
+  if (Number(request.headers['content-length']) > limit) throw bodyTooLarge(limit)
+  const { body, remaining } = await readBody(request.raw, onlyMessage, limit)
+  if (remaining !== undefined) throw bodyTooLarge(limit)
+  return body
+}
+
 /**
  * The bytes of a body, as sent. Fastify leaves some bodies unread: over HTTP/2 those without a type and
  * a length, and GET's. Throws BODY_TOO_LARGE.

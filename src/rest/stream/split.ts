@@ -1,3 +1,4 @@
+import { gatheredBytes } from '../../call/gathered-bytes.ts'
 import { malformedBody } from '../../call/message/json-message.ts'
 import { bodyTooLarge } from '../errors.ts'
 
@@ -13,26 +14,28 @@ export interface Splitter {
 
 /** A message that is being read, whose parts may lie in several chunks. */
 function unfinished(maxBytes: number) {
-  let parts: Uint8Array[] = []
-  let size = 0
+  let parts = gatheredBytes()
+
+  function add(part: Uint8Array): void {
+    if (parts.size + part.byteLength > maxBytes) throw bodyTooLarge(maxBytes, 'message')
+    parts.add(part)
+  }
+
   return {
     /** Throws BODY_TOO_LARGE. */
     add(part: Uint8Array): void {
-      size += part.byteLength
-      if (size > maxBytes) throw bodyTooLarge(maxBytes, 'message')
       // A copy, since the chunk is much longer than what is left of it here.
-      parts.push(Uint8Array.from(part))
+      add(parts.size === 0 ? Uint8Array.from(part) : part)
     },
     /** The message that ends with `part`. Throws BODY_TOO_LARGE. */
     take(part: Uint8Array): Uint8Array {
-      if (size + part.byteLength > maxBytes) throw bodyTooLarge(maxBytes, 'message')
-      const whole = size === 0 ? part : Buffer.concat([...parts, part])
-      parts = []
-      size = 0
+      add(part)
+      const whole = parts.bytes()
+      parts = gatheredBytes()
       return whole
     },
     get size() {
-      return size
+      return parts.size
     },
   }
 }
