@@ -5,6 +5,7 @@ import type { Validator } from '@bufbuild/protovalidate'
 import type { FieldViolation } from '../../biz/error.ts'
 import { withEmptyText } from '../../text/rule.ts'
 import { field as fieldRules, Ignore } from '../../gen/buf/validate/validate_pb.ts'
+import { longList } from './long-lists.ts'
 import { malformedText } from './malformed-text.ts'
 
 /** Gives the rules that a message breaks; `fields` are those whose text is looked at. */
@@ -16,10 +17,13 @@ export type Violations = <Desc extends DescMessage>(
 
 /**
  * Makes what finds the buf.validate rules that messages break, and text that cannot be stored. The
- * validator of the settings has compiled many of the rules already.
+ * validator of the settings has compiled many of the rules already. A list that is too long is named
+ * alone, before anything is done for each of its elements.
  */
 export function messageRules(validator: Validator): Violations {
   return function violations(desc, message, fields = desc.fields) {
+    const long = longList(desc, message)
+    if (long) return [long]
     const text = malformedText(desc, message, { fields })
     const result = validator.validate(desc, message)
     if (result.kind === 'error') throw result.error
