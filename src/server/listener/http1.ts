@@ -14,6 +14,7 @@ import {
   type ListenerLimits,
   type RequestHandler,
 } from './arrival.ts'
+import { connectResponse } from './connect-response.ts'
 import { continueWhenRead } from './expect-continue.ts'
 import { dropRemaining, lingeringClose } from './lingering-close.ts'
 import { type Pipeline, pipeline } from './pipeline.ts'
@@ -219,15 +220,6 @@ function createServer(
     else socket.destroy()
   })
   return server
-}
-
-/** The response to a CONNECT request, for which node:http makes none. The connection ends with it. */
-function connectResponse(req: http.IncomingMessage, socket: net.Socket): http.ServerResponse {
-  const res = new http.ServerResponse(req)
-  res.shouldKeepAlive = false
-  res.assignSocket(socket)
-  res.once('finish', () => socket.destroySoon())
-  return res
 }
 
 function refuse(req: http.IncomingMessage, res: http.ServerResponse, answer: Answer): void {
