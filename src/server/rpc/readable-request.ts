@@ -5,13 +5,14 @@ import {
   pipe,
   transformDecompressEnvelope,
   transformJoinEnvelopes,
-  transformSplitEnvelope,
   type UniversalServerRequest,
 } from '@connectrpc/connect/protocol'
+import { gatheredBytes } from '../../call/gathered-bytes.ts'
 import { decodingTurn } from '../../call/message/decoding-turn.ts'
 import { refusal } from '../../call/refusal.ts'
 import { compressions } from './compressions.ts'
 import type { MessageReader } from './message-reader.ts'
+import { splitEnvelopes } from './split-envelopes.ts'
 import { isByteStream, untilOver } from './unread-body.ts'
 
 const unaryType = /^application\/(?:json|(proto))(?:;|$)/i
@@ -79,14 +80,12 @@ async function* readableBody(
   compression: Compression | null,
   { reader, maxBytes, binary }: InEncoding,
 ) {
-  const chunks: Uint8Array[] = []
-  let size = 0
+  const gathered = gatheredBytes()
   for await (const chunk of body) {
-    chunks.push(chunk)
-    size += chunk.byteLength
-    if (size > maxBytes) throw tooLarge(maxBytes)
+    gathered.add(chunk)
+    if (gathered.size > maxBytes) throw tooLarge(maxBytes)
   }
-  const bytes = Buffer.concat(chunks)
+  const bytes = gathered.bytes()
   const message = compression ? await compression.decompress(bytes, maxBytes) : bytes
   await decodingTurn(message)
   yield reader.readable(message, binary)
@@ -111,7 +110,7 @@ function withReadableEnvelopes(
   }
   const messages = pipe(
     body,
-    transformSplitEnvelope(maxBytes),
+    (chunks) => splitEnvelopes(chunks, maxBytes),
     transformDecompressEnvelope(compression, maxBytes),
     readable,
     transformJoinEnvelopes(),
