@@ -1,3 +1,4 @@
+import type http2 from 'node:http2'
 import type { RequestHandler } from './arrival.ts'
 
 type Response = Parameters<RequestHandler>[1]
@@ -14,6 +15,18 @@ export function answered(res: Response, listener: () => void): void {
     end(...args: unknown[]) {
       listener()
       return end(...args)
+    },
+  })
+}
+
+/** Calls back whenever a part of an answer waits for its client, and with it those that follow. */
+export function stalled(res: http2.Http2ServerResponse, listener: () => void): void {
+  const write = res.write.bind(res) as (...args: unknown[]) => boolean
+  Object.assign(res, {
+    write(...args: unknown[]) {
+      const goesOn = write(...args)
+      if (!goesOn) listener()
+      return goesOn
     },
   })
 }

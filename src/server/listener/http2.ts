@@ -2,7 +2,7 @@ import http2 from 'node:http2'
 import type net from 'node:net'
 import { attachment } from '../../memory/attachment.ts'
 import { inFlight } from '../../memory/in-flight.ts'
-import { answered } from './answered.ts'
+import { answered, stalled } from './answered.ts'
 import {
   type Answer,
   type Arrival,
@@ -30,6 +30,8 @@ interface Opened {
   listeners: (() => void)[]
   /** Called when the handler finds that the exchange is a stream. */
   streams?: () => void
+  /** Ends the limit on the time that the body may take. */
+  untimed: (() => void) | undefined
 }
 
 interface Http2Connection {
@@ -61,7 +63,7 @@ export function http2Connections(
     // Before anything else: a stream that is over already may still emit its error.
     stream.on('error', ignore)
     if (stream.destroyed) return
-    const opened: Opened = { at: performance.now(), listeners: [] }
+    const opened: Opened = { at: performance.now(), listeners: [], untimed: undefined }
     const { at, listeners } = opened
     openedOf.attach(stream, opened)
     const { ':method': method = '', ':path': url = '', 'content-type': type = '' } = headers
@@ -81,6 +83,7 @@ export function http2Connections(
       onStream: (listener) => void (opened.streams = listener),
       onClose: (listener) => stream.once('close', listener),
     }
+    if (arrival.hasBody) opened.untimed = limitBody(stream, limits.requestTimeoutMs)
     afterPacket(arrival)
   }
 
@@ -141,14 +144,27 @@ function requestServer(handler: RequestHandler, idleTimeoutMs: number): http2.Ht
 
   function serve(req: http2.Http2ServerRequest, res: http2.Http2ServerResponse): void {
     const { stream } = req
-    const { at, listeners, streams } = openedOf.of(stream) as Opened
+    const { at, listeners, streams, untimed } = openedOf.of(stream) as Opened
     // Node keeps streams for long after their end (ADR 32) and would keep the call with them.
     openedOf.detach(stream)
-    if (streams) onStreaming(res, streams)
-    answered(res, () => {
+    let isStream = false
+    let isOver = false
+    function over(): void {
+      if (isOver) return
+      isOver = true
       for (const listener of listeners.splice(0)) listener()
       // A client that reads nothing for the idle timeout loses its stream.
       stream.setTimeout(idleTimeoutMs, () => stream.close(NGHTTP2_CANCEL))
+    }
+    onStreaming(res, () => {
+      isStream = true
+      untimed?.()
+      streams?.()
+    })
+    answered(res, over)
+    // An answer that is written in parts would end only when its client has read them.
+    stalled(res, () => {
+      if (!isStream) over()
     })
     // Node tells the request that its stream has ended only if that happens later.
     if (stream.readableEnded) req.push(null)
@@ -157,6 +173,15 @@ function requestServer(handler: RequestHandler, idleTimeoutMs: number): http2.Ht
   }
 
   return server
+}
+
+/** Ends a stream whose body takes too long. Returns the function that ends the limit. */
+function limitBody(stream: http2.ServerHttp2Stream, timeoutMs: number): () => void {
+  const timer = setTimeout(() => stream.close(NGHTTP2_CANCEL), timeoutMs)
+  const untimed = () => clearTimeout(timer)
+  stream.once('end', untimed)
+  stream.once('close', untimed)
+  return untimed
 }
 
 /** Counts the streams of a connection, and closes the connection after the idle timeout. */

@@ -160,3 +160,36 @@ test('a stream without a body is answered before one that arrived with it begins
   await Promise.all(Array.from({ length: 3 }, () => h2Get(session)))
   t.same(steps, ['begun', 'answered', 'begun', 'answered', 'begun', 'answered'])
 })
+
+test('an answer in parts that its client does not read counts as answered', async (t) => {
+  const answered = Promise.withResolvers<void>()
+  const gate: Gate = (arrival) => {
+    arrival.onAnswered(() => answered.resolve())
+    arrival.begin()
+  }
+  const inParts = handle((_req, res) => {
+    const write = (): void => {
+      while (res.write(Buffer.alloc(10_000)));
+      res.once('drain', write)
+    }
+    write()
+  })
+  const { port } = await listen(t, inParts, { keepAliveTimeoutMs: 100 }, { gate })
+  const session = h2Connect(t, port, { settings: { initialWindowSize: 0 } })
+  const stream = session.request({ ':path': '/' })
+  stream.on('error', () => undefined)
+  await answered.promise
+  await once(stream, 'close')
+  t.equal(stream.rstCode, http2.constants.NGHTTP2_CANCEL)
+})
+
+test('a stream whose body does not come to an end is ended after the time for requests', async (t) => {
+  const { port } = await listen(t, echo, { headersTimeoutMs: 100, requestTimeoutMs: 100 })
+  const session = h2Connect(t, port)
+  const stream = session.request({ ':method': 'POST', ':path': '/' })
+  stream.on('error', () => undefined)
+  stream.write('part')
+  await once(stream, 'close')
+  t.equal(stream.rstCode, http2.constants.NGHTTP2_CANCEL)
+  t.match(await h2Get(session), /GET/, 'the session goes on')
+})
