@@ -140,6 +140,18 @@ test('a migration that another process is applying is waited for, and not applie
   )
 })
 
+test('a start with nothing to migrate does not wait for the process that writes the file', async (t) => {
+  const path = freshSqlitePath(t)
+  await (await started(sqliteDatabase(path))).close()
+  using other = new DatabaseSync(path)
+  other.exec('BEGIN IMMEDIATE')
+  const db = sqliteDatabase(path)
+  t.teardown(() => db.close())
+  t.strictSame(await db.migrate(), [])
+  await started(db)
+  t.equal(await openRepo(db).count(signal), 0)
+})
+
 test('a file that another process writes for too long is unavailable until it has done', async (t) => {
   const path = freshSqlitePath(t)
   const db = await started(sqliteDatabase(path))

@@ -190,21 +190,31 @@ async function transaction<T>(
   }
 }
 
-/** Each migration is one transaction; a second process waits at BEGIN and then finds it applied. */
+/**
+ * Each migration is one transaction; a second process waits at BEGIN and then finds it applied. Where
+ * nothing is missing none is begun, so that a start needs no lock that another program may hold.
+ */
 async function applyAll(connection: DatabaseSync, migrations: Migration[]): Promise<string[]> {
   connection.exec(
     'CREATE TABLE IF NOT EXISTS schema_migrations (name text PRIMARY KEY, applied_at text NOT NULL)',
   )
   const applied: string[] = []
   for (const migration of migrations) {
+    if (isApplied(connection, migration)) continue
     if (await transaction(connection, async () => apply(connection, migration)))
       applied.push(migration.name)
   }
   return applied
 }
 
-function apply(connection: DatabaseSync, { name, statements }: Migration): boolean {
-  if (connection.prepare('SELECT 1 FROM schema_migrations WHERE name = ?').get(name)) return false
+function isApplied(connection: DatabaseSync, { name }: Migration): boolean {
+  const row = connection.prepare('SELECT 1 FROM schema_migrations WHERE name = ?').get(name)
+  return row !== undefined
+}
+
+function apply(connection: DatabaseSync, migration: Migration): boolean {
+  if (isApplied(connection, migration)) return false
+  const { name, statements } = migration
   try {
     for (const statement of statements) connection.exec(statement)
   } catch (err) {
