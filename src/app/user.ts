@@ -29,8 +29,9 @@ export function userModule({ conf, storage, cache, now, ...parts }: Parts): Modu
   const { db, reads } = storage
   const history = userHistory(conf.data.watch, { db, log })
   const cached = cache?.of(cachedUsers)
+  const closing = new AbortController()
   const stored = userRepo(db, {
-    total: totalOptions(conf.data.total),
+    total: totalOptions(conf.data.total, { log, closing: closing.signal }),
     reads,
     written: history.feed.written,
     changed: cached?.changed,
@@ -48,7 +49,10 @@ export function userModule({ conf, storage, cache, now, ...parts }: Parts): Modu
     invalid: invalidUserInput,
     // A span of a whole stream would be as long: its parts have spans.
     routes: (router) => void router.service(User, { ...unary, ...streaming }),
-    close: history.close,
+    close: async () => {
+      closing.abort()
+      await history.close()
+    },
   }
 }
 
@@ -83,6 +87,14 @@ function logged(error: ConnectError, log: Logger): ConnectError {
   return error
 }
 
-function totalOptions({ exactUpTo, maxAge }: Conf['data']['total']) {
-  return { exactUpTo, maxAgeMs: durationMs(maxAge) }
+interface TotalParts {
+  log: Logger
+  closing: AbortSignal
+}
+
+function totalOptions({ exactUpTo, maxAge }: Conf['data']['total'], parts: TotalParts) {
+  const { log, closing } = parts
+  const failed = (err: unknown) =>
+    log.warn({ err: described(err) }, 'users could not be counted anew: lists have an older total')
+  return { exactUpTo, maxAgeMs: durationMs(maxAge), closing, failed }
 }
