@@ -1,7 +1,7 @@
 import { deletions } from './deletions.ts'
 import type { RedisClient } from './client.ts'
 import { RedisError } from './error.ts'
-import { flights } from './flights.ts'
+import { type Boarding, flights } from './flights.ts'
 import type { CacheResult } from './observer.ts'
 import { type CachedKind, type Found, redisValues } from './values.ts'
 
@@ -25,7 +25,8 @@ interface CacheOptions<T> {
 export interface CacheAside<Key, T> {
   /**
    * The record from Redis, else what `load` reads; undefined where there is none. Callers of one key
-   * share a read. Fails as `load` does, or with the signal's reason; never because of Redis.
+   * share a read that has not begun. Fails as `load` does, or with the signal's reason; never because of
+   * Redis.
    */
   get: (
     key: Key,
@@ -62,16 +63,29 @@ export function cacheAside<Key extends bigint | string, T>({
     }
   }
 
+  /** Looks again for those that have come meanwhile: the first answer may be from before a write of theirs. */
+  async function foundForAll(key: string, spend: Budget, boarding: Boarding): Promise<Found<T>> {
+    const { signal, joined, close } = boarding
+    const before = joined()
+    const first = await found(key, spend, signal)
+    if (!isAnswer(first) || joined() === before) return first
+    close()
+    return found(key, spend, signal)
+  }
+
   async function through(
     key: string,
     load: (signal: AbortSignal) => Promise<T | undefined>,
-    signal: AbortSignal,
+    boarding: Boarding,
   ): Promise<T | undefined> {
+    const { signal, close } = boarding
     const spend = budget(redis.timeoutMs)
-    const { result, value, lease } = await found(key, spend, signal)
+    const entry = await foundForAll(key, spend, boarding)
+    const { result, value, lease } = entry
     read(result)
-    if (result === 'hit' || result === 'absent') return value
+    if (isAnswer(entry)) return value
     if (result === 'corrupt') void gone.delete([key], true)
+    close()
     const loaded = await load(signal)
     if (lease === undefined || gone.has(key)) return loaded
     const ttlMs = loaded === undefined ? times.absentMs : jittered(times.ttlMs)
@@ -85,7 +99,7 @@ export function cacheAside<Key extends bigint | string, T>({
     get(id, load, signal) {
       const key = keyOf(id)
       if (flying.has(key)) read('shared')
-      return flying.get(key, (shared) => through(key, load, shared), signal)
+      return flying.get(key, (boarding) => through(key, load, boarding), signal)
     },
     changed(ids, isOver) {
       const keys = ids.map(keyOf)
@@ -109,6 +123,10 @@ function budget(leftMs: number): Budget {
       leftMs -= performance.now() - since
     }
   }
+}
+
+function isAnswer({ result }: Found<unknown>): boolean {
+  return result === 'hit' || result === 'absent'
 }
 
 function jittered(ms: number): number {

@@ -192,6 +192,53 @@ test(
 )
 
 test(
+  'a caller that comes after a write through another process does not share a read from before it',
+  needsRedis,
+  async (t) => {
+    const { port } = await startRedis(t)
+    const db = database()
+    const [reader, writer] = [await cached(t, port, db), await cached(t, port, db)]
+    db.rows.set(1n, 'old')
+    const release = db.hold()
+    const early = reader.get(1n)
+    await until('the read', () => db.reads === 1)
+    await writer.write(1n, 'new')
+    const late = reader.get(1n)
+    release()
+    t.same([await early, await late], ['old', 'new'])
+  },
+)
+
+test(
+  'a caller that comes after a write does not share an answer of Redis from before it',
+  needsRedis,
+  async (t) => {
+    const { port } = await startRedis(t)
+    const { db, get, redis, write } = await cached(t, port)
+    db.rows.set(1n, 'old')
+    t.equal(await get(1n), 'old')
+    const { promise: held, resolve: release } = Promise.withResolvers<void>()
+    let answers = 0
+    async function call<T>(...args: Parameters<typeof redis.call<T>>): Promise<T> {
+      const answer = await redis.call(...args)
+      answers += 1
+      await held
+      return answer
+    }
+    const times = { ttlMs: 60_000, absentMs: 10_000 }
+    const slow = cacheAside<bigint, string>({ redis: { ...redis, call }, kind: texts, times })
+    const early = slow.get(1n, db.load(1n), never)
+    await until('the answer', () => answers === 1)
+    await write(1n, 'new')
+    const late = slow.get(1n, db.load(1n), never)
+    release()
+    await early
+    t.equal(await late, 'new')
+    await slow.close()
+  },
+)
+
+test(
   'a value that cannot be read is deleted, and read from the database',
   needsRedis,
   async (t) => {
@@ -281,9 +328,10 @@ test('a Redis that is emptied under load has each record read once more', needsR
   let calls = 0
   async function load(): Promise<void> {
     for (let i = 0; i < 100; i += 1) {
-      const id = ids[(calls += 1) % ids.length] ?? 0n
+      const call = (calls += 1)
+      const id = ids[call % ids.length] ?? 0n
       found.add((await get(id)) === `text ${id}`)
-      if (calls % 500 === 0) await inside.flushall()
+      if (call % 500 === 0) await inside.flushall()
     }
   }
   const flushes = 4
