@@ -35,7 +35,6 @@ export function deletions({
       stale.deleted(deletion)
       return true
     } catch {
-      stale.failed(deletion)
       later()
       return false
     }
@@ -47,7 +46,7 @@ export function deletions({
       () => stale.deletedAll(began),
       () => undefined,
     )
-    if (stale.unknown() !== undefined) later()
+    if (stale.unknown() !== undefined || stale.all().length > 0) later()
   }
 
   async function sweep(): Promise<void> {

@@ -1,16 +1,13 @@
-/** A deletion under way, with the number that each of its keys had when it began. */
-interface Deletion {
-  readonly keys: ReadonlyMap<string, number | undefined>
-  /** The number of the last one that had begun. */
-  readonly count: number
-}
+/** A deletion under way: the number that each of its keys had when it began. */
+type Deletion = ReadonlyMap<string, number | undefined>
 
 /**
- * Remembers the keys that are to be deleted. Past `maxKeys` it remembers none: then every key is one of
+ * Remembers the keys that are to be deleted. Past `maxKeys` it forgets which: then every key is one of
  * them until all are deleted.
  */
 export function staleKeys(maxKeys: number) {
-  // Each with the number of its last write: a deletion from before that says nothing about it.
+  // Each with the number of its last write: a deletion from before that says nothing about it. Those of
+  // writes after the forgotten ones stay, since a deletion of all keys may have passed them already.
   const numbers = new Map<string, number>()
   let count = 0
   /** The number of the last write whose keys are not known. */
@@ -24,17 +21,14 @@ export function staleKeys(maxKeys: number) {
     add(keys: readonly string[]): void {
       count += 1
       for (const key of keys) numbers.set(key, count)
-      if (numbers.size > maxKeys) unknown = count
-      if (unknown !== undefined) numbers.clear()
+      if (numbers.size <= maxKeys) return
+      unknown = count
+      numbers.clear()
     },
-    begin(keys: readonly string[]): Deletion {
-      return { keys: new Map(keys.map((key) => [key, numbers.get(key)])), count }
-    },
-    deleted({ keys }: Deletion): void {
-      for (const [key, number] of keys) if (numbers.get(key) === number) numbers.delete(key)
-    },
-    failed({ count: began }: Deletion): void {
-      if (unknown !== undefined) unknown = Math.max(unknown, began)
+    begin: (keys: readonly string[]): Deletion =>
+      new Map(keys.map((key) => [key, numbers.get(key)])),
+    deleted(deletion: Deletion): void {
+      for (const [key, number] of deletion) if (numbers.get(key) === number) numbers.delete(key)
     },
     /** All keys were deleted, in a deletion that began when `unknown` was this. */
     deletedAll(began: number | undefined): void {

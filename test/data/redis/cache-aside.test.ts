@@ -1,4 +1,5 @@
 import { mock } from 'node:test'
+import { setImmediate as others } from 'node:timers/promises'
 import { Redis } from 'ioredis'
 import { test, type Test } from 'tap'
 import { cacheAside } from '../../../src/data/redis/cache-aside.ts'
@@ -385,3 +386,36 @@ test(
     await gone.close()
   },
 )
+
+test('a key whose deletion fails after all were deleted is still one to be deleted', async (t) => {
+  const { timers } = mock
+  timers.enable({ apis: ['setTimeout'] })
+  t.teardown(() => timers.reset())
+  const away = async () => Promise.reject(new Error('away'))
+  const all = Promise.withResolvers<void>()
+  const one = Promise.withResolvers<void>()
+  let remove: (keys: readonly string[]) => Promise<unknown> = away
+  const gone = deletions({
+    remove: (keys) => remove(keys),
+    removeAll: () => all.promise,
+    maxKeys: 1,
+  })
+  await gone.delete(['a'], true)
+  await gone.delete(['b'], true)
+  timers.tick(1000)
+  remove = () => one.promise
+  const written = gone.delete(['c'], true)
+  all.resolve()
+  await others()
+  t.same([gone.has('d'), gone.has('c')], [false, true])
+  one.reject(new Error('no answer'))
+  await written
+  t.ok(gone.has('c'))
+  const removed: string[] = []
+  remove = async (keys) => removed.push(...keys)
+  timers.tick(1000)
+  await others()
+  t.same(removed, ['c'])
+  t.notOk(gone.has('c'))
+  await gone.close()
+})
