@@ -1,3 +1,4 @@
+import { repeats } from './repeats.ts'
 import { staleKeys } from './stale-keys.ts'
 
 interface DeletionOptions {
@@ -7,13 +8,11 @@ interface DeletionOptions {
   removeAll: () => Promise<unknown>
   /** Between a failure and the next try. */
   pauseMs?: number
-  /** Keys that are remembered; past them, all are deleted when that is possible again. */
+  /** Keys that are remembered, of either sort; past them, all are deleted. */
   maxKeys?: number
 }
 
 const batchSize = 500
-/** When keys are deleted again that a write may still change, counted from one to the next. */
-const repeatsMs = [1000, 3000, 9000]
 
 /**
  * Deletes keys whose values are no longer those of the database, and remembers them until they are
@@ -26,7 +25,7 @@ export function deletions({
   maxKeys = 10_000,
 }: DeletionOptions) {
   const stale = staleKeys(maxKeys)
-  let timer: NodeJS.Timeout | undefined
+  const later = delayed(() => void sweep(), pauseMs)
 
   async function attempt(keys: readonly string[]): Promise<boolean> {
     const deletion = stale.begin(keys)
@@ -35,7 +34,7 @@ export function deletions({
       stale.deleted(deletion)
       return true
     } catch {
-      later()
+      later.begin()
       return false
     }
   }
@@ -46,7 +45,7 @@ export function deletions({
       () => stale.deletedAll(began),
       () => undefined,
     )
-    if (stale.unknown() !== undefined || stale.all().length > 0) later()
+    if (stale.unknown() !== undefined || stale.all().length > 0) later.begin()
   }
 
   async function sweep(): Promise<void> {
@@ -56,16 +55,16 @@ export function deletions({
       if (!(await attempt(keys.slice(at, at + batchSize)))) return
   }
 
-  function later(): void {
-    timer ??= setTimeout(() => {
-      timer = undefined
-      void sweep()
-    }, pauseMs).unref()
-  }
-
-  const again = repeats((keys) => {
-    stale.add(keys)
-    void attempt(keys)
+  const again = repeats({
+    maxKeys,
+    some: (keys) => {
+      stale.add(keys)
+      void attempt(keys)
+    },
+    all: () => {
+      stale.addAll()
+      void attemptAll()
+    },
   })
 
   return {
@@ -84,26 +83,21 @@ export function deletions({
     close: async (): Promise<void> => {
       again.stop()
       await sweep()
-      clearTimeout(timer)
+      later.stop()
     },
   }
 }
 
-/** Runs `work` again, some times, ever later. */
-function repeats(work: (keys: readonly string[]) => void) {
-  const timers = new Set<NodeJS.Timeout>()
-
-  function begin(keys: readonly string[], [delayMs, ...others] = repeatsMs): void {
-    if (delayMs === undefined) return
-    const timer = setTimeout(() => {
-      timers.delete(timer)
-      work(keys)
-      begin(keys, others)
-    }, delayMs).unref()
-    timers.add(timer)
-  }
+/** Runs `work` after a pause, once for all that ask for it meanwhile. */
+function delayed(work: () => void, pauseMs: number) {
+  let timer: NodeJS.Timeout | undefined
   return {
-    begin: (keys: readonly string[]) => begin(keys),
-    stop: () => timers.forEach((timer) => clearTimeout(timer)),
+    begin(): void {
+      timer ??= setTimeout(() => {
+        timer = undefined
+        work()
+      }, pauseMs).unref()
+    },
+    stop: () => clearTimeout(timer),
   }
 }

@@ -13,6 +13,11 @@ export function staleKeys(maxKeys: number) {
   /** The number of the last write whose keys are not known. */
   let unknown: number | undefined
 
+  function forget(): void {
+    unknown = count
+    numbers.clear()
+  }
+
   return {
     has: (key: string) => unknown !== undefined || numbers.has(key),
     all: () => [...numbers.keys()],
@@ -21,9 +26,12 @@ export function staleKeys(maxKeys: number) {
     add(keys: readonly string[]): void {
       count += 1
       for (const key of keys) numbers.set(key, count)
-      if (numbers.size <= maxKeys) return
-      unknown = count
-      numbers.clear()
+      if (numbers.size > maxKeys) forget()
+    },
+    /** Has every key be one of them. */
+    addAll(): void {
+      count += 1
+      forget()
     },
     begin: (keys: readonly string[]): Deletion =>
       new Map(keys.map((key) => [key, numbers.get(key)])),

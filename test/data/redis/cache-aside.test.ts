@@ -342,19 +342,62 @@ test('a Redis that is emptied under load has each record read once more', needsR
   t.ok(db.reads <= ids.length * (flushes + 1), `${db.reads} reads for ${calls} calls`)
 })
 
-test('a write that may still come is deleted again, later', async (t) => {
+/** Deletions that always succeed, at which virtual second each was, and a way to let seconds pass. */
+function timed(t: Test, maxKeys: number) {
   const { timers } = mock
   timers.enable({ apis: ['setTimeout'] })
   t.teardown(() => timers.reset())
-  let removed = 0
-  const remove = async () => void (removed += 1)
-  const gone = deletions({ remove, removeAll: remove })
+  let now = 0
+  const removed: string[] = []
+  const gone = deletions({
+    remove: async (keys) => void removed.push(`${now}: ${keys.join(' ')}`),
+    removeAll: async () => void removed.push(`${now}: all`),
+    maxKeys,
+  })
+  async function pass(seconds: number): Promise<void> {
+    for (const end = now + seconds; now < end;) {
+      now += 1
+      timers.tick(1000)
+      await others()
+    }
+  }
+  return { gone, removed, pass }
+}
+
+test('a key whose write may still come is deleted again, for minutes', async (t) => {
+  const { gone, removed, pass } = timed(t, 1)
   await gone.delete(['a'], true)
-  timers.tick(60_000)
-  t.equal(removed, 1)
-  await gone.delete(['a'], false)
-  for (let i = 0; i < 10; i += 1) timers.tick(10_000)
-  t.equal(removed, 5)
+  await pass(1000)
+  t.same(removed, ['0: a'])
+  await gone.delete(['b'], false)
+  await pass(1000)
+  const seconds = [1000, 1001, 1004, 1013, 1040, 1121, 1364]
+  t.same(
+    removed.slice(1),
+    seconds.map((second) => `${second}: b`),
+  )
+  await gone.close()
+})
+
+test('past many keys whose writes may still come, all are deleted again', async (t) => {
+  const { gone, removed, pass } = timed(t, 2)
+  for (const key of ['a', 'b', 'c', 'd']) await gone.delete([key], false)
+  await pass(20)
+  t.same(
+    removed.filter((each) => /all|[cd]/.test(each)),
+    ['0: c', '0: d', '1: all', '4: all', '13: all'],
+  )
+  await gone.delete(['e'], false)
+  await pass(1000)
+  t.same(removed.filter((each) => /all|e/.test(each)).slice(3), [
+    '20: e',
+    ...[21, 24, 33, 60, 141, 384].map((second) => `${second}: all`),
+  ])
+  t.notOk(gone.has('e'))
+  removed.length = 0
+  await gone.delete(['f'], false)
+  await pass(1)
+  t.same(removed, ['1020: f', '1021: f'], 'when those are over, keys are remembered again')
   await gone.close()
 })
 
