@@ -1,4 +1,4 @@
-import { createRemoteJWKSet, customFetch, errors, type JWTVerifyGetKey } from 'jose'
+import { createRemoteJWKSet, errors, type JWTVerifyGetKey } from 'jose'
 
 /** Where the keys of an issuer are, and how long calls to it may take. */
 export interface IssuerKeysOptions {
@@ -24,56 +24,62 @@ const refreshMs = 600_000
 /**
  * Makes what finds the key of a token. Keys are read when the first token comes, when a token names
  * one that is not there, and again every ten minutes. While the issuer is away, those that are there
- * go on; `find` rejects with the error of the call if one is not.
+ * go on; `find` rejects with the error of the last call if one is not.
  */
-export function issuerKeys(options: IssuerKeysOptions): IssuerKeys {
-  let set: Promise<ReturnType<typeof createRemoteJWKSet>> | undefined
+export function issuerKeys(options: IssuerKeysOptions, now = () => performance.now()): IssuerKeys {
+  let set: ReturnType<typeof createRemoteJWKSet> | undefined
   let readAt: number | undefined
-  const read = () => (readAt = performance.now())
-  // A failed discovery is tried again by the next token.
-  const opened = () => (set ??= open(options, read).catch(forget))
-  function forget(err: unknown): never {
-    set = undefined
-    throw err
+  async function read() {
+    const keys = (set ??= await open(options))
+    await keys.reload()
+    readAt = now()
+    return keys
   }
-  async function refresh(): Promise<void> {
-    await (await set)?.reload()
-  }
+  const reading = paced(read, options.cooldownMs, now)
   // The keys that are there go on; the next token with an unknown key shows what is wrong.
-  const timer = setInterval(() => void refresh().catch(() => undefined), refreshMs).unref()
+  const refresh = () => set && void reading.again().catch(() => undefined)
+  const timer = setInterval(refresh, refreshMs).unref()
   const find: JWTVerifyGetKey = async (header, token) => {
-    const keysOf = await opened()
+    const keysOf = set?.fresh ? set : await reading.atPace()
     try {
       return await keysOf(header, token)
     } catch (err) {
       if (!(err instanceof errors.JWKSNoMatchingKey)) throw err
-      // Another call may have read the keys since this one looked, and now they cool down.
-      return keysOf(header, token)
+      return (await reading.atPace())(header, token)
     }
   }
   return {
     find,
-    ageMs: () => readAt && performance.now() - readAt,
+    ageMs: () => (readAt === undefined ? undefined : now() - readAt),
     close: () => clearInterval(timer),
   }
 }
 
-/** `read` is told of each document of keys that has come. */
-async function open(
-  { issuer, jwksUrl, cooldownMs, timeoutMs }: IssuerKeysOptions,
-  read: () => void,
-) {
+/**
+ * Makes calls that all share who ask while one is under way. `atPace` gives the result of the last
+ * one, a failure as well, until `cooldownMs` after its end: an issuer in trouble must not get a call
+ * by each token.
+ */
+function paced<T>(call: () => Promise<T>, cooldownMs: number, now: () => number) {
+  let last: Promise<T> | undefined
+  let endedAt: number | undefined
+  const isOld = () => endedAt !== undefined && now() - endedAt >= cooldownMs
+  function again(): Promise<T> {
+    if (last !== undefined && endedAt === undefined) return last
+    endedAt = undefined
+    return (last = call().finally(() => (endedAt = now())))
+  }
+  return { again, atPace: () => (last === undefined || isOld() ? again() : last) }
+}
+
+async function open({ issuer, jwksUrl, timeoutMs }: IssuerKeysOptions) {
   const url = jwksUrl === '' ? await discovered(issuer, timeoutMs) : jwksUrl
   return createRemoteJWKSet(new URL(url), {
-    cooldownDuration: cooldownMs,
     timeoutDuration: timeoutMs,
+    // The set reads nothing by itself: its own cooldown does not count calls that fail.
+    cooldownDuration: Number.POSITIVE_INFINITY,
     // Old keys are better than none; the timer renews them.
     cacheMaxAge: Number.POSITIVE_INFINITY,
-    async [customFetch](address, init) {
-      const response = await fetch(address, init)
-      if (response.status === 200) read()
-      return response
-    },
   })
 }
 

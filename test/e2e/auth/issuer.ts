@@ -22,7 +22,11 @@ interface Signed {
 export async function startIssuer(t: Test) {
   const keys: { kid: string; privateKey: Key; jwk: object }[] = []
   let asked = 0
+  let calls = 0
+  let status = 200
   const server = createServer((req, res) => {
+    calls += 1
+    if (status !== 200) return void res.writeHead(status).end()
     if (req.url === '/.well-known/openid-configuration')
       return void res.end(JSON.stringify({ issuer: url, jwks_uri: `${url}/keys` }))
     asked += 1
@@ -59,6 +63,10 @@ export async function startIssuer(t: Test) {
     listen,
     /** How often the keys were asked for. */
     asked: () => asked,
+    /** How often it was called for whatever. */
+    calls: () => calls,
+    /** Answers everything with this status from now on. */
+    answer: (next: number) => void (status = next),
     /** A token with these claims beside the usual ones; undefined takes one away. */
     async token({ claims = {}, header = {} }: Signed = {}): Promise<string> {
       const { kid = 'first' } = header
