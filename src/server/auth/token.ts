@@ -1,4 +1,11 @@
-import { errors, type JWTPayload, jwtVerify, type JWTVerifyGetKey } from 'jose'
+import {
+  type CryptoKey,
+  errors,
+  type JWTPayload,
+  jwtVerify,
+  type JWTVerifyGetKey,
+  type JWTVerifyOptions,
+} from 'jose'
 import { type Identity, scopesOf } from '../../call/caller/identity.ts'
 import { issuerUnavailable, unauthorized } from './challenge.ts'
 import { type IssuerKeysOptions, issuerKeys } from './issuer-keys.ts'
@@ -62,17 +69,58 @@ export function tokenCheck(options: TokenOptions, now = Date.now): TokenCheck {
 }
 
 async function verified(token: string, keyOf: JWTVerifyGetKey, options: TokenOptions) {
-  const { issuer, audience, algorithms, typ, toleranceSeconds } = options
   try {
-    return await jwtVerify(token, keyOf, {
-      algorithms,
-      clockTolerance: toleranceSeconds,
-      ...(issuer !== '' && { issuer }),
-      ...(audience !== '' && { audience }),
-      ...(typ !== '' && { typ }),
-    })
+    return await verifiedByAny(token, keyOf, rulesOf(options))
   } catch (err) {
     throw refusalOf(err)
+  }
+}
+
+function rulesOf(options: TokenOptions): JWTVerifyOptions {
+  const { issuer, audience, algorithms, typ, toleranceSeconds } = options
+  return {
+    algorithms,
+    clockTolerance: toleranceSeconds,
+    ...(issuer !== '' && { issuer }),
+    ...(audience !== '' && { audience }),
+    ...(typ !== '' && { typ }),
+  }
+}
+
+async function verifiedByAny(token: string, keyOf: JWTVerifyGetKey, rules: JWTVerifyOptions) {
+  try {
+    return await jwtVerify(token, keyOf, rules)
+  } catch (err) {
+    if (!(err instanceof errors.JWKSMultipleMatchingKeys)) throw err
+    return verifiedByOneOf(err, token, rules)
+  }
+}
+
+/** Anybody can send a token that no key fits, and each key costs as much as a good token. */
+const maxCandidates = 16
+
+/** For a token that does not say which of several keys it is of. */
+async function verifiedByOneOf(
+  keys: errors.JWKSMultipleMatchingKeys,
+  token: string,
+  rules: JWTVerifyOptions,
+) {
+  let tried = 0
+  for await (const key of keys) {
+    const result = await verifiedIfFits(token, key, rules)
+    if (result !== undefined) return result
+    if (++tried === maxCandidates) break
+  }
+  throw new errors.JWSSignatureVerificationFailed()
+}
+
+/** undefined for the key of another token. Other faults are no matter of the key and are thrown. */
+async function verifiedIfFits(token: string, key: CryptoKey, rules: JWTVerifyOptions) {
+  try {
+    return await jwtVerify(token, key, rules)
+  } catch (err) {
+    if (!(err instanceof errors.JWSSignatureVerificationFailed)) throw err
+    return undefined
   }
 }
 
