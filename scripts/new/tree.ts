@@ -52,10 +52,10 @@ export function list(folder: string): string[] {
 /** With the programs of the project, since buf finds protoc-gen-es by PATH. */
 const path = [join(project, 'node_modules/.bin'), process.env.PATH].join(delimiter)
 
-/** Runs a program in the project. Throws with its output where it fails. */
-export function run([program = '', ...args]: readonly string[]): void {
+/** Runs a program, in the project unless another folder is given. Throws with its output where it fails. */
+export function run([program = '', ...args]: readonly string[], folder = project): void {
   const { status, stdout, stderr, error } = spawnSync(program, args, {
-    cwd: project,
+    cwd: folder,
     env: { ...process.env, PATH: path },
     encoding: 'utf8',
   })

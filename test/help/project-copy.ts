@@ -6,7 +6,7 @@ import type { Test } from 'tap'
 import { project } from '../../scripts/tool.ts'
 
 /** What a program of the copy printed, and how it ended. */
-interface Outcome {
+export interface Outcome {
   status: number | null
   output: string
 }

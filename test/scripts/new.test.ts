@@ -7,7 +7,7 @@ import { nounOf } from '../../scripts/new/noun.ts'
 import { newFiles } from '../../scripts/new/plan.ts'
 import { withoutOtherMeanings } from '../../scripts/new/service/rename.ts'
 import { tool } from '../../scripts/tool.ts'
-import { projectAt, projectCopy } from '../help/project-copy.ts'
+import { type Outcome, projectAt, projectCopy } from '../help/project-copy.ts'
 
 const book = ['title:string', 'pages:int32', 'isbn_number:string@unique', 'sold:timestamp@optional']
 const [, tsc] = tool('typescript', 'tsc')
@@ -27,10 +27,20 @@ function newService(t: Test) {
   const origin = projectCopy(t)
   const folder = mkdtempSync(join(tmpdir(), 'new-service-'))
   t.teardown(() => rmSync(folder, { recursive: true, force: true }))
-  const asked = ['service', 'library', '--dir', folder, '--resource', 'tag', 'page:string@unique']
+  const asked = [
+    'service',
+    'library',
+    '--dir',
+    folder,
+    '--resource',
+    'tag',
+    'page:string@unique',
+    'uses:int32',
+  ]
   const dry = origin.node('scripts/new/main.ts', ...asked, '--dry-run')
   t.equal(dry.status, 0, dry.output)
   t.strictSame(readdirSync(folder), [], 'a dry run writes nothing')
+  leavesNothing(t, folder, () => origin.node('scripts/new/main.ts', ...asked))
   const made = origin.node('scripts/new/main.ts', ...asked)
   t.equal(made.status, 0, made.output)
   t.strictSame(origin.changed(), [], 'nothing is written here')
@@ -44,6 +54,22 @@ function newService(t: Test) {
     t.equal(status, 0, output)
   }
   return project
+}
+
+/** Makes a project while npm fails. */
+function leavesNothing(t: Test, folder: string, make: () => Outcome): void {
+  const { npm_execpath: npm } = process.env
+  process.env.npm_execpath = join(
+    t.testdir({ 'npm-cli.js': "throw new Error('no registry')" }),
+    'npm-cli.js',
+  )
+  const { status, output } = make()
+  if (npm === undefined) delete process.env.npm_execpath
+  else process.env.npm_execpath = npm
+  t.equal(status, 1)
+  t.match(output, 'Error: no registry', 'the output of npm is text')
+  t.notMatch(output, '<Buffer')
+  t.strictSame(readdirSync(folder), [], 'a failure leaves nothing')
 }
 
 /** Lines that name this project, or what it stores. */

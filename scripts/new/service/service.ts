@@ -1,4 +1,3 @@
-import { execFileSync } from 'node:child_process'
 import {
   chmodSync,
   existsSync,
@@ -16,7 +15,7 @@ import { resourceOf, type Resource } from '../field.ts'
 import { type Name, nameOf, type Noun, nounOf } from '../noun.ts'
 import { changes, newFiles } from '../plan.ts'
 import { Refusal } from '../refusal.ts'
-import { requireClean } from '../tree.ts'
+import { requireClean, run } from '../tree.ts'
 import { withCuts } from './cuts.ts'
 import { withPages } from './docs.ts'
 import { type Files, isExecutable, ownFiles } from './files.ts'
@@ -49,8 +48,10 @@ export function newService(options: ServiceOptions): string {
   if (dryRun) return `${told(files, folder)}\n\nNothing was written (--dry-run).`
   requireClean()
   provide('drizzle-kit')
-  writeAll(files, folder)
-  const isCommitted = finish(folder, resource)
+  const isCommitted = wholly(folder, () => {
+    writeAll(files, folder)
+    return finish(folder, resource)
+  })
   return `${told(files, folder)}\n\n${next(folder, resource, isCommitted)}`
 }
 
@@ -73,7 +74,7 @@ function projectOf(names: Names, resource: Resource): Files {
   const all = new Map([...ownFiles(), ...Object.entries(newFiles(resource, firstOption))])
   for (const [path, change] of Object.entries(changes(resource)))
     all.set(path, change(all.get(path) ?? ''))
-  const kept = withCuts(keptOf(all, nouns()))
+  const kept = withColumns(withCuts(keptOf(all, nouns())), resource)
   const { snake } = resource.noun
   const generated = (path: string) =>
     path.startsWith('src/gen/') || path.startsWith(`proto/api/${snake}/`)
@@ -81,6 +82,13 @@ function projectOf(names: Names, resource: Resource): Files {
     ([path, text]) => [renamedPath(path, names), renamed(path, text, names)] as const,
   )
   return withTexts(withPages(new Map(own)), names, resource)
+}
+
+/** The cuts take away a column type of this project that the resource may have, too. */
+function withColumns(files: Files, resource: Resource): Files {
+  const path = 'src/data/sqlite/schema/columns.ts'
+  const text = changes(resource)[path]?.(files.get(path) ?? '') ?? ''
+  return new Map([...files, [path, text]])
 }
 
 function withTexts(files: Files, { service }: Names, resource: Resource): Files {
@@ -106,6 +114,19 @@ function names(text: string, packageName: string): boolean {
   ).test(text)
 }
 
+/** Runs what fills an empty folder. Where that fails nothing is left, so that the folder can be given again. */
+function wholly<T>(folder: string, fill: () => T): T {
+  const made = mkdirSync(folder, { recursive: true })
+  try {
+    return fill()
+  } catch (err) {
+    const left = readdirSync(folder).map((name) => join(folder, name))
+    for (const path of made === undefined ? left : [made])
+      rmSync(path, { recursive: true, force: true })
+    throw err
+  }
+}
+
 function writeAll(files: Files, folder: string): void {
   const own = ownFiles()
   for (const [path, text] of files) {
@@ -121,23 +142,22 @@ function writeAll(files: Files, folder: string): void {
  * git has nobody to commit for.
  */
 function finish(folder: string, { noun }: Resource): boolean {
-  const run = (program: string, ...args: string[]) =>
-    execFileSync(program, args, { cwd: folder, stdio: ['ignore', 'ignore', 'pipe'] })
+  const inFolder = (...command: string[]) => run(command, folder)
   const packages = ['node_modules', 'scripts/packages/drizzle-kit/node_modules']
-  const [program, ...args] = npm()
-  run(program, ...args, 'install', '--package-lock-only', '--ignore-scripts', '--prefer-offline')
-  run('git', 'init', '--quiet', '--initial-branch=main')
+  const lock = ['install', '--package-lock-only', '--ignore-scripts', '--prefer-offline']
+  inFolder(...npm(), ...lock)
+  inFolder('git', 'init', '--quiet', '--initial-branch=main')
   for (const path of packages) symlinkSync(join(project, path), join(folder, path))
   try {
     const derive = `const { derive } = await import('./scripts/new/derive.ts')
 derive(${JSON.stringify(noun)}, ['.'])`
-    run(process.execPath, '--input-type=module', '--eval', derive)
+    inFolder(process.execPath, '--input-type=module', '--eval', derive)
   } finally {
     for (const path of packages) rmSync(join(folder, path))
   }
-  run('git', 'add', '--all')
+  inFolder('git', 'add', '--all')
   try {
-    run('git', 'commit', '--quiet', '--message', firstCommit(noun))
+    inFolder('git', 'commit', '--quiet', '--message', firstCommit(noun))
     return true
   } catch {
     // Git knows nobody who could be the author.
