@@ -108,13 +108,17 @@ const double: Kind = {
   extreme: '-1.7976931348623157e308',
 }
 
+/**
+ * The rule compares times, since getFullYear of cel-es takes the year 99 for 1999. It has an upper bound, since a
+ * message in binary can have any time; half a millisecond before the year 10000 would be rounded up to it.
+ */
 const timestamp: Kind = {
   proto: 'google.protobuf.Timestamp',
   rules: [
     `(buf.validate.field).cel = {
     id: "year"
     message: "must be in the years 1000 to 9999"
-    expression: "this.getFullYear() >= 1000 && this.getFullYear() <= 9999"
+    expression: "this >= timestamp('1000-01-01T00:00:00Z') && this < timestamp('9999-12-31T23:59:59.9995Z')"
   }`,
   ],
   says: 'In the years 1000 to 9999; kept to the millisecond.',
@@ -129,7 +133,7 @@ const timestamp: Kind = {
     const date = `new Date(1_700_000_000_123 + ${n})`
     return { domain: date, message: `timestampFromDate(${date})`, json: `${date}.toISOString()` }
   },
-  invalid: "timestampFromDate(new Date('0999-12-31'))",
+  invalid: "timestampFromDate(new Date('0099-12-31'))",
   extreme: "new Date('9999-12-31T23:59:59.999Z')",
 }
 

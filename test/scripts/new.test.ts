@@ -1,6 +1,9 @@
 import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { create, type DescMessage } from '@bufbuild/protobuf'
+import { TimestampSchema } from '@bufbuild/protobuf/wkt'
+import { createValidator } from '@bufbuild/protovalidate'
 import { t, test, type Test } from 'tap'
 import { resourceOf } from '../../scripts/new/field.ts'
 import { nounOf } from '../../scripts/new/noun.ts'
@@ -125,12 +128,42 @@ test('a new service takes a new resource, and both pass the type check and their
     t.equal(status, 0, `${file}\n${status === 0 ? '' : output}`)
   }
 
+  await keepsYears(t, copy.folder)
+
   const again = copy.node('scripts/new/main.ts', 'resource', 'book', 'title:string')
   t.match(again, { status: 1, output: /^the name is in use: there is proto\/api\/book/ })
   const dirty = copy.node('scripts/new/main.ts', 'resource', 'shelf', 'title:string')
   t.match(dirty, { status: 1, output: /^commit or stash first/ })
   changesTables(t, copy)
 })
+
+/** The rule of a time at its edges, on the message that was generated: JSON has no time beyond 9999. */
+async function keepsYears(t: Test, folder: string): Promise<void> {
+  const { CreateBookRequestSchema } = (await import(
+    join(folder, 'src/gen/api/book/v1/book_pb.ts')
+  )) as {
+    CreateBookRequestSchema: DescMessage
+  }
+  const second = (date: string) => BigInt(Date.parse(date) / 1000)
+  const last = second('9999-12-31T23:59:59Z')
+  const validator = createValidator()
+  for (const [seconds, nanos, isIn] of [
+    [second('0099-12-31'), 0, false],
+    [second('1000-01-01') - 1n, 999_999_999, false],
+    [second('1000-01-01'), 0, true],
+    [last, 999_499_999, true],
+    [last, 999_500_000, false],
+    [last + 1n, 0, false],
+    [10n ** 13n, 0, false],
+  ] as const) {
+    const { violations = [] } = validator.validate(
+      CreateBookRequestSchema,
+      create(CreateBookRequestSchema, { sold: create(TimestampSchema, { seconds, nanos }) }),
+    )
+    const years = violations.filter(({ ruleId }) => ruleId === 'year')
+    t.equal(years.length, isIn ? 0 : 1, `${seconds}.${nanos}`)
+  }
+}
 
 /** Changes the tables of books by migrations alone. */
 function changesTables(t: Test, copy: ReturnType<typeof projectAt>): void {
