@@ -80,5 +80,7 @@ function next({ noun }: Resource, migrations: readonly string[]): string {
   3. git add -A && npm run check
   4. npx node scripts/test.ts test/biz/${kebab}.test.ts test/data/${kebab}.test.ts test/e2e/${kebab}.test.ts
   5. npm start, and: curl localhost:8000/v1/${many.kebab}
-To undo all of it: git restore --staged --worktree . && git clean -fd migrations proto src test`
+To undo all of it: git restore --staged --worktree . && git clean -fd migrations proto src test
+A database that has run the migration keeps its table: delete data/user-service.db*, or drop the table and its row
+of schema_migrations, before making the noun again with other fields.`
 }

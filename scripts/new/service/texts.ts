@@ -60,7 +60,7 @@ proto/conf/    the settings and their limits
 configs/       config.yaml, which runs as it is
 src/main.ts    arguments, environment, signals; src/start.js opens the compile cache before it
 src/app.ts     makes every object once; src/app/ has its parts and a module for each noun
-src/command/   serve, migrate, routes, openapi, call: one file a command
+src/command/   serve, migrate, routes, config, openapi, call: one file a command
 src/service/   wire messages to domain objects and back
 src/biz/       ${many.words}, their rules, ${pascal}Repo, DomainError
 src/data/      the repository on MySQL and on SQLite
