@@ -57,8 +57,9 @@ function generate(out: string): void {
 async function main(args: string[]): Promise<string> {
   const { values } = parseArgs({
     args,
-    options: { out: { type: 'string' }, name: { type: 'string' } },
+    options: { out: { type: 'string' }, name: { type: 'string' }, help: { type: 'boolean' } },
   })
+  if (values.help) return usage
   if (values.out === undefined) throw new Refusal(usage)
   const out = resolve(values.out)
   if (existsSync(out) && readdirSync(out).length > 0)

@@ -86,6 +86,8 @@ const pathOf = ({ parent, name }: DescMethod) => `${parent.typeName}/${name}`
 function methodOf(name: string | undefined): DescMethod {
   const all = known.flatMap(({ methods }) => methods)
   const wanted = (name ?? '').replace(/^\//, '')
+  if (wanted === '')
+    throw new Error(`METHOD: found nothing, must be one of ${all.map(pathOf).join(', ')}`)
   const found = all.filter((each) => pathOf(each) === wanted || endsWith(pathOf(each), wanted))
   const [only, another] = found
   if (only && another === undefined) return only

@@ -38,7 +38,8 @@ test('what cannot be called is refused by name', async (t) => {
   for (const [args, expected] of [
     [['GetUser'], /--target: found nothing, must be host:port or a target/],
     [[...target, 'GetUsr'], /no method GetUsr; did you mean GetUser\? Allowed: api.user.v1.User/],
-    [[...target], /no method ; Allowed/],
+    [[...target], /: METHOD: found nothing, must be one of api.user.v1.User\/CreateUser, /],
+    [[...target, '/'], /: METHOD: found nothing, /],
     [[...target, '--protocol', 'soap', 'GetUser'], /--protocol: found soap, must be one of grpc,/],
     [[...target, '--timeout', '0', 'GetUser'], /--timeout: found 0, must be seconds above 0/],
     [[...target, '--header', 'x', 'GetUser'], /--header: found x, must be NAME=VALUE/],
