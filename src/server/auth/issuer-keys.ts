@@ -40,7 +40,8 @@ export function issuerKeys(options: IssuerKeysOptions, now = () => performance.n
   const refresh = () => set && void reading.again().catch(() => undefined)
   const timer = setInterval(refresh, refreshMs).unref()
   const find: JWTVerifyGetKey = async (header, token) => {
-    const keysOf = set?.fresh ? set : await reading.atPace()
+    // Without any key nobody can call, so the issuer is asked again at once.
+    const keysOf = set?.fresh ? set : await reading.again()
     try {
       return await keysOf(header, token)
     } catch (err) {

@@ -182,14 +182,8 @@ test('no token is taken until its issuer has been reached, and then it is', asyn
   const issuer = await startIssuer(t)
   const token = bearer(await issuer.token())
   await issuer.close()
-  const app = await startApp(t, {
-    storage: 'sqlite',
-    measured: true,
-    env: withIssuer(issuer),
-    configure: ({ auth }) => {
-      if (auth.jwt.jwksCooldown) auth.jwt.jwksCooldown.seconds = 0n
-    },
-  })
+  const env = withIssuer(issuer)
+  const app = await startApp(t, { storage: 'sqlite', measured: true, env })
   const ages = async () => (await samplesOf(app.metrics, 'auth_keys_age_seconds')).length
   const all = { ...readCalls(app), ...writeCalls(app) }
   await runRows(t, all, [['its issuer is away', token, unavailable]])
