@@ -56,7 +56,7 @@ export interface Database {
    * DATABASE_UNAVAILABLE while the storage cannot be used.
    */
   use<T>(signal: AbortSignal, work: (queries: Queries) => Promise<T>): Promise<T>
-  /** As `use`, in one transaction, begun anew when the database breaks a deadlock with it. */
+  /** As `use`, in one transaction, begun anew when the database ends a deadlock or a wait with it. */
   tx<T>(signal: AbortSignal, work: (queries: Queries) => Promise<T>, atOnce?: AtOnce<T>): Promise<T>
   close(): Promise<void>
 }

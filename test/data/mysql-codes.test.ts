@@ -1,6 +1,13 @@
 import { test } from 'tap'
 import { drizzleOrm } from '../../src/data/drizzle.ts'
-import { isBrokenOff, isRejected, isUnwritable, mysqlError } from '../../src/data/mysql/error.ts'
+import {
+  isBrokenOff,
+  isLockTimeout,
+  isRejected,
+  isUnwritable,
+  mysqlError,
+} from '../../src/data/mysql/error.ts'
+import { retried } from '../../src/data/mysql/transaction.ts'
 
 /** As mysql2 throws what a server has said, below Drizzle. */
 function said(errno: number) {
@@ -55,6 +62,20 @@ test('only what the server has undone is done anew', async (t) => {
     notNow.filter((errno) => isBrokenOff(said(errno))),
     [1020, 1213, 3101, 8002, 8005, 8022, 9007],
   )
+})
+
+test('a lock that is not given is waited for 25 times, and the server is unavailable then', async (t) => {
+  t.strictSame(
+    notNow.filter((errno) => isLockTimeout(said(errno))),
+    [1205],
+  )
+  let waits = 0
+  const work = retried(async () => {
+    waits += 1
+    throw said(1205)
+  })
+  t.match(mysqlError(await t.rejects(work)), { reason: 'DATABASE_UNAVAILABLE' })
+  t.equal(waits, 25)
 })
 
 test('only what each write would meet again costs the connection', async (t) => {

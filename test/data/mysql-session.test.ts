@@ -116,6 +116,7 @@ const everything: Globals = {
   sql_select_limit: 1,
   sql_mode: "'ORACLE,NO_AUTO_VALUE_ON_ZERO,NO_BACKSLASH_ESCAPES,PAD_CHAR_TO_FULL_LENGTH'",
   lc_messages: "'ja_JP'",
+  innodb_lock_wait_timeout: 3600,
 }
 
 /** As a session has them; isolation is called by the first name on MariaDB and by the second on MySQL. */
@@ -132,6 +133,7 @@ const variables: Record<string, string> = {
     'STRICT_TRANS_TABLES,NO_ZERO_IN_DATE,NO_ZERO_DATE,ERROR_FOR_DIVISION_BY_ZERO,NO_ENGINE_SUBSTITUTION',
   time_zone: '+00:00',
   sql_select_limit: '18446744073709551615',
+  innodb_lock_wait_timeout: '2',
 }
 
 test('a session is set up before the first statement, also of many connections at once', async (t) => {

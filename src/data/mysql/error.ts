@@ -10,6 +10,7 @@ import { MigrationError } from '../migration.ts'
 import {
   alreadyDone,
   brokenOff,
+  lockTimeout,
   lostStatement,
   statementTimeout,
   unavailable,
@@ -43,6 +44,11 @@ function errnoOf(err: unknown): number {
 /** Whether the server has undone a transaction that may be begun anew at once. */
 export function isBrokenOff(err: unknown): boolean {
   return brokenOff.has(errnoOf(err))
+}
+
+/** Whether a statement has waited for a lock in vain, as long as its session may. */
+export function isLockTimeout(err: unknown): boolean {
+  return lockTimeout.has(errnoOf(err))
 }
 
 /** Whether a statement has not run because the server has lost its prepared form. */

@@ -4,6 +4,7 @@ import { databaseUnavailable } from '../error.ts'
 import { unobserved } from '../statement-observer.ts'
 import { isDone, isMissingTable, isRejected } from './error.ts'
 import { query, runner } from './execute.ts'
+import { lockWaits, retried } from './transaction.ts'
 
 const lockSeconds = 60
 // At most 64 characters, whatever the database is called. MySQL 9.6 has no MD5 any more.
@@ -87,7 +88,7 @@ async function run(
 ): Promise<void> {
   for (const statement of statements)
     try {
-      await query(connection, statement)
+      await retried(() => query(connection, statement), lockWaits)
     } catch (err) {
       if (again && isDone(err)) continue
       throw isRejected(err) ? new MigrationError(name, err) : err

@@ -87,10 +87,12 @@ const ending = {
   ER_CLIENT_INTERACTION_TIMEOUT: 4031,
 }
 
+/** Of the statement only: its transaction is still open. */
+const waited = { ER_LOCK_WAIT_TIMEOUT: 1205 }
+
 const busy = {
   /** Of Galera and group replication, and for want of disk. */
   ER_ERROR_DURING_COMMIT: 1180,
-  ER_LOCK_WAIT_TIMEOUT: 1205,
   ER_GET_TEMPORARY_ERRMSG: 1297,
   ER_LOCK_ABORTED: 1689,
   ER_LOCK_NOWAIT: 3572,
@@ -119,6 +121,9 @@ export const unwritable = codes(readOnly, outOfService)
 /** The server has undone the transaction, which left nothing behind and may succeed at once. */
 export const brokenOff = codes(undone)
 
+/** The statement has waited for a lock as long as its session may, and is undone. */
+export const lockTimeout = codes(waited)
+
 /** The statement has not run: the server has no prepared form of it, or could not renew it. */
 export const lostStatement = codes(unprepared)
 
@@ -133,7 +138,7 @@ export const statementTimeout = codes(timedOut)
 /** The server is there but cannot do it now; none of it is about the statement. */
 export const unavailable = codes(
   { ...readOnly, ...outOfService, ...undone, ...unprepared, ...noRoom },
-  { ...access, ...exhausted, ...ending, ...busy },
+  { ...access, ...exhausted, ...ending, ...waited, ...busy },
 )
 
 function codes(...groups: Record<string, number>[]): ReadonlySet<number> {

@@ -1,23 +1,41 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { Connection } from 'mysql2'
 import type { StatementObserver } from '../statement-observer.ts'
-import { isBrokenOff } from './error.ts'
+import { isBrokenOff, isLockTimeout } from './error.ts'
 import { query } from './execute.ts'
 
 const maxAttempts = 5
+/** 50 s in all, as servers wait by default: each is as long as a session waits (pool/session.ts). */
+const maxLockWaits = 25
 const pauseMs = 20
 
-/** Does anew what the server broke off, to end a deadlock for instance: it has left nothing behind. */
-export async function retried<T>(work: () => Promise<T>): Promise<T> {
+/**
+ * Does anew what has left nothing behind: what the server broke off, to end a deadlock for instance, and
+ * what has waited for a lock as long as its session may, since a call may wait longer. One that is given
+ * up is not done anew, for its connection is closed.
+ */
+export async function retried<T>(
+  work: () => Promise<T>,
+  attemptsAfter = attemptsInAll,
+): Promise<T> {
   for (let attempt = 1; ; attempt += 1) {
     try {
       return await work()
     } catch (err) {
-      if (!isBrokenOff(err) || attempt === maxAttempts) throw err
+      if (attempt >= attemptsAfter(err)) throw err
       // Calls that were in conflict would be so again if they all came back at once.
-      await sleep(Math.random() * pauseMs * attempt)
+      await sleep(Math.random() * pauseMs * Math.min(attempt, maxAttempts))
     }
   }
+}
+
+function attemptsInAll(err: unknown): number {
+  return isBrokenOff(err) ? maxAttempts : lockWaits(err)
+}
+
+/** For a statement that may be one of a transaction, which is still open when a wait has ended. */
+export function lockWaits(err: unknown): number {
+  return isLockTimeout(err) ? maxLockWaits : 1
 }
 
 interface Steps<T> {

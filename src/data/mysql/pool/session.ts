@@ -2,6 +2,13 @@ import type { Connection, PoolConnection } from 'mysql2'
 import { databaseUnavailable } from '../../error.ts'
 import { query } from '../execute.ts'
 
+/**
+ * A server does not notice that a connection is gone while its session waits for a row, by default for
+ * 50 s, so that calls that are given up would fill its max_connections. This is more than the default
+ * deadline of a call; one that has more time waits anew (transaction.ts).
+ */
+const rowLockWaitS = 2
+
 // A session begins as the server's variables, its init_connect or a proxy say, whatever the client has
 // asked for when it connected.
 const settings = [
@@ -18,6 +25,7 @@ const settings = [
     "lc_messages = 'en_US'",
     // Not DEFAULT, which is the server's global value.
     'sql_select_limit = 18446744073709551615',
+    `innodb_lock_wait_timeout = ${rowLockWaitS}`,
   ].join(', '),
   // A statement of its own: the variable for it is called otherwise by MySQL 8 and by MariaDB 10.
   'SET SESSION TRANSACTION ISOLATION LEVEL REPEATABLE READ',
