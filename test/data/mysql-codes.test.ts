@@ -5,6 +5,7 @@ import {
   isLockTimeout,
   isRejected,
   isUnwritable,
+  isWithoutConnection,
   mysqlError,
 } from '../../src/data/mysql/error.ts'
 import { retried } from '../../src/data/mysql/transaction.ts'
@@ -76,6 +77,13 @@ test('a lock that is not given is waited for 25 times, and the server is unavail
   })
   t.match(mysqlError(await t.rejects(work)), { reason: 'DATABASE_UNAVAILABLE' })
   t.equal(waits, 25)
+})
+
+test('only too many connections are no sign of an outage', async (t) => {
+  t.strictSame(
+    notNow.filter((errno) => isWithoutConnection(said(errno))),
+    [1040, 1203, 1226],
+  )
 })
 
 test('only what each write would meet again costs the connection', async (t) => {

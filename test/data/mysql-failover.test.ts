@@ -10,12 +10,12 @@ import { until as untilTrue } from '../help/until.ts'
 import { started } from '../help/started.ts'
 
 const signal = new AbortController().signal
-const open = (source: string, readOnly = false) =>
-  mysqlDatabase({ source, pool: { size: 5, maxWaiting: 100, waitMs: 30_000 }, readOnly })
+const open = (source: string, { readOnly = false, size = 5 } = {}) =>
+  mysqlDatabase({ source, pool: { size, maxWaiting: 100, waitMs: 30_000 }, readOnly })
 const dsnOf = (port: number) => `mysql://app@127.0.0.1:${port}/service`
 
-async function server(t: Test) {
-  const running = await privateMysqlServer(t)
+async function server(t: Test, args: string[] = []) {
+  const running = await privateMysqlServer(t, args)
   await running.execute('CREATE USER app')
   await running.execute(`GRANT SELECT, INSERT, UPDATE, DELETE, CREATE ON service.* TO app`)
   return running
@@ -122,7 +122,7 @@ test('a server that becomes read-only is not ready, and reads go on', async (t) 
 test('a read-only server is migrated once it takes writes, and may be a replica before', async (t) => {
   const primary = await server(t)
   await primary.execute('SET GLOBAL read_only = 1')
-  const replica = await watched(t, open(dsnOf(primary.port), true))
+  const replica = await watched(t, open(dsnOf(primary.port), { readOnly: true }))
   await replica.until(none)
   const { until } = await watched(t, open(dsnOf(primary.port)))
   await until({ database: 'the server is read-only', migrations: 'not run yet' })
@@ -148,6 +148,58 @@ test('a killed connection of the monitor is no outage', async (t) => {
   await untilTrue('a new connection', () => address.accepted() > accepted)
   t.strictSame(seen.slice(before), [], 'it asks anew before it tells')
 })
+
+/** What makes a server that has twelve connections of `app` refuse the next, by what it says then. */
+const limits = {
+  ER_CON_COUNT_ERROR: 'SET GLOBAL max_connections = 10',
+  ER_TOO_MANY_USER_CONNECTIONS: 'SET GLOBAL max_user_connections = 10',
+  ER_USER_LIMIT_REACHED: 'ALTER USER app WITH MAX_USER_CONNECTIONS 10',
+}
+
+/** Opens as many connections of the pool. */
+async function connect(db: Database, count: number): Promise<void> {
+  const all = Promise.withResolvers<void>()
+  let open = 0
+  const held = Array.from({ length: count }, () =>
+    db.use(signal, () => {
+      if ((open += 1) === count) all.resolve()
+      return all.promise
+    }),
+  )
+  await Promise.all(held)
+}
+
+for (const [code, limit] of Object.entries(limits))
+  test(`calls go on over the open connections while new ones are refused by ${code}`, async (t) => {
+    // MariaDB lets the limit be changed only where there is one.
+    const primary = await server(t, ['--max-user-connections=100'])
+    const address = await relay(t, primary.port)
+    const db = open(dsnOf(address.port), { size: 12 })
+    const { seen, until } = await watched(t, db)
+    await until(none)
+    await connect(db, 12)
+    const admin = await createConnection(primary.dsn)
+    t.teardown(() => admin.end())
+    await admin.query(limit)
+    const before = seen.length
+    const accepted = address.accepted()
+    const [[monitor]] = await admin.query<RowDataPacket[]>(
+      "SELECT MIN(id) AS id FROM information_schema.processlist WHERE user = 'app'",
+    )
+    await admin.query(`KILL ${monitor?.id}`)
+    await untilTrue('more refusals', () => address.accepted() > accepted + 5)
+    const count = await openRepo(db).count(signal).catch(String)
+    const told = seen.slice(before).map(({ database }) => database)
+    // A busy machine may be late, which is another reason.
+    if (/^no (?:answer|connection) within/.test(told[0] ?? '')) return t.comment(told)
+    t.strictSame(told, [])
+    t.equal(count, 0)
+
+    const late = await watched(t, open(dsnOf(address.port)))
+    await late.until({ database: code, migrations: 'not run yet' })
+    await primary.end('SIGKILL')
+    await untilTrue('an outage', () => db.problems().database !== '')
+  })
 
 test('a server behind a round trip of 220 ms is used', async (t) => {
   const primary = await server(t)

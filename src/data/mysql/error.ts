@@ -15,6 +15,7 @@ import {
   statementTimeout,
   unavailable,
   unwritable,
+  withoutConnection,
   withoutRoom,
 } from './server-codes.ts'
 
@@ -49,6 +50,11 @@ export function isBrokenOff(err: unknown): boolean {
 /** Whether a statement has waited for a lock in vain, as long as its session may. */
 export function isLockTimeout(err: unknown): boolean {
   return lockTimeout.has(errnoOf(err))
+}
+
+/** Whether the server has refused a connection because there are too many. */
+export function isWithoutConnection(err: unknown): boolean {
+  return withoutConnection.has(errnoOf(err))
 }
 
 /** Whether a statement has not run because the server has lost its prepared form. */

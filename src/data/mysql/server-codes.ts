@@ -56,16 +56,20 @@ const access = {
   MARIADB_ACCOUNT_HAS_BEEN_LOCKED: 4151,
 }
 
+const full = {
+  ER_CON_COUNT_ERROR: 1040,
+  ER_TOO_MANY_USER_CONNECTIONS: 1203,
+  /** At a login, `MAX_USER_CONNECTIONS` of the account. */
+  ER_USER_LIMIT_REACHED: 1226,
+}
+
 const exhausted = {
   ER_DISK_FULL: 1021,
   ER_OUTOFMEMORY: 1037,
-  ER_CON_COUNT_ERROR: 1040,
   ER_OUT_OF_RESOURCES: 1041,
   ER_RECORD_FILE_FULL: 1114,
   ER_CANT_CREATE_THREAD: 1135,
-  ER_TOO_MANY_USER_CONNECTIONS: 1203,
   ER_LOCK_TABLE_FULL: 1206,
-  ER_USER_LIMIT_REACHED: 1226,
   ER_TOO_MANY_CONCURRENT_TRXS: 1637,
   TIDB_OUT_OF_MEMORY: 8176,
 }
@@ -124,6 +128,9 @@ export const brokenOff = codes(undone)
 /** The statement has waited for a lock as long as its session may, and is undone. */
 export const lockTimeout = codes(waited)
 
+/** The server takes no further connection of this account; those that are open may work. */
+export const withoutConnection = codes(full)
+
 /** The statement has not run: the server has no prepared form of it, or could not renew it. */
 export const lostStatement = codes(unprepared)
 
@@ -138,7 +145,7 @@ export const statementTimeout = codes(timedOut)
 /** The server is there but cannot do it now; none of it is about the statement. */
 export const unavailable = codes(
   { ...readOnly, ...outOfService, ...undone, ...unprepared, ...noRoom },
-  { ...access, ...exhausted, ...ending, ...waited, ...busy },
+  { ...access, ...full, ...exhausted, ...ending, ...waited, ...busy },
 )
 
 function codes(...groups: Record<string, number>[]): ReadonlySet<number> {

@@ -29,12 +29,18 @@ export function monitor(monitored: MonitorOptions, { up, readOnly, down, moved }
 
   function tell(state: ServerState): void {
     if (isSame(known, state)) return
-    const isServing = performance.now() - monitored.lastAnswerAt() < servedMs
-    if (typeof state === 'object' && isServing) return
+    if (typeof state === 'object' && mayServe(state)) return
     known = state
     if (state === 'up') up()
     else if (state === 'read-only') readOnly()
     else down(state)
+  }
+
+  /** Whether calls may be served although the monitor has failed. */
+  function mayServe({ isFull }: Failure): boolean {
+    // The connections that the pool has work as before.
+    if (isFull && typeof known === 'string') return true
+    return performance.now() - monitored.lastAnswerAt() < servedMs
   }
 
   async function watch(): Promise<void> {

@@ -1,6 +1,6 @@
 import mysql, { type Connection, type ConnectionOptions } from 'mysql2'
 import { abortable } from '../../abortable.ts'
-import { isRejected } from '../error.ts'
+import { isRejected, isWithoutConnection } from '../error.ts'
 import { query } from '../execute.ts'
 
 /** How long an answer may take, well below a call's deadline. */
@@ -19,6 +19,8 @@ export interface Failure {
   message: string
   /** The server has said nothing, and would not on another connection either. */
   isSilent: boolean
+  /** The server is there and has refused a connection because it has too many. */
+  isFull?: boolean
 }
 
 /** The state of a server; a `read-only` one answers, but takes no writes. */
@@ -59,7 +61,7 @@ export function probe(asking: ProbeOptions) {
     try {
       connection = await connected(options, limitMs, signal)
     } catch (err) {
-      return failureOf(err)
+      return { ...failureOf(err), isFull: isWithoutConnection(err) }
     }
     connectedInMs = performance.now() - since
     return asked(connection)
