@@ -131,7 +131,9 @@ function closing(
     // The callback's error says that the server is closed already, which is the wanted state.
     close(() => {
       clearTimeout(grace)
-      resolve()
+      // The sockets are closed, and what waits for that, such as the log of an exchange, has not been told.
+      const told = Array.from(sockets.all(), (socket) => closed(socket))
+      void Promise.all(told).then(() => resolve())
     })
     return promise
   }
@@ -162,6 +164,8 @@ function createServer({ headersTimeoutMs }: ListenerLimits, secure: Tls | undefi
   secure.follow(server)
   return server
 }
+
+const closed = (socket: net.Socket) => new Promise((resolve) => socket.once('close', resolve))
 
 const beginAtOnce: Gate = (arrival) => {
   if (!arrival.gone()) arrival.begin()

@@ -89,6 +89,23 @@ test('an answer that the client reads slowly at closing is not cut', async (t) =
   await closed
 })
 
+test('closing is done when the end of each exchange that it cut off has been told', async (t) => {
+  const begun: string[] = []
+  const ended: string[] = []
+  const { listener, port } = await listen(
+    t,
+    handle((req, res) => {
+      begun.push(req.url ?? '')
+      res.write('part')
+      res.once('close', () => ended.push(req.url ?? ''))
+    }),
+  )
+  for (const path of ['/1', '/2', '/3']) dial(t, port, getRequest.replace('/', path))
+  await until('three answers under way', () => begun.length === 3)
+  await listener.closeGracefully(1)
+  t.same(ended.toSorted(), begun.toSorted())
+})
+
 test('pipelined requests that have arrived at closing are all answered', async (t) => {
   const begun: Response[] = []
   const { listener, port, sockets } = await listen(
