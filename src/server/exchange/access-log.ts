@@ -44,8 +44,10 @@ export function accessLog(
       const { failure } = exchange
       if (failure && loadShed.includes(failure.reason)) return refusal(exchange, failure.reason)
       const line = { ...fieldsOf?.(exchange), ...facts(exchange) }
-      const failed = line.code >= 500 && failure?.cause !== undefined
-      if (failed) log.error({ ...line, err: described(failure.cause) }, 'request failed')
+      // A stream that ends since the process stops is no fault.
+      const isFault = line.code >= 500 && line.reason !== 'SHUTTING_DOWN'
+      if (isFault && failure?.cause !== undefined)
+        log.error({ ...line, err: described(failure.cause) }, 'request failed')
       else log.info(line, 'request')
     },
   }
