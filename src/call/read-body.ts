@@ -1,6 +1,6 @@
 import type { IncomingMessage } from 'node:http'
 import type { Http2ServerRequest } from 'node:http2'
-import { gatheredBytes } from './gathered-bytes.ts'
+import { gatheredBytes } from './message/gathered-bytes.ts'
 import { clientDeadlineExceeded, timerMs } from './timeout.ts'
 
 type Incoming = IncomingMessage | Http2ServerRequest

@@ -1,4 +1,4 @@
-import { gatheredBytes } from '../../call/gathered-bytes.ts'
+import { gatheredBytes } from '../../call/message/gathered-bytes.ts'
 import { malformedBody } from '../../call/message/json-message.ts'
 import { bodyTooLarge } from '../errors.ts'
 

@@ -64,7 +64,6 @@ export function http2Connections(
     stream.on('error', ignore)
     if (stream.destroyed) return
     const opened: Opened = { at: performance.now(), listeners: [], untimed: undefined }
-    const { at, listeners } = opened
     openedOf.attach(stream, opened)
     const { ':method': method = '', ':path': url = '', 'content-type': type = '' } = headers
     const arrival: Arrival = {
@@ -73,13 +72,13 @@ export function http2Connections(
       headers,
       contentType: type,
       hasBody: (flags & NGHTTP2_FLAG_END_STREAM) === 0,
-      at,
+      at: opened.at,
       gone: () => stream.closed || stream.destroyed,
       begin: () => void requests.emit('stream', stream, headers, flags, rawHeaders),
       refuse: (answer) => refuse(stream, answer),
       abort: () => stream.close(NGHTTP2_REFUSED_STREAM),
       onReceived: (listener) => stream.once('end', listener),
-      onAnswered: (listener) => void listeners.push(listener),
+      onAnswered: (listener) => void opened.listeners.push(listener),
       onStream: (listener) => void (opened.streams = listener),
       onClose: (listener) => stream.once('close', listener),
     }

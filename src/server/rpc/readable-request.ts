@@ -7,7 +7,7 @@ import {
   transformJoinEnvelopes,
   type UniversalServerRequest,
 } from '@connectrpc/connect/protocol'
-import { gatheredBytes } from '../../call/gathered-bytes.ts'
+import { gatheredBytes } from '../../call/message/gathered-bytes.ts'
 import { decodingTurn } from '../../call/message/decoding-turn.ts'
 import { refusal } from '../../call/refusal.ts'
 import { compressions } from './compressions.ts'

@@ -1,7 +1,7 @@
 import { randomBytes } from 'node:crypto'
 import { test } from 'tap'
 
-import { gatheredBytes } from '../../src/call/gathered-bytes.ts'
+import { gatheredBytes } from '../../../src/call/message/gathered-bytes.ts'
 
 test('chunks of all sizes are one body, and what it had before stays as it was', async (t) => {
   for (const sizes of [[], [0, 3], [5], [1, 1, 1], [700, 1, 5000, 0, 2]]) {
