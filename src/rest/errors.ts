@@ -122,6 +122,9 @@ export function restError(err: unknown, bodyLimit = 0, types = commonTypes): Con
       return malformedUrl()
     case 'FST_ERR_CTP_BODY_TOO_LARGE':
       return bodyTooLarge(bodyLimit)
+    case 'FST_ERR_NOT_FOUND':
+      // Fastify has routes for the methods that node knows, and HTTP/2 may bring any other.
+      return methodNotAllowed('the method', '')
     case 'FST_ERR_ROUTE_MISSING_CONTENT_TYPE':
       return unsupportedMediaType('', types)
     case 'FST_ERR_CTP_INVALID_MEDIA_TYPE':
