@@ -1,4 +1,5 @@
 import { durationMs } from '@bufbuild/protobuf/wkt'
+import type { Conf } from '../../conf/conf.ts'
 import { changesOf, type LiveConf } from '../../conf/live.ts'
 import { type ConfigSource, documentOf } from '../../fleet/config-source.ts'
 import { messageOf } from '../../fleet/discovery.ts'
@@ -94,11 +95,20 @@ function factsOf(source: SourceName) {
   return { 'config.source': source.kind, 'config.key': source.key }
 }
 
+/** A document as its source told it. */
+interface Told {
+  text: string | undefined
+  /** The span of its source. */
+  link: SpanRef | undefined
+  /** Why it was refused. */
+  problem?: string
+}
+
 /** Takes documents, one after the other, each as a whole or not at all. */
 function applying({ opened, live, watch }: Followed, report: ReturnType<typeof configReport>) {
   const { reader } = opened
   const documents = new Map(opened.documents)
-  const refused = new Map<SourceName, string | undefined>()
+  const refused = new Map<SourceName, Told>()
   const cache = configCache(live.current().config.cacheFile)
 
   function keepCopy(): void {
@@ -111,25 +121,37 @@ function applying({ opened, live, watch }: Followed, report: ReturnType<typeof c
     }
   }
 
-  async function update(source: SourceName, text: string | undefined, link: SpanRef | undefined) {
+  async function update(source: SourceName, told: Told): Promise<void> {
+    const next = attempt(() => reader.read(new Map(documents).set(source, told.text)).conf)
+    if ('error' in next && messageOf(next.error) === told.problem) return
     const facts: Record<string, string> = factsOf(source)
+    if ('value' in next) facts['config.changed'] = changedPaths(live.current(), next.value)
+    const { link } = told
     const span = { name: 'config.update', facts, event: 'config updated', internal: true, link }
     try {
-      const next = attempt(() => reader.read(new Map(documents).set(source, text)).conf)
-      if ('value' in next)
-        facts['config.changed'] = changesOf(live.current(), next.value)
-          .map(({ path }) => path)
-          .join()
-      await watch.rootSpan(span, async () => {
-        if ('error' in next) throw next.error
-        documents.set(source, text)
-        report.taken(source, live.take(next.value))
-      })
+      await watch.rootSpan(span, async () => enact(source, told, next))
       keepCopy()
+      retryRefused()
     } catch (err) {
-      refused.set(source, text)
       report.refused(source, err)
     }
+  }
+
+  function enact(source: SourceName, { text, link }: Told, next: Attempted<Conf>): void {
+    try {
+      if ('error' in next) throw next.error
+      documents.set(source, text)
+      report.taken(source, live.take(next.value))
+      refused.delete(source)
+    } catch (err) {
+      refused.set(source, { text, link, problem: messageOf(err) })
+      throw err
+    }
+  }
+
+  /** A document may be good beside the one just taken. It ends: each one taken leaves fewer to try. */
+  function retryRefused(): void {
+    for (const [source, told] of refused) void update(source, told)
   }
 
   return {
@@ -137,15 +159,24 @@ function applying({ opened, live, watch }: Followed, report: ReturnType<typeof c
     known: (source: SourceName, text: string) => void documents.set(source, text),
     keepCopy,
     take(source: SourceName, text: string | undefined, link: SpanRef | undefined): void {
-      if (refused.has(source) && refused.get(source) === text) return
-      const wasRefused = refused.delete(source)
-      if (documents.get(source) !== text) void update(source, text, link)
-      else if (wasRefused) report.restored(source)
+      const before = refused.get(source)
+      if (before && before.text === text) return
+      refused.delete(source)
+      if (documents.get(source) !== text) void update(source, { text, link })
+      else if (before) report.restored(source)
     },
   }
 }
 
-function attempt<T>(work: () => T): { value: T } | { error: unknown } {
+function changedPaths(before: Conf, after: Conf): string {
+  return changesOf(before, after)
+    .map(({ path }) => path)
+    .join()
+}
+
+type Attempted<T> = { value: T } | { error: unknown }
+
+function attempt<T>(work: () => T): Attempted<T> {
   try {
     return { value: work() }
   } catch (error) {
