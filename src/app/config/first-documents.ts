@@ -9,6 +9,7 @@ import { originOf, type SourceName } from './sources.ts'
 
 interface Started extends NamedConf {
   documents: Documents
+  read: ReadonlySet<SourceName>
   notes: readonly string[]
 }
 type Start = (
@@ -25,39 +26,45 @@ export const strict: Start = async (reader, sources, { timeout }) => {
       throw new SettingError('config.sources', `${originOf(source)} cannot be read: ${problem}`)
     documents.set(source, text)
   }
-  return { ...reader.read(documents), documents, notes: [] }
+  return { ...reader.read(documents), documents, read: new Set(sources), notes: [] }
 }
 
 /** The last good copy stands in for a source that is away, and for documents that are refused. */
 export const lenient: Start = async (reader, sources, { timeout, cacheFile }) => {
   const copy = configCache(cacheFile).read()
   const copyOf = (source: SourceName) => copy[originOf(source)] ?? undefined
-  const instead = (source: SourceName) =>
-    copyOf(source) === undefined ? 'there is no copy of it' : 'its last good copy is used'
   const answers = await readAll(sources, durationMs(timeout))
-  const notes = answers.flatMap(({ source, problem }) =>
+  const present = answers.filter(({ problem }) => problem === undefined)
+  const copies = new Map(sources.map((source) => [source, copyOf(source)]))
+  const asRead = new Map([...copies, ...present.map(({ source, text }) => [source, text] as const)])
+  const none = new Map(sources.map((source) => [source, undefined]))
+  const { problems, ...first } = firstGood(reader, [asRead, copies], none)
+
+  function instead(source: SourceName): string {
+    if (copyOf(source) === undefined) return 'there is no copy of it'
+    return first.documents === none
+      ? 'its last good copy cannot be used'
+      : 'its last good copy is used'
+  }
+  const away = answers.flatMap(({ source, problem }) =>
     problem === undefined ? [] : [`${originOf(source)}: ${problem}; ${instead(source)}`],
   )
-  const attempts: Documents[] = [
-    new Map(
-      answers.map(({ source, text, problem }) => [
-        source,
-        problem === undefined ? text : copyOf(source),
-      ]),
-    ),
-    new Map(sources.map((source) => [source, copyOf(source)])),
-    new Map(sources.map((source) => [source, undefined])),
-  ]
-  for (const documents of attempts.slice(0, -1)) {
+  const read = new Set(first.documents === asRead ? present.map(({ source }) => source) : [])
+  return { ...first, read, notes: [...away, ...new Set(problems)] }
+}
+
+/** Reads the first documents that are good, or the last ones, and tells the problems of those before. */
+function firstGood(reader: ConfigReader, attempts: readonly Documents[], last: Documents) {
+  const problems: string[] = []
+  for (const documents of attempts) {
     try {
-      return { ...reader.read(documents), documents, notes }
+      return { ...reader.read(documents), documents, problems }
     } catch (err) {
       if (!(err instanceof ConfError)) throw err
-      notes.push(...err.problems)
+      problems.push(...err.problems)
     }
   }
-  const none = attempts.at(-1) ?? new Map<SourceName, undefined>()
-  return { ...reader.read(none), documents: none, notes }
+  return { ...reader.read(last), documents: last, problems }
 }
 
 function readAll(sources: readonly ConfigSource[], timeoutMs: number) {

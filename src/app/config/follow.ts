@@ -108,14 +108,17 @@ interface Told {
 function applying({ opened, live, watch }: Followed, report: ReturnType<typeof configReport>) {
   const { reader } = opened
   const documents = new Map(opened.documents)
+  const read = new Set(opened.read)
   const refused = new Map<SourceName, Told>()
   const cache = configCache(live.current().config.cacheFile)
 
+  /** What no source has told since the start stays as it is in the copy. */
   function keepCopy(): void {
-    const remote = [...documents].filter(([{ kind }]) => kind !== 'file')
-    if (remote.length === 0) return
+    const told = opened.sources.filter((each) => read.has(each))
+    if (told.length === 0) return
+    const fresh = new Map(told.map((each) => [originOf(each), documents.get(each)]))
     try {
-      cache.write(Object.fromEntries(remote.map(([each, text]) => [originOf(each), text ?? null])))
+      cache.write(merged(opened.sources.map(originOf), fresh, cache.read()))
     } catch (err) {
       report.noCopy(messageOf(err))
     }
@@ -141,6 +144,7 @@ function applying({ opened, live, watch }: Followed, report: ReturnType<typeof c
     try {
       if ('error' in next) throw next.error
       documents.set(source, text)
+      read.add(source)
       report.taken(source, live.take(next.value))
       refused.delete(source)
     } catch (err) {
@@ -162,10 +166,22 @@ function applying({ opened, live, watch }: Followed, report: ReturnType<typeof c
       const before = refused.get(source)
       if (before && before.text === text) return
       refused.delete(source)
-      if (documents.get(source) !== text) void update(source, { text, link })
-      else if (before) report.restored(source)
+      if (documents.get(source) !== text) return void update(source, { text, link })
+      if (before) report.restored(source)
+      read.add(source)
+      keepCopy()
     },
   }
+}
+
+/** The texts of `origins` that are fresh, or else those of before. */
+function merged(
+  origins: readonly string[],
+  fresh: ReadonlyMap<string, string | undefined>,
+  before: Record<string, string | null>,
+): Record<string, string | null> {
+  const entryOf = (origin: string) => (fresh.has(origin) ? fresh.get(origin) : before[origin])
+  return Object.fromEntries(origins.map((origin) => [origin, entryOf(origin) ?? null]))
 }
 
 function changedPaths(before: Conf, after: Conf): string {

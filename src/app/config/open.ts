@@ -1,7 +1,7 @@
 import type { NamedConf } from '../../conf/conf.ts'
 import type { ConfigSource } from '../../fleet/config-source.ts'
 import type { ConfigReader, Documents } from './reader.ts'
-import { openSources } from './sources.ts'
+import { openSources, type SourceName } from './sources.ts'
 
 /** The configuration of the start, as openConfig makes it. */
 export interface OpenedConfig extends NamedConf {
@@ -9,6 +9,8 @@ export interface OpenedConfig extends NamedConf {
   sources: readonly ConfigSource[]
   /** The documents that are part of it. */
   documents: Documents
+  /** The sources that told theirs; those of others are from the copy, or missing. */
+  read: ReadonlySet<SourceName>
   /** What the log is to say when there is one. */
   notes: readonly string[]
 }
@@ -18,7 +20,7 @@ export async function openConfig(reader: ConfigReader): Promise<OpenedConfig> {
   const base = reader.read(new Map())
   const { config } = base.conf
   if (config.sources === '')
-    return { ...base, reader, sources: [], documents: new Map(), notes: [] }
+    return { ...base, reader, sources: [], documents: new Map(), read: new Set(), notes: [] }
   const [sources, { strict, lenient }] = await Promise.all([
     openSources(base.conf),
     import('./first-documents.ts'),

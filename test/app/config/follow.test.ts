@@ -1,8 +1,10 @@
-import { writeFileSync } from 'node:fs'
+import { readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { pino } from 'pino'
 import { test, type Test } from 'tap'
 import { followConfig } from '../../../src/app/config/follow.ts'
+import { lenient } from '../../../src/app/config/first-documents.ts'
+import type { OpenedConfig } from '../../../src/app/config/open.ts'
 import { watchers } from '../../../src/app/watch.ts'
 import { configReader } from '../../../src/command/settings.ts'
 import { liveConf } from '../../../src/conf/live.ts'
@@ -12,15 +14,15 @@ import { until } from '../../help/until.ts'
 
 type Tell = Parameters<ConfigSource['follow']>[1]
 
-/** A source without a document, which then tells what it is given. */
-function toldSource(kind: string) {
+/** A source with a document or none, which then tells what it is given. */
+function toldSource(kind: string, first?: string) {
   let told: Tell | undefined
   const source: ConfigSource = {
     kind,
     key: 'users',
     follow(signal, tell) {
       told = tell
-      tell(undefined)
+      tell(first)
       return aborted(signal)
     },
     close: () => undefined,
@@ -28,20 +30,25 @@ function toldSource(kind: string) {
   return { source, put: (text: string | undefined) => told?.(text) }
 }
 
+/** Follows what was opened until the test ends. */
+function follow(t: Test, opened: OpenedConfig) {
+  const live = liveConf(opened.conf)
+  const lines: string[] = []
+  const log = pino({}, { write: (line) => lines.push((JSON.parse(line) as { msg: string }).msg) })
+  const followed = followConfig({ opened, live, watch: watchers({ log }) })
+  t.teardown(() => followed.close())
+  return { live, lines, followed }
+}
+
 /** Follows a file, which is read when it is put, and sources that are told by the test. */
 function following(t: Test, ...kinds: string[]) {
   const path = join(t.testdir({ 'config.yaml': 'config: {watch_file: false}\n' }), 'config.yaml')
   const reader = configReader(path, {})
-  const centres = kinds.map(toldSource)
+  const centres = kinds.map((kind) => toldSource(kind))
   const sources = centres.map(({ source }) => source)
   const documents = new Map(sources.map((source) => [source, undefined]))
-  const first = reader.read(documents)
-  const live = liveConf(first.conf)
-  const lines: string[] = []
-  const log = pino({}, { write: (line) => lines.push((JSON.parse(line) as { msg: string }).msg) })
-  const opened = { ...first, reader, sources, documents, notes: [] }
-  const followed = followConfig({ opened, live, watch: watchers({ log }) })
-  t.teardown(() => followed.close())
+  const first = { ...reader.read(documents), documents, read: new Set(sources), notes: [] }
+  const { live, lines, followed } = follow(t, { ...first, reader, sources })
   async function putFile(text: string): Promise<void> {
     writeFileSync(path, `config: {watch_file: false}\n${text}`)
     await followed.readAgain()
@@ -115,4 +122,49 @@ test('a document that was refused and is taken lets in those that it kept out', 
   for (const kind of ['etcd', 'consul'])
     t.match(stateOf(kind), { applied: 1, refused: 1, isRefused: false })
   t.equal(told(refusedLine).length, 2)
+})
+
+/** A start with a copy that the file, whose cpu_critical is 0.91, does not let in. */
+async function startBesideCopy(t: Test, sources: readonly ConfigSource[]) {
+  const copied = { 'etcd:users': 'limits: {shed: {cpu: 0.92}}', 'consul:users': 'log: {}' }
+  const files = t.testdir({ 'copy.json': JSON.stringify(copied) })
+  const copy = join(files, 'copy.json')
+  const path = join(files, 'config.yaml')
+  const config = `config: {watch_file: false, cache_file: ${JSON.stringify(copy)}}`
+  writeFileSync(path, `${config}\nlimits: {shed: {cpu_critical: 0.91}}\n`)
+  const reader = configReader(path, {})
+  const first = await lenient(reader, sources, reader.read(new Map()).conf.config)
+  const copyNow = () => JSON.parse(readFileSync(copy, 'utf8')) as unknown
+  return { opened: { ...first, reader, sources }, copied, copyNow }
+}
+
+const awaySource: ConfigSource = {
+  kind: 'etcd',
+  key: 'users',
+  follow: () => Promise.reject(new Error('nobody answers')),
+  close: () => undefined,
+}
+
+test('a start that cannot use the copy says so, and what is not read stays in the copy', async (t) => {
+  const { source: consul, put } = toldSource('consul', 'log: {level: warn}')
+  const { opened, copied, copyNow } = await startBesideCopy(t, [awaySource, consul])
+  t.match(opened.notes, [
+    /^etcd:users: nobody answers; its last good copy cannot be used$/,
+    /cpu_critical: found 0\.91, must be at least limits\.shed\.cpu, which is 0\.92$/,
+  ])
+  t.equal(opened.notes.length, 2)
+
+  const { live } = follow(t, opened)
+  t.strictSame(copyNow(), copied)
+  await until('the document', () => live.current().log.level === 'warn')
+  put('log: {level: error}')
+  const expected = { ...copied, 'consul:users': 'log: {level: error}' }
+  await until('the copy', () => JSON.stringify(copyNow()) === JSON.stringify(expected))
+})
+
+test('a document that turns out to be deleted is not in the copy any more', async (t) => {
+  const { source: consul } = toldSource('consul')
+  const { opened, copied, copyNow } = await startBesideCopy(t, [awaySource, consul])
+  follow(t, opened)
+  t.strictSame(copyNow(), { ...copied, 'consul:users': null })
 })
