@@ -178,6 +178,12 @@ const variables: [name: string, value: string, setting: string, allowed: RegExp]
   ],
   ['AUTH_CACHE', '1m', 'auth.jwt.cache', /in seconds/],
   ['AUTH_OPEN', 'Health', 'auth.open', /must be operations such as/],
+  [
+    'AUTH_OPEN',
+    '/api.user.v1.User/GetUsr',
+    'auth.open',
+    /did you mean \/api\.user\.v1\.User\/GetUser\?/,
+  ],
   ['API_KEYS_FILE', '/no/keys', 'auth.api_keys_file', /does not exist; must be a file of keys/],
   ['API_KEYS_FILE', '/etc/passwd', 'auth.api_keys_file', /line 1 must be: id sha256-of/],
   ['REGISTRY_TTL', '1s', 'registry.ttl', /found 1s, must be greater than or equal to 2s/],
@@ -272,6 +278,11 @@ const files: FileRow[] = [
     'server.operation_timeouts["/api.user.v1.User/ListUser"]',
     /did you mean \/api\.user\.v1\.User\/ListUsers\? Allowed: \/api/,
   ],
+  [
+    'limits: {quota: {operations: {/api.user.v1.User/GetUsr: 3}}}',
+    'limits.quota.operations',
+    /GetUsr".* did you mean \/api\.user\.v1\.User\/GetUser\? Allowed: \/api/,
+  ],
   ['server: {operation_timeouts: 3s}', 'server.operation_timeouts', /allowed is a mapping/],
   ['server: {limits: {max_body_bytes: 1MB}}', 'server.limits.max_body_bytes', /a whole number/],
   ['server: {limits: {max_upload_bytes: 1}}', 'server.limits.max_upload_bytes', /found 1, must be/],
@@ -335,6 +346,30 @@ test('a wrong part of a file is named with what is allowed, and no secret', asyn
     t.ok(found[0]?.startsWith(`own.yaml: ${setting}: `), text)
     t.notMatch(found[0] ?? '', /hunter2|4711/)
   }
+})
+
+test('operations are accepted of every service that may have them here or elsewhere', (t) => {
+  const env = { ORDER_ENABLED: 'false' }
+  const allowed = [
+    '/api.user.v1.User/WatchUsers',
+    '/api.order.v1.Order/CancelOrder',
+    '/grpc.health.v1.Health/Check',
+    '/grpc.reflection.v1.ServerReflection/ServerReflectionInfo',
+    '/kratos.api.Metadata/ListServices',
+    '/shop.v1.Cart/Empty',
+  ]
+  const wildcards = ['/api.user.v1.User/*', '/grpc.health.v1.Health/*', '/shop.v1.Cart/*']
+  const open = [...allowed, ...wildcards].join()
+  const rates = (operations: readonly string[]) =>
+    `limits: {quota: {operations: {${operations.map((each) => `${each}: 3`).join()}}}}`
+  t.strictSame(problems({ ...env, AUTH_OPEN: open }, rates(allowed)), [])
+
+  const newer = '/api.order.v1.Order/ArchiveOrder'
+  const remote = 'gateway: {services: {api.order.v1.Order: {target: "dns:///orders:9000"}}}'
+  const text = `${remote}\n${rates([newer])}`
+  t.strictSame(problems({ ...env, AUTH_OPEN: newer }, text), [])
+  t.equal(problems({ ...env, AUTH_OPEN: newer }, rates([newer])).length, 2)
+  t.end()
 })
 
 test('a wrong variable of OpenTelemetry is named, with what is allowed', async (t) => {

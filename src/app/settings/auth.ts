@@ -2,11 +2,13 @@ import type { Conf } from '../../conf/conf.ts'
 import { parseApiKeys } from '../../server/auth/api-keys.ts'
 import { listOf } from '../auth.ts'
 import { readable, type Report } from './file.ts'
+import { unknownOperation } from './operations.ts'
 
 const asymmetric = 'RS256 RS384 RS512 PS256 PS384 PS512 ES256 ES384 ES512 EdDSA'.split(' ')
 
 /** Checks that tokens, keys and certificates can be judged as the settings say. */
-export function checkAuth({ auth, server }: Conf, report: Report): void {
+export function checkAuth(conf: Conf, report: Report): void {
+  const { auth, server } = conf
   checkJwt(auth.jwt, report)
   if (auth.apiKeysFile !== '') checkKeys(auth.apiKeysFile, report)
   const { principals } = auth.mtls
@@ -15,12 +17,16 @@ export function checkAuth({ auth, server }: Conf, report: Report): void {
       'auth.mtls.principals',
       'found names, but no server.tls.client_ca_file whose authorities could have signed them',
     )
-  for (const each of listOf(auth.open))
-    if (!/^\/[\w.]+\/(?:\w+|\*)$/.test(each))
-      report(
-        'auth.open',
-        `found ${JSON.stringify(each)}, must be operations such as /grpc.health.v1.Health/*`,
-      )
+  checkOpen(conf, report)
+}
+
+function checkOpen(conf: Conf, report: Report): void {
+  for (const each of listOf(conf.auth.open)) {
+    const problem = /^\/[\w.]+\/(?:\w+|\*)$/.test(each)
+      ? unknownOperation(each, conf)
+      : 'must be operations such as /grpc.health.v1.Health/*'
+    if (problem !== undefined) report('auth.open', `found ${JSON.stringify(each)}, ${problem}`)
+  }
 }
 
 function checkJwt(jwt: Conf['auth']['jwt'], report: Report): void {

@@ -3,9 +3,9 @@ import { Health } from '../../gen/health/v1/health_pb.ts'
 import { Metadata } from '../../gen/kratos/api/metadata_pb.ts'
 import { parseHeaderNames, parseOrigins } from '../../server/origin/cors.ts'
 import { hostPort } from '../../text/host-port.ts'
-import { nearest } from '../../text/nearest.ts'
 import { services } from '../services.ts'
 import { certificate, checkPair, type Report } from './file.ts'
+import { noOperation } from './operations.ts'
 
 /** Their operations may have a timeout of their own. */
 const timed = [...services, Health, Metadata]
@@ -71,11 +71,9 @@ function checkOperations(named: readonly string[], report: Report): void {
   )
   for (const operation of named) {
     if (operations.includes(operation)) continue
-    const meant = nearest(operation, operations)
-    const hint = meant === undefined ? '' : `, did you mean ${meant}?`
     report(
       `server.operation_timeouts[${JSON.stringify(operation)}]`,
-      `there is no such operation${hint || '.'} Allowed: ${operations.join(', ')}`,
+      noOperation(operation, operations),
     )
   }
 }
