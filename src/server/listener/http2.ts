@@ -214,11 +214,20 @@ function takeOver(socket: net.Socket): void {
 }
 
 /**
- * Passes each stream on when all frames that arrived together are read, one by one, as requests of HTTP/1.1
- * begin. A stream that is reset in the packet which opens it is gone by then; refusing it costs a tenth of
- * a call (CVE-2023-44487).
+ * Passes streams on when all frames that arrived together are read. A stream that is reset in the packet
+ * which opens it is gone by then; refusing it costs a tenth of a call (CVE-2023-44487).
  */
-const afterPackets = (gate: Gate) => (arrival: Arrival) => void setImmediate(gate, arrival)
+function afterPackets(gate: Gate): Gate {
+  let waiting: Arrival[] = []
+  function proceed(): void {
+    const arrivals = waiting
+    waiting = []
+    for (const arrival of arrivals) gate(arrival)
+  }
+  return (arrival) => {
+    if (waiting.push(arrival) === 1) setImmediate(proceed)
+  }
+}
 
 function refuse(stream: http2.ServerHttp2Stream, { status, headers, body }: Answer): void {
   // After the client has gone, and before 'close' is emitted, node throws.

@@ -142,25 +142,6 @@ for (const [when, gate] of Object.entries<Gate>({
     }
   })
 
-test('a stream without a body is answered before one that arrived with it begins', async (t) => {
-  const steps: string[] = []
-  const handler = handle((req, res) => {
-    steps.push('begun')
-    text(req).then(
-      () => {
-        steps.push('answered')
-        res.end()
-      },
-      () => res.destroy(),
-    )
-  })
-  const { port } = await listen(t, handler)
-  const session = h2Connect(t, port)
-  await once(session, 'remoteSettings')
-  await Promise.all(Array.from({ length: 3 }, () => h2Get(session)))
-  t.same(steps, ['begun', 'answered', 'begun', 'answered', 'begun', 'answered'])
-})
-
 test('an answer in parts that its client does not read counts as answered', async (t) => {
   const answered = Promise.withResolvers<void>()
   const gate: Gate = (arrival) => {
