@@ -127,12 +127,14 @@ function isHandled(connection: Http1Connection | undefined, error: Error): boole
 }
 
 /**
- * Ends a connection whose last request turns out to be malformed after its answer has begun: a second
- * answer would be taken for that to the next request. False if there is no such answer.
+ * Ends a connection with the answer to its last request where that turns out to be malformed after its
+ * answer has begun, or what follows it: another answer would be taken for its own. False if there is no
+ * such answer.
  */
 function endAfterAnswer(connection: Http1Connection | undefined): boolean {
   const { socket, request, answer } = connection ?? {}
-  if (!socket || !request || request.complete || !answer?.headersSent) return false
+  if (!socket || !request || !answer) return false
+  if (request.complete ? answer.writableFinished : !answer.headersSent) return false
   if (answer.writableFinished) socket.destroySoon()
   // What follows is malformed, too, and each packet of it comes here.
   else if (!answer.shouldKeepAlive) return true

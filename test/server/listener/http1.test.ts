@@ -46,6 +46,41 @@ test('pipelined requests are answered in order', async (t) => {
   t.match(await raw.until('</3>'), /<\/1>[^]*<\/2>[^]*<\/3>/)
 })
 
+test('bytes behind a request that are none end the connection after its answer', async (t) => {
+  const slow = Promise.withResolvers<Response>()
+  const { listener, port, sockets } = await listen(
+    t,
+    handle((_req, res) => slow.resolve(res)),
+  )
+  refuseMalformed(listener)
+  const packet = `${getRequest}GARBAGE\r\n\r\n`
+  const raw = dial(t, port, packet)
+  const answer = await slow.promise
+  await haveRead(sockets, 0, packet.length)
+  raw.socket.write('and more of it\r\n\r\n')
+  await haveRead(sockets, 0, packet.length + 18)
+  answer.end('done')
+  const got = await raw.ended()
+  t.match(got, /^HTTP\/1\.1 200 [^]*done$/)
+  t.notMatch(got, / 400 /)
+})
+
+test('a request that stops half-way while the one before is served takes nothing of its answer', async (t) => {
+  const slow = Promise.withResolvers<Response>()
+  const { listener, port, sockets } = await listen(
+    t,
+    handle((_req, res) => slow.resolve(res)),
+  )
+  refuseMalformed(listener)
+  const packet = `${getRequest}GET /second HT`
+  const raw = dial(t, port, packet)
+  const answer = await slow.promise
+  raw.socket.end()
+  await haveRead(sockets, 0, packet.length)
+  answer.end('done')
+  t.match(await raw.ended(), /^HTTP\/1\.1 200 [^]*done$/)
+})
+
 test('more requests than may be under way on one connection are all answered, in order', async (t) => {
   const { port } = await listen(t)
   const count = 500
@@ -184,3 +219,10 @@ test('requests that have arrived together are all read before the first of them 
   await until('two answers', () => readAtBegin.length === 2)
   t.same(readAtBegin[0], [getRequest.length, getRequest.length])
 })
+
+/** As both ports of the service do. */
+function refuseMalformed(listener: net.Server): void {
+  listener.on('clientError', (_error, socket: net.Socket) =>
+    socket.end('HTTP/1.1 400 Bad Request\r\n\r\n'),
+  )
+}
