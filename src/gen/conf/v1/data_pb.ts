@@ -125,7 +125,7 @@ export type Total = Message<"conf.v1.Total"> & {
   exactUpTo: number;
 
   /**
-   * Above that number, the maximum age of the count.
+   * Above that number, the age of a count from which a new one is begun.
    *
    * @generated from field: google.protobuf.Duration max_age = 2;
    */
