@@ -47,7 +47,7 @@ export const comments: Readonly<Record<string, string>> = {
   "api.order.v1.GetOrderReply.items": "By ascending product.",
   "api.order.v1.ListOrdersRequest.user_id": "0: the orders of all users.",
   "api.order.v1.ListOrdersRequest.page_size": "0 means 20; more than 100 is served as 100.",
-  "api.order.v1.ListOrdersRequest.page_token": "next_page_token of the page before. Costs the same at any depth.",
+  "api.order.v1.ListOrdersRequest.page_token": "next_page_token of the page before, with the same user_id; page_size may change. Costs the same at\nany depth.",
   "api.order.v1.ListOrdersReply.next_page_token": "Empty on the last page.",
   "api.order.v1.Order": "Orders: what a user has bought, and the stock of products that they take it from.",
   "api.order.v1.Order.CreateOrder": "Creates an order of a user and takes its pieces from the stock, both or neither. With the header\nidempotency-key the call may be sent again: it answers with the order of the first.",

@@ -36,7 +36,7 @@ export function orderService(orders: OrderUsecase): ServiceImpl<typeof Order> {
       const { orders: page, next } = await orders.list(toWindow(request), signal)
       return {
         orders: page.map(toReply),
-        nextPageToken: next === undefined ? '' : encodePageToken(next),
+        nextPageToken: next === undefined ? '' : encodePageToken(listOf(request), next),
       }
     },
     async cancelOrder({ orderId }, { signal }) {
@@ -105,10 +105,17 @@ function toPrice(price: number, field: string, violations: FieldViolation[]): bi
   return cents ?? 0n
 }
 
-function toWindow({ userId, pageSize, pageToken }: ListOrdersRequest) {
-  const after = pageToken === '' ? 0n : decodePageToken(pageToken)
-  if (after === undefined) throw invalid('page_token', 'must be a next_page_token of this service')
+function toWindow(request: ListOrdersRequest) {
+  const { userId, pageSize, pageToken } = request
+  const after = pageToken === '' ? 0n : decodePageToken(listOf(request), pageToken)
+  if (after === undefined)
+    throw invalid('page_token', 'must be a next_page_token of this list with the same user_id')
   return { userId: userId === 0n ? undefined : userId, after, limit: pageSize }
+}
+
+/** What tokens call the list that a request is for: all orders, or those of one user. */
+function listOf({ userId }: ListOrdersRequest): string {
+  return `orders:${userId}`
 }
 
 function invalid(field: string, rule: string) {

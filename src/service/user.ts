@@ -26,6 +26,9 @@ type UnaryMethods = Omit<
   'watchUsers' | 'exportUsers' | 'importUsers' | 'syncUsers'
 >
 
+/** What tokens of ListUsers call their list, which has no filter. */
+const listName = 'users'
+
 /**
  * Serves the unary methods of api.user.v1.User: converts messages to calls of the use case, and
  * results to messages.
@@ -44,7 +47,7 @@ export function userService(users: UserUsecase): UnaryMethods {
       return {
         users: page.map(toReply),
         total,
-        nextPageToken: next === undefined ? '' : encodePageToken(next),
+        nextPageToken: next === undefined ? '' : encodePageToken(listName, next),
       }
     },
     async updateUser(request, { signal }) {
@@ -83,8 +86,8 @@ function toTags({ etag }: UpdateUserRequest | DeleteUserRequest): string[] | und
 function toQuery({ page, pageSize, pageToken }: ListUsersRequest): UserQuery {
   if (pageToken === '') return { page: page || 1, size: pageSize }
   if (page !== 0) throw invalid('page_token', 'must not be given together with page')
-  const after = decodePageToken(pageToken)
-  if (after === undefined) throw invalid('page_token', 'must be a next_page_token of this service')
+  const after = decodePageToken(listName, pageToken)
+  if (after === undefined) throw invalid('page_token', 'must be a next_page_token of this list')
   return { after, size: pageSize }
 }
 

@@ -11,6 +11,8 @@ import {
 import { type GetUserReply, User } from '../../src/gen/api/user/v1/user_pb.ts'
 import { ErrorInfoSchema } from '../../src/gen/google/rpc/error_details_pb.ts'
 import { errors } from '../../src/server/interceptor/errors.ts'
+import { encodePageToken } from '../../src/service/page-token.ts'
+import { encodeToken } from '../../src/service/token.ts'
 import { userService } from '../../src/service/user.ts'
 
 const ada: DomainUser = {
@@ -209,10 +211,10 @@ test('a list is by page or after a token, never both', async (t) => {
   t.match(await fields(client.listUsers(both)), { page_token: 'must not be given together' })
 })
 
-test('a token that is not of this service is refused as input, whatever it is', async (t) => {
+test('a token that is not of this list is refused as input, whatever it is', async (t) => {
   const { client, queries } = service()
   const { nextPageToken: token } = await client.listUsers({})
-  const rule = 'must be a next_page_token of this service'
+  const rule = 'must be a next_page_token of this list'
   for (const pageToken of [
     'djE6MA',
     'null',
@@ -226,6 +228,8 @@ test('a token that is not of this service is refused as input, whatever it is', 
     token.slice(1),
     token.slice(0, -1),
     token.toLowerCase(),
+    encodePageToken('orders:0', 1n),
+    encodeToken('v1:1'),
   ])
     t.strictSame(
       await fields(client.listUsers({ pageToken })),

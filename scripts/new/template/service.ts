@@ -21,6 +21,9 @@ import {
 import { decodePageToken, encodePageToken } from './page-token.ts'
 import { changesOf } from './update-mask.ts'
 
+/** What tokens of List${many.pascal} call their list. */
+const listName = '${many.snake}'
+
 /** Serves api.${snake}.v1.${pascal}: converts messages to calls of the use case, and results to messages. */
 export function ${camel}Service(${many.camel}: ${pascal}Usecase): ServiceImpl<typeof ${pascal}> {
   return {
@@ -34,7 +37,7 @@ export function ${camel}Service(${many.camel}: ${pascal}Usecase): ServiceImpl<ty
       const page = await ${many.camel}.list(startOf(pageToken), pageSize, signal)
       return {
         ${many.camel}: page.${many.camel}.map(toReply),
-        nextPageToken: page.next === undefined ? '' : encodePageToken(page.next),
+        nextPageToken: page.next === undefined ? '' : encodePageToken(listName, page.next),
       }
     },
     async update${pascal}(request, { signal }) {
@@ -78,9 +81,9 @@ function toChanges({ ${camel}, updateMask }: Update${pascal}Request): Partial<${
 /** The id after which a page starts; 0 for the first. */
 function startOf(pageToken: string): bigint {
   if (pageToken === '') return 0n
-  const after = decodePageToken(pageToken)
+  const after = decodePageToken(listName, pageToken)
   if (after !== undefined) return after
-  const rule = 'must be a next_page_token of this service'
+  const rule = 'must be a next_page_token of this list'
   throw invalid${pascal}Input([{ field: 'page_token', rule }])
 }
 ${hasRequiredTime ? `\n${requiredTime(pascal)}` : ''}`

@@ -1,5 +1,6 @@
 import type { JsonObject } from '@bufbuild/protobuf'
 import { encodePageToken } from '../../../src/service/page-token.ts'
+import { encodeToken } from '../../../src/service/token.ts'
 import { countRule, refused, togetherRule, tokenRule } from './outcomes.ts'
 import { answers, type At, createdAt, messageOf, newUser, type Row } from './row.ts'
 
@@ -73,12 +74,14 @@ export const listRows: Row[] = [
   ...[
     'x',
     'v1:20',
-    base64('v1:20'),
-    base64('v1:0:0'),
-    base64('v1:9223372036854775808:0'),
-    encodePageToken(20n).slice(0, -2),
-    `${encodePageToken(20n)}=`,
-    base64('v2:20'),
+    base64('v2:users:20'),
+    base64('v2:users:0:0'),
+    base64('v2:users:9223372036854775808:0'),
+    encodePageToken('users', 20n).slice(0, -2),
+    `${encodePageToken('users', 20n)}=`,
+    encodePageToken('orders:0', 20n),
+    encodeToken('v1:20'),
+    base64('v3:users:20'),
     ' ',
     '😀',
   ].map((pageToken) =>
@@ -126,7 +129,7 @@ export const listRows: Row[] = [
     async run(at) {
       const first = await newUser(at)
       const second = await newUser(at, { email: `2${at.mail}` })
-      const pageToken = encodePageToken(BigInt(first))
+      const pageToken = encodePageToken('users', BigInt(first))
       await at.call('deleteUser', { id: first })
       const { users } = await list(at, { pageToken })
       return { got: users.map(({ id }) => id), want: [second] }
@@ -137,7 +140,7 @@ export const listRows: Row[] = [
     async run(at) {
       const first = await newUser(at)
       const id = await newUser(at, { email: `2${at.mail}`, name: '👩‍🚀', phone: '123' })
-      const { users } = await list(at, { pageToken: encodePageToken(BigInt(first)) })
+      const { users } = await list(at, { pageToken: encodePageToken('users', BigInt(first)) })
       return {
         got: users,
         want: [{ id, name: '👩‍🚀', email: `2${at.mail}`, phone: '123', createdAt }],

@@ -13,7 +13,7 @@ export const idRule = 'must be greater than 0'
 export const countRule = 'must be greater than or equal to 0'
 export const clearRule = 'cannot be cleared'
 export const changeRule = 'must have something to change: name, email, phone'
-export const tokenRule = 'must be a next_page_token of this service'
+export const tokenRule = 'must be a next_page_token of this list'
 export const togetherRule = 'must not be given together with page'
 export const pathRule = (path: string) =>
   `has the unknown path "${path}"; allowed are *, name, email, phone`

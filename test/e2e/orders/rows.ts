@@ -1,4 +1,6 @@
 import type { JsonObject } from '@bufbuild/protobuf'
+import { encodePageToken } from '../../../src/service/page-token.ts'
+import { encodeToken } from '../../../src/service/token.ts'
 import type { Ask, Outcome } from './callers.ts'
 
 /** What a row is run with: a caller of one protocol, and the id of a user without orders. */
@@ -44,6 +46,12 @@ function failedAs(outcome: Outcome, [status, code, reason]: Failure, metadata: o
   return { failed: isRest ? status : code, reason, metadata }
 }
 
+/** The refusal of a token of other orders. */
+function failedToken(outcome: Outcome): object {
+  const rule = 'must be a next_page_token of this list with the same user_id'
+  return failedAs(outcome, invalid, { page_token: rule })
+}
+
 /** A text of an answer; empty where it has none. */
 function textOf(outcome: Outcome, name: string): string {
   const value = (outcome as JsonObject)[name]
@@ -51,6 +59,12 @@ function textOf(outcome: Outcome, name: string): string {
 }
 
 const idOf = (outcome: Outcome) => textOf(outcome, 'orderId')
+
+/** The ids of listed orders. */
+function idsOf(outcome: Outcome): unknown[] {
+  const { orders } = outcome as { orders: JsonObject[] }
+  return orders.map(({ orderId }) => orderId)
+}
 
 /** A created order as CreateOrder and as GetOrder tell it. */
 function replies(outcome: Outcome, user: string, total: number, items: JsonObject[]) {
@@ -184,11 +198,42 @@ export const rows: readonly Row[] = [
     },
   },
   {
-    title: 'a token of another service',
+    title: 'a token leads on in the list that gave it, by pages of any size',
+    async run({ ask, user }) {
+      const order = { user_id: user, items: [notebook] }
+      const ids = [idOf(await ask('createOrder', order)), idOf(await ask('createOrder', order))]
+      const first = await ask('listOrders', { user_id: user, page_size: 1 })
+      const token = textOf(first, 'nextPageToken')
+      const page = { page_token: token, page_size: 7 }
+      const second = await ask('listOrders', { user_id: user, ...page })
+      const others = [
+        await ask('listOrders', page),
+        await ask('listOrders', { user_id: 1e6, ...page }),
+      ]
+      return {
+        got: [idsOf(first), idsOf(second), others],
+        want: [ids.slice(0, 1), ids.slice(1), others.map(failedToken)],
+      }
+    },
+  },
+  {
+    title: 'a token of all orders is none of those of a user',
+    async run({ ask, user }) {
+      const order = { user_id: user, items: [notebook] }
+      for (let made = 0; made < 2; made += 1) await ask('createOrder', order)
+      const all = await ask('listOrders', { page_size: 1 })
+      const token = textOf(all, 'nextPageToken')
+      const got = await ask('listOrders', { user_id: user, page_token: token })
+      return { got: [token !== '', got], want: [true, failedToken(got)] }
+    },
+  },
+  {
+    title: 'a token of another list, of v1, or of another service',
     async run({ ask }) {
-      const got = await ask('listOrders', { page_token: 'x' })
-      const metadata = { page_token: 'must be a next_page_token of this service' }
-      return { got, want: failedAs(got, invalid, metadata) }
+      const got: Outcome[] = []
+      for (const token of [encodePageToken('users', 1n), encodeToken('v1:1'), 'x'])
+        got.push(await ask('listOrders', { page_token: token }))
+      return { got, want: got.map(failedToken) }
     },
   },
 ]

@@ -219,7 +219,8 @@ export type ListOrdersRequest = Message<"api.order.v1.ListOrdersRequest"> & {
   pageSize: number;
 
   /**
-   * next_page_token of the page before. Costs the same at any depth.
+   * next_page_token of the page before, with the same user_id; page_size may change. Costs the same at
+   * any depth.
    *
    * @generated from field: string page_token = 3;
    */
