@@ -1,6 +1,13 @@
 import type { ErrorReason } from '../gen/api/errors/v1/error_reason_pb.ts'
 import type { FieldViolation, ReasonOf } from './error.ts'
-import { type NewUser, normalized, type User, type UserFields, type UserRepo } from './user.ts'
+import {
+  type NewUser,
+  normalized,
+  type User,
+  type UserFields,
+  type UserRepo,
+  type UserWrites,
+} from './user.ts'
 
 /** The known fields of a user to import, or the rules that they break. */
 export type ImportRow =
@@ -25,121 +32,121 @@ export interface ImportResult {
   failures: ImportFailure[]
 }
 
-/** Rows of one transaction. */
-const batchSize = 200
 const maxFailures = 100
 /** Others may write the same users between the read and the write. */
 const maxAttempts = 5
 
 type Repo = Pick<UserRepo, 'findByEmails' | 'apply'>
 
-/** The fields of one user, of all rows with its address, and how many these are. */
-interface Wanted {
-  fields: Partial<UserFields> & Pick<UserFields, 'email'>
-  lines: number[]
-}
+/** A row and its place among all rows, from 1. */
+type Row = ImportRow & { line: number }
 
-/** Imports users in batches, each in one transaction. `now` gives the time of creation. */
-export function userImport(repo: Repo, now: () => Date) {
-  async function stored(batch: readonly Wanted[], result: ImportResult, signal: AbortSignal) {
+/** What becomes of some rows: the failures are all of them, by their places. */
+type Outcome = Omit<ImportResult, 'failed'>
+
+/**
+ * Imports users in batches of rows, each in one transaction. `now` gives the time of creation. The
+ * size of a batch decides what the import costs, and nothing else.
+ */
+export function userImport(repo: Repo, now: () => Date, batchSize = 200) {
+  async function stored(rows: readonly Row[], signal: AbortSignal): Promise<Outcome> {
     for (let attempt = 1; attempt <= maxAttempts; attempt += 1) {
-      const emails = batch.map(({ fields }) => fields.email)
-      const plan = planOf(batch, await repo.findByEmails(emails, signal), now())
-      if (await repo.apply(plan.writes, signal)) return count(plan, result)
+      const users = await repo.findByEmails(emailsOf(rows), signal)
+      const { writes, outcome } = planOf(rows, users, now())
+      if (isEmpty(writes) || (await repo.apply(writes, signal))) return outcome
     }
-    if (batch.length > 1) for (const each of batch) await stored([each], result, signal)
-    else for (const line of linesOf(batch)) fail(result, { line, ...taken })
+    return alone(rows, signal)
+  }
+
+  /** Rows that could not be stored together: one that others keep from being stored is left out. */
+  async function alone(rows: readonly Row[], signal: AbortSignal): Promise<Outcome> {
+    if (rows.length === 1)
+      return { created: 0, updated: 0, failures: rows.map(({ line }) => ({ line, ...taken })) }
+    const all: Outcome = { created: 0, updated: 0, failures: [] }
+    for (const row of rows) {
+      const { created, updated, failures } = await stored([row], signal)
+      all.created += created
+      all.updated += updated
+      all.failures.push(...failures)
+    }
+    return all
   }
 
   /**
-   * Creates users or, by mail address, updates them. A row that breaks a rule is counted and left out.
-   * Batches that are stored stay so when a later one fails. The same rows may be imported again.
+   * Creates users or, by mail address, updates them, as if each row was stored before the next is
+   * read. A row that breaks a rule is counted and left out. Batches that are stored stay so when a
+   * later one fails. The same rows may be imported again.
    */
   return async function importAll(
     rows: AsyncIterable<ImportRow>,
     signal: AbortSignal,
   ): Promise<ImportResult> {
     const result: ImportResult = { created: 0, updated: 0, failed: 0, failures: [] }
-    let batch = new Map<string, Wanted>()
+    let batch: Row[] = []
     let line = 0
-    let rowsInBatch = 0
     for await (const row of rows) {
       line += 1
-      if ('broken' in row) {
-        fail(result, { line, reason: 'INVALID_USER_INPUT', violations: row.broken })
-        continue
-      }
-      add(batch, normalized(row.fields), line)
-      rowsInBatch += 1
-      if (rowsInBatch < batchSize) continue
-      await stored([...batch.values()], result, signal)
-      batch = new Map()
-      rowsInBatch = 0
+      batch.push('broken' in row ? { ...row, line } : { fields: normalized(row.fields), line })
+      if (batch.length < batchSize) continue
+      add(result, await stored(batch, signal))
+      batch = []
     }
-    if (batch.size > 0) await stored([...batch.values()], result, signal)
+    if (batch.length > 0) add(result, await stored(batch, signal))
     return result
   }
 }
 
 const taken = { reason: 'USER_ALREADY_EXISTS', violations: [] } as const
 
-/** A later row with the same address changes what an earlier one has said. */
-function add(batch: Map<string, Wanted>, fields: Wanted['fields'], line: number): void {
-  const known = batch.get(fields.email)
-  if (known === undefined) batch.set(fields.email, { fields: { ...fields }, lines: [line] })
-  else {
-    Object.assign(known.fields, fields)
-    known.lines.push(line)
-  }
+function add(result: ImportResult, { created, updated, failures }: Outcome): void {
+  result.created += created
+  result.updated += updated
+  result.failed += failures.length
+  result.failures.push(...failures.slice(0, maxFailures - result.failures.length))
 }
 
-interface Plan {
-  writes: { created: NewUser[]; updated: { id: bigint; changes: Partial<UserFields> }[] }
-  /** The rows of new users, of known ones, and of new ones without a name. */
-  created: Wanted[]
-  known: Wanted[]
-  nameless: Wanted[]
+/** Each address once. */
+function emailsOf(rows: readonly Row[]): string[] {
+  return [...new Set(rows.flatMap((row) => ('fields' in row ? [row.fields.email] : [])))]
 }
 
-function planOf(batch: readonly Wanted[], users: readonly User[], createdAt: Date): Plan {
-  const byEmail = new Map(users.map((user) => [user.email, user]))
-  const plan: Plan = { writes: { created: [], updated: [] }, created: [], known: [], nameless: [] }
-  for (const wanted of batch) {
-    const { name, email, phone = '' } = wanted.fields
-    const user = byEmail.get(email)
-    if (user !== undefined) {
-      plan.known.push(wanted)
-      if (differs(user, wanted.fields))
-        plan.writes.updated.push({ id: user.id, changes: wanted.fields })
-    } else if (name === undefined) plan.nameless.push(wanted)
-    else {
-      plan.created.push(wanted)
-      plan.writes.created.push({ name, email, phone, createdAt })
-    }
-  }
-  return plan
-}
-
-function differs(user: User, { name = user.name, phone = user.phone }: Partial<UserFields>) {
-  return name !== user.name || phone !== user.phone
+function isEmpty({ created, updated }: UserWrites): boolean {
+  return created.length + updated.length === 0
 }
 
 const nameIsMissing = { field: 'user.name', rule: 'must be given for a new user' }
 
-function count({ created, known, nameless }: Plan, result: ImportResult): void {
-  const rows = linesOf(created).length
-  result.created += created.length
-  // Further rows of a new user find it there.
-  result.updated += linesOf(known).length + rows - created.length
-  for (const line of linesOf(nameless))
-    fail(result, { line, reason: 'INVALID_USER_INPUT', violations: [nameIsMissing] })
+/** Carries rows out in order on what is stored, in memory, so that each user is written once. */
+function planOf(rows: readonly Row[], users: readonly User[], createdAt: Date) {
+  const changes = new Map<string, Partial<UserFields>>(users.map(({ email }) => [email, {}]))
+  const created = new Map<string, NewUser>()
+  const failures: ImportFailure[] = []
+  const fail = (line: number, violations: readonly FieldViolation[]) =>
+    failures.push({ line, reason: 'INVALID_USER_INPUT', violations })
+  for (const row of rows) {
+    if ('broken' in row) {
+      fail(row.line, row.broken)
+      continue
+    }
+    const { name, email, phone = '' } = row.fields
+    const earlier = changes.get(email) ?? created.get(email)
+    if (earlier !== undefined) Object.assign(earlier, row.fields)
+    else if (name === undefined) fail(row.line, [nameIsMissing])
+    else created.set(email, { name, email, phone, createdAt })
+  }
+  const writes: UserWrites = { created: [...created.values()], updated: changed(users, changes) }
+  const updated = rows.length - created.size - failures.length
+  return { writes, outcome: { created: created.size, updated, failures } }
 }
 
-function linesOf(batch: readonly Wanted[]): number[] {
-  return batch.flatMap(({ lines }) => lines)
+/** The users whose stored fields are not what they shall be, with what was said of them. */
+function changed(users: readonly User[], all: ReadonlyMap<string, Partial<UserFields>>) {
+  return users.flatMap((user) => {
+    const changes = all.get(user.email) ?? {}
+    return differs(user, changes) ? [{ id: user.id, changes }] : []
+  })
 }
 
-function fail(result: ImportResult, failure: ImportFailure): void {
-  result.failed += 1
-  if (result.failures.length < maxFailures) result.failures.push(failure)
+function differs(user: User, { name = user.name, phone = user.phone }: Partial<UserFields>) {
+  return name !== user.name || phone !== user.phone
 }

@@ -96,6 +96,6 @@ export const comments: Readonly<Record<string, string>> = {
   "api.user.v1.User.DeleteUser": "Deletes a user. Fails with USER_NOT_FOUND when there is none, and with PRECONDITION_FAILED as\nUpdateUser.",
   "api.user.v1.User.WatchUsers": "What happens to users, from a token or from now on, until the client goes away. Each change comes\nat least once, and those of one user in their order. Fails with RESUME_TOKEN_EXPIRED when changes\nafter the token are not kept: watch again with a snapshot.",
   "api.user.v1.User.ExportUsers": "All users by ascending id, as NDJSON or CSV. Not a snapshot: users that change meanwhile come as\nthey are when their part is read.",
-  "api.user.v1.User.ImportUsers": "Creates users or, by mail address, updates them; answers when all are read. A user that breaks a\nrule is counted and left out. What is stored stays stored when the call fails later, and the same\nusers may be sent again.",
+  "api.user.v1.User.ImportUsers": "Creates users or, by mail address, updates them, in their order; answers when all are read. A user\nthat breaks a rule is counted and left out. What is stored stays stored when the call fails later,\nand the same users may be sent again.",
   "api.user.v1.User.SyncUsers": "Writes and their replies interleaved. Up to 32 writes are carried out at once, in any order: wait\nfor the reply to one before the next of the same user. RPC only."
 }

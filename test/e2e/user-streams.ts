@@ -187,10 +187,10 @@ function importAndSync(storage: Storage): void {
     t.strictSame(
       reply.failures.map(({ line, reason, metadata }) => [line, reason, Object.keys(metadata)]),
       [
+        [452n, 'INVALID_USER_INPUT', ['user.name']],
         [453n, 'INVALID_USER_INPUT', ['user.email']],
         [454n, 'INVALID_USER_INPUT', ['user.name']],
         [455n, 'INVALID_USER_INPUT', ['user']],
-        [452n, 'INVALID_USER_INPUT', ['user.name']],
       ],
     )
     t.match(await client.getUser({ id }), { name: 'New', phone: '123' })

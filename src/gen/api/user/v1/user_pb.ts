@@ -704,9 +704,9 @@ export const User: GenService<{
     output: typeof HttpBodySchema;
   },
   /**
-   * Creates users or, by mail address, updates them; answers when all are read. A user that breaks a
-   * rule is counted and left out. What is stored stays stored when the call fails later, and the same
-   * users may be sent again.
+   * Creates users or, by mail address, updates them, in their order; answers when all are read. A user
+   * that breaks a rule is counted and left out. What is stored stays stored when the call fails later,
+   * and the same users may be sent again.
    *
    * @generated from rpc api.user.v1.User.ImportUsers
    */
