@@ -95,6 +95,7 @@ export function port(
       overflow,
       overflowed: (socket) => exchanges.refused(socket, overloaded.failure),
       broken: (session) => exchanges.broken(session),
+      cutting: exchanges.cutOff,
     },
   )
   const app: FastifyInstance = fastify({

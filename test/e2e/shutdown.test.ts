@@ -3,11 +3,14 @@ import http from 'node:http'
 import http2 from 'node:http2'
 import { ConnectError, createClient } from '@connectrpc/connect'
 import { createGrpcTransport } from '@connectrpc/connect-node'
+import { createConnection } from 'mysql2/promise'
 import { test } from 'tap'
 import { Health } from '../../src/gen/health/v1/health_pb.ts'
 import { User } from '../../src/gen/api/user/v1/user_pb.ts'
 import { ErrorInfoSchema } from '../../src/gen/google/rpc/error_details_pb.ts'
-import { freshSqlitePath } from '../help/db.ts'
+import { httpCollector } from '../help/collector.ts'
+import { freshMysqlDatabase, freshSqlitePath } from '../help/db.ts'
+import { openRequests } from '../help/exposition.ts'
 import { type ServiceProcess, startProcess } from '../help/process.ts'
 import { until } from '../help/until.ts'
 
@@ -125,4 +128,33 @@ test('a health watch is told of the stop and then ended as unavailable', async (
   t.match(ConnectError.from(err).findDetails(ErrorInfoSchema), [{ reason: 'SHUTTING_DOWN' }])
   t.strictSame(statuses, [1, 2])
   t.equal(await service.exit, 0)
+})
+
+test('calls that the stop cuts off are logged and counted as such, not as left by their clients', async (t) => {
+  const dsn = await freshMysqlDatabase(t)
+  const collector = await httpCollector(t)
+  const service = await startProcess(t, {
+    DB_DSN: dsn,
+    SHUTDOWN_TIMEOUT: '0.5s',
+    METRICS_PUSH_ENDPOINT: collector.url,
+  })
+  const locker = await createConnection(dsn)
+  t.teardown(() => locker.end())
+  // No create goes through until the end of the connection.
+  await locker.query('LOCK TABLES users READ')
+  const users = createClient(User, createGrpcTransport({ baseUrl: service.rpc }))
+  const calls = [keepAliveHttp1(service)(), h2c(service)(), t.rejects(users.createUser(user()))]
+  await until('all calls to begin', async () => (await openRequests(service)) === calls.length)
+  service.kill('SIGTERM')
+  await Promise.all(calls)
+  t.equal(await service.exit, 0, service.stderr())
+  const ends = service.lines.filter(({ kind, code }) => kind === 'server' && code !== 200)
+  const cut = { code: 503, reason: 'SHUTTING_DOWN', operation: '/api.user.v1.User/CreateUser' }
+  t.match(
+    ends.toSorted((a, b) => String(a.protocol).localeCompare(String(b.protocol))),
+    ['connect', 'grpc', 'rest'].map((protocol) => ({ ...cut, protocol })),
+  )
+  const counted = collector.bodies.at(-1) ?? ''
+  t.match(counted, 'SHUTTING_DOWN')
+  t.notMatch(counted, 'CANCELED')
 })

@@ -2,7 +2,7 @@ import { type TimeoutHeader, timeoutMs } from '../../call/timeout.ts'
 import { type Admission, isForOperators, type Terms } from './admission.ts'
 import type { Answer, Arrival, Gate } from '../listener/arrival.ts'
 import type { Cors } from '../origin/cors.ts'
-import { clientGone, type Exchanges } from '../exchange/exchange.ts'
+import type { Exchanges } from '../exchange/exchange.ts'
 import type { Protocol } from '../exchange/protocol.ts'
 import { busy, expired, overloaded, type TurnedAway } from './refusals.ts'
 import type { OpenCall, Shedding } from './shedding.ts'
@@ -41,7 +41,7 @@ export function admissionGate(options: GateOptions): Gate {
     expired: (arrival, open) => turnAway(arrival, expired, open),
     clientGone(arrival, open) {
       open?.left()
-      exchanges.turnedAway(protocolOf(arrival), arrival, clientGone)
+      exchanges.lost(protocolOf(arrival), arrival)
     },
   }
 

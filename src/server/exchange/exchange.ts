@@ -1,12 +1,13 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import type { Http2ServerRequest, Http2ServerResponse } from 'node:http2'
-import { Code, createContextKey } from '@connectrpc/connect'
+import { createContextKey } from '@connectrpc/connect'
 import { originForm } from '../../text/request-target.ts'
 import { attachment } from '../../memory/attachment.ts'
 import type { Arrival } from '../listener/arrival.ts'
 import type { Failure } from './failure.ts'
 import type { Protocol } from './protocol.ts'
 import { type Direction, streamTally, type StreamTally } from './stream-tally.ts'
+import { malformedFrames, unansweredCalls } from './unanswered.ts'
 
 /** One HTTP exchange of either port, from the first header line to the last byte or the abort. */
 export interface Exchange {
@@ -60,11 +61,6 @@ export const exchangeKey = createContextKey<Exchange | undefined>(undefined, {
   description: 'exchange',
 })
 
-/** The client went away before its answer was complete; 499 as nginx logs it. */
-export const clientGone: Failure = { status: 499, reason: 'CANCELED', code: Code.Canceled }
-/** The client broke the protocol of HTTP/2; the connection ends with GOAWAY. */
-const malformedFrames: Failure = { status: 400, reason: 'MALFORMED_REQUEST' }
-
 /** The exchanges of one port. */
 export type Exchanges = ReturnType<typeof exchangeRegistry>
 
@@ -81,6 +77,7 @@ export function exchangeRegistry(protocol: Protocol, observers: readonly Exchang
   const brokenOff = new WeakSet<Exchange>()
   const served = new WeakSet<object>()
   const telling = tellingAll(observers)
+  const unanswered = unansweredCalls()
 
   /** Reports a refused connection: as the failure of its open exchange, or as an exchange of its own. */
   function refused(connection: object, failure: Failure): void {
@@ -104,7 +101,7 @@ export function exchangeRegistry(protocol: Protocol, observers: readonly Exchang
       response.once('close', () => {
         if (finished && !isAborted(request)) exchange.httpStatus = response.statusCode
         // Whatever the answer was to be, the client did not get it.
-        else if (!brokenOff.has(exchange)) exchange.failure = failureOfClient(request)
+        else if (!brokenOff.has(exchange)) exchange.failure = unanswered.causeOf(request)
         // A pipelined request may have begun meanwhile.
         if (onConnection.get(connection) === exchange) onConnection.delete(connection)
         telling.end(exchange)
@@ -117,9 +114,8 @@ export function exchangeRegistry(protocol: Protocol, observers: readonly Exchang
     around: telling.around,
     /** The exchange of a request that `open` has seen. */
     of: exchangeOf.of,
-    /** Reports a request that is refused before it is opened. */
-    turnedAway: (asked: Protocol, arrival: Arrival, failure: Failure): void =>
-      telling.end(neverOpened(asked, arrival, failure)),
+    ...neverOpened(telling.end, unanswered.cause),
+    cutOff: unanswered.cutOff,
     refused,
     /** To be called where a request is about to be served as a stream. */
     streams(request: Request, response: Response): void {
@@ -164,11 +160,19 @@ function newExchange(protocol: Protocol, { method, url, at }: Head, request?: Re
   }
 }
 
-/** The exchange of a request that ends with this failure before it is opened. */
-function neverOpened(protocol: Protocol, head: Head, failure: Failure): Exchange {
-  const isGone = failure === clientGone
-  const exchange = newExchange(protocol, head)
-  return Object.assign(exchange, { failure, httpStatus: isGone ? 0 : failure.status })
+/** Reports requests that end before they are opened. */
+function neverOpened(end: (exchange: Exchange) => void, cause: () => Failure) {
+  return {
+    /** Reports one that is refused. */
+    turnedAway(asked: Protocol, arrival: Arrival, failure: Failure): void {
+      const exchange = newExchange(asked, arrival)
+      end(Object.assign(exchange, { failure, httpStatus: failure.status }))
+    },
+    /** Reports one whose connection or stream is gone. */
+    lost(asked: Protocol, arrival: Arrival): void {
+      end(Object.assign(newExchange(asked, arrival), { failure: cause() }))
+    },
+  }
 }
 
 /** The exchange of a connection that is refused before there is a request. */
@@ -199,7 +203,7 @@ function tellingAll(observers: readonly ExchangeObserver[]) {
     message(exchange: Exchange, direction: Direction): void {
       for (const observer of observers) observer.message?.(exchange, direction)
     },
-    end(exchange: Exchange): void {
+    end: (exchange: Exchange): void => {
       exchange.durationMs = performance.now() - exchange.startedAt
       for (const observer of observers) observer.end(exchange)
     },
@@ -214,14 +218,6 @@ function connectionOf(request: Request): object {
 /** Whether an HTTP/2 stream ended before its answer did; HTTP/1.1 fails the reading instead. */
 function isAborted(request: Request): boolean {
   return 'stream' in request && request.stream.aborted
-}
-
-/** Why a client did not get its answer. A session that fails passes its error on to its streams. */
-function failureOfClient(request: Request): Failure {
-  const error = 'stream' in request ? request.stream.errored : null
-  return error !== null && 'code' in error && error.code === 'ERR_HTTP2_ERROR'
-    ? malformedFrames
-    : clientGone
 }
 
 function pathOf(url: string): string {

@@ -47,6 +47,8 @@ export interface ListenerOptions {
   overflowed?: (socket: net.Socket) => void
   /** Called when an HTTP/2 connection ends because its client breaks the protocol. */
   broken?: (session: ServerHttp2Session) => void
+  /** Called when the time of a graceful close is over, before the connections that are left are ended. */
+  cutting?: () => void
   tls?: Tls | undefined
   /** The clock of connections that linger; for tests. */
   repeat?: Repeat
@@ -92,15 +94,23 @@ export function dualProtocolListener(
   server.on('sessionError', (error: Error, session: ServerHttp2Session) => {
     if ('code' in error && error.code === 'ERR_HTTP2_ERROR') broken?.(session)
   })
-  return Object.assign(server, closing(server, [h1, h2], sockets, undecided))
+  return Object.assign(
+    server,
+    closing(server, [h1, h2], { sockets, undecided, cutting: options.cutting }),
+  )
+}
+
+interface ToClose {
+  sockets: InFlight<net.Socket>
+  undecided: InFlight<net.Socket>
+  cutting: (() => void) | undefined
 }
 
 /** The ways to close a listener. `close` is that of `net.Server`, which Fastify calls. */
 function closing(
   server: net.Server,
   protocols: readonly Connections[],
-  sockets: InFlight<net.Socket>,
-  undecided: InFlight<net.Socket>,
+  { sockets, undecided, cutting }: ToClose,
 ) {
   const stopAccepting = server.close.bind(server)
 
@@ -127,7 +137,10 @@ function closing(
 
   function closeGracefully(graceMs: number): Promise<void> {
     const { promise, resolve } = Promise.withResolvers<void>()
-    const grace = setTimeout(closeAllConnections, graceMs)
+    const grace = setTimeout(() => {
+      cutting?.()
+      closeAllConnections()
+    }, graceMs)
     // The callback's error says that the server is closed already, which is the wanted state.
     close(() => {
       clearTimeout(grace)

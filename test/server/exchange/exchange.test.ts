@@ -1,5 +1,6 @@
 import { once } from 'node:events'
 import { type Test, test } from 'tap'
+import { until } from '../../help/until.ts'
 import { type Exchange, exchangeRegistry } from '../../../src/server/exchange/exchange.ts'
 import {
   dial,
@@ -37,7 +38,7 @@ async function listenWithExchanges(t: Test) {
       listener.emit('opened')
     }),
     {},
-    { broken: (session) => exchanges.broken(session) },
+    { broken: (session) => exchanges.broken(session), cutting: exchanges.cutOff },
   )
   listener.on('clientError', (_err, socket) => {
     exchanges.refused(socket, malformedRequest)
@@ -51,7 +52,7 @@ async function listenWithExchanges(t: Test) {
     res.end()
     await once(res, 'close')
   }
-  return { port, ended, waiting, opened, closed }
+  return { listener, port, exchanges, ended, waiting, opened, closed }
 }
 
 function reasons(ended: readonly Exchange[]): (string | undefined)[] {
@@ -89,4 +90,29 @@ test('malformed bytes after a pipelined request end the exchange of that request
   client.socket.write('garbage\r\n\r\n')
   await once(waiting[1] as Response, 'close')
   t.strictSame(reasons(ended), [undefined, 'MALFORMED_REQUEST'])
+})
+
+test('a stop is the cause of what it cuts off, and not of what clients have left before', async (t) => {
+  const { listener, port, exchanges, ended, opened } = await listenWithExchanges(t)
+  const clients = [
+    dial(t, port, getRequest),
+    dial(t, port, preface, emptySettings, getFrame),
+    dial(t, port, getRequest),
+    dial(t, port, preface, emptySettings, getFrame),
+    // The rest of its body will not come.
+    dial(t, port, 'POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 9\r\n\r\nhalf'),
+  ]
+  await opened(clients.length)
+  for (const { socket } of clients.slice(0, 2)) socket.destroy()
+  await until('the end of what clients have left', () => ended.length === 2)
+  await listener.closeGracefully(1)
+  const [gone, cut] = [
+    { httpStatus: 0, failure: { status: 499, reason: 'CANCELED' } },
+    { httpStatus: 0, failure: { status: 503, reason: 'SHUTTING_DOWN' } },
+  ]
+  t.match(ended.splice(0), [gone, gone, cut, cut, cut])
+  // It has waited for a place until now.
+  const arrival = { method: 'GET', url: '/', at: performance.now() }
+  exchanges.lost('http', arrival as Parameters<typeof exchanges.lost>[1])
+  t.match(ended, [cut])
 })
