@@ -1,7 +1,8 @@
 import type { ServerHttp2Session } from 'node:http2'
 import net from 'node:net'
 import tls from 'node:tls'
-import { type InFlight, inFlight } from '../../memory/in-flight.ts'
+import { attachment } from '../../memory/attachment.ts'
+import { type Entry, type InFlight, inFlight } from '../../memory/in-flight.ts'
 import {
   type Connections,
   type Gate,
@@ -66,8 +67,9 @@ export function dualProtocolListener(
   const h1 = http1Connections(server, handlers, limits)
   const h2 = http2Connections(server, handlers, limits)
   const sockets = inFlight<net.Socket>()
-  /** Connections whose protocol is not known yet. */
+  /** Connections whose protocol is not known yet: over TLS, sockets of TCP until the end of the handshake. */
   const undecided = inFlight<net.Socket>()
+  const handshakeOf = attachment<net.Socket, Entry<net.Socket>>('handshake')
 
   function accept(socket: net.Socket): void {
     // A connection above the limit, which has its answer.
@@ -88,7 +90,20 @@ export function dualProtocolListener(
     socket.once('close', () => sockets.remove(entry))
     if (sockets.size > limits.maxConnections && !h1.makeRoom()) overflow(socket, options)
   })
-  server.on(options.tls ? 'secureConnection' : 'connection', accept)
+  if (options.tls === undefined) server.on('connection', accept)
+  else {
+    server.on('connection', (socket: net.Socket) => {
+      const entry = undecided.add(socket)
+      handshakeOf.attach(socket, entry)
+      socket.once('close', () => undecided.remove(entry))
+    })
+    server.on('secureConnection', (socket: tls.TLSSocket) => {
+      const tcp = tcpOf(socket)
+      const entry = tcp && handshakeOf.of(tcp)
+      if (entry) undecided.remove(entry)
+      accept(socket)
+    })
+  }
   // A failed handshake closes its own connection only.
   server.on('tlsClientError', (_err: Error, socket: net.Socket) => socket.destroy())
   server.on('sessionError', (error: Error, session: ServerHttp2Session) => {
@@ -176,6 +191,11 @@ function createServer({ headersTimeoutMs }: ListenerLimits, secure: Tls | undefi
   const server = tls.createServer({ ...options, ...secure.options })
   secure.follow(server)
   return server
+}
+
+/** The socket of TCP below one of TLS. Undocumented; nothing else tells whose handshake is done. */
+function tcpOf(socket: tls.TLSSocket): net.Socket | null {
+  return (socket as unknown as { _parent: net.Socket | null })._parent
 }
 
 const closed = (socket: net.Socket) => new Promise((resolve) => socket.once('close', resolve))

@@ -1,10 +1,14 @@
 import { execFile } from 'node:child_process'
 import { once } from 'node:events'
 import http from 'node:http'
+import { duplexPair } from 'node:stream'
 import { text } from 'node:stream/consumers'
+import tls from 'node:tls'
 import { fileURLToPath } from 'node:url'
 import { promisify } from 'node:util'
-import { test } from 'tap'
+import { test, type Test } from 'tap'
+import { loadTls } from '../../../src/server/listener/tls.ts'
+import { certificates } from '../../help/certificates.ts'
 import {
   connectionsOf,
   dial,
@@ -166,6 +170,41 @@ test('an HTTP/2 stream under way at closing is completed after GOAWAY', async (t
   res.write('one ')
   res.end('two')
   t.equal(await answer, 'one two')
+  await closed
+})
+
+/** What a client of TLS sends first. */
+async function clientHello(t: Test): Promise<Buffer> {
+  const [inner, outer] = duplexPair()
+  const client = tls.connect({ socket: inner })
+  client.on('error', () => undefined)
+  t.teardown(() => client.destroy())
+  const [hello] = (await once(outer, 'data')) as [Buffer]
+  return hello
+}
+
+test('over TLS, closing does not wait for handshakes, and ends no answer under way', async (t) => {
+  const { certFile, keyFile } = certificates(t).issue('server')
+  const files = { certFile, keyFile, minVersion: 'TLSv1.2', clientCaFile: '' } as const
+  const secure = loadTls(files, { unusable: (err) => t.fail(err), refused: (why) => t.fail(why) })
+  const begun = Promise.withResolvers<Response>()
+  const { listener, port, sockets } = await listen(
+    t,
+    handle((_req, res) => begun.resolve(res)),
+    {},
+    { tls: secure },
+  )
+  const client = tls.connect({ port, host: '127.0.0.1', rejectUnauthorized: false })
+  client.write(getRequest)
+  const res = await begun.promise
+  const hello = await clientHello(t)
+  const silent = dial(t, port)
+  const halfway = dial(t, port, hello.subarray(0, hello.length / 2))
+  await until('all connections', () => sockets.length === 3)
+  const closed = listener.closeGracefully(60_000)
+  await Promise.all([silent.ended(), halfway.ended()])
+  res.end('whole')
+  t.match(await text(client), /whole$/)
   await closed
 })
 
