@@ -74,6 +74,7 @@ const exhausted = { status: 429, code: 'resource_exhausted', reason: 'BODY_TOO_L
 const unimplemented = { status: 501, code: 'unimplemented', reason: 'MALFORMED_REQUEST' }
 const zippy = { 'grpc-encoding': 'zippy' }
 const gzip = { 'grpc-encoding': 'gzip' }
+const twice = Buffer.concat([brotliCompressSync(''), brotliCompressSync('')])
 const bomb = gzipSync(' '.repeat(100_000))
 
 const rpcCases: Record<string, RpcCase> = {
@@ -143,6 +144,12 @@ const rpcCases: Record<string, RpcCase> = {
     connectJson: { body: '{}', headers: { 'content-encoding': 'gzip' } },
     connectBinary: { body: 'no gzip', headers: { 'content-encoding': 'gzip' } },
     framed: { body: envelope('no gzip', 1), headers: gzip },
+  },
+  'bytes that go on after their end in Brotli': {
+    ...malformed,
+    connectJson: { body: twice, headers: { 'content-encoding': 'br' } },
+    connectBinary: { body: twice, headers: { 'content-encoding': 'br' } },
+    framed: { body: envelope(twice, 1), headers: { 'grpc-encoding': 'br' } },
   },
   'an unknown compression': {
     ...unimplemented,

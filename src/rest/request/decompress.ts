@@ -1,10 +1,21 @@
+import { Readable } from 'node:stream'
 import { promisify } from 'node:util'
 import zlib from 'node:zlib'
-import { malformedBody } from '../../call/message/json-message.ts'
-import { bodyTooLarge, unsupportedEncoding } from '../errors.ts'
+import { gatheredBytes } from '../../call/message/gathered-bytes.ts'
 import { type Coding, codings, zstdWindow } from '../codings.ts'
+import { decoded, isWhole, limited, notInCoding } from '../decoded.ts'
+import { bodyTooLarge, unsupportedEncoding } from '../errors.ts'
 
-type Decompress = (bytes: Uint8Array, options: { maxOutputLength: number }) => Promise<Buffer>
+type Decompress = (
+  bytes: Uint8Array,
+  options: { maxOutputLength: number; info: true },
+) => Promise<Buffer>
+
+/** What node gives for `info`, of which its types say nothing. */
+interface Informed {
+  buffer: Buffer
+  engine: { bytesWritten: number }
+}
 
 const zstdDecompress = promisify(zlib.zstdDecompress)
 
@@ -25,12 +36,20 @@ export async function decompressed(
 ): Promise<Uint8Array> {
   if (coding === undefined) return bytes
   try {
-    return await decompressors[coding](bytes, { maxOutputLength: limit })
+    const result: unknown = await decompressors[coding](bytes, {
+      maxOutputLength: limit,
+      info: true,
+    })
+    const { buffer, engine } = result as Informed
+    if (isWhole(coding, engine, bytes.byteLength)) return buffer
   } catch (cause) {
     if (cause instanceof Error && 'code' in cause && cause.code === 'ERR_BUFFER_TOO_LARGE')
       throw bodyTooLarge(limit)
-    throw malformedBody(`the body is not ${coding}, as its Content-Encoding says`, { cause })
+    throw notInCoding(coding, cause)
   }
+  const whole = gatheredBytes()
+  for await (const part of limited(decoded(Readable.from([bytes]), coding), limit)) whole.add(part)
+  return whole.bytes()
 }
 
 /**

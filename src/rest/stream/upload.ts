@@ -1,11 +1,7 @@
-import { pipeline, Readable, type Transform } from 'node:stream'
-import { createBrotliDecompress, createGunzip, createZstdDecompress } from 'node:zlib'
 import { Code } from '@connectrpc/connect'
 import type { FastifyRequest } from 'fastify'
-import { malformedBody } from '../../call/message/json-message.ts'
 import { refusal } from '../../call/refusal.ts'
-import { type Coding, zstdWindow } from '../codings.ts'
-import { bodyTooLarge } from '../errors.ts'
+import { decoded, limited } from '../decoded.ts'
 import { codingOf } from '../request/decompress.ts'
 
 /** Limits of a streamed request. */
@@ -27,7 +23,7 @@ export function uploadedBytes(
 ): AsyncIterable<Uint8Array> {
   const coding = codingOf(request.headers['content-encoding'])
   const sent = limited(received(request.raw, idleMs), maxBytes)
-  return coding === undefined ? sent : limited(decompressed(sent, coding), maxBytes)
+  return coding === undefined ? sent : limited(decoded(sent, coding), maxBytes)
 }
 
 async function* received(raw: FastifyRequest['raw'], idleMs: number): AsyncGenerator<Uint8Array> {
@@ -65,42 +61,6 @@ function clientGone(cause?: unknown) {
 function timedOut(idleMs: number) {
   const message = `nothing of the request has arrived for ${idleMs / 1000} s`
   return refusal(Code.DeadlineExceeded, 'REQUEST_TIMEOUT', message, { status: 408 })
-}
-
-async function* limited(
-  chunks: AsyncIterable<Uint8Array>,
-  maxBytes: number,
-): AsyncGenerator<Uint8Array> {
-  let size = 0
-  for await (const chunk of chunks) {
-    size += chunk.byteLength
-    if (size > maxBytes) throw bodyTooLarge(maxBytes)
-    yield chunk
-  }
-}
-
-const decompressors: Record<Coding, () => Transform> = {
-  zstd: () => createZstdDecompress(zstdWindow),
-  br: createBrotliDecompress,
-  gzip: createGunzip,
-}
-
-/** The chunks that come out of a decompressor are small, however much a few bytes stand for. */
-async function* decompressed(
-  sent: AsyncIterable<Uint8Array>,
-  coding: Coding,
-): AsyncGenerator<Uint8Array> {
-  const source = Readable.from(sent, { objectMode: false })
-  let failure: unknown
-  source.once('error', (err) => (failure = err))
-  // An error of either is thrown by the reading below.
-  const output = pipeline(source, decompressors[coding](), () => undefined)
-  try {
-    yield* output as AsyncIterable<Uint8Array>
-  } catch (cause) {
-    if (failure !== undefined) throw failure as Error
-    throw malformedBody(`the body is not ${coding}, as its Content-Encoding says`, { cause })
-  }
 }
 
 const byteOrderMark = Buffer.from([0xef, 0xbb, 0xbf])

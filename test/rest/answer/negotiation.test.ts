@@ -160,6 +160,7 @@ test('a compressed body is read', async (t) => {
     ['br', brotliCompressSync(text)],
     ['zstd', zstdCompressSync(text)],
     ['zstd', zstdFrame(text, 23)],
+    ['zstd', Buffer.concat([zstdCompressSync(''), zstdCompressSync(text)])],
     ['identity', Buffer.from(text)],
   ] as const) {
     const headers = { ...json, 'content-encoding': coding }
@@ -195,6 +196,9 @@ test('a body that is not in its coding is malformed, and one in an unknown codin
   t.match(broken.json(), { code: 400, reason: 'MALFORMED_BODY' })
   const long = await send('zstd', zstdFrame('{"name":"Ada"}', 24))
   t.match(long.json(), { code: 400, reason: 'MALFORMED_BODY' }, 'a window above 8 MB')
+  const longer = Buffer.concat([zstdCompressSync('{}'), zstdFrame('{"name":"Ada"}', 24)])
+  const later = await send('zstd', longer)
+  t.match(later.json(), { code: 400, reason: 'MALFORMED_BODY' }, 'the same in a later frame')
   for (const coding of ['deflate', 'gzip, br', 'zippy']) {
     const answer = await send(coding, Buffer.from('{}'))
     t.match(answer.json(), { code: 415, reason: 'UNSUPPORTED_MEDIA_TYPE' }, coding)

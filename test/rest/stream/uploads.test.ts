@@ -64,6 +64,10 @@ for (const protocol of protocols) {
       ['br', brotliCompressSync(text)],
       ['zstd', zstdCompressSync(text)],
       ['zstd', zstdFrame(text, 23)],
+      [
+        'zstd',
+        Buffer.concat(['{"text":"a"}\n', '{"text":"b"}\n'].map((line) => zstdCompressSync(line))),
+      ],
     ] as const) {
       const headers = { 'Content-Type': ndjson, 'Content-Encoding': coding }
       const answer = await ask[protocol]({ method: 'POST', target, headers, body })
@@ -73,6 +77,8 @@ for (const protocol of protocols) {
       ['gzip', Buffer.from('no gzip')],
       ['gzip', gzipSync(text).subarray(0, 20)],
       ['zstd', zstdFrame(text, 24)],
+      ['zstd', Buffer.concat([zstdCompressSync(text), zstdFrame(text, 24)])],
+      ['br', Buffer.concat([brotliCompressSync(text), brotliCompressSync(text)])],
     ] as const) {
       const headers = { 'Content-Type': ndjson, 'Content-Encoding': coding }
       const answer = await ask[protocol]({ method: 'POST', target, headers, body })
