@@ -454,6 +454,24 @@ test('a bare 64-bit integer in JSON is read exactly', async (t) => {
   }
 })
 
+test('the message of a Connect GET is the bytes of its query', async (t) => {
+  const { rpc } = await startApp(t, { storage: 'sqlite' })
+  for (const [query, id] of [
+    ['encoding=proto&message=%08%AC%02', '300'],
+    ['encoding=proto&message=%08+', '32'],
+    ['encoding=proto&%6Dessage=%08%AC%02&message=%08%01', '300'],
+    ['encoding=proto&base64=1&message=CKwC', '300'],
+    // A "+" of base64 is a digit, and there padding may stand as it is.
+    ['encoding=proto&base64=1&message=CL4+', '7998'],
+    ['encoding=proto&base64=1&message=CAE=', '1'],
+  ] as const) {
+    const answer = await exchange(rpc.port, get(`${user}/GetUser?connect=v1&${query}`))
+    t.strictSame(readConnect(answer).metadata, { user_id: id }, query)
+  }
+  const broken = `${user}/GetUser?connect=v1&encoding=proto&message=%08%A`
+  t.match(readConnect(await exchange(rpc.port, get(broken))), { reason: 'MALFORMED_URL' })
+})
+
 test('compressed calls, and those in a query, are refused by the same words', async (t) => {
   const { rpc } = await startApp(t, { storage: 'sqlite' })
   const request = h2Client(t, rpc.url)

@@ -23,12 +23,18 @@ export function unescapeMulti(raw: string, mode: UnescapeMode): string | undefin
   return unescape(raw, keptEscapes[mode])
 }
 
-/**
- * Decodes escapes and UTF-8. Node gives request targets as Latin-1, one character per byte, so
- * bytes above 0x7F, which some clients send unescaped, are collected and decoded as UTF-8.
- */
+/** Decodes escapes and UTF-8. */
 function unescape(raw: string, kept: string): string | undefined {
   if (isPlain(raw)) return raw
+  const text = unescapedBytes(raw, kept)
+  return text && isUtf8(text) ? text.toString() : undefined
+}
+
+/**
+ * Decodes escapes to bytes of any kind; undefined if malformed. Node gives request targets as Latin-1,
+ * one character per byte, so bytes above 0x7F, which some clients send unescaped, are taken as they are.
+ */
+export function unescapedBytes(raw: string, kept = ''): Buffer | undefined {
   const bytes = Buffer.allocUnsafe(raw.length)
   let length = 0
   for (let at = 0; at < raw.length; at += 1) {
@@ -45,8 +51,7 @@ function unescape(raw: string, kept: string): string | undefined {
     else bytes[length++] = byte
     at += 2
   }
-  const text = bytes.subarray(0, length)
-  return isUtf8(text) ? text.toString() : undefined
+  return bytes.subarray(0, length)
 }
 
 /** Whether a text has neither escapes nor bytes above ASCII: decoding would not change it. */

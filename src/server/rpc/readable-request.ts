@@ -10,6 +10,8 @@ import {
 import { gatheredBytes } from '../../call/message/gathered-bytes.ts'
 import { decodingTurn } from '../../call/message/decoding-turn.ts'
 import { refusal } from '../../call/refusal.ts'
+import { malformedUrl } from '../../rest/errors.ts'
+import { unescapedBytes } from '../../rest/route/unescape.ts'
 import { compressions } from './compressions.ts'
 import type { MessageReader } from './message-reader.ts'
 import { splitEnvelopes } from './split-envelopes.ts'
@@ -154,9 +156,7 @@ async function readableUrl(url: string, { reader, maxBytes }: Reading): Promise<
   const encoding = searchParams.get('encoding')
   const compression = compressionOf(searchParams.get('compression'))
   if (compression === undefined || (encoding !== 'json' && encoding !== 'proto')) return url
-  const sent = searchParams.get('message') ?? ''
-  const inBase64 = searchParams.get('base64') === '1'
-  const bytes = Buffer.from(sent, inBase64 ? 'base64url' : 'utf8')
+  const bytes = messageOf(parsed.search, searchParams.get('base64') === '1')
   const message = compression ? await compression.decompress(bytes, maxBytes) : bytes
   await decodingTurn(message)
   const readable = Buffer.from(reader.readable(message, encoding === 'proto'))
@@ -164,4 +164,14 @@ async function readableUrl(url: string, { reader, maxBytes }: Reading): Promise<
   searchParams.set('base64', '1')
   searchParams.set('message', readable.toString('base64url'))
   return parsed.toString()
+}
+
+/** The message of a query. In base64, a "+" is a digit; `searchParams` would decode the others as UTF-8. */
+function messageOf(search: string, inBase64: boolean): Buffer {
+  const pairs = search.slice(1).split('&')
+  const sent = pairs.find((pair) => new URLSearchParams(pair).has('message')) ?? ''
+  const value = sent.replace(/^[^=]*=?/, '')
+  const bytes = unescapedBytes(inBase64 ? value : value.replaceAll('+', ' '))
+  if (bytes === undefined) throw malformedUrl()
+  return inBase64 ? Buffer.from(bytes.toString('latin1'), 'base64url') : bytes
 }
