@@ -472,6 +472,19 @@ test('the message of a Connect GET is the bytes of its query', async (t) => {
   t.match(readConnect(await exchange(rpc.port, get(broken))), { reason: 'MALFORMED_URL' })
 })
 
+test('a Connect GET whose message is no base64 is refused where it says that it is', async (t) => {
+  const { rpc } = await startApp(t, { storage: 'sqlite' })
+  const target = `${user}/ListUsers?connect=v1&encoding=json&base64=1&message=`
+  for (const message of ['@@@e@@30!', 'e30.', 'e30%00', 'e', '%FF'])
+    t.strictSame(
+      readConnect(await exchange(rpc.port, get(target + message))),
+      { code: 'invalid_argument', reason: 'MALFORMED_BODY', metadata: {} },
+      message,
+    )
+  for (const message of ['e30', 'e30=', 'e30%3D'])
+    t.equal((await exchange(rpc.port, get(target + message))).status, 200, message)
+})
+
 test('compressed calls, and those in a query, are refused by the same words', async (t) => {
   const { rpc } = await startApp(t, { storage: 'sqlite' })
   const request = h2Client(t, rpc.url)

@@ -1,3 +1,4 @@
+import { base64Decode } from '@bufbuild/protobuf/wire'
 import { Code, ConnectError } from '@connectrpc/connect'
 import {
   type Compression,
@@ -167,11 +168,20 @@ async function readableUrl(url: string, { reader, maxBytes }: Reading): Promise<
 }
 
 /** The message of a query. In base64, a "+" is a digit; `searchParams` would decode the others as UTF-8. */
-function messageOf(search: string, inBase64: boolean): Buffer {
+function messageOf(search: string, inBase64: boolean): Uint8Array {
   const pairs = search.slice(1).split('&')
   const sent = pairs.find((pair) => new URLSearchParams(pair).has('message')) ?? ''
   const value = sent.replace(/^[^=]*=?/, '')
   const bytes = unescapedBytes(inBase64 ? value : value.replaceAll('+', ' '))
   if (bytes === undefined) throw malformedUrl()
-  return inBase64 ? Buffer.from(bytes.toString('latin1'), 'base64url') : bytes
+  return inBase64 ? decoded(bytes.toString('latin1')) : bytes
+}
+
+function decoded(text: string): Uint8Array {
+  try {
+    return base64Decode(text)
+  } catch (cause) {
+    const message = 'the message is no base64, which its query says it is by base64=1'
+    throw refusal(Code.InvalidArgument, 'MALFORMED_BODY', message, { cause })
+  }
 }
