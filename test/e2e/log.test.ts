@@ -304,6 +304,36 @@ test("a client's mistake is never logged as an error", async (t) => {
   }
 })
 
+const framing = {
+  'application/connect+json': {
+    head: 'connect-content-encoding',
+    message: [0, 0, 0, 0, 2, 123, 125],
+  },
+  'application/grpc': { head: 'grpc-encoding', message: [0, 0, 0, 0, 0] },
+  'application/grpc-web': { head: 'grpc-encoding', message: [0, 0, 0, 0, 0] },
+}
+
+test('a stream that is sent wrong is a mistake of its client, over each protocol', async (t) => {
+  const app = await startApp(t, { storage: 'sqlite' })
+  for (const [type, { head, message }] of Object.entries(framing))
+    for (const [what, reason, bytes, headers] of [
+      ['no message', 'MALFORMED_REQUEST', [], {}],
+      ['two messages', 'MALFORMED_REQUEST', [...message, ...message], {}],
+      ['an unknown compression', 'MALFORMED_REQUEST', message, { [head]: 'zippy' }],
+      ['a compression that no header names', 'MALFORMED_BODY', [1, ...message.slice(1)], {}],
+    ] as const) {
+      const send = () =>
+        fetch(app.rpc.url + operation('ExportUsers'), {
+          method: 'POST',
+          headers: { 'Content-Type': type, ...headers },
+          body: Uint8Array.from(bytes),
+        }).then((answer) => answer.bytes())
+      const lines = (await linesOf(app, 1, send)).filter(({ msg }) => msg !== 'stream')
+      onlyLine(t, lines, { level: 'info', msg: 'request', code: 400, reason })
+      t.notOk(lines[0]?.['err'], `${what}, ${type}`)
+    }
+})
+
 test('no line has the mail address, the name or the phone of anybody', async (t) => {
   const app = await startApp(t, { storage: 'sqlite' })
   const secret = { name: 'Hedwig Kiesler', email: 'hedwig@example.com', phone: '+43 1 998877' }

@@ -19,7 +19,7 @@ import { protocolOf } from '../exchange/protocol.ts'
 import { clientGone } from '../exchange/unanswered.ts'
 import { bodyTypes } from './body-types.ts'
 import { declaresTooMuch } from './declared-length.ts'
-import { earlyRefusals, timeoutRefusal } from './early-refusal.ts'
+import { compressionRefusal, earlyRefusals, timeoutRefusal } from './early-refusal.ts'
 import { decodedRequest } from './grpc-web-text.ts'
 import { boundTimeout } from './long-timeout.ts'
 import { messageReader } from './message-reader.ts'
@@ -46,7 +46,8 @@ export function observedHandlers(maxBytes: number, types: Registry | undefined) 
   const refused = earlyRefusals(types && { registry: types })
 
   return function observedHandler(handler: UniversalHandler): UniversalHandler {
-    const reading = { reader: messageReader(handler.method.input, types), maxBytes }
+    const reader = messageReader(handler.method.input, types)
+    const reading = { reader, maxBytes, single: hasOneMessage(handler.method) }
     async function observed(request: UniversalServerRequest): Promise<UniversalServerResponse> {
       const exchange = request.contextValues?.get(exchangeKey)
       if (!exchange) return handler(request)
@@ -88,8 +89,8 @@ function deadlineOf(
 
 /**
  * The refusal of a call by its head: of one that is too large, so that a client which waits for leave to
- * send its body need not send it, and of one with a timeout that is none, which Connect would refuse
- * inside the interceptors if it is a stream.
+ * send its body need not send it, and of one with a timeout that is none or a compression that is not
+ * known, which Connect would refuse inside the interceptors if it is a stream.
  */
 function refusedByHead(
   handler: UniversalHandler,
@@ -102,8 +103,11 @@ function refusedByHead(
     return undefined
   const timeout = timeoutRefusal(Object.fromEntries(header))
   if (timeout !== undefined) return timeout
+  const isUnary = handler.method.methodKind === 'unary'
+  const compression = isUnary ? undefined : compressionRefusal(header)
+  if (compression !== undefined) return compression
   // The message of a stream is read inside the interceptors, which see its refusal where nobody waits.
-  if (handler.method.methodKind !== 'unary' && !header.has('expect')) return undefined
+  if (!isUnary && !header.has('expect')) return undefined
   const isTooLarge =
     hasOneMessage(handler.method) && declaresTooMuch(type, header.get('content-length'), maxBytes)
   return isTooLarge ? tooLarge(maxBytes) : undefined

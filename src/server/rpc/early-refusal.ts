@@ -2,6 +2,7 @@ import type { IncomingHttpHeaders, OutgoingHttpHeaders } from 'node:http'
 import type { JsonWriteOptions } from '@bufbuild/protobuf'
 import { Code, ConnectError } from '@connectrpc/connect'
 import {
+  compressionNegotiate,
   createAsyncIterable,
   encodeEnvelope,
   type UniversalServerRequest,
@@ -13,7 +14,8 @@ import { timeoutMs, timeoutRule } from '../../call/timeout.ts'
 import { ErrorInfoSchema } from '../../gen/google/rpc/error_details_pb.ts'
 import type { Exchange } from '../exchange/exchange.ts'
 import { failureOf } from '../exchange/failure.ts'
-import type { Protocol } from '../exchange/protocol.ts'
+import { type Protocol, protocolOf } from '../exchange/protocol.ts'
+import { compressions } from './compressions.ts'
 import { type UnaryProtocol, unaryProtocols } from './unary-protocols.ts'
 
 type Refusing = Pick<UnaryProtocol, 'codingOf' | 'failure'>
@@ -121,4 +123,16 @@ export function timeoutRefusal(headers: IncomingHttpHeaders): ConnectError | und
   )
   if (name === undefined) return undefined
   return refusal(Code.InvalidArgument, 'MALFORMED_REQUEST', `${name} ${timeoutRule(name)}`)
+}
+
+/** The refusal of a stream in a compression that is not known, with the list of those that are. */
+export function compressionRefusal(header: Headers): ConnectError | undefined {
+  const isConnect = protocolOf(header.get('content-type') ?? '') === 'connect'
+  const [sent, taken] = isConnect
+    ? (['connect-content-encoding', 'connect-accept-encoding'] as const)
+    : (['grpc-encoding', 'grpc-accept-encoding'] as const)
+  const { error } = compressionNegotiate(compressions, header.get(sent), null, taken)
+  if (error === undefined) return undefined
+  const headers = Object.fromEntries(error.metadata)
+  return refusal(error.code, 'MALFORMED_REQUEST', error.rawMessage, { status: 400, headers })
 }

@@ -1,6 +1,7 @@
 import { base64Decode } from '@bufbuild/protobuf/wire'
 import { Code, ConnectError } from '@connectrpc/connect'
 import {
+  compressedFlag,
   type Compression,
   type EnvelopedMessage,
   pipe,
@@ -26,13 +27,16 @@ interface Reading {
   reader: MessageReader
   /** Bounds each message. */
   maxBytes: number
+  /** Whether the client has to send exactly one. */
+  single: boolean
 }
 
 /**
  * Reads the messages of a request before Connect does, decompressed, for every protocol and for Connect
  * GET: Connect's codecs take a bare 9007199254740993 for …992 and `"0x10"` for 16. Connect gets the
- * messages in a form that its codecs read exactly. Malformed messages are refused here, and all other
- * mistakes of a request by Connect.
+ * messages in a form that its codecs read exactly. Malformed messages are refused here, and so are those of
+ * an envelope that Connect would refuse inside the interceptors, where a handler could have thrown it. All
+ * other mistakes of a request are refused by Connect.
  */
 export async function readableRequest(
   request: UniversalServerRequest,
@@ -97,7 +101,7 @@ async function* readableBody(
 function withReadableEnvelopes(
   request: UniversalServerRequest,
   body: AsyncIterable<Uint8Array>,
-  { reader, maxBytes, binary }: InEncoding,
+  { reader, maxBytes, single, binary }: InEncoding,
 ): UniversalServerRequest {
   const { header } = request
   const compression = compressionOf(
@@ -105,21 +109,40 @@ function withReadableEnvelopes(
   )
   if (compression === undefined) return request
   async function* readable(envelopes: AsyncIterable<EnvelopedMessage>) {
+    let count = 0
     for await (const { flags, data } of envelopes) {
+      if ((flags & compressedFlag) !== 0) throw unknownCompression()
+      if (flags === 0) count += 1
+      if (single && count > 1) throw notOne('more than one message')
       await decodingTurn(data)
       // The last envelope of a stream is no message.
       yield { flags, data: flags === 0 ? reader.readable(data, binary) : data }
     }
+    if (single && count === 0) throw notOne('no message')
   }
   const messages = pipe(
     body,
     (chunks) => splitEnvelopes(chunks, maxBytes),
-    transformDecompressEnvelope(compression, maxBytes),
+    (envelopes) =>
+      compression ? transformDecompressEnvelope(compression, maxBytes)(envelopes) : envelopes,
     readable,
     transformJoinEnvelopes(),
   )
   const chunks = untilOver(inOurWords(messages, maxBytes))
   return { ...request, body: { [Symbol.asyncIterator]: () => chunks } }
+}
+
+/** What the client does wrong, though the code that the protocols want is one of the server. */
+const ofClient = { status: 400 }
+
+function notOne(sent: string): ConnectError {
+  const message = `the call has ${sent}, and its method takes exactly one`
+  return refusal(Code.Unimplemented, 'MALFORMED_REQUEST', message, ofClient)
+}
+
+function unknownCompression(): ConnectError {
+  const message = 'a message is compressed, and the headers do not say how'
+  return refusal(Code.Internal, 'MALFORMED_BODY', message, ofClient)
 }
 
 /** The refusal of a message that is larger than `maxBytes`. */
