@@ -284,15 +284,23 @@ test('a Connect GET is refused the same whatever content type it gives', async (
 
 test('a wrong method on the RPC port is 405 with what is allowed', async (t) => {
   const { rpc } = await startApp(t, { storage: 'sqlite' })
-  for (const [rpcMethod, method, allow] of [
+  for (const [rpcMethod, method, allow, type = ''] of [
     ['CreateUser', 'GET', 'POST'],
     ['CreateUser', 'PUT', 'POST'],
     ['UpdateUser', 'PATCH', 'POST'],
     ['ListUsers', 'DELETE', 'GET, POST'],
     ['GetUser', 'HEAD', 'GET, POST'],
+    // Connect alone has calls by GET, and not for streams.
+    ['GetUser', 'GET', 'POST', 'application/grpc'],
+    ['GetUser', 'GET', 'POST', 'application/grpc-web+proto'],
+    ['WatchUsers', 'GET', 'POST'],
+    ['WatchUsers', 'GET', 'POST', 'application/connect+json'],
+    ['WatchUsers', 'GET', 'POST', 'application/grpc'],
+    ['WatchUsers', 'PUT', 'POST'],
   ] as const) {
-    const answer = await exchange(rpc.port, { method, target: `${user}/${rpcMethod}` })
-    t.equal(answer.status, 405, `${method} ${rpcMethod}`)
+    const headers: Record<string, string> = type ? { 'Content-Type': type } : {}
+    const answer = await exchange(rpc.port, { method, target: `${user}/${rpcMethod}`, headers })
+    t.equal(answer.status, 405, `${method} ${rpcMethod} ${type}`)
     t.equal(answer.headers.get('allow'), allow)
     if (method !== 'HEAD') t.match(readConnect(answer), { reason: 'METHOD_NOT_ALLOWED' })
   }

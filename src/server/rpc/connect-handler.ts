@@ -15,7 +15,7 @@ import { attachment } from '../../memory/attachment.ts'
 import { methodNotAllowed, unsupportedMediaType } from '../../rest/errors.ts'
 import { type Exchange, exchangeKey, isAbandoned } from '../exchange/exchange.ts'
 import { failureOf } from '../exchange/failure.ts'
-import { protocolOf } from '../exchange/protocol.ts'
+import { type Protocol, protocolOf } from '../exchange/protocol.ts'
 import { clientGone } from '../exchange/unanswered.ts'
 import { bodyTypes } from './body-types.ts'
 import { declaresTooMuch } from './declared-length.ts'
@@ -115,13 +115,17 @@ function refusedByHead(
 
 /** The answer in place of Connect's bare 405, 415 or 505, with Allow and Accept-Post as in RFC 9110. */
 function refusedByHttp(
-  { allowedMethods, method }: UniversalHandler,
+  handler: UniversalHandler,
   request: UniversalServerRequest,
   response: UniversalServerResponse,
   exchange: Exchange,
 ): UniversalServerResponse {
-  const { status } = response
-  const error = httpError(status, request, { method, allow: allowedMethods.toSorted().join(', ') })
+  const { method } = handler
+  const allowed = methodsOf(handler, exchange.protocol)
+  // Connect compares types first.
+  const isOther = response.status === 415 && !allowed.includes(request.method)
+  const status = isOther ? 405 : response.status
+  const error = httpError(status, request, { method, allow: allowed.join(', ') })
   exchange.failure = { ...failureOf(error), status, cause: undefined }
   if (status === 415 && exchange.protocol !== 'connect') {
     // gRPC clients turn an HTTP status into UNKNOWN.
@@ -131,7 +135,13 @@ function refusedByHttp(
   const header = new Headers(response.header)
   error.metadata.forEach((value, name) => header.set(name, value))
   header.set('content-type', 'application/json')
-  return { ...response, header, body: createAsyncIterable([errorToJsonBytes(error, undefined)]) }
+  return { status, header, body: createAsyncIterable([errorToJsonBytes(error, undefined)]) }
+}
+
+/** The methods of HTTP for a call in a protocol; Connect lists GET for streams, too, and then refuses it. */
+function methodsOf({ allowedMethods, method }: UniversalHandler, protocol: Protocol): string[] {
+  const isGettable = protocol === 'connect' && method.methodKind === 'unary'
+  return allowedMethods.filter((each) => isGettable || each !== 'GET').toSorted()
 }
 
 function httpError(
