@@ -2,7 +2,6 @@ import {
   type DescEnum,
   type DescField,
   type DescMessage,
-  fromJson,
   type JsonValue,
   type Registry,
   ScalarType,
@@ -12,6 +11,7 @@ import { nearest } from '../../text/nearest.ts'
 import { fieldNamed } from './field-named.ts'
 import type { ExactJson, ExactObject } from './json.ts'
 import { InvalidJson, type Place, scalarFromJson } from './json-scalar.ts'
+import { readText } from './text-message.ts'
 
 /** How messages are read from JSON. */
 interface FieldOptions {
@@ -192,11 +192,7 @@ const textRules: Record<string, string> = {
 function textFromJson(desc: DescMessage, json: ExactJson, place: Place | undefined): ExactJson {
   const rule = textRules[desc.typeName]
   if (rule === undefined || isMask(desc, json)) return json
-  try {
-    fromJson(desc, json as JsonValue)
-  } catch {
-    throw new InvalidJson(rule, place)
-  }
+  if (readText(desc, json as JsonValue) === undefined) throw new InvalidJson(rule, place)
   return json
 }
 

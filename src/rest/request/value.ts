@@ -1,4 +1,4 @@
-import { create, fromJson, toJson } from '@bufbuild/protobuf'
+import { create, toJson } from '@bufbuild/protobuf'
 import type { DescEnum, DescField, DescMessage } from '@bufbuild/protobuf'
 import {
   DurationSchema,
@@ -9,6 +9,7 @@ import {
 } from '@bufbuild/protobuf/wkt'
 import { goDuration } from './go-duration.ts'
 import { isInteger } from '../../call/message/number-text.ts'
+import { readText } from '../../call/message/text-message.ts'
 import { InvalidText, parseScalar } from './scalar-text.ts'
 
 /** Extensions of the JSON mapping for texts in paths, queries and forms. */
@@ -66,7 +67,7 @@ const textMessages = new Map<string, ParseMessage>([
   [
     TimestampSchema.typeName,
     (text) =>
-      readJson(TimestampSchema, text) ??
+      readText(TimestampSchema, text) ??
       refuse('must be an RFC 3339 time such as 2026-01-31T12:00:00Z'),
   ],
   [DurationSchema.typeName, parseDuration],
@@ -101,16 +102,8 @@ function refuse(rule: string): never {
   throw new InvalidText(rule)
 }
 
-function readJson(desc: DescMessage, text: string): unknown {
-  try {
-    return fromJson(desc, text)
-  } catch {
-    return undefined
-  }
-}
-
 function parseDuration(text: string, { goDurations }: TextOptions): unknown {
-  const duration = readJson(DurationSchema, text) ?? (goDurations ? readGo(text) : undefined)
+  const duration = readText(DurationSchema, text) ?? (goDurations ? readGo(text) : undefined)
   return duration ?? refuse('must be seconds with the unit s, such as 1.5s')
 }
 

@@ -158,6 +158,30 @@ test('what a text cannot be is refused with what is allowed', async (t) => {
     t.match(await search(`${key}=`), { code: 400 }, `${key} without a value`)
 })
 
+test('a time that no calendar or clock has is refused in queries, paths and bodies', async (t) => {
+  const refused = { code: 400, metadata: { at: /^must be an RFC 3339 time/ } }
+  for (const at of [
+    '2026-02-30T00:00:00Z',
+    '2025-02-29T00:00:00+01:00',
+    '2025-02-29T24:00:00Z',
+    '2026-01-01T24:00:00Z',
+    '2016-12-31T23:59:60Z',
+    '1900-02-29T00:00:00.5Z',
+  ]) {
+    t.match(await search(`at=${encodeURIComponent(at)}`), refused, at)
+    t.match(await bound({ url: `/v1/times/${encodeURIComponent(at)}`, body: {} }), refused, at)
+    t.match(await bound({ url: '/v1/things/a', body: { at } }), refused, at)
+    t.match(
+      await bound({ url: '/v1/things/a', body: { children: [{ at }] } }),
+      { code: 400, reason: 'MALFORMED_BODY', metadata: { 'children[0].at': String } },
+      at,
+    )
+  }
+  for (const at of ['2024-02-29T23:59:59.999Z', '2000-02-29T00:00:00Z', '0001-01-01T00:00:00Z'])
+    t.strictSame(await search(`at=${at}`), { at })
+  t.strictSame(await search('at=2026-01-31T23:30:00-01:00'), { at: '2026-02-01T00:30:00Z' })
+})
+
 test('no parameter goes into a well-known type', async (t) => {
   for (const key of [
     'count.value',
