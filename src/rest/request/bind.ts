@@ -121,7 +121,7 @@ export function compileBinder(binding: HttpBinding, options: BindOptions): Binde
       message,
       system: into,
       sent: (path) =>
-        queryKeys?.get(path) ??
+        sentInKeys(queryKeys, path) ??
         (bound.has(path) ? path : sentInBody({ input, body, json, formKeys }, path)),
     }
   }
@@ -211,11 +211,20 @@ interface SentBody {
  * The name under which the body had the field at a proto path; the path itself if that is unknown.
  */
 function sentInBody({ input, body, json, formKeys }: SentBody, path: string): string {
+  // The body is a list or a map.
+  if (path.startsWith(`${body}[`)) return sentInJson(input, { [body]: json() ?? null }, path)
   const prefix = body === '*' ? '' : `${body}.`
   if (!path.startsWith(prefix)) return path
   const inner = path.slice(prefix.length)
-  if (formKeys) return formKeys.get(inner) ?? inner
+  if (formKeys) return sentInKeys(formKeys, inner) ?? inner
   const value = json()
   const about = body === '*' ? input : fieldNamed(input, body)?.message
   return about && value !== undefined ? sentInJson(about, value, inner) : path
+}
+
+/** The key of a query or form for the field at a proto path, or for an element or entry of it. */
+function sentInKeys(keys: ReadonlyMap<string, string> | undefined, path: string) {
+  const [name = '', subscript] = path.split(/(?=\[)/, 2)
+  const key = keys?.get(name)
+  return subscript === undefined ? key : key && key.replace(/\[.*/s, '') + path.slice(name.length)
 }

@@ -1,10 +1,9 @@
-import { type DescField, type DescMessage, fromJson, type JsonValue } from '@bufbuild/protobuf'
-import type { Message } from '@bufbuild/protobuf'
+import { type DescField, type DescMessage, fromJson } from '@bufbuild/protobuf'
+import type { JsonObject, JsonValue, Message } from '@bufbuild/protobuf'
 import { fieldNamed } from '../../call/message/field-named.ts'
 import { isTooDeep } from '../../call/message/json.ts'
 import { messageFromJson, notJson, type ReadOptions } from '../../call/message/json-message.ts'
-import { isObject } from '../../text/json-object.ts'
-import { resolvePath, setField } from '../field-path.ts'
+import { setField } from '../field-path.ts'
 
 /** Reads the JSON of a whole message; an empty text is the empty message. Throws MALFORMED_BODY. */
 export function readMessage(desc: DescMessage, text: string, options: ReadOptions): Message {
@@ -48,15 +47,36 @@ function isPlainMessage(field: DescField): field is DescField & { message: DescM
   return field.fieldKind === 'message' && !field.message.typeName.startsWith('google.protobuf.')
 }
 
-/** The name under which JSON gives the field at a path: its JSON name or its proto name. */
+// A name, or the index of an element or the key of an entry in brackets.
+const steps = /\[("(?:[^"\\]|\\.)*"|[^"\]]+)\]|[^.[\]]+/gs
+
+/** The path of a violation, such as `items[0].unit_price`, with each name as JSON gives it. */
 export function sentInJson(desc: DescMessage, json: JsonValue, path: string): string {
-  const fields = resolvePath(desc, path)
-  if (fields === undefined) return path
+  let within: DescMessage | undefined = desc
   let value: JsonValue | undefined = json
-  const names = fields.map(({ name, jsonName }) => {
-    const given = isObject(value) && Object.hasOwn(value, jsonName) ? jsonName : name
-    value = isObject(value) ? value[given] : undefined
+  return path.replace(steps, (step, key?: string) => {
+    if (key !== undefined) {
+      value = member(value, unquoted(key))
+      return step
+    }
+    const field: DescField | undefined = within && fieldNamed(within, step)
+    const isCamel = field && member(value, field.jsonName) !== undefined
+    const given = isCamel ? field.jsonName : (field?.name ?? step)
+    value = member(value, given)
+    within = field?.message
     return given
   })
-  return names.join('.')
+}
+
+function member(json: JsonValue | undefined, name: string): JsonValue | undefined {
+  if (typeof json !== 'object' || json === null || !Object.hasOwn(json, name)) return undefined
+  return (json as JsonObject)[name]
+}
+
+const escapes: Record<string, string> = { n: '\n', r: '\r' }
+
+/** The key of an entry as protobuf-es writes it in a path: without JSON's other escapes. */
+function unquoted(key: string): string {
+  if (!key.startsWith('"')) return key
+  return key.slice(1, -1).replace(/\\(.)/g, (_, char: string) => escapes[char] ?? char)
 }
