@@ -114,7 +114,9 @@ export function setEntry(
 }
 
 function getOwn(owner: Properties, field: DescField): unknown {
-  if (!field.oneof) return owner[field.localName]
+  // A default value of proto2 and editions is inherited from the prototype.
+  if (!field.oneof)
+    return Object.hasOwn(owner, field.localName) ? owner[field.localName] : undefined
   const choice = owner[field.oneof.localName] as OneofValue
   return choice.case === field.localName ? choice.value : undefined
 }

@@ -49,6 +49,8 @@ const scalars: Record<string, Type> = {
 export interface Schema {
   /** By name, `int32 count; repeated string tags; map<string, int64> sizes; optional string nick`. */
   messages: Record<string, string>
+  /** With proto2, fields have presence and may have a default, `int32 count = 5`. */
+  syntax?: 'proto2'
   /** By name, the names of the values. */
   enums?: Record<string, string[]>
   /** Of the one service Test: request, reply, and google.api.http in JSON. */
@@ -61,11 +63,11 @@ export interface Compiled {
 }
 
 /** Compiles a schema. A field `kind/int32 a` is in the oneof kind; numbers are given in order. */
-export function compileSchema({ messages, enums = {}, methods }: Schema): Compiled {
+export function compileSchema({ messages, enums = {}, methods, syntax }: Schema): Compiled {
   const file = create(FileDescriptorProtoSchema, {
     name: 'test/v1/test.proto',
     package: 'test.v1',
-    syntax: 'proto3',
+    syntax: syntax ?? 'proto3',
     dependency: dependencies.map(({ proto }) => proto.name),
     messageType: Object.entries(messages).map(([name, body]) => messageOf(name, body, enums)),
     enumType: Object.entries(enums).map(([name, values]) => ({
@@ -110,8 +112,10 @@ function messageOf(name: string, body: string, enums: Record<string, string[]>) 
   }
 
   function fieldOf(declaration: string, number: number) {
-    const [, oneof, label, type = '', fieldName = ''] =
-      /^(?:(\w+)\/)?(?:(repeated|optional) )?(map<.+>|[\w.]+) (\w+)$/.exec(declaration) ?? []
+    const [, oneof, label, type = '', fieldName = '', defaultValue] =
+      /^(?:(\w+)\/)?(?:(repeated|optional) )?(map<.+>|[\w.]+) (\w+)(?: = (\S+))?$/.exec(
+        declaration,
+      ) ?? []
     if (fieldName === '') throw new Error(`no field: ${declaration}`)
     const map = /^map<(\w+), ?([\w.]+)>$/.exec(type)
     const common = { name: fieldName, number: number + 1, jsonName: camelCase(fieldName) }
@@ -125,6 +129,7 @@ function messageOf(name: string, body: string, enums: Record<string, string[]>) 
       ...common,
       ...typeOf(type, enums),
       label: label === 'repeated' ? Label.REPEATED : Label.OPTIONAL,
+      ...(defaultValue !== undefined && { defaultValue }),
       ...(label === 'optional' && {
         proto3Optional: true,
         oneofIndex: oneofIndex(`_${fieldName}`),

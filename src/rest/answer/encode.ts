@@ -59,8 +59,9 @@ export function jsonBytes(value: unknown): Buffer {
  */
 function onlyField(desc: DescMessage, field: DescField, message: Message): Message {
   const only = create(desc)
-  const value = getField(message, [field])
+  const own = getField(message, [field])
   const many = field.fieldKind === 'list' || field.fieldKind === 'map'
+  const value = many ? own : (own ?? field.getDefaultValue())
   if (many) Object.assign(only, { [field.localName]: value })
   else if (value !== undefined) setField(only, [field], value)
   return only

@@ -238,6 +238,27 @@ test('a body may repeat the path and not contradict it, unless the path is to wi
   t.strictSame(await bound({ url: `/v1/times/${at}`, body: { at } }), { at })
 })
 
+test('a default value that a proto gives a field is no value of the body', async (t) => {
+  const compiled = compileSchema({
+    syntax: 'proto2',
+    messages: { Item: 'int32 id = 5; string name = none; string etag = "first"; Item part' },
+    methods: {
+      Put: ['Item', 'Item', { put: '/v1/items/{id}/{part.name}', body: '*' }],
+      Get: ['Item', 'Item', { get: '/v1/items/{id}', responseBody: 'name' }],
+    },
+  })
+  const { app, seen } = serveRecorded(compiled)
+  const put = (payload: object) =>
+    app.inject({ method: 'PUT', url: '/v1/items/7/n', headers: { 'if-match': '"a"' }, payload })
+  for (const body of [{}, { id: 7 }, { part: {} }, { part: { name: 'n' } }]) {
+    t.equal((await put(body)).statusCode, 200, JSON.stringify(body))
+    t.strictSame(seen.pop(), { id: 7, part: { name: 'n' }, etag: '"a"' })
+  }
+  for (const body of [{ id: 5 }, { part: { name: 'none' } }])
+    t.equal((await put(body)).statusCode, 400, JSON.stringify(body))
+  t.equal((await app.inject('/v1/items/7?id=7')).body, '"none"', 'the default is an answer')
+})
+
 test('members of one oneof exclude each other, also nested ones and across body and path', async (t) => {
   t.match(
     await search('text=a&number=1'),
