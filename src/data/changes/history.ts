@@ -45,13 +45,14 @@ export function history({ use, gapMs, maxChanges, now }: HistoryOptions) {
   async function poll(signal: AbortSignal): Promise<boolean> {
     await begin(signal)
     for (;;) {
+      const askedAt = now()
       const rows = await rowsAfter(use, signal, { from: end, to: afterAll })
       if (rows === undefined) {
         isLost = true
         more.tell()
         return false
       }
-      const ready = settled(end.seq, rows, now())
+      const ready = settled(end.seq, rows, { askedAt, readAt: now() })
       passOn(ready)
       if (ready.length < rows.length) return true
       if (rows.length < pageSize) return false

@@ -8,10 +8,10 @@ function rows(...numbers: number[]) {
   return numbers.map((seq) => ({ seq: BigInt(seq) }))
 }
 
-/** What the rule lets pass of these rows, read at `now`. */
+/** What the rule lets pass of these rows, asked for and read at these times. */
 function passing(settled: ReturnType<typeof gapRule>) {
-  return (last: number, numbers: number[], now: number) =>
-    settled(BigInt(last), rows(...numbers), now).map(({ seq }) => Number(seq))
+  return (last: number, numbers: number[], askedAt: number, readAt = askedAt) =>
+    settled(BigInt(last), rows(...numbers), { askedAt, readAt }).map(({ seq }) => Number(seq))
 }
 
 test('rows without a gap pass at once', async (t) => {
@@ -49,4 +49,12 @@ test('the rest of a gap that is filled in part is as old as it was', async (t) =
   t.strictSame(pass(0, [5], 0), [])
   t.strictSame(pass(0, [3, 5], gapMs - 1), [])
   t.strictSame(pass(0, [3, 5], gapMs), [3, 5])
+})
+
+test('a read that takes long makes no gap older than it is', async (t) => {
+  const pass = passing(gapRule(gapMs))
+  t.strictSame(pass(0, [2], 0, gapMs), [], 'seen at the end of the read')
+  t.strictSame(pass(0, [2], gapMs), [])
+  t.strictSame(pass(0, [2], 2 * gapMs - 1, 3 * gapMs), [], 'as it was before the read')
+  t.strictSame(pass(0, [2], 2 * gapMs), [2])
 })
