@@ -5,6 +5,7 @@ import { deadlineOf, forwardedHeaders, type Incoming } from '../call/incoming.ts
 import { operationOf } from '../call/methods.ts'
 import { refusal } from '../call/refusal.ts'
 import type { Clock } from './clock.ts'
+import { type Failure, isNodeFault } from './node/failure.ts'
 import type { Node } from './node/node.ts'
 
 /** One call, which its tries share. */
@@ -14,6 +15,8 @@ export interface Call {
   readonly signal: AbortSignal | undefined
   /** On the client's clock; undefined: none. */
   readonly deadline: number | undefined
+  /** Whether its time is much less than this process would give it, as a caller of the process wants it. */
+  readonly isHurried: boolean
   /** Of the first try. */
   readonly headers: Record<string, string>
   /** Whether the call is part of one that is a further try already. */
@@ -52,6 +55,10 @@ type HeadersInit = ConstructorParameters<typeof Headers>[0]
 
 /** Time that is kept back for the answer of the incoming call. */
 const reserveMs = 5
+/** How long before that an answer may come of a node whose own calls have had what was left. */
+const chainMs = 5 * reserveMs
+/** A call that has less than this part of the time that it would have here is hurried. */
+const hurriedPart = 0.9
 const retryHeader = 'x-md-global-retry'
 
 /**
@@ -62,11 +69,16 @@ const retryHeader = 'x-md-global-retry'
 export function newCall(method: DescMethod, given: CallInit, defaults: CallDefaults): Call {
   const incoming = defaults.incoming?.()
   const { signal } = given
+  const now = defaults.now()
+  const own = now + ownMs(method, given.timeoutMs, defaults)
+  const most = Math.min(own, (incoming?.limitAt ?? Infinity) - reserveMs)
+  const end = Math.min(own, ((incoming && deadlineOf(incoming)) ?? Infinity) - reserveMs)
   return {
     method,
     operation: operationOf(method),
     signal: signalOf(signal, incoming),
-    deadline: deadline(method, given.timeoutMs, incoming, defaults),
+    deadline: end === Infinity ? undefined : end,
+    isHurried: end - now < hurriedPart * (most - now),
     headers: headersOf(given.header, incoming, defaults),
     isChained: incoming?.header.has(retryHeader) ?? false,
     attempt: 0,
@@ -81,17 +93,13 @@ function signalOf(own: AbortSignal | undefined, incoming: Incoming | undefined) 
   return own === incoming.signal ? own : AbortSignal.any([own, incoming.signal])
 }
 
-function deadline(
+function ownMs(
   { methodKind }: DescMethod,
   timeoutMs: number | undefined,
-  incoming: Incoming | undefined,
   defaults: CallDefaults,
-): number | undefined {
-  const ownMs = timeoutMs ?? (methodKind === 'unary' ? defaults.timeoutMs : 0)
-  const own = ownMs > 0 ? defaults.now() + ownMs : undefined
-  const outer = incoming && deadlineOf(incoming)
-  if (outer === undefined) return own
-  return Math.min(own ?? Number.POSITIVE_INFINITY, outer - reserveMs)
+): number {
+  const ms = timeoutMs ?? (methodKind === 'unary' ? defaults.timeoutMs : 0)
+  return ms > 0 ? ms : Infinity
 }
 
 function headersOf(
@@ -122,4 +130,14 @@ export function leftMs({ deadline, operation }: Call, now: Clock): number | unde
   if (left >= 1) return left
   const message = `no time is left to call ${operation}`
   throw refusal(Code.DeadlineExceeded, 'DEADLINE_EXCEEDED', message)
+}
+
+/**
+ * Whether a try failed for the little time that the call has: by its end, or by what a node answers that
+ * has had the rest of it for calls of its own. It says nothing of the service: one caller in a hurry would
+ * close it to all others.
+ */
+export function isCutShort({ isHurried, deadline }: Call, failure: Failure, at: number): boolean {
+  if (!isHurried || deadline === undefined || at < deadline - chainMs) return false
+  return (failure.fate === 'ended' || failure.fate === 'answered') && isNodeFault(failure)
 }

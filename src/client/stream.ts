@@ -6,7 +6,7 @@ import type {
 } from '@bufbuild/protobuf'
 import { Code, ConnectError, type ContextValues, type StreamResponse } from '@connectrpc/connect'
 import { pause } from './attempts.ts'
-import type { Call } from './call.ts'
+import { type Call, isCutShort } from './call.ts'
 import { type Failure, failureOf, isNodeFault } from './node/failure.ts'
 import { streamEnded } from './node/node.ts'
 import type { Parts } from './parts.ts'
@@ -60,7 +60,8 @@ async function openOnce(call: StreamingCall, input: Input, parts: Parts) {
     return { ...answer, message: watched(answer.message, call, one, parts) }
   } catch (err) {
     const failure = failureOf(err, call.signal?.aborted ?? false)
-    if (failure.fate !== 'unsent') parts.breakerOf(call.operation)?.ended(!isNodeFault(failure))
+    if (failure.fate !== 'unsent' && !isCutShort(call, failure, parts.now()))
+      parts.breakerOf(call.operation)?.ended(!isNodeFault(failure))
     settle(one, parts, failure)
     return { ...failure, one }
   }

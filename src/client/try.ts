@@ -1,9 +1,9 @@
 import type { DescMessage, DescMethodUnary, MessageInitShape } from '@bufbuild/protobuf'
 import { Code, type ContextValues, type UnaryResponse } from '@connectrpc/connect'
 import { refusal } from '../call/refusal.ts'
-import { type Call, leftMs, tryHeaders } from './call.ts'
+import { type Call, isCutShort, leftMs, tryHeaders } from './call.ts'
 import { type Failure, failureOf, isNodeFault } from './node/failure.ts'
-import { abandoned, begun, ended, type Node } from './node/node.ts'
+import { abandoned, begun, cutShort, ended, type Node } from './node/node.ts'
 import type { Try, TrySpan } from './observer.ts'
 import { checkOpen, type Parts, pickNode, untilListed } from './parts.ts'
 
@@ -94,7 +94,7 @@ export async function tryOnce(
     succeeded(one, parts)
     return answer
   } catch (err) {
-    return failed(one, failureOf(err, signal?.aborted ?? false), parts)
+    return failed(call, one, failureOf(err, signal?.aborted ?? false), parts)
   }
 }
 
@@ -132,14 +132,15 @@ function succeeded(one: OpenTry, parts: Parts): void {
   if (one.span) parts.tracing?.end(one.span, one)
 }
 
-function failed(one: OpenTry, failure: Failure, parts: Parts): FailedTry {
+function failed(call: Call, one: OpenTry, failure: Failure, parts: Parts): FailedTry {
   const { error, fate } = failure
   const at = parts.now()
   const ms = at - one.startedAt
   const isFault = isNodeFault(failure)
   if (fate === 'unsent' || fate === 'lost') parts.balancer.down(one.node)
   // A call that its caller gives up says nothing of the service.
-  if (fate === 'ended' && error.code !== Code.DeadlineExceeded) abandoned(one.node, at, ms)
+  if (isCutShort(call, failure, at)) cutShort(one.node, at, one.startedAt)
+  else if (fate === 'ended' && error.code !== Code.DeadlineExceeded) abandoned(one.node, at, ms)
   else {
     // A node that is overloaded refuses fast, and would look like the best one.
     ended(one.node, at, ms, !isFault && error.code !== Code.ResourceExhausted)

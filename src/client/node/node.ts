@@ -86,6 +86,17 @@ export function abandoned(node: Node, now: number, ms: number): void {
   left(node)
 }
 
+/**
+ * Notes that a unary try from `startedAt` on had too little time. The node takes at least so long. It
+ * counts against one that has answered nobody meanwhile: one that hangs is found, however short all callers
+ * wait.
+ */
+export function cutShort(node: Node, now: number, startedAt: number): void {
+  const old = learn(node, now, Math.max(node.lagMs, now - startedAt))
+  if (node.waitingSince <= startedAt) node.success *= old
+  left(node)
+}
+
 /** Moves the average of the time. Returns the weight that the past keeps. */
 function learn(node: Node, now: number, ms: number): number {
   const old = Math.exp((node.endedAt - now) / tauMs)
