@@ -1,8 +1,12 @@
 import type { IncomingHttpHeaders } from 'node:http'
 
-/** Header fields of the connection and not of the message (RFC 9110, 7.6.1). */
-const hopByHop = [
+/**
+ * Header fields of the connection and not of the message (RFC 9110, 7.6.1). Over HTTP/2 node cannot
+ * write an answer that has one.
+ */
+export const hopByHop: ReadonlySet<string> = new Set([
   'connection',
+  'http2-settings',
   'keep-alive',
   'proxy-authenticate',
   'proxy-authorization',
@@ -11,12 +15,10 @@ const hopByHop = [
   'trailer',
   'transfer-encoding',
   'upgrade',
-]
+])
 
 /** Fields that prove who calls, in lower case. */
 export const credentialHeaders: ReadonlySet<string> = new Set(['authorization', 'x-api-key'])
-
-const notForHandlers = new Set([...hopByHop, 'http2-settings'])
 
 /** Fields that describe the body on the wire, which is written after the handler. */
 const notFromHandlers = new Set([
@@ -37,7 +39,7 @@ export function requestHeaders(received: IncomingHttpHeaders, alias = false): He
   for (const [name, value] of Object.entries(received)) {
     // HTTP/2's pseudo-headers are not header fields.
     if (name.startsWith(':') || value === undefined) continue
-    if (notForHandlers.has(name) || dropped.includes(name)) continue
+    if (hopByHop.has(name) || dropped.includes(name)) continue
     for (const each of Array.isArray(value) ? value : [value]) {
       headers.append(name, each)
       if (alias && name.startsWith(aliasPrefix))

@@ -82,6 +82,7 @@ const talkative: Users = {
     responseHeader.set('x-head-bin', encodeBinaryHeader(new Uint8Array([0, 255])))
     responseHeader.set('content-length', '7')
     responseHeader.set('transfer-encoding', 'chunked')
+    responseHeader.set('http2-settings', 'x')
     responseTrailer.set('x-trail', 't')
     responseTrailer.set('x-trail-bin', encodeBinaryHeader(new Uint8Array([1, 2])))
     return ada

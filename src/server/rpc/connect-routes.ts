@@ -19,7 +19,7 @@ import { contentTypeRegExp as connectTypes } from '@connectrpc/connect/protocol-
 import { contentTypeRegExp as grpcTypes } from '@connectrpc/connect/protocol-grpc'
 import { contentTypeRegExp as grpcWebTypes } from '@connectrpc/connect/protocol-grpc-web'
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
-import { mergedVary } from '../../call/headers.ts'
+import { hopByHop, mergedVary } from '../../call/headers.ts'
 import { normalized } from '../../call/invoke.ts'
 import { refusal } from '../../call/refusal.ts'
 import { compressions } from './compressions.ts'
@@ -143,12 +143,18 @@ async function* checkedBody(
   let begun = false
   for await (const chunk of chunks) {
     // Handlers may set headers until here, and trailers until the end.
-    if (!begun) header?.forEach((value, name) => validateHeaderValue(name, value))
+    if (!begun) check(header)
     begun = true
     yield chunk
   }
-  for (const fields of begun ? [trailer] : [header, trailer])
-    fields?.forEach((value, name) => validateHeaderValue(name, value))
+  if (!begun) check(header)
+  check(trailer)
+}
+
+/** Takes the fields of the connection out. Throws for a value that cannot be sent. */
+function check(fields: Headers | undefined): void {
+  for (const name of hopByHop) fields?.delete(name)
+  fields?.forEach((value, name) => validateHeaderValue(name, value))
 }
 
 type Answering = FastifyReply['raw'] & { stream?: ServerHttp2Stream }
@@ -160,7 +166,7 @@ function hasGone(cause: unknown, raw: Answering): boolean {
 }
 
 /** Ends an answer so that its client sees that it is incomplete. */
-function breakOff(raw: Answering): void {
+export function breakOff(raw: Answering): void {
   if (raw.stream) raw.stream.close(constants.NGHTTP2_INTERNAL_ERROR)
   else raw.destroy()
 }

@@ -20,11 +20,18 @@ import { unaryInvoker, type UnaryMethod } from '../../call/invoke.ts'
 import { operationOf, recordMethods } from '../../call/methods.ts'
 import { refusal } from '../../call/refusal.ts'
 import { failureOf, type Failure } from '../exchange/failure.ts'
+import { breakOff } from './connect-routes.ts'
 import { declaresTooMuch } from './declared-length.ts'
 import { type MessageReader, messageReader } from './message-reader.ts'
 import { type Exchange, exchangeKey, isAbandoned } from '../exchange/exchange.ts'
 import { readBody, replayed } from '../../call/read-body.ts'
-import { nothingSet, type UnaryProtocol, unaryProtocols, write } from './unary-protocols.ts'
+import {
+  nothingSet,
+  type UnaryProtocol,
+  unaryProtocols,
+  write,
+  type Written,
+} from './unary-protocols.ts'
 
 interface UnaryCallsOptions {
   routes: (router: ConnectRouter) => unknown
@@ -154,19 +161,21 @@ async function carryOut(
   brokenOff: UnaryCallsOptions['brokenOff'],
 ): Promise<void> {
   const { raw } = reply
+  let answer: Written | undefined
   try {
     const output = await answerOf(unary, protocol, message, call)
     if (output instanceof ConnectError) {
       exchange.failure ??= failureOf(output)
-      write(raw, await protocol.failure(call, output, coding))
-    } else write(raw, await protocol.answer(call, output, coding))
+      answer = await protocol.failure(call, output, coding)
+    } else answer = await protocol.answer(call, output, coding)
+    write(raw, answer)
   } catch (cause) {
-    // A header that the handler has set cannot be written.
     const error = internalError(cause)
     exchange.failure = failureOf(error)
-    if (!raw.headersSent) return write(raw, await protocol.failure(nothingSet, error))
+    // A header that the handler has set cannot be sent. Once it is in the response, no other answer can.
+    if (!answer && !raw.headersSent) return write(raw, await protocol.failure(nothingSet, error))
     brokenOff(request.raw, exchange.failure)
-    raw.destroy()
+    breakOff(raw)
   }
 }
 

@@ -18,6 +18,7 @@ import { trailerFlag, trailerSerialize } from '@connectrpc/connect/protocol-grpc
 import type { JsonWriteOptions } from '@bufbuild/protobuf'
 import type { UnaryCall } from '../../call/context.ts'
 import { setGrpcStatus } from '../../call/grpc-status.ts'
+import { mayLeave } from '../../call/headers.ts'
 import { statusOf } from '../../call/status.ts'
 import { timeoutMs } from '../../call/timeout.ts'
 import type { Response } from '../exchange/exchange.ts'
@@ -44,7 +45,7 @@ export interface UnaryProtocol extends MessageBody {
 }
 
 /** A whole answer as it is on the wire. */
-interface Written {
+export interface Written {
   status: number
   headers: OutgoingHttpHeaders
   body?: Uint8Array | undefined
@@ -202,11 +203,12 @@ function isEmpty(headers: Headers | undefined): headers is undefined {
   return headers === undefined || headers.keys().next().done === true
 }
 
-/** The fields for node:http. Throws for a value that HTTP/1.1 cannot send. */
+/** The fields for node:http that may leave. Throws for a value that HTTP/1.1 cannot send. */
 function fieldsOf(headers: Headers | undefined): OutgoingHttpHeaders {
   const fields: OutgoingHttpHeaders = {}
   headers?.forEach((value, name) => {
     validateHeaderValue(name, value)
+    if (!mayLeave(name)) return
     const before = fields[name]
     // Headers gives several values only of Set-Cookie, which must not be joined.
     fields[name] = before === undefined ? value : [before, value].flat().map(String)

@@ -32,7 +32,17 @@ const maxBodyBytes = 2000
 const patience = () => ({ signal: AbortSignal.timeout(60_000) })
 
 /** What a call wants of the service below, by the id that it asks for. */
-const wanted = { small: 1n, large: 2n, refused: 3n, broken: 4n, badHeader: 5n, slow: 6n }
+const wanted = {
+  small: 1n,
+  large: 2n,
+  refused: 3n,
+  broken: 4n,
+  badHeader: 5n,
+  slow: 6n,
+  ofConnection: 7n,
+}
+
+const ofConnection = ['http2-settings', 'proxy-connection', 'upgrade']
 
 const implementation = {
   async getUser({ id }: { id: bigint }, context: HandlerContext) {
@@ -47,6 +57,9 @@ const implementation = {
       ])
     if (id === wanted.broken) throw new Error('secret')
     if (id === wanted.badHeader) responseHeader.set('x-head', '\u0001')
+    if (id === wanted.ofConnection)
+      for (const name of ofConnection)
+        for (const fields of [responseHeader, responseTrailer]) fields.set(name, 'x')
     if (id === wanted.slow) await new Promise(() => undefined)
     return { id, name: 'x'.repeat(id === wanted.large ? 5000 : 5) }
   },
@@ -54,7 +67,7 @@ const implementation = {
 
 const routes = (router: ConnectRouter) => router.service(User, implementation)
 
-async function serve(t: Test): Promise<number> {
+async function serve(t: Test, prepare?: (app: FastifyInstance) => void): Promise<number> {
   const { app } = grpcServer({
     routes,
     interceptors: interceptors({ defaultMs: 5000, byOperation: new Map() }, () => undefined),
@@ -66,6 +79,7 @@ async function serve(t: Test): Promise<number> {
     origins: [],
     limits: { ...patientLimits, maxBodyBytes },
   })
+  prepare?.(app)
   return listen(t, app)
 }
 
@@ -301,6 +315,29 @@ test('a header that HTTP cannot send is the server’s fault, and it goes on', a
     t.equal((await caller(port, { type, body: Buffer.from('{"id":"5"}') })).status, 500)
     t.equal((await caller(port, { type, body: Buffer.from('{"id":"1"}') })).status, 200)
   }
+})
+
+test('fields of the connection that a handler sets are left out, and its call is answered', async (t) => {
+  const port = await serve(t)
+  for (const { type, binary, wrap } of spellings)
+    for (const spelled of [type, type.toUpperCase()])
+      for (const [version, caller] of Object.entries(callers)) {
+        const body = wrap(message(wanted.ofConnection, binary))
+        const { status, headers, trailers } = await caller(port, { type: spelled, body })
+        t.equal(status, 200, `${spelled}, ${version}`)
+        for (const name of ofConnection) t.notOk(name in headers || name in trailers, name)
+      }
+})
+
+test('an answer that cannot be written ends its stream, not the connection or the process', async (t) => {
+  const port = await serve(t, (app) => {
+    app.addHook('onRequest', async ({ headers }, { raw }) => {
+      if (headers['x-sent']) raw.setHeader('upgrade', 'x')
+    })
+  })
+  const call = { type: 'application/json', body: Buffer.from('{"id":"1"}') }
+  await t.rejects(callHttp2(port, { ...call, headers: sent }), { message: /INTERNAL_ERROR/ })
+  t.equal((await callHttp2(port, call)).status, 200)
 })
 
 test('a call that cannot be one is refused before its body is there', async (t) => {
