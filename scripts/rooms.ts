@@ -27,6 +27,7 @@ const telemetry = `${watched} src/telemetry`
 const table: Record<string, Room> = {
   'src/text': { rooms: '', packages: '@connectrpc/connect' },
   'src/memory': { rooms: '' },
+  'src/http2': { rooms: '', packages: '@connectrpc/connect-node' },
   'src/biz': { rooms: 'src/gen' },
   'src/call': { rooms: 'src/gen src/text', packages: wire },
   // What services see of their callers.
@@ -51,7 +52,7 @@ const table: Record<string, Room> = {
   'src/client/target': { rooms: 'src/client src/fleet/registry.ts' },
   'src/client/limit': { rooms: 'src/client' },
   'src/client/node': {
-    rooms: 'src/client src/client/target',
+    rooms: 'src/client src/client/target src/http2',
     packages: '@bufbuild/protobuf @connectrpc/connect @connectrpc/connect-node',
   },
   'src/client': {
@@ -130,7 +131,7 @@ const table: Record<string, Room> = {
   // What the systems share, then one room for each.
   'src/fleet': { rooms: 'src/fleet/registry.ts src/text' },
   'src/fleet/etcd': {
-    rooms: 'src/fleet src/fleet/registry.ts src/gen src/text',
+    rooms: 'src/fleet src/fleet/registry.ts src/gen src/http2 src/text',
     packages: '@connectrpc/connect @connectrpc/connect-node',
   },
   'src/fleet/consul': { rooms: 'src/fleet src/fleet/registry.ts src/text' },

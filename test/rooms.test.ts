@@ -6,9 +6,8 @@ import { layers, nouns } from '../scripts/nouns.ts'
 const src = join(import.meta.dirname, '../src')
 
 /** Rooms that serve any noun. What a noun needs of them comes in through its module in src/app. */
-const rooms = 'call client conf data/changes fleet gateway memory rest server telemetry text'.split(
-  ' ',
-)
+const rooms =
+  'call client conf data/changes fleet gateway http2 memory rest server telemetry text'.split(' ')
 
 /** Words of other meanings, by why they are none. */
 const otherMeanings: Record<string, RegExp> = {

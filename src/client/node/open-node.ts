@@ -1,11 +1,8 @@
 import { connect as connectTcp, isIP, type Socket } from 'node:net'
 import { connect as connectTls } from 'node:tls'
-import {
-  createConnectTransport,
-  createGrpcTransport,
-  Http2SessionManager,
-} from '@connectrpc/connect-node'
+import { createConnectTransport, createGrpcTransport } from '@connectrpc/connect-node'
 import type { Interceptor } from '@connectrpc/connect'
+import { type Managed, managed } from '../../http2/managed-session.ts'
 import type { NodeTransport } from './node.ts'
 import { unaryGrpc } from './unary-grpc.ts'
 import type { ClientProtocol, ClientSettings } from '../settings.ts'
@@ -19,11 +16,11 @@ export type OpenProtocol = (
 ) => NodeTransport
 
 /** One connection of HTTP/2 to the node, which is opened with the first call and kept alive. */
-function sessionTo(address: Address, settings: ClientSettings): Http2SessionManager {
+function sessionTo(address: Address, settings: ClientSettings): Managed {
   const { pingIntervalMs, pingTimeoutMs } = settings
   const pings = { pingIntervalMs, pingTimeoutMs }
   const createConnection = () => connectionTo(address, settings)
-  return new Http2SessionManager(baseUrl(address), pings, { createConnection })
+  return managed(baseUrl(address), pings, { createConnection })
 }
 
 function connectionTo(to: Address, settings: ClientSettings): Socket {

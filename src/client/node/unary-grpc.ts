@@ -2,7 +2,6 @@ import type { IncomingHttpHeaders } from 'node:http2'
 import { create, type DescMethodUnary, type Message } from '@bufbuild/protobuf'
 import { Code, ConnectError, type Transport, type UnaryResponse } from '@connectrpc/connect'
 import { compressionBrotli, compressionGzip } from '@connectrpc/connect-node'
-import type { Http2SessionManager } from '@connectrpc/connect-node'
 import {
   type Compression,
   createMethodSerializationLookup,
@@ -16,6 +15,7 @@ import {
   validateResponseWithCompression,
   validateTrailer,
 } from '@connectrpc/connect/protocol-grpc'
+import type { Managed } from '../../http2/managed-session.ts'
 import { exchanged, type Received } from './exchanged.ts'
 
 const compressions: Compression[] = [compressionGzip, compressionBrotli]
@@ -33,7 +33,7 @@ const ownHeaders = {
  * Makes unary calls of gRPC, as Connect's own transport does but without its pipelines of generators:
  * they were half of what a gateway costs (docs/performance.md). Interceptors are not run.
  */
-export function unaryGrpc(session: Http2SessionManager): Transport['unary'] {
+export function unaryGrpc(session: Managed): Transport['unary'] {
   const wireOf = wireForms()
   const unary = async (...args: Parameters<Transport['unary']>): Promise<UnaryResponse> => {
     const [method, signal, timeoutMs, header, input] = args

@@ -1,6 +1,7 @@
 import { readFileSync } from 'node:fs'
 import { type Client, Code, ConnectError, createClient } from '@connectrpc/connect'
-import { createGrpcTransport, Http2SessionManager } from '@connectrpc/connect-node'
+import { createGrpcTransport } from '@connectrpc/connect-node'
+import { type Managed, managed } from '../../http2/managed-session.ts'
 import { Auth, KV, Lease, Maintenance, Watch } from '../../gen/etcd/rpc_pb.ts'
 import type { Report } from '../report.ts'
 
@@ -37,16 +38,16 @@ const statusTimeoutMs = 2_000
  */
 export function etcdConnection(options: EtcdOptions, connecting: Report['connecting']) {
   const { endpoints, username, password, timeoutMs } = options
-  const managers = new Map<string, Http2SessionManager>()
+  const managers = new Map<string, Managed>()
   const facts = { 'etcd.endpoints': endpoints.join(), 'etcd.dial_timeout': `${timeoutMs}ms` }
   let turn = 0
   let opening: Promise<EtcdSession> | undefined
   let session: EtcdSession | undefined
 
-  function managerOf(url: string): Http2SessionManager {
+  function managerOf(url: string): Managed {
     const known = managers.get(url)
     if (known && !['closed', 'error'].includes(known.state())) return known
-    const manager = new Http2SessionManager(url, http2, certificates(options.tls))
+    const manager = managed(url, http2, certificates(options.tls))
     managers.set(url, manager)
     return manager
   }
@@ -72,7 +73,7 @@ export function etcdConnection(options: EtcdOptions, connecting: Report['connect
     }
   }
 
-  async function tokenOf(url: string, manager: Http2SessionManager): Promise<string> {
+  async function tokenOf(url: string, manager: Managed): Promise<string> {
     const auth = createClient(Auth, transportOf(url, manager, ''))
     const { token } = await auth.authenticate({ name: username, password }, { timeoutMs })
     return token
@@ -106,7 +107,7 @@ export function etcdConnection(options: EtcdOptions, connecting: Report['connect
 /** Asks etcd to answer with an error while it has no leader; a watch would be silent. */
 const needsLeader = { hasleader: 'true' }
 
-function transportOf(baseUrl: string, sessionManager: Http2SessionManager, token: string) {
+function transportOf(baseUrl: string, sessionManager: Managed, token: string) {
   const headers = { ...needsLeader, ...(token !== '' && { token }) }
   return createGrpcTransport({
     baseUrl,

@@ -1,0 +1,33 @@
+import type { ClientHttp2Stream } from 'node:http2'
+import { Http2SessionManager } from '@connectrpc/connect-node'
+
+type Settings = ConstructorParameters<typeof Http2SessionManager>
+type Request = Parameters<Http2SessionManager['request']>
+
+/** Sessions of HTTP/2 to one server, one after the other; made by `managed`. */
+export type Managed = ReturnType<typeof managed>
+
+/** Opens a session with the first request, and another one when it has ended. */
+export function managed(...settings: Settings) {
+  const manager = new Http2SessionManager(...settings)
+  return {
+    authority: manager.authority,
+    state: () => manager.state(),
+    request: (...request: Request): Promise<ClientHttp2Stream> =>
+      manager.request(...request).then(heard),
+    notifyResponseByteRead: (stream: ClientHttp2Stream) => manager.notifyResponseByteRead(stream),
+    abort: () => manager.abort(),
+  }
+}
+
+/**
+ * Sees to it that an error of the session has a listener, or it would end the process. Connect 2.2.0 takes
+ * its own away when it leaves a session, also one that it has destroyed and whose error is still to come.
+ */
+function heard(stream: ClientHttp2Stream): ClientHttp2Stream {
+  const { session } = stream
+  if (session?.listenerCount('error', ignore) === 0) session.on('error', ignore)
+  return stream
+}
+
+function ignore(): void {}

@@ -1,0 +1,65 @@
+// What becomes of the calls on a connection of HTTP/2, by servers of the tests' own.
+import { subscribe, unsubscribe } from 'node:diagnostics_channel'
+import { once } from 'node:events'
+import http2 from 'node:http2'
+import type net from 'node:net'
+import { connectNodeAdapter } from '@connectrpc/connect-node'
+import { test, type Test } from 'tap'
+import { clientOf } from '../../src/client/client.ts'
+import { User } from '../../src/gen/api/user/v1/user_pb.ts'
+
+async function listening(t: Test, server: net.Server): Promise<number> {
+  const sockets: net.Socket[] = []
+  server.on('connection', (socket) => sockets.push(socket))
+  server.listen(0, '127.0.0.1')
+  await once(server, 'listening')
+  t.teardown(() => {
+    for (const socket of sockets) socket.destroy()
+    server.close()
+  })
+  return (server.address() as net.AddressInfo).port
+}
+
+/** A server of users, with the sessions that it has. */
+async function serving(t: Test) {
+  const sessions: http2.ServerHttp2Session[] = []
+  const server = http2.createServer(
+    connectNodeAdapter({
+      routes: (router) => router.service(User, { getUser: ({ id }) => ({ id }) }),
+    }),
+  )
+  server.on('session', (session) => sessions.push(session))
+  return { sessions, port: await listening(t, server) }
+}
+
+/** The sessions of clients in this process, in the order of their first streams. */
+function opened(t: Test): Set<http2.ClientHttp2Session> {
+  const sessions = new Set<http2.ClientHttp2Session>()
+  const note = (message: unknown): void => {
+    const { stream } = message as { stream: http2.ClientHttp2Stream }
+    sessions.add(stream.session as http2.ClientHttp2Session)
+  }
+  subscribe('http2.client.stream.created', note)
+  t.teardown(() => unsubscribe('http2.client.stream.created', note))
+  return sessions
+}
+
+test('a call that begins while an idle connection is closed is made over another one', async (t) => {
+  for (const protocol of ['grpc', 'connect'] as const) {
+    const { sessions, port } = await serving(t)
+    const ours = opened(t)
+    const settings = { protocol, timeoutMs: 60_000, retry: { attempts: 0 } }
+    await using users = clientOf(User, `direct:///127.0.0.1:${port}`, settings)
+    t.equal((await users.getUser({ id: 1n })).id, 1n)
+    const [first] = ours
+    const meanwhile = once(first as http2.ClientHttp2Session, 'goaway').then(() =>
+      users.getUser({ id: 2n }),
+    )
+    const closed = new Promise((resolve) => first?.once('close', resolve))
+    sessions[0]?.close()
+    t.equal((await meanwhile).id, 2n)
+    await closed
+    t.equal((await users.getUser({ id: 3n })).id, 3n)
+    t.equal(sessions.length, 2)
+  }
+})
