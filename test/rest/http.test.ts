@@ -113,6 +113,36 @@ test('trailers go before as headers where the client does not take them', async 
   }
 })
 
+test('trailers that cannot follow a body go before as headers', async (t) => {
+  const later = ['authorization', 'cache-control', 'host', 'x-trail']
+  const users: Users = {
+    getUser(_request, { responseTrailer, requestHeader, values }) {
+      for (const name of later) responseTrailer.set(name, 't')
+      values.set(httpStatusKey, Number(requestHeader.get('x-status') ?? 200))
+      return ada
+    },
+  }
+  const port = await listen(t, serve(users))
+  const h2 = await serveH2(t, users)
+  const te = { te: 'trailers' }
+  const cases: [Record<string, string>, number][] = [
+    [te, 200],
+    [{ ...te, 'if-none-match': '*' }, 304],
+    [{ ...te, 'x-status': '204' }, 204],
+  ]
+  for (const [headers, status] of cases) {
+    const h1 = await request(port, { path, headers })
+    const over2 = await h2({ ':path': path, ...headers })
+    t.strictSame([h1.status, over2.status], [status, status])
+    t.equal(h1.trailers['x-trail'], status === 200 ? 't' : undefined)
+    for (const name of later) {
+      const expected = status === 200 && name === 'x-trail' ? undefined : 't'
+      t.equal(h1.headers[`trailer-${name}`], expected, `${name}, ${status}`)
+      t.equal(over2.headers.get(`trailer-${name}`) ?? undefined, expected, `${name}, ${status}`)
+    }
+  }
+})
+
 test('what a handler has set goes with its error too', async (t) => {
   const app = serve({
     getUser(_request, { responseHeader, responseTrailer }) {

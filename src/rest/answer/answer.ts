@@ -43,7 +43,7 @@ export function sendAnswer(
 ): void {
   const { type, coding: choice } = acceptance
   const status = call.answerStatus ?? 200
-  copyMetadata(request, reply, call)
+  copyHeaders(reply, call)
   vary(reply, 'Accept, Accept-Encoding')
   const coding = isWorth(choice, json, compressFrom) ? choice.coding : undefined
   const reads = request.method === 'GET' || request.method === 'HEAD'
@@ -51,9 +51,12 @@ export function sendAnswer(
     const given = givenTag(reply, message) ?? (reads ? computedTag(json) : undefined)
     const tag = given && variantTag(given, type, coding)
     if (tag) void reply.header('etag', tag)
-    if (tag && reads && isHeld(request, tag)) return void reply.code(304).send()
+    if (tag && reads && isHeld(request, tag)) {
+      copyTrailers(request, reply.code(304), call)
+      return void reply.send()
+    }
   }
-  void reply.code(status).header('content-type', type)
+  copyTrailers(request, reply.code(status).header('content-type', type), call)
   if (coding === undefined) return void reply.serializer(asItIs).send(json)
   compressed(json, coding).then(
     (smaller) => void reply.header('content-encoding', coding).send(smaller),
@@ -111,7 +114,11 @@ export function sendError(
   const error = bounded(given)
   const body = errorBody(error, sent)
   observer?.error(request, error, body.code, body.reason)
-  if (call) copyMetadata(request, reply, call)
+  void reply.code(body.code)
+  if (call) {
+    copyHeaders(reply, call)
+    copyTrailers(request, reply, call)
+  }
   const retryAfter = retryAfterSeconds(error)
   if (retryAfter !== undefined) void reply.header('retry-after', `${retryAfter}`)
   // Those of another service's error are not for our client.
@@ -123,7 +130,7 @@ export function sendError(
   // Fastify sets it after a body that was not read to its end; HTTP/2 has no such header.
   if (request.raw.httpVersionMajor > 1) void reply.removeHeader('connection')
   const type = answerType(request.headers.accept) ?? 'application/json'
-  void reply.code(body.code).header('content-type', type).send(jsonBytes(body))
+  void reply.header('content-type', type).send(jsonBytes(body))
 }
 
 /** Adds names to the Vary header of an answer. */
@@ -131,15 +138,31 @@ export function vary(reply: FastifyReply, names: string): void {
   void reply.header('vary', mergedVary(reply.getHeader('vary'), names))
 }
 
-function copyMetadata(request: FastifyRequest, reply: FastifyReply, call: UnaryCall): void {
-  copyHeaders(reply, call)
-  const { answerTrailers } = call
+/** Sets the trailers that handler and interceptors gave, once the status of the answer is set. */
+function copyTrailers(
+  request: FastifyRequest,
+  reply: FastifyReply,
+  { answerTrailers }: UnaryCall,
+): void {
   answerTrailers?.forEach((value, name) => {
     if (!leaves(name, value)) return
-    if (takesTrailers(request))
-      void reply.trailer(name, (_reply, _payload, done) => done(null, value))
-    else void reply.header(`trailer-${name}`, value)
+    const follows = hasBody(reply) && takesTrailers(request) && addTrailer(reply, name, value)
+    if (!follows) void reply.header(`trailer-${name}`, value)
   })
+}
+
+function hasBody({ statusCode }: FastifyReply): boolean {
+  return statusCode !== 204 && statusCode !== 304
+}
+
+/** Adds a trailer if its name may be one (RFC 9110, 6.5.1). Fastify knows that: it throws for others. */
+function addTrailer(reply: FastifyReply, name: string, value: string): boolean {
+  try {
+    void reply.trailer(name, (_reply, _payload, done) => done(null, value))
+    return true
+  } catch {
+    return false
+  }
 }
 
 /** Sets the headers that handler and interceptors gave. Throws for one that cannot be sent. */
@@ -169,7 +192,7 @@ function leaves(name: string, value: string): boolean {
 }
 
 /**
- * Whether trailers can follow the answer: the client sent `TE: trailers`, and HTTP allows them
+ * Whether trailers can follow a body: the client sent `TE: trailers`, and HTTP allows them
  * after this answer. If not, they are sent as headers named `trailer-…`, as the Connect protocol
  * does.
  */
