@@ -14,6 +14,7 @@ import { decodingTurn } from '../../call/message/decoding-turn.ts'
 import { refusal } from '../../call/refusal.ts'
 import { malformedUrl } from '../../rest/errors.ts'
 import { unescapedBytes } from '../../rest/route/unescape.ts'
+import { protocolOf } from '../exchange/protocol.ts'
 import { compressions } from './compressions.ts'
 import type { MessageReader } from './message-reader.ts'
 import { splitEnvelopes } from './split-envelopes.ts'
@@ -108,11 +109,13 @@ function withReadableEnvelopes(
     header.get('grpc-encoding') ?? header.get('connect-content-encoding'),
   )
   if (compression === undefined) return request
+  // The end of the others is an envelope, too.
+  const areAllMessages = protocolOf(header.get('content-type') ?? '') === 'grpc'
   async function* readable(envelopes: AsyncIterable<EnvelopedMessage>) {
     let count = 0
     for await (const { flags, data } of envelopes) {
       if ((flags & compressedFlag) !== 0) throw unknownCompression()
-      if (flags === 0) count += 1
+      if (flags === 0 || areAllMessages) count += 1
       if (single && count > 1) throw notOne('more than one message')
       await decodingTurn(data)
       // The last envelope of a stream is no message.
