@@ -157,10 +157,13 @@ function freeJson(json: ExactJson, place: Place | undefined): ExactJson {
     if (Number.isFinite(Number(json))) return Number(json)
     throw new InvalidJson('must be a number in range', place)
   }
+  if (typeof json === 'string') return scalarFromJson(ScalarType.STRING, json, place)
   if (typeof json !== 'object' || json === null || depthOf(place) > maxDepth) return json
   if (Array.isArray(json)) return json.map((each, at) => freeJson(each, { name: at, in: place }))
-  for (const name of Object.keys(json))
+  for (const name of Object.keys(json)) {
+    scalarFromJson(ScalarType.STRING, name, { name, in: place, isKey: true })
     replace(json, name, freeJson(json[name] as ExactJson, { name, in: place }))
+  }
   return json
 }
 

@@ -7,7 +7,9 @@ import {
   FloatValueSchema,
   Int32ValueSchema,
   Int64ValueSchema,
+  ListValueSchema,
   StringValueSchema,
+  type Struct,
   StructSchema,
   TimestampSchema,
   UInt64ValueSchema,
@@ -97,6 +99,22 @@ test('a refusal names the value by its way through the JSON, and what is allowed
   }
   t.match(refused(UpdateUserRequestSchema, '{"usr":{}}').rawMessage, /usr: .* did you mean user\?/)
   t.match(refused(UpdateUserRequestSchema, '{"id":1,"i\\u0064":1}').rawMessage, /"id" twice/)
+  t.end()
+})
+
+test('text without UTF-8 is refused in any JSON as in strings, and so are its names', (t) => {
+  const rule = 'must be Unicode text without lone surrogates'
+  for (const [desc, text, path] of [
+    [StructSchema, '{"a":["b",{"c":"\\ud800"}]}', 'a[1].c'],
+    [StructSchema, '{"a":{"\\udc00":1}}', 'a["\\udc00"]'],
+    [ListValueSchema, '["\\ud83d\\ude00","\\ude00"]', '[1]'],
+  ] as const) {
+    const error = refused(desc, text)
+    t.strictSame({ ...error.findDetails(ErrorInfoSchema)[0]?.metadata }, { [path]: rule }, text)
+  }
+  t.equal(refused(ValueSchema, '"\\ud800"').rawMessage, `the JSON ${rule}`)
+  const pair = messageFromJson(StructSchema, '{"\\ud83d\\ude00":"\\ud83d\\ude00"}', {})
+  t.strictSame(toJson(StructSchema, pair as Struct), { '😀': '😀' })
   t.end()
 })
 
