@@ -7,9 +7,16 @@ type Request = Parameters<Http2SessionManager['request']>
 /** Sessions of HTTP/2 to one server, one after the other; made by `managed`. */
 export type Managed = ReturnType<typeof managed>
 
+/**
+ * In units of a million bytes, the largest that node takes. Of a stream that is canceled it leaves the bytes
+ * that wait to be sent in the session's count for ever; past the limit, 10 by default, it resets each answer
+ * with ENHANCE_YOUR_CALM until the session ends. What waits is bounded by the calls that a process admits.
+ */
+const maxSessionMemory = 2 ** 32 - 1
+
 /** Opens a session with the first request, and another one when it has ended. */
-export function managed(...settings: Settings) {
-  const manager = new Http2SessionManager(...settings)
+export function managed(...[url, pings, options]: Settings) {
+  const manager = new Http2SessionManager(url, pings, { maxSessionMemory, ...options })
   return {
     authority: manager.authority,
     state: () => manager.state(),

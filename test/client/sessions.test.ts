@@ -3,10 +3,13 @@ import { subscribe, unsubscribe } from 'node:diagnostics_channel'
 import { once } from 'node:events'
 import http2 from 'node:http2'
 import type net from 'node:net'
+import { Code, type ConnectError } from '@connectrpc/connect'
 import { connectNodeAdapter } from '@connectrpc/connect-node'
 import { test, type Test } from 'tap'
 import { clientOf } from '../../src/client/client.ts'
 import { User } from '../../src/gen/api/user/v1/user_pb.ts'
+import { until } from '../help/until.ts'
+import { caught } from './callers.ts'
 
 async function listening(t: Test, server: net.Server): Promise<number> {
   const sockets: net.Socket[] = []
@@ -20,16 +23,19 @@ async function listening(t: Test, server: net.Server): Promise<number> {
   return (server.address() as net.AddressInfo).port
 }
 
-/** A server of users, with the sessions that it has. */
+/** A server of users that reads no bodies of new ones; with its sessions and the streams of those bodies. */
 async function serving(t: Test) {
   const sessions: http2.ServerHttp2Session[] = []
-  const server = http2.createServer(
-    connectNodeAdapter({
-      routes: (router) => router.service(User, { getUser: ({ id }) => ({ id }) }),
-    }),
-  )
+  const unread: http2.ServerHttp2Stream[] = []
+  const served = connectNodeAdapter({
+    routes: (router) => router.service(User, { getUser: ({ id }) => ({ id }) }),
+  })
+  const server = http2.createServer((req, res) => {
+    if (req.url.endsWith('/CreateUser')) unread.push(req.stream)
+    else served(req, res)
+  })
   server.on('session', (session) => sessions.push(session))
-  return { sessions, port: await listening(t, server) }
+  return { sessions, unread, port: await listening(t, server) }
 }
 
 /** The sessions of clients in this process, in the order of their first streams. */
@@ -62,4 +68,22 @@ test('a call that begins while an idle connection is closed is made over another
     t.equal((await users.getUser({ id: 3n })).id, 3n)
     t.equal(sessions.length, 2)
   }
+})
+
+test('calls go on when those with large messages on their connection were given up', async (t) => {
+  const { sessions, unread, port } = await serving(t)
+  await using users = clientOf(User, `direct:///127.0.0.1:${port}`, {
+    timeoutMs: 60_000,
+    retry: { attempts: 0 },
+  })
+  t.equal((await users.getUser({ id: 1n })).id, 1n)
+  const controller = new AbortController()
+  const { signal } = controller
+  const large = { name: 'x'.repeat(1_000_000), email: 'large@example.org' }
+  const calls = Array.from({ length: 30 }, () => users.createUser(large, { signal }).catch(caught))
+  await until('the large calls', () => unread.length === 30)
+  controller.abort()
+  for (const { code } of (await Promise.all(calls)) as ConnectError[]) t.equal(code, Code.Canceled)
+  t.equal((await users.getUser({ id: 2n })).id, 2n)
+  t.equal(sessions.length, 1)
 })

@@ -20,9 +20,6 @@ import { onStreaming } from './streaming.ts'
 
 const { NGHTTP2_CANCEL, NGHTTP2_FLAG_END_STREAM, NGHTTP2_REFUSED_STREAM } = http2.constants
 
-/** The size of a message that gRPC accepts by default. */
-const megabytesPerStream = 4
-
 /** The state of a stream before it has a request and a response. */
 interface Opened {
   at: number
@@ -118,13 +115,19 @@ export function http2Connections(
   }
 }
 
+/**
+ * In units of a million bytes, the largest that node takes. Of a stream that is canceled it leaves the bytes
+ * that wait to be sent in the session's count for ever, and past the limit it refuses each new stream of the
+ * session. What an answer may keep waiting is bounded by streams, times and the size of messages.
+ */
+const maxSessionMemory = 2 ** 32 - 1
+
 function createServer({ maxConcurrentStreams, maxHeaderBytes }: ListenerLimits): http2.Http2Server {
   return http2.createServer({
     // A client that resets streams this fast attacks (CVE-2023-44487); each of them costs a call.
     streamResetBurst: 200,
     streamResetRate: 20,
-    // Ten answers of 1 MB take more than node's 10 MB, and then new streams would be refused.
-    maxSessionMemory: maxConcurrentStreams * megabytesPerStream,
+    maxSessionMemory,
     settings: { maxConcurrentStreams, maxHeaderListSize: maxHeaderBytes },
   })
 }

@@ -30,6 +30,22 @@ test('long answers on all the streams of a session are all delivered', async (t)
   t.equal(answers.join('').length, 50_000_000)
 })
 
+test('a session takes streams after many long answers that were given up', async (t) => {
+  const { port } = await listen(
+    t,
+    handle((_req, res) => void res.end(Buffer.alloc(2_000_000))),
+    { maxConcurrentStreams: 4 },
+  )
+  const session = h2Connect(t, port)
+  for (let n = 0; n < 20; n += 1) {
+    const stream = session.request({ ':path': '/' }).pause()
+    await once(stream, 'response')
+    stream.close(http2.constants.NGHTTP2_CANCEL)
+    await once(stream, 'close')
+  }
+  t.equal((await h2Get(session)).length, 2_000_000)
+})
+
 test('a stream above the limit waits for its turn', async (t) => {
   const begun: Response[] = []
   const slow = handle((_req, res) => void begun.push(res))
