@@ -104,14 +104,17 @@ function noTimeout(): undefined {
 // Made once: an error with its stack costs more than all else in a small call.
 const callIsOver = new ConnectError('the call is over', Code.Canceled)
 
+type Answer = FastifyReply['raw'] & { stream?: Partial<Pick<Readable, 'destroyed'>> }
+
+/** Whether an answer is written or its client has gone. Over HTTP/2 only the stream tells, not the response. */
+export function isOver({ stream, destroyed }: Answer): boolean {
+  return stream?.destroyed ?? destroyed
+}
+
 /** A signal that aborts at the deadline, when the client disconnects, and when the answer is written. */
-function callSignal(
-  { raw }: { raw: FastifyReply['raw'] & { stream?: Partial<Pick<Readable, 'destroyed'>> } },
-  deadline: number | undefined,
-): AbortSignal {
+function callSignal({ raw }: { raw: Answer }, deadline: number | undefined): AbortSignal {
   const controller = new AbortController()
-  // Over HTTP/2 only the stream tells, not the response.
-  if (raw.stream?.destroyed ?? raw.destroyed) {
+  if (isOver(raw)) {
     controller.abort(new ConnectError('the client has gone', Code.Canceled))
     return controller.signal
   }

@@ -98,10 +98,10 @@ function bytesOnce(reading: Reading): RequestReader {
 /** Each part of the body is a message; where one part ends means nothing. */
 function bytesStream(reading: Reading): RequestReader {
   const path = requestBodyPath(reading.binding) ?? []
-  return async function read(request, _reply, values) {
+  return async function read(request, reply, values) {
     const { system, sent } = boundHead(reading, request, values)
     const contentType = typeOf(request)
-    const chunks = uploadOf(reading, request)
+    const chunks = uploadOf(reading, request, reply)
     function messageOf(data: Uint8Array): Message {
       const { message } = boundHead(reading, request, values)
       fillBody(message, path, { contentType, data })
@@ -123,11 +123,11 @@ function bytesStream(reading: Reading): RequestReader {
 /** Path and query fill each message of the body. */
 function messageStream(reading: Reading): RequestReader {
   const { bind, types, settings } = reading
-  return async function read(request, _reply, values) {
+  return async function read(request, reply, values) {
     const head = boundHead(reading, request, values)
     if (mayHaveBody(request)) formOf(request, types)
     const splitter = splitterOf(request, settings.bodyLimit)
-    const chunks = withoutMark(uploadOf(reading, request))
+    const chunks = withoutMark(uploadOf(reading, request, reply))
     const query = splitUrl(request)[1]
     let { sent } = head
     function messageOf(body: Uint8Array): Message {
@@ -152,10 +152,14 @@ function messageStream(reading: Reading): RequestReader {
   }
 }
 
-function uploadOf({ settings }: Reading, request: FastifyRequest): AsyncIterable<Uint8Array> {
+function uploadOf(
+  { settings }: Reading,
+  request: FastifyRequest,
+  reply: FastifyReply,
+): AsyncIterable<Uint8Array> {
   if (!mayHaveBody(request)) return Readable.from([])
   const { uploadLimit: maxBytes, uploadIdleMs: idleMs } = settings
-  return uploadedBytes(request, { maxBytes, idleMs })
+  return uploadedBytes(request, reply, { maxBytes, idleMs })
 }
 
 /** Lines may be told by their content type only: JSON may have line breaks in a message, too. */

@@ -44,27 +44,37 @@ const newline = 0x0a
 const isSpace = (byte: number | undefined) =>
   byte === 0x20 || byte === newline || byte === 0x0d || byte === 0x09
 
-/** One message a line; lines of white space are none. Works on bytes, of which UTF-8 has several. */
+/**
+ * One message a line; lines of white space are none, and cost a look at each byte, since a few bytes can
+ * stand for millions. Works on bytes, of which UTF-8 has several.
+ */
 export function lineSplitter(maxBytes: number): Splitter {
   const rest = unfinished(maxBytes)
   let lines = 0
 
-  function* whole(line: Uint8Array): Generator<Uint8Array> {
+  function whole(part: Uint8Array): Uint8Array {
     lines += 1
-    if (!line.every(isSpace)) yield line
+    return rest.take(part)
+  }
+
+  /** Where the next message begins in a chunk. */
+  function afterSpace(chunk: Uint8Array, from: number): number {
+    let at = from
+    for (; isSpace(chunk[at]); at += 1) if (chunk[at] === newline) lines += 1
+    return at
   }
 
   return {
     *push(chunk) {
-      let from = 0
-      for (let at = chunk.indexOf(newline); at !== -1; at = chunk.indexOf(newline, from)) {
-        yield* whole(rest.take(chunk.subarray(from, at)))
-        from = at + 1
+      let from = rest.size === 0 ? afterSpace(chunk, 0) : 0
+      for (let at = chunk.indexOf(newline, from); at !== -1; at = chunk.indexOf(newline, from)) {
+        yield whole(chunk.subarray(from, at))
+        from = afterSpace(chunk, at + 1)
       }
       if (from < chunk.length) rest.add(chunk.subarray(from))
     },
     *end() {
-      if (rest.size > 0) yield* whole(rest.take(new Uint8Array()))
+      if (rest.size > 0) yield whole(new Uint8Array())
     },
     get place() {
       return `line ${lines}`

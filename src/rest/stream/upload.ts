@@ -1,5 +1,7 @@
+import { setImmediate as nextTurn } from 'node:timers/promises'
 import { Code } from '@connectrpc/connect'
-import type { FastifyRequest } from 'fastify'
+import type { FastifyReply, FastifyRequest } from 'fastify'
+import { isOver } from '../../call/context.ts'
 import { refusal } from '../../call/refusal.ts'
 import { decoded, limited } from '../decoded.ts'
 import { codingOf } from '../request/decompress.ts'
@@ -19,11 +21,28 @@ interface UploadLimits {
  */
 export function uploadedBytes(
   request: FastifyRequest,
+  reply: FastifyReply,
   { maxBytes, idleMs }: UploadLimits,
 ): AsyncIterable<Uint8Array> {
   const coding = codingOf(request.headers['content-encoding'])
   const sent = limited(received(request.raw, idleMs), maxBytes)
-  return coding === undefined ? sent : limited(decoded(sent, coding), maxBytes)
+  const chunks = coding === undefined ? sent : limited(decoded(sent, coding), maxBytes)
+  return whileAwaited(chunks, reply.raw)
+}
+
+/**
+ * The same chunks, each in a turn of the event loop of its own, until nobody waits for the answer. A few
+ * bytes can stand for a body of 1 GiB that has no message, by which its reader would see that.
+ */
+async function* whileAwaited(
+  chunks: AsyncIterable<Uint8Array>,
+  answer: FastifyReply['raw'],
+): AsyncGenerator<Uint8Array> {
+  for await (const chunk of chunks) {
+    await nextTurn()
+    if (isOver(answer)) throw clientGone()
+    yield chunk
+  }
 }
 
 async function* received(raw: FastifyRequest['raw'], idleMs: number): AsyncGenerator<Uint8Array> {

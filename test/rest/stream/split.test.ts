@@ -117,6 +117,16 @@ test('a line without an end is refused when it is too long, and not kept', async
   }
 })
 
+test('white space between messages may be longer than one', async (t) => {
+  const space = `${' '.repeat(500)}\n`.repeat(3)
+  for (const make of [lineSplitter, valueSplitter]) {
+    const splitter = make(100)
+    const pieces = [space, `${space}{"a":1}\n${space}`, `${space}{}\n ${space}`, space]
+    const found = pieces.flatMap((piece) => [...splitter.push(Buffer.from(piece))].map(String))
+    t.strictSame([...found, ...splitter.end()], ['{"a":1}', '{}'])
+  }
+})
+
 test('no streamed request makes the server fail', async (t) => {
   const { ask } = await serveStreams(
     t,

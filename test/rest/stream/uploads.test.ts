@@ -172,6 +172,26 @@ for (const protocol of protocols) {
     await until('the handler to fail', () => failure !== undefined)
     t.match(failure, { code: Code.Canceled })
   })
+
+  test(`a client that has sent blank lines and gone ends the work over ${protocol}`, async (t) => {
+    const { promise: begun, resolve } = Promise.withResolvers<undefined>()
+    const { promise: failed, resolve: end } = Promise.withResolvers<unknown>()
+    const { port } = await serveStreams(t, {
+      collect(requests) {
+        resolve(undefined)
+        const all = collect(requests)
+        all.then(end, end)
+        return all
+      },
+    })
+    const headers = { 'content-type': ndjson, 'content-encoding': 'zstd' }
+    const sent = begin(t, protocol, port, { method: 'POST', target, headers })
+    sent.answer.catch(() => undefined)
+    sent.request.end(zstdCompressSync(Buffer.alloc(128 * 1024 * 1024, '\n')))
+    await begun
+    sent.vanish()
+    t.match(await failed, { code: Code.Canceled })
+  })
 }
 
 test('what is no list of messages is malformed', async (t) => {
