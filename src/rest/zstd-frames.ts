@@ -1,3 +1,5 @@
+import { malformedBody } from '../call/message/json-message.ts'
+
 /** The longest part of a frame that is read; of others only the length counts. */
 const headBytes = 4
 /** The magic number of a frame that gives nothing, without its last four bits. */
@@ -10,16 +12,27 @@ const blockType = 0x06
 const repeated = 0x02
 
 /**
+ * How many frames a body may have, and one more for each of so many bytes. The decoder takes a tenth of a
+ * millisecond for each, and 80,000 empty ones are a megabyte.
+ */
+const maxFrames = 1000
+const bytesAFrame = 1024
+
+/**
  * Cuts a body of zstd at the ends of its frames. Its content is that of all of them (RFC 8878, 3.1), but
  * node's decoder ends where a frame does before the end of a chunk. What is no frame is left for the
- * decoder to refuse.
+ * decoder to refuse. Throws MALFORMED_BODY for very many frames in few bytes.
  */
 export async function* zstdFrames(chunks: AsyncIterable<Uint8Array>): AsyncGenerator<Uint8Array> {
   const frame = openFrame()
+  let allowed = maxFrames
   for await (const chunk of chunks) {
+    allowed += chunk.byteLength / bytesAFrame
     let from = 0
     while (from < chunk.byteLength) {
       const end = frame.endIn(chunk, from)
+      if (end < chunk.byteLength) allowed -= 1
+      if (allowed < 0) throw malformedBody('the body has too many frames of zstd for its length')
       yield chunk.subarray(from, end)
       from = end
     }

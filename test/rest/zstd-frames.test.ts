@@ -96,3 +96,17 @@ test('the limit of a body holds for all of its frames together', async (t) => {
   t.equal((await decompressed(body, 'zstd', 5000)).byteLength, 5000)
   await t.rejects(decompressed(body, 'zstd', 4999), { message: /larger than 4999 bytes/ })
 })
+
+test('a body of very many empty frames is refused, and one of many that are not is read', async (t) => {
+  const empty = Buffer.concat(Array.from({ length: 3000 }, () => skippable(0).frame))
+  const refused = { message: /too many frames/ }
+  await t.rejects(streamed([empty], 'zstd'), refused)
+  await t.rejects(decompressed(empty, 'zstd', limit), refused)
+  const part = Buffer.from(Array.from({ length: 2000 }, (_, at) => (at * at) % 251))
+  const { frame } = compressed(part, true)
+  const long = Buffer.concat([
+    ...Array.from({ length: 1500 }, () => frame),
+    skippable(2 ** 20).frame,
+  ])
+  t.equal((await streamed([long], 'zstd')).length, 1500 * part.length)
+})
