@@ -27,7 +27,7 @@ export interface Parts {
 
 /** The node for the next try of a call. Throws where none is known. */
 export function pickNode(call: Call, { balancer, target }: Parts): Node {
-  const node = balancer.pick(call.last)
+  const node = balancer.pick(call.last, call.method.methodKind !== 'unary')
   if (node === undefined) throw noNode(target)
   return node
 }

@@ -1,6 +1,7 @@
 import { MethodOptions_IdempotencyLevel } from '@bufbuild/protobuf/wkt'
 import { Code } from '@connectrpc/connect'
 import type { Call } from './call.ts'
+import type { Failure } from './node/failure.ts'
 import type { Parts } from './parts.ts'
 import type { FailedTry } from './try.ts'
 
@@ -23,6 +24,16 @@ export function retryWait(call: Call, failure: FailedTry, parts: Parts): number 
   call.retried += 1
   parts.metrics?.retried('unavailable')
   return waitMs
+}
+
+/** Whether a stream that a node refuses, since it has as many as it takes, is tried at another one: once. */
+export function mayReplace(call: Call, { error, fate }: Failure, parts: Parts): boolean {
+  if (fate !== 'answered' || error.code !== Code.ResourceExhausted) return false
+  if (call.isChained || call.retried > 0 || parts.balancer.nodes().length < 2) return false
+  if (!isInTime(call, 0, parts) || !parts.budget.take()) return false
+  call.retried += 1
+  parts.metrics?.retried('unavailable')
+  return true
 }
 
 /**

@@ -8,11 +8,11 @@ import { Code, ConnectError, type ContextValues, type StreamResponse } from '@co
 import { pause } from './attempts.ts'
 import { type Call, isCutShort } from './call.ts'
 import { type Failure, failureOf, isNodeFault } from './node/failure.ts'
-import { streamEnded } from './node/node.ts'
+import { streamEnded, streamTaken } from './node/node.ts'
 import type { Parts } from './parts.ts'
 import { type Input, repeatable } from './repeatable.ts'
-import { retryWait } from './retry.ts'
-import { endFailed, nextTry, type OpenTry } from './try.ts'
+import { mayReplace, retryWait } from './retry.ts'
+import { endFailed, type FailedTry, nextTry, type OpenTry } from './try.ts'
 
 /** A streaming call with its messages. */
 export interface StreamingCall extends Call {
@@ -22,20 +22,53 @@ export interface StreamingCall extends Call {
 }
 
 /**
- * Opens a stream. A node that cannot be reached is replaced by another one as long as no message was
- * sent; a stream that has begun is never repeated.
+ * Opens a stream. A node that cannot be reached, or has as many streams as it takes, is replaced by another
+ * one as long as no message was sent; a stream that has begun is never repeated.
  */
 export async function openStream(call: StreamingCall, parts: Parts): Promise<StreamResponse> {
   const input = repeatable(call.input, call.method)
+  let answer = await opened(call, input, parts)
+  let messages = answer.message[Symbol.asyncIterator]()
+  let isFirst = true
+
+  /** Most nodes refuse a stream where its first message would be. */
+  async function next(): Promise<IteratorResult<Message>> {
+    if (!isFirst) return messages.next()
+    isFirst = false
+    try {
+      return await messages.next()
+    } catch (err) {
+      const failure = failureOf(err, call.signal?.aborted ?? false)
+      if (!input.isWhole() || !mayReplace(call, failure, parts)) throw err
+      answer = await opened(call, input, parts)
+      messages = answer.message[Symbol.asyncIterator]()
+      return messages.next()
+    }
+  }
+
+  return {
+    ...answer,
+    get trailer() {
+      return answer.trailer
+    },
+    message: { [Symbol.asyncIterator]: () => ({ next }) },
+  }
+}
+
+async function opened(call: StreamingCall, input: Input, parts: Parts): Promise<StreamResponse> {
   for (;;) {
     const result = await openOnce(call, input, parts)
     if (!('fate' in result)) return result
-    const again = result.fate === 'unsent' && input.isWhole()
-    const waitMs = again ? retryWait(call, result, parts) : undefined
+    const waitMs = input.isWhole() ? waitBefore(call, result, parts) : undefined
     endFailed(result, parts, false)
     if (waitMs === undefined) throw result.error
     if (waitMs > 0) await pause(waitMs, call.signal)
   }
+}
+
+function waitBefore(call: StreamingCall, failed: FailedTry, parts: Parts): number | undefined {
+  if (failed.fate === 'unsent') return retryWait(call, failed, parts)
+  return mayReplace(call, failed, parts) ? 0 : undefined
 }
 
 async function openOnce(call: StreamingCall, input: Input, parts: Parts) {
@@ -62,6 +95,7 @@ async function openOnce(call: StreamingCall, input: Input, parts: Parts) {
     const failure = failureOf(err, call.signal?.aborted ?? false)
     if (failure.fate !== 'unsent' && !isCutShort(call, failure, parts.now()))
       parts.breakerOf(call.operation)?.ended(!isNodeFault(failure))
+    noteFirst(call, one, parts, failure)
     settle(one, parts, failure)
     return { ...failure, one }
   }
@@ -69,6 +103,14 @@ async function openOnce(call: StreamingCall, input: Input, parts: Parts) {
 
 function streamBegun({ node }: OpenTry): void {
   node.streams += 1
+}
+
+/** Notes whether its node takes a stream, by the first that comes of it. */
+function noteFirst(call: Call, { node }: OpenTry, parts: Parts, failure?: Failure): void {
+  const at = parts.now()
+  if (failure === undefined) streamTaken(node, at, true)
+  else if (failure.fate !== 'ended' && !isCutShort(call, failure, at))
+    streamTaken(node, at, !isNodeFault(failure) && failure.error.code !== Code.ResourceExhausted)
 }
 
 /** Notes the end of a stream, but for the span of one that failed. */
@@ -85,12 +127,19 @@ function settle(one: OpenTry, parts: Parts, failure?: Failure): void {
  */
 function watched(
   messages: AsyncIterable<Message>,
-  { signal }: Call,
+  call: Call,
   one: OpenTry,
   parts: Parts,
 ): AsyncIterable<Message> {
+  const { signal } = call
   const iterator = messages[Symbol.asyncIterator]()
   let isOpen = true
+  let isFirst = true
+
+  function first(failure?: Failure): void {
+    if (isFirst) noteFirst(call, one, parts, failure)
+    isFirst = false
+  }
 
   function end(failure?: Failure): void {
     if (!isOpen) return
@@ -107,10 +156,12 @@ function watched(
   async function next(): Promise<IteratorResult<Message>> {
     try {
       const result = await iterator.next()
+      first()
       if (result.done === true) end()
       return result
     } catch (err) {
       const failure = failureOf(err, signal?.aborted ?? false)
+      first(failure)
       end(failure)
       throw failure.error
     }

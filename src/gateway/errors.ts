@@ -61,11 +61,14 @@ function isOfCredentials(error: ConnectError): boolean {
   return error.findDetails(ErrorInfoSchema).some(({ reason }) => reason === forbidden)
 }
 
+/** Codes whose reasons say more over REST. One that is aborted is 409 or 412 by the request. */
+const codesWithStatus = new Set([Code.FailedPrecondition, Code.ResourceExhausted])
+
 function passedError(error: ConnectError, statuses: StatusOfReason): ConnectError {
   const { rawMessage, code, metadata, details, cause } = error
   const passed = new ConnectError(rawMessage, code, passedBack(metadata), [], cause)
   const [info] = error.findDetails(ErrorInfoSchema)
-  const own = code === Code.FailedPrecondition ? statuses.get(info?.reason ?? '') : undefined
+  const own = codesWithStatus.has(code) ? statuses.get(info?.reason ?? '') : undefined
   // Not marked as of the wire: the metadata of such an error is not sent.
   return withStatus(Object.assign(passed, { details }), ownStatusOf(error) ?? own)
 }

@@ -1,6 +1,13 @@
 import { test } from 'tap'
 import { balancer, type BalancerOptions } from '../../src/client/node/balancer.ts'
-import { abandoned, begun, ended, loadOf, type Node } from '../../src/client/node/node.ts'
+import {
+  abandoned,
+  begun,
+  ended,
+  loadOf,
+  type Node,
+  streamTaken,
+} from '../../src/client/node/node.ts'
 import { address } from '../../src/client/target/address.ts'
 import { randomFrom } from './random.ts'
 
@@ -112,6 +119,45 @@ test('a call that was given up early says nothing of its node', async (t) => {
   abandoned(node, clock.now, 50)
   t.ok(node.lagMs > 10, 'but one that was given up late does')
   t.equal(node.inflight, 0)
+})
+
+test('a stream goes to the node with fewer streams, whatever its calls are', async (t) => {
+  const { nodes, clock, host } = subject()
+  nodes.update(addresses('a', 'b'))
+  const a = byHost(nodes.nodes(), 'a')
+  begun(a, clock.now)
+  ended(a, clock.now, 100, true)
+  byHost(nodes.nodes(), 'b').streams = 1
+  for (let n = 0; n < 19; n += 1) {
+    // Where streams are rare, each node was not chosen for long.
+    clock.now += 4000
+    const node = nodes.pick(undefined, true)
+    if (node) node.streams += 1
+  }
+  t.strictSame(
+    nodes.nodes().map(({ streams }) => streams),
+    [10, 10],
+  )
+  t.strictSame(
+    [1, 2].map(() => host(nodes.pick(undefined))),
+    ['a', 'b'],
+    'calls go by the load',
+  )
+})
+
+test('a node that refuses streams does not attract them', async (t) => {
+  const { nodes, clock, host } = subject()
+  nodes.update(addresses('a', 'full'))
+  byHost(nodes.nodes(), 'a').streams = 50
+  const full = byHost(nodes.nodes(), 'full')
+  t.equal(host(nodes.pick(undefined, true)), 'full')
+  clock.now += 2900
+  streamTaken(full, clock.now, false)
+  t.equal(host(nodes.pick(undefined, true)), 'a')
+  clock.now += 3001
+  t.equal(host(nodes.pick(undefined, true)), 'full', 'but for one in three seconds')
+  streamTaken(full, clock.now, true)
+  t.equal(host(nodes.pick(undefined, true)), 'full')
 })
 
 test('a node that was not chosen for three seconds is chosen once', async (t) => {

@@ -182,7 +182,9 @@ test('an error passes with its code, message, metadata and all details', async (
     headers: { 'content-type': 'application/json' },
     body: '{"id":1}',
   })
-  t.match(await json(asked), { status: 429, body: { message: 'no more users' } })
+  t.match(await json(asked), { status: 503, body: { message: 'no more users' } })
+  const overRest = await json(fetch(`${gateway.rest.url}/v1/users/1`))
+  t.match(overRest, { status: 503, body: { reason: 'OVERLOADED' } }, 'as from the service itself')
   const answer = await fetch(`${gateway.rest.url}/openapi.json`)
   t.equal(answer.status, 200)
   const inner = await client.updateUser({ id: 1n, user: { name: 'A' } }).catch(caught)

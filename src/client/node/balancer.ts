@@ -48,11 +48,14 @@ export function balancer({ open, choose, drainMs, now, random }: BalancerOptions
       sort(at)
     },
     /** A node for a try, if possible not `not`. Where all are down, all are tried. */
-    pick(not: Node | undefined): Node | undefined {
+    pick(not: Node | undefined, forStream = false): Node | undefined {
       const at = now()
       if (at >= nextUpAt) sort(at)
       const from = up.length > 0 ? up : all
-      const node = choose === 'p2c' ? betterOfTwo(from, not, at, random) : oneOf(from, not, random)
+      const node =
+        choose === 'p2c'
+          ? betterOfTwo(from, not, { now: at, forStream }, random)
+          : oneOf(from, not, random)
       if (node) node.pickedAt = at
       return node
     },

@@ -1,5 +1,5 @@
 import type { Random } from '../clock.ts'
-import { loadOf, type Node } from './node.ts'
+import { loadOf, type Node, streamLoadOf } from './node.ts'
 
 /** A node that was not chosen for so long is chosen once, or its figures would stay as they are. */
 const forcePickMs = 3000
@@ -17,22 +17,30 @@ function otherOf(pair: readonly Node[], node: Node | undefined): Node | undefine
   return pair[0] === node ? pair[1] : pair[0]
 }
 
+/** What a node is chosen for. */
+interface Purpose {
+  now: number
+  forStream: boolean
+}
+
 /** The better of two nodes drawn at random ("power of two choices"), `not` left out if possible. */
 export function betterOfTwo(
   from: readonly Node[],
   not: Node | undefined,
-  now: number,
+  purpose: Purpose,
   random: Random,
 ): Node | undefined {
   const first = oneOf(from, not, random)
   if (first === undefined || from.length < 2) return first
   const second = from.length === 2 ? otherOf(from, first) : oneOf(from, first, random)
-  return second === undefined || second === not ? first : better(first, second, now)
+  return second === undefined || second === not ? first : better(first, second, purpose)
 }
 
-function better(a: Node, b: Node, now: number): Node {
-  const isSecond = loadOf(b, now) < loadOf(a, now)
-  const other = isSecond ? a : b
-  if (now - other.pickedAt > forcePickMs) return other
-  return isSecond ? b : a
+function better(a: Node, b: Node, { now, forStream }: Purpose): Node {
+  const more = forStream ? streamLoadOf(a) - streamLoadOf(b) : 0
+  const isSecond = more === 0 ? loadOf(b, now) < loadOf(a, now) : more > 0
+  const [chosen, other] = isSecond ? [b, a] : [a, b]
+  // One that has more streams than the other is known well enough.
+  if (forStream && other.streams > chosen.streams) return chosen
+  return now - other.pickedAt > forcePickMs ? other : chosen
 }

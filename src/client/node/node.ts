@@ -97,6 +97,12 @@ export function cutShort(node: Node, now: number, startedAt: number): void {
   left(node)
 }
 
+/** Notes whether a node has taken a stream. How long one takes says nothing. */
+export function streamTaken(node: Node, now: number, ok: boolean): void {
+  const old = learn(node, now, node.lagMs)
+  node.success = node.success * old + (ok ? 1 - old : 0)
+}
+
 /** Moves the average of the time. Returns the weight that the past keeps. */
 function learn(node: Node, now: number, ms: number): number {
   const old = Math.exp((node.endedAt - now) / tauMs)
@@ -143,4 +149,9 @@ export function loadOf(node: Node, now: number): number {
   const ms = Math.max(lagMs, waitedMs)
   if (ms === 0) return 0.1 * (inflight + 1)
   return (Math.sqrt(ms + 5) * (inflight + 1)) / Math.max(success, 0.01)
+}
+
+/** What one more stream would have to share: streams last, so their number counts before all else. */
+export function streamLoadOf({ streams, success }: Node): number {
+  return (streams + 1) / Math.max(success, 0.01)
 }
