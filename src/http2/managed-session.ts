@@ -1,5 +1,6 @@
-import type { ClientHttp2Stream } from 'node:http2'
+import type { ClientHttp2Stream, Http2Session } from 'node:http2'
 import { Http2SessionManager } from '@connectrpc/connect-node'
+import { type Close, pacedResets } from './paced-resets.ts'
 
 type Settings = ConstructorParameters<typeof Http2SessionManager>
 type Request = Parameters<Http2SessionManager['request']>
@@ -17,24 +18,34 @@ const maxSessionMemory = 2 ** 32 - 1
 /** Opens a session with the first request, and another one when it has ended. */
 export function managed(...[url, pings, options]: Settings) {
   const manager = new Http2SessionManager(url, pings, { maxSessionMemory, ...options })
+  let session: Http2Session | undefined
+  let resets: ReturnType<typeof pacedResets> | undefined
+
+  function prepared(stream: ClientHttp2Stream): ClientHttp2Stream {
+    const { session: its } = stream
+    if (its && its !== session) {
+      session = its
+      its.on('error', ignore)
+      resets = pacedResets(its, (stream as { close: Close }).close)
+    }
+    if (resets) stream.close = resets.close
+    return stream
+  }
+
   return {
     authority: manager.authority,
     state: () => manager.state(),
     request: (...request: Request): Promise<ClientHttp2Stream> =>
-      manager.request(...request).then(heard),
+      manager.request(...request).then(prepared),
     notifyResponseByteRead: (stream: ClientHttp2Stream) => manager.notifyResponseByteRead(stream),
     abort: () => manager.abort(),
+    /** How many streams wait to be reset. */
+    waiting: () => (session?.destroyed === false ? (resets?.waiting() ?? 0) : 0),
   }
 }
 
 /**
- * Sees to it that an error of the session has a listener, or it would end the process. Connect 2.2.0 takes
- * its own away when it leaves a session, also one that it has destroyed and whose error is still to come.
+ * An error of a session without a listener would end the process. Connect 2.2.0 takes its own away when it
+ * leaves a session, also one that it has destroyed and whose error is still to come.
  */
-function heard(stream: ClientHttp2Stream): ClientHttp2Stream {
-  const { session } = stream
-  if (session?.listenerCount('error', ignore) === 0) session.on('error', ignore)
-  return stream
-}
-
 function ignore(): void {}

@@ -23,6 +23,9 @@ async function listening(t: Test, server: net.Server): Promise<number> {
   return (server.address() as net.AddressInfo).port
 }
 
+/** How many resets a connection may have, as at a service. */
+const limits = { streamResetBurst: 200, streamResetRate: 20 }
+
 /** A server of users that reads no bodies of new ones; with its sessions and the streams of those bodies. */
 async function serving(t: Test) {
   const sessions: http2.ServerHttp2Session[] = []
@@ -30,7 +33,7 @@ async function serving(t: Test) {
   const served = connectNodeAdapter({
     routes: (router) => router.service(User, { getUser: ({ id }) => ({ id }) }),
   })
-  const server = http2.createServer((req, res) => {
+  const server = http2.createServer(limits, (req, res) => {
     if (req.url.endsWith('/CreateUser')) unread.push(req.stream)
     else served(req, res)
   })
@@ -86,4 +89,30 @@ test('calls go on when those with large messages on their connection were given 
   for (const { code } of (await Promise.all(calls)) as ConnectError[]) t.equal(code, Code.Canceled)
   t.equal((await users.getUser({ id: 2n })).id, 2n)
   t.equal(sessions.length, 1)
+})
+
+test('many calls that are given up together cost the others on their connection nothing', async (t) => {
+  const { sessions, unread, port } = await serving(t)
+  await using users = clientOf(User, `direct:///127.0.0.1:${port}`, {
+    timeoutMs: 60_000,
+    retry: { attempts: 0 },
+  })
+  const small = { name: 'Ann', email: 'ann@example.org' }
+  const other = users.createUser(small).catch(caught)
+  await until('the other call', () => unread.length === 1)
+  const controller = new AbortController()
+  const { signal } = controller
+  const given = 230
+  const calls = Array.from({ length: given }, () =>
+    users.createUser(small, { signal }).catch(caught),
+  )
+  await until('the calls', () => unread.length === 1 + given)
+  controller.abort()
+  await Promise.all(calls)
+  t.equal((await users.getUser({ id: 1n })).id, 1n)
+  t.equal(sessions.length, 2, 'further calls do not wait for the resets')
+  await until('the resets', () => unread.filter(({ closed }) => closed).length === given)
+  t.equal(sessions[0]?.closed, false)
+  unread[0]?.close(http2.constants.NGHTTP2_INTERNAL_ERROR)
+  t.match(await other, { code: Code.Internal })
 })

@@ -2,7 +2,7 @@ import { connect as connectTcp, isIP, type Socket } from 'node:net'
 import { connect as connectTls } from 'node:tls'
 import { createConnectTransport, createGrpcTransport } from '@connectrpc/connect-node'
 import type { Interceptor } from '@connectrpc/connect'
-import { type Managed, managed } from '../../http2/managed-session.ts'
+import { type Sessions, sessionsTo } from '../../http2/sessions.ts'
 import type { NodeTransport } from './node.ts'
 import { unaryGrpc } from './unary-grpc.ts'
 import type { ClientProtocol, ClientSettings } from '../settings.ts'
@@ -15,12 +15,12 @@ export type OpenProtocol = (
   interceptors: Interceptor[],
 ) => NodeTransport
 
-/** One connection of HTTP/2 to the node, which is opened with the first call and kept alive. */
-function sessionTo(address: Address, settings: ClientSettings): Managed {
+/** Connections of HTTP/2 to the node, which are opened with calls and kept alive; as a rule one. */
+function sessionsOf(address: Address, settings: ClientSettings): Sessions {
   const { pingIntervalMs, pingTimeoutMs } = settings
   const pings = { pingIntervalMs, pingTimeoutMs }
   const createConnection = () => connectionTo(address, settings)
-  return managed(baseUrl(address), pings, { createConnection })
+  return sessionsTo(baseUrl(address), pings, { createConnection })
 }
 
 function connectionTo(to: Address, settings: ClientSettings): Socket {
@@ -45,7 +45,7 @@ function connectTimeout(name: string): Error {
 }
 
 const grpc: OpenProtocol = (address, settings, interceptors) => {
-  const sessionManager = sessionTo(address, settings)
+  const sessionManager = sessionsOf(address, settings)
   const options = { baseUrl: baseUrl(address), sessionManager, interceptors }
   const transport = createGrpcTransport(options)
   return {
@@ -56,7 +56,7 @@ const grpc: OpenProtocol = (address, settings, interceptors) => {
 }
 
 const connect: OpenProtocol = (address, settings, interceptors) => {
-  const sessionManager = sessionTo(address, settings)
+  const sessionManager = sessionsOf(address, settings)
   const options = { baseUrl: baseUrl(address), sessionManager, interceptors }
   return {
     transport: createConnectTransport({ ...options, httpVersion: '2' }),

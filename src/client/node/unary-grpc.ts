@@ -15,7 +15,7 @@ import {
   validateResponseWithCompression,
   validateTrailer,
 } from '@connectrpc/connect/protocol-grpc'
-import type { Managed } from '../../http2/managed-session.ts'
+import type { Sessions } from '../../http2/sessions.ts'
 import { exchanged, type Received } from './exchanged.ts'
 
 const compressions: Compression[] = [compressionGzip, compressionBrotli]
@@ -33,7 +33,7 @@ const ownHeaders = {
  * Makes unary calls of gRPC, as Connect's own transport does but without its pipelines of generators:
  * they were half of what a gateway costs (docs/performance.md). Interceptors are not run.
  */
-export function unaryGrpc(session: Managed): Transport['unary'] {
+export function unaryGrpc(session: Sessions): Transport['unary'] {
   const wireOf = wireForms()
   const unary = async (...args: Parameters<Transport['unary']>): Promise<UnaryResponse> => {
     const [method, signal, timeoutMs, header, input] = args

@@ -1,0 +1,39 @@
+import type { ClientHttp2Stream } from 'node:http2'
+import { type Managed, managed } from './managed-session.ts'
+
+type Settings = Parameters<typeof managed>
+type Request = Parameters<Managed['request']>
+
+/** What a client has of its sessions to one server; made by `sessionsTo`. */
+export type Sessions = ReturnType<typeof sessionsTo>
+
+const maxSessions = 8
+/** A session on which so many streams wait to be reset takes no further ones if another one can. */
+const maxWaiting = 16
+
+/** Sessions of HTTP/2 to one server, the next one used while those before are behind with their resets. */
+export function sessionsTo(...settings: Settings) {
+  const first = managed(...settings)
+  const all = [first]
+
+  function chosen(): Managed {
+    const ready = all.find((each) => each.waiting() < maxWaiting)
+    if (ready) return ready
+    if (all.length === maxSessions)
+      return all.reduce((best, each) => (each.waiting() < best.waiting() ? each : best))
+    const further = managed(...settings)
+    all.push(further)
+    return further
+  }
+
+  return {
+    authority: first.authority,
+    request: (...request: Request): Promise<ClientHttp2Stream> => chosen().request(...request),
+    notifyResponseByteRead(stream: ClientHttp2Stream): void {
+      for (const each of all) each.notifyResponseByteRead(stream)
+    },
+    abort(): void {
+      for (const each of all) each.abort()
+    },
+  }
+}
