@@ -15,12 +15,23 @@ export type Managed = ReturnType<typeof managed>
  */
 const maxSessionMemory = 2 ** 32 - 1
 
+/** A session on which so many streams wait to be reset takes no further ones if another one can. */
+const maxWaiting = 16
+
 /** Opens a session with the first request, and another one when it has ended. */
 export function managed(...[url, pings, options]: Settings) {
   const manager = new Http2SessionManager(url, pings, { maxSessionMemory, ...options })
   let session: Http2Session | undefined
   let resets: ReturnType<typeof pacedResets> | undefined
+  let open = 0
 
+  function ended(): void {
+    open -= 1
+  }
+  function failed(err: unknown): never {
+    ended()
+    throw err
+  }
   function prepared(stream: ClientHttp2Stream): ClientHttp2Stream {
     const { session: its } = stream
     if (its && its !== session) {
@@ -29,18 +40,26 @@ export function managed(...[url, pings, options]: Settings) {
       resets = pacedResets(its, (stream as { close: Close }).close)
     }
     if (resets) stream.close = resets.close
-    return stream
+    return stream.once('close', ended)
   }
 
   return {
     authority: manager.authority,
     state: () => manager.state(),
-    request: (...request: Request): Promise<ClientHttp2Stream> =>
-      manager.request(...request).then(prepared),
+    request(...request: Request): Promise<ClientHttp2Stream> {
+      open += 1
+      return manager.request(...request).then(prepared, failed)
+    },
     notifyResponseByteRead: (stream: ClientHttp2Stream) => manager.notifyResponseByteRead(stream),
     abort: () => manager.abort(),
-    /** How many streams wait to be reset. */
-    waiting: () => (session?.destroyed === false ? (resets?.waiting() ?? 0) : 0),
+    /** How many streams are open, or wait to be. */
+    open: () => open,
+    /** Whether it can take a further stream at once, as far as is known. */
+    hasRoom(): boolean {
+      if (session === undefined || resets === undefined || session.destroyed) return true
+      const { maxConcurrentStreams = Infinity } = session.remoteSettings
+      return open < maxConcurrentStreams && resets.waiting() < maxWaiting
+    },
   }
 }
 

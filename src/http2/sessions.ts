@@ -8,19 +8,17 @@ type Request = Parameters<Managed['request']>
 export type Sessions = ReturnType<typeof sessionsTo>
 
 const maxSessions = 8
-/** A session on which so many streams wait to be reset takes no further ones if another one can. */
-const maxWaiting = 16
 
-/** Sessions of HTTP/2 to one server, the next one used while those before are behind with their resets. */
+/** Sessions of HTTP/2 to one server, the next one used while those before have no room. */
 export function sessionsTo(...settings: Settings) {
   const first = managed(...settings)
   const all = [first]
 
   function chosen(): Managed {
-    const ready = all.find((each) => each.waiting() < maxWaiting)
+    const ready = all.find((each) => each.hasRoom())
     if (ready) return ready
     if (all.length === maxSessions)
-      return all.reduce((best, each) => (each.waiting() < best.waiting() ? each : best))
+      return all.reduce((best, each) => (each.open() < best.open() ? each : best))
     const further = managed(...settings)
     all.push(further)
     return further

@@ -27,13 +27,13 @@ async function listening(t: Test, server: net.Server): Promise<number> {
 const limits = { streamResetBurst: 200, streamResetRate: 20 }
 
 /** A server of users that reads no bodies of new ones; with its sessions and the streams of those bodies. */
-async function serving(t: Test) {
+async function serving(t: Test, settings: http2.Settings = {}) {
   const sessions: http2.ServerHttp2Session[] = []
   const unread: http2.ServerHttp2Stream[] = []
   const served = connectNodeAdapter({
     routes: (router) => router.service(User, { getUser: ({ id }) => ({ id }) }),
   })
-  const server = http2.createServer(limits, (req, res) => {
+  const server = http2.createServer({ ...limits, settings }, (req, res) => {
     if (req.url.endsWith('/CreateUser')) unread.push(req.stream)
     else served(req, res)
   })
@@ -115,4 +115,19 @@ test('many calls that are given up together cost the others on their connection 
   t.equal(sessions[0]?.closed, false)
   unread[0]?.close(http2.constants.NGHTTP2_INTERNAL_ERROR)
   t.match(await other, { code: Code.Internal })
+})
+
+test('a call does not wait for those that fill their connection', async (t) => {
+  const { sessions, unread, port } = await serving(t, { maxConcurrentStreams: 4 })
+  await using users = clientOf(User, `direct:///127.0.0.1:${port}`, { timeoutMs: 60_000 })
+  t.equal((await users.getUser({ id: 1n })).id, 1n)
+  const small = { name: 'Ann', email: 'ann@example.org' }
+  const others = Array.from({ length: 8 }, () => users.createUser(small).catch(caught))
+  await until('the other calls', () => unread.length === 8)
+  t.equal((await users.getUser({ id: 2n })).id, 2n)
+  t.equal(sessions.length, 3)
+  for (const stream of unread) stream.close(http2.constants.NGHTTP2_INTERNAL_ERROR)
+  await Promise.all(others)
+  t.equal((await users.getUser({ id: 3n })).id, 3n)
+  t.equal(sessions.length, 3)
 })
