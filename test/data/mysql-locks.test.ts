@@ -3,6 +3,7 @@ import { createConnection, type Connection, type RowDataPacket } from 'mysql2/pr
 import { test, type Test } from 'tap'
 import { mysqlDatabase } from '../../src/data/mysql/database.ts'
 import { migrateMysql } from '../../src/data/mysql/migrate.ts'
+import { type StatementObserver, unobserved } from '../../src/data/statement-observer.ts'
 import { privateMysqlServer } from '../help/db.ts'
 import { started } from '../help/started.ts'
 import { until } from '../help/until.ts'
@@ -14,7 +15,16 @@ const newUser = (email: string) => ({ name: 'A', email, phone: '', createdAt: ne
 /** A storage with a user whose row another session holds, on a server that lets sessions wait long. */
 async function withLockedUser(t: Test) {
   const { dsn } = await privateMysqlServer(t, ['--innodb-lock-wait-timeout=3600'])
-  const db = mysqlDatabase({ source: dsn, pool: { size: 2, maxWaiting: 100, waitMs: 30_000 } })
+  const sent: string[] = []
+  const observer: StatementObserver = {
+    ...unobserved,
+    statement(sql, run) {
+      sent.push(sql)
+      return run()
+    },
+  }
+  const pool = { size: 2, maxWaiting: 100, waitMs: 30_000 }
+  const db = mysqlDatabase({ source: dsn, pool, observe: () => observer })
   t.teardown(() => db.close())
   await started(db)
   const repo = openRepo(db)
@@ -23,7 +33,7 @@ async function withLockedUser(t: Test) {
   t.teardown(() => holder.end())
   await holder.query('BEGIN')
   await holder.query(`SELECT * FROM users WHERE id = ${id} FOR UPDATE`)
-  return { dsn, db, repo, id, holder }
+  return { dsn, db, repo, id, holder, sent }
 }
 
 async function sessions(holder: Connection, condition: string): Promise<unknown[]> {
@@ -34,7 +44,7 @@ async function sessions(holder: Connection, condition: string): Promise<unknown[
 }
 
 test('calls that are given up leave no session on the server, though their row stays locked', async (t) => {
-  const { repo, id, holder } = await withLockedUser(t)
+  const { repo, id, holder, sent } = await withLockedUser(t)
   const call = new AbortController()
   const calls = [1, 2].map(() => repo.update(id, { name: 'B' }, call.signal))
   const outcomes = Promise.allSettled(calls)
@@ -46,10 +56,14 @@ test('calls that are given up leave no session on the server, though their row s
   const reason = new Error('given up')
   call.abort(reason)
   t.match(await outcomes, [{ reason }, { reason }])
+  const before = sent.length
   const theirs = `id IN (${waiting.join(', ')})`
   await until('their sessions to end', async () => (await sessions(holder, theirs)).length === 0)
   await holder.query('ROLLBACK')
   t.match(await repo.find(id, signal), { name: 'A' }, 'nothing of them is done later')
+  const [find, ...others] = sent.slice(before)
+  t.match(find, /^select /, 'and nothing is sent when their wait has ended')
+  t.strictSame(others, [])
 })
 
 test('a call that waits longer for a row than a session may is served, and does its work once', async (t) => {

@@ -16,7 +16,7 @@ import { migrateMysql } from './migrate.ts'
 import { connectionPool } from './pool/pool.ts'
 import { mysqlQueries } from './queries.ts'
 import type { PoolLimits } from '../semaphore.ts'
-import { retried, transaction } from './transaction.ts'
+import { attemptsOn, retried, transaction } from './transaction.ts'
 
 interface MysqlOptions {
   source: string
@@ -70,7 +70,7 @@ export function mysqlDatabase(config: MysqlOptions): Database {
       return pool.use(signal, (connection) => {
         const queries = queriesOn(connection)
         const steps = { work: () => work(queries), atOnce: () => atOnce?.(queries) }
-        return retried(() => transaction(connection, observer, steps))
+        return retried(() => transaction(connection, observer, steps), attemptsOn(connection))
       })
     },
     async close() {

@@ -59,6 +59,14 @@ export function isMariaDb(connection: Connection): boolean {
   return '_isMariaDB' in connection && connection._isMariaDB === true
 }
 
+/**
+ * Whether a connection was given up. mysql2 only ends its own side then, without a type that says so: what
+ * the server answers later still comes.
+ */
+export function isGivenUp(connection: Connection): boolean {
+  return '_closing' in connection && connection._closing === true
+}
+
 /** Keeps up to `maxPrepared` statements of one connection. */
 function preparedStatements(connection: Connection) {
   // The oldest first. mysql2's own cache costs a key and a command for each use.

@@ -2,7 +2,7 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import type { Connection } from 'mysql2'
 import type { StatementObserver } from '../statement-observer.ts'
 import { isBrokenOff, isLockTimeout } from './error.ts'
-import { query } from './execute.ts'
+import { isGivenUp, query } from './execute.ts'
 
 const maxAttempts = 5
 /** 50 s in all, as servers wait by default: each is as long as a session waits (pool/session.ts). */
@@ -33,6 +33,11 @@ function attemptsInAll(err: unknown): number {
   return isBrokenOff(err) ? maxAttempts : lockWaits(err)
 }
 
+/** For transactions on a connection. */
+export function attemptsOn(connection: Connection): typeof attemptsInAll {
+  return (err) => (isGivenUp(connection) ? 1 : attemptsInAll(err))
+}
+
 /** For a statement that may be one of a transaction, which is still open when a wait has ended. */
 export function lockWaits(err: unknown): number {
   return isLockTimeout(err) ? maxLockWaits : 1
@@ -59,6 +64,7 @@ export async function transaction<T>(
     await send('COMMIT')
     return result
   } catch (err) {
+    if (isGivenUp(connection)) throw err
     // A connection that cannot roll back may still hold locks: it must not go back to the pool.
     await send('ROLLBACK').catch(() => connection.destroy())
     throw err
