@@ -122,7 +122,13 @@ test('a node that is killed costs only the open calls where none is repeated', a
 test('a node that is back gets calls again', async (t) => {
   const port = await freePort()
   const { state, counts, nodes } = await load(t, 1, {}, [`127.0.0.1:${port}`])
-  await instance({ GRPC_ADDR: `127.0.0.1:${port}` })
+  // Until then the port is anybody's: another test may have it for a moment.
+  await until('an instance at the port', () =>
+    instance({ GRPC_ADDR: `127.0.0.1:${port}` }).then(
+      () => true,
+      () => false,
+    ),
+  )
   await until('calls there', () => counts.succeeded(`127.0.0.1:${port}`) > 50)
   t.ok(nodes().every(({ nextDownMs }) => nextDownMs === 100))
   t.ok(state.succeeded > enough)
