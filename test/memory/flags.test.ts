@@ -4,8 +4,9 @@ import { test } from 'tap'
 import { startArguments } from '../../scripts/start-arguments.ts'
 import { until } from '../help/until.ts'
 
-test('V8 optimizes hardly any code while the service starts, and what calls run often afterwards', async (t) => {
-  const child = spawn(process.execPath, ['--trace-opt', ...startArguments()], {
+test('V8 optimizes hardly any code while the service starts, what calls run often afterwards, and keeps that when there are none', async (t) => {
+  const tracing = ['--trace-opt', '--trace-memory-reducer']
+  const child = spawn(process.execPath, [...tracing, ...startArguments()], {
     cwd: t.testdir(),
     env: {
       PATH: process.env.PATH,
@@ -18,10 +19,12 @@ test('V8 optimizes hardly any code while the service starts, and what calls run 
   })
   t.teardown(() => child.kill('SIGKILL'))
   const compilers: string[] = []
+  const reducer: string[] = []
   let serving: { http: string } | undefined
   createInterface({ input: child.stdout }).on('line', (line) => {
     const [, compiler] = /^\[completed compiling .*\(target (TURBOFAN_JS|MAGLEV)\)/.exec(line) ?? []
     if (compiler !== undefined) compilers.push(compiler)
+    else if (line.includes('Memory reducer: ')) reducer.push(line)
     else if (line.includes('"serving')) serving = JSON.parse(line) as { http: string }
   })
   await until('ports that are open', () => serving !== undefined)
@@ -33,4 +36,7 @@ test('V8 optimizes hardly any code while the service starts, and what calls run 
         await (await fetch(`http://${serving?.http}/openapi.json`)).text()
       return compilers.includes(compiler)
     })
+  // It looks at the process soon after the start, and says at once if it will wait for a pause.
+  await until('the look of the memory reducer', () => reducer.length > 0)
+  t.notOk(reducer.find((line) => line.includes('waiting')))
 })
