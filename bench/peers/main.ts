@@ -109,8 +109,8 @@ async function measureRest(
 }
 
 /**
- * After 8 s without calls, which the turns of others take, V8 gives memory back and throws compiled code
- * away, and the next calls pay for that.
+ * After 8 s without calls, which the turns of others take, the V8 of a Node peer gives memory back and throws
+ * compiled code away, and the next calls pay for that.
  */
 const leadSeconds = 2
 
