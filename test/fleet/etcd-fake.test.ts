@@ -1,11 +1,13 @@
 // What a real etcd cannot be made to do: servers of the test's own.
 import { createServer } from 'node:http2'
+import { createServer as createTcpServer, type Socket } from 'node:net'
 import type { ConnectRouter } from '@connectrpc/connect'
 import { connectNodeAdapter } from '@connectrpc/connect-node'
 import { test, type Test } from 'tap'
 import { etcdRegistry } from '../../src/fleet/etcd/registry.ts'
 import { aborted } from '../../src/fleet/keep.ts'
 import { KV, Lease, Maintenance, Watch } from '../../src/gen/etcd/rpc_pb.ts'
+import { until } from '../help/until.ts'
 import { follow, reported } from './reported.ts'
 
 const instance = {
@@ -29,14 +31,18 @@ async function registryOver(t: Test, routes: (router: ConnectRouter) => void) {
   await new Promise<void>((resolve) => void server.listen(0, '127.0.0.1', resolve))
   t.teardown(() => server.close())
   const { port } = server.address() as { port: number }
+  return registryAt(t, `http://127.0.0.1:${port}`)
+}
+
+function registryAt(t: Test, url: string, timeoutMs = 3000) {
   const told = reported()
   const made = etcdRegistry(
     {
-      endpoints: [`http://127.0.0.1:${port}`],
+      endpoints: [url],
       username: '',
       password: '',
       tls: { caFile: '', certFile: '', keyFile: '' },
-      timeoutMs: 3000,
+      timeoutMs,
       names: { namespace: '/microservices', goZeroKey: '', kitexName: '' },
       ttl: 1,
     },
@@ -110,4 +116,18 @@ test('a beat that is answered by a time of 0 tells that the lease has ended', as
   registrar.announce(instance)
   await says(/^lost kratos: the lease has expired/)
   await says(/^announced kratos/, 2)
+})
+
+test('a handshake that a member does not answer is given up, and begun anew', async (t) => {
+  const silent = new Set<Socket>()
+  const server = createTcpServer((socket) => silent.add(socket.on('error', () => undefined)))
+  await new Promise<void>((resolve) => void server.listen(0, '127.0.0.1', resolve))
+  t.teardown(() => {
+    for (const socket of silent) socket.destroy()
+    server.close()
+  })
+  const { port } = server.address() as { port: number }
+  const { discovery } = registryAt(t, `https://127.0.0.1:${port}`, 100)
+  follow(discovery, 'user.service')
+  await until('another connection', () => silent.size > 1)
 })

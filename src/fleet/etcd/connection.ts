@@ -69,6 +69,9 @@ export function etcdConnection(options: EtcdOptions, connecting: Report['connect
       return { kv, lease, watch }
     } catch (cause) {
       turn += 1
+      // It has no time of its own: each further try would wait for the same handshake.
+      const unopened = managers.get(url)
+      if (unopened?.state() === 'connecting') unopened.abort()
       throw new Error(`${url}: ${ConnectError.from(cause).rawMessage}`, { cause })
     }
   }
