@@ -94,15 +94,17 @@ test('instances are reached at the first endpoint of the protocol', async (t) =>
     instance('grpc://broken'),
     instance('grpc://10.0.0.1:99999', 'grpc://c:5'),
     instance('grpc://256.1.1.1:9000', 'http://256.1.1.1:80'),
+    instance('grpc://d:6?isSecure=false', 'http://d:7?isSecure=false'),
+    instance('grpc://e:8?isSecure=true', 'http://e:9?isSecure=true'),
   ]
   const discovery: Discovery = {
     watch: (_name, _signal, told) => told(all),
     close: () => Promise.resolve(),
   }
   for (const [given, expected] of [
-    [{}, ['a:2', '[::1]:4', 'c:5']],
-    [{ protocol: 'connect' }, ['a:2', '[::1]:4', 'c:5']],
-    [{ protocol: 'kratos3' }, ['a:1', '[::1]:80']],
+    [{}, ['a:2', '[::1]:4', 'c:5', 'd:6']],
+    [{ protocol: 'connect' }, ['a:2', '[::1]:4', 'c:5', 'd:6']],
+    [{ protocol: 'kratos3' }, ['a:1', '[::1]:80', 'd:7']],
     [{ tls: {} }, ['b:1']],
     [{ protocol: 'kratos2', tls: {} }, ['b:2']],
   ] as const) {

@@ -19,7 +19,9 @@ export function discovered(name: string, { discovery, protocol, secure }: Wanted
     })
 }
 
-const endpointForm = /^(\w+):\/\/(?:\[([0-9a-fA-F:.]+)\]|([^\s/:[\]]+)):(\d{1,5})(?:\/|$)/
+/** Kratos' first releases said by `?isSecure=true` or `false` whether an endpoint speaks TLS, not by the scheme. */
+const endpointForm =
+  /^(\w+):\/\/(?:\[([0-9a-fA-F:.]+)\]|([^\s/:[\]]+)):(\d{1,5})(?:\/|\?(?!isSecure=true)|$)/
 
 function endpointOf({ endpoints }: Instance, scheme: string, secure: boolean): Address | undefined {
   for (const endpoint of endpoints) {
