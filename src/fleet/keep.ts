@@ -1,6 +1,8 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 
 const firstPauseMs = 250
+/** What was lost sooner is a failure as any other, or one that comes each time would end all pauses. */
+const keptMs = 1_000
 
 interface Keeping {
   /** Ends the loop. */
@@ -19,13 +21,15 @@ interface Keeping {
 export async function keep({ signal, maxPauseMs, attempt, failed }: Keeping): Promise<void> {
   let tries = 0
   while (!signal.aborted) {
+    let heldAt = Infinity
     try {
       await attempt(() => {
-        tries = 0
+        heldAt = Math.min(heldAt, performance.now())
       })
     } catch (err) {
       if (!signal.aborted) failed(err)
     }
+    if (performance.now() - heldAt > keptMs) tries = 0
     await pause(Math.random() * Math.min(maxPauseMs, firstPauseMs * 2 ** tries), signal)
     tries += 1
   }
