@@ -12,7 +12,10 @@ interface List {
 /** Past so many keys with broken values, each is told again. */
 const maxBroken = 1000
 
-/** Writes one line for each change of state, and counts for the metrics. */
+/**
+ * Writes one line for each change of state, and counts for the metrics. A service is `looked_up`: the log
+ * hides each `name`, as that of a person.
+ */
 export function fleetReport(
   kind: string,
   { log, rootSpan }: Pick<Watch, 'log' | 'rootSpan'>,
@@ -34,7 +37,8 @@ export function fleetReport(
       list.instances = count
       if (list.staleSince === undefined) return
       list.staleSince = undefined
-      log.info({ registry: kind, name, instances: count }, 'the registry lists the service again')
+      const facts = { registry: kind, looked_up: name, instances: count }
+      log.info(facts, 'the registry lists the service again')
     },
     stale(name, problem) {
       const list = listOf(name)
@@ -42,7 +46,7 @@ export function fleetReport(
       list.staleSince = performance.now()
       const { instances } = list
       log.warn(
-        { registry: kind, name, instances, problem },
+        { registry: kind, looked_up: name, instances, problem },
         `the last known list stays: ${problem}`,
       )
     },
