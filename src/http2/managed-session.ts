@@ -47,6 +47,8 @@ export function managed(...[url, pings, options]: Settings) {
     authority: manager.authority,
     state: () => manager.state(),
     request(...request: Request): Promise<ClientHttp2Stream> {
+      if (session !== undefined && isTooLarge(request, manager.authority, session))
+        return Promise.reject(tooLarge())
       open += 1
       return manager.request(...request).then(prepared, failed)
     },
@@ -61,6 +63,28 @@ export function managed(...[url, pings, options]: Settings) {
       return open < maxConcurrentStreams && resets.waiting() < maxWaiting
     },
   }
+}
+
+/** What the four pseudo-headers of a POST take beside their path and the origin. */
+const pseudoBytes = 158
+/** What each field counts beside its name and its value (RFC 9113, 6.5.2). */
+const fieldBytes = 32
+
+/** Whether a request has more header bytes than the server takes, as far as it has said so. */
+function isTooLarge(
+  [, path, headers]: Request,
+  origin: string,
+  { remoteSettings }: Http2Session,
+): boolean {
+  const { maxHeaderListSize = Infinity } = remoteSettings
+  let size = pseudoBytes + origin.length + path.length
+  for (const name in headers) size += name.length + String(headers[name]).length + fieldBytes
+  return size > maxHeaderListSize
+}
+
+function tooLarge(): Error {
+  const code = 'ERR_HTTP2_HEADERS_TOO_LARGE'
+  return Object.assign(new Error('the server takes no headers of this size'), { code })
 }
 
 /**

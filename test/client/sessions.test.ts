@@ -3,11 +3,12 @@ import { subscribe, unsubscribe } from 'node:diagnostics_channel'
 import { once } from 'node:events'
 import http2 from 'node:http2'
 import type net from 'node:net'
-import { Code, type ConnectError } from '@connectrpc/connect'
+import { Code, ConnectError } from '@connectrpc/connect'
 import { connectNodeAdapter } from '@connectrpc/connect-node'
 import { test, type Test } from 'tap'
 import { clientOf } from '../../src/client/client.ts'
 import { User } from '../../src/gen/api/user/v1/user_pb.ts'
+import { ErrorInfoSchema } from '../../src/gen/google/rpc/error_details_pb.ts'
 import { until } from '../help/until.ts'
 import { caught } from './callers.ts'
 
@@ -130,4 +131,22 @@ test('a call does not wait for those that fill their connection', async (t) => {
   await Promise.all(others)
   t.equal((await users.getUser({ id: 3n })).id, 3n)
   t.equal(sessions.length, 3)
+})
+
+test('a call with more headers than a node takes is refused, and ends nothing for the others', async (t) => {
+  const limit = 4096
+  for (const protocol of ['grpc', 'connect'] as const) {
+    const { port } = await serving(t, { maxHeaderListSize: limit })
+    const settings = { protocol, timeoutMs: 60_000, breaker: { minimum: 2 } }
+    await using users = clientOf(User, `direct:///127.0.0.1:${port}`, settings)
+    const sized = (size: number) =>
+      users.getUser({ id: 1n }, { headers: { 'x-a': '1'.repeat(size) } })
+    t.match(await sized(limit / 2), { id: 1n })
+    for (let n = 0; n < 10; n += 1) {
+      const refused = ConnectError.from(await sized(limit).catch(caught))
+      t.match(refused, { code: Code.ResourceExhausted, rawMessage: 'the headers are too large' })
+      t.match(refused.findDetails(ErrorInfoSchema), [{ reason: 'HEADERS_TOO_LARGE' }])
+    }
+    t.match(await users.getUser({ id: 2n }), { id: 2n })
+  }
 })

@@ -1,4 +1,5 @@
 import { Code, ConnectError } from '@connectrpc/connect'
+import { headersTooLarge } from '../too-large.ts'
 
 /**
  * How a try ended that has failed. `answered`: by an error of the service, or by an answer that breaks
@@ -54,6 +55,7 @@ const lostText =
  */
 export function failureOf(err: unknown, aborted: boolean): Failure {
   const error = ConnectError.from(err)
+  if (chainOf(error).some(isTooLarge)) return { error: headersTooLarge(error), fate: 'ended' }
   const fate = fateOf(error, aborted)
   if (fate === 'answered' || fate === 'ended' || error.code === Code.Unavailable)
     return { error, fate }
@@ -67,6 +69,11 @@ function fateOf(error: ConnectError, aborted: boolean): Fate {
   const chain = chainOf(error)
   if (chain.some(isUnsent)) return 'unsent'
   return chain.some(isLost) ? 'lost' : 'answered'
+}
+
+/** Of a call that src/http2 does not send: nodes take no headers of its size. */
+function isTooLarge(error: Error): boolean {
+  return codeOf(error) === 'ERR_HTTP2_HEADERS_TOO_LARGE'
 }
 
 /** The error and its causes. */
