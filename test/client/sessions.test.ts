@@ -1,14 +1,17 @@
 // What becomes of the calls on a connection of HTTP/2, by servers of the tests' own.
 import { subscribe, unsubscribe } from 'node:diagnostics_channel'
 import { once } from 'node:events'
+import { readFileSync } from 'node:fs'
 import http2 from 'node:http2'
-import type net from 'node:net'
+import net from 'node:net'
 import { Code, ConnectError } from '@connectrpc/connect'
 import { connectNodeAdapter } from '@connectrpc/connect-node'
 import { test, type Test } from 'tap'
 import { clientOf } from '../../src/client/client.ts'
+import { overRest } from '../../src/client/rest/open-node.ts'
 import { User } from '../../src/gen/api/user/v1/user_pb.ts'
 import { ErrorInfoSchema } from '../../src/gen/google/rpc/error_details_pb.ts'
+import { certificates } from '../help/certificates.ts'
 import { until } from '../help/until.ts'
 import { caught } from './callers.ts'
 
@@ -148,5 +151,37 @@ test('a call with more headers than a node takes is refused, and ends nothing fo
       t.match(refused.findDetails(ErrorInfoSchema), [{ reason: 'HEADERS_TOO_LARGE' }])
     }
     t.match(await users.getUser({ id: 2n }), { id: 2n })
+  }
+})
+
+test('a call that has begun is not sent again when its TLS connection breaks', async (t) => {
+  const { ca, issue } = certificates(t)
+  const { certFile, keyFile } = issue('server')
+  const options = { allowHTTP1: true, cert: readFileSync(certFile), key: readFileSync(keyFile) }
+  for (const protocol of ['grpc', 'connect', 'kratos3'] as const) {
+    let begun = 0
+    let front: net.Socket | undefined
+    const server = http2.createSecureServer(options, () => {
+      begun += 1
+      front?.write('this is no record of TLS')
+    })
+    const port = await listening(t, server)
+    const ignore = () => undefined
+    const relay = net.createServer((socket) => {
+      front = socket.on('error', ignore)
+      const back = net.connect(port, '127.0.0.1').on('error', ignore)
+      socket.pipe(back).pipe(socket)
+    })
+    const target = `https://127.0.0.1:${await listening(t, relay)}`
+    const settings = {
+      protocol,
+      protocols: overRest,
+      tls: { ca: ca.toString() },
+      timeoutMs: 60_000,
+    }
+    await using users = clientOf(User, target, settings)
+    const lost = await users.createUser({ name: 'A', email: 'a@example.org' }).catch(caught)
+    t.match(lost, { code: Code.Unavailable })
+    t.equal(begun, 1, protocol)
   }
 })

@@ -100,13 +100,18 @@ function isUnsent(error: Error): boolean {
   return unsentText.test(error.message)
 }
 
-/** A handshake that failed, such as over a certificate. */
+/**
+ * A certificate that one side does not take; the peer may tell it when the handshake is over here. Other
+ * errors of a handshake have `syscall: 'connect'`: later ones, such as of a record, may be of calls that
+ * have begun.
+ */
 function isOfTls(code: string): boolean {
-  return /^ERR_TLS_|^ERR_SSL_|CERT|^UNABLE_TO_/.test(code)
+  return /^ERR_TLS_|CERT|^UNABLE_TO_|ALERT_(?:UNKNOWN_CA|ACCESS_DENIED)$/.test(code)
 }
 
 function isLost(error: Error): boolean {
-  return lostCodes.has(codeOf(error)) || lostText.test(error.message)
+  const code = codeOf(error)
+  return lostCodes.has(code) || code.startsWith('ERR_SSL_') || lostText.test(error.message)
 }
 
 /** Whether the node, and not the call, is at fault: as the breaker and the balancer count it. */

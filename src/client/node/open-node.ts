@@ -35,8 +35,15 @@ function connectionTo(to: Address, settings: ClientSettings): Socket {
   // A host that answers nothing would be waited for by the operating system's minutes.
   const timer = setTimeout(() => socket.destroy(connectTimeout(name)), settings.connectTimeoutMs)
   const clear = () => clearTimeout(timer)
-  socket.once(secure ? 'secureConnect' : 'connect', clear).once('close', clear)
+  const opened = secure ? 'secureConnect' : 'connect'
+  socket.once('error', unsent).once(opened, () => socket.off('error', unsent))
+  socket.once(opened, clear).once('close', clear)
   return socket
+}
+
+/** Marks an error of a connection that is not open yet as `failureOf` knows it. */
+function unsent(err: Error): void {
+  Object.assign(err, { syscall: 'connect' })
 }
 
 function connectTimeout(name: string): Error {
