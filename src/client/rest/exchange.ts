@@ -123,6 +123,8 @@ function answerTo(
   })
   request.once('response', (response) => resolve({ request, response }))
   request.on('error', (err) => reject(connectionError(err, { sent })))
+  // Node ends the request of a peer that changes the protocol (101) without an error.
+  request.once('close', () => reject(lostPeer(new Error('it has not answered'), { sent })))
   return promise
 }
 

@@ -44,6 +44,17 @@ test('a peer that does not listen is unavailable, and nothing was sent', async (
   t.match(await failure(users.getUser({ id: 1n })), { ...unsent, cause: 'ECONNREFUSED' })
 })
 
+test('a peer that changes the protocol is unavailable', async (t) => {
+  const { url } = await peer(t, ({ socket }) => {
+    socket.write(
+      'HTTP/1.1 101 Switching Protocols\r\nconnection: upgrade\r\nupgrade: other\r\n\r\n',
+    )
+  })
+  const users = usersOf(t, url)
+  t.match(await failure(users.getUser({ id: 1n })), sent)
+  t.match(await failure(users.watchUsers({})[Symbol.asyncIterator]().next()), sent)
+})
+
 test('a peer whose name is not known is unavailable, and nothing was sent', async (t) => {
   const users = usersOf(t, 'http://nobody.invalid:80')
   t.match(await failure(users.getUser({ id: 1n })), { ...unsent, cause: /ENOTFOUND|EAI_AGAIN/ })
