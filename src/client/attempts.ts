@@ -1,6 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises'
-import type { UnaryResponse } from '@connectrpc/connect'
+import { Code, ConnectError, type UnaryResponse } from '@connectrpc/connect'
 import { firstOf } from './hedge.ts'
+import { isNodeFault } from './node/failure.ts'
 import { canceled, type Parts } from './parts.ts'
 import type { RecentTimes } from './limit/recent-times.ts'
 import { isWithoutEffect, retryWait } from './retry.ts'
@@ -44,9 +45,17 @@ export async function hedged(
         first: (signal) => attempts(call, signal, parts),
         second: (signal) => once(call, signal, parts),
         mayBegin: () => mayHedge(call, parts),
+        isAnswer,
       }))
   times.add(parts.now() - startedAt)
   return answer
+}
+
+/** Whether a service has answered so, and another node would too: by no fault or lack of its node. */
+function isAnswer(err: unknown): boolean {
+  const error = ConnectError.from(err)
+  if (!error.isWireError || error.code === Code.ResourceExhausted) return false
+  return !isNodeFault({ error, fate: 'answered' })
 }
 
 async function once(call: UnaryCall, signal: AbortSignal, parts: Parts): Promise<UnaryResponse> {

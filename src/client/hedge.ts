@@ -8,16 +8,18 @@ interface Lanes {
   second: Work
   /** Asked when the time has come, and again after the same time. */
   mayBegin: () => boolean
+  /** Whether an error is an answer as good as another one. */
+  isAnswer: (err: unknown) => boolean
 }
 
 /**
  * Begins `second` beside `first` if that takes longer than `afterMs`. Gives the first answer and aborts
- * the other; fails if all that have begun fail.
+ * the other; fails by the first error that is an answer, or if all that have begun fail.
  */
 export async function firstOf(
   { signal }: { signal: AbortSignal | undefined },
   afterMs: number,
-  { first, second, mayBegin }: Lanes,
+  { first, second, mayBegin, isAnswer }: Lanes,
 ): Promise<UnaryResponse> {
   const { promise, resolve, reject } = Promise.withResolvers<UnaryResponse>()
   const open = new Set<AbortController>()
@@ -32,7 +34,7 @@ export async function firstOf(
       },
       (err: unknown) => {
         open.delete(lane)
-        if (open.size === 0) reject(err)
+        if (open.size === 0 || isAnswer(err)) reject(err)
       },
     )
   }

@@ -176,6 +176,22 @@ test('a call fails only when both of its tries have', async (t) => {
   t.equal(asked.length, 2)
 })
 
+test('a hedged call ends by what one node answers, and does not wait for one that hangs', async (t) => {
+  for (const slow of [1, 2]) {
+    const { users, asked } = scripted(
+      t,
+      async (one) => {
+        if (one.number === slow) return hangs(one)
+        await until('both tries', () => asked.length === 2)
+        throw answered(Code.NotFound)
+      },
+      { hedge: { after: 1 }, timeoutMs: 0 },
+    )
+    t.equal(await codeOf(users.getUser({ id: 1n })), 'NotFound')
+    t.equal(asked[slow - 1]?.signal?.aborted, true)
+  }
+})
+
 test('a hedged call that its caller gives up ends at once, with all of its tries', async (t) => {
   const stop = new AbortController()
   const { users, asked } = scripted(
