@@ -59,6 +59,8 @@ const reserveMs = 5
 const chainMs = 5 * reserveMs
 /** A call that has less than this part of the time that it would have here is hurried. */
 const hurriedPart = 0.9
+/** What `grpc-timeout` can say in milliseconds: 27 hours. */
+const maxMs = 99_999_999
 const retryHeader = 'x-md-global-retry'
 
 /**
@@ -127,7 +129,7 @@ export function tryHeaders({ headers, retried }: Call): Record<string, string> {
 export function leftMs({ deadline, operation }: Call, now: Clock): number | undefined {
   if (deadline === undefined) return undefined
   const left = Math.floor(deadline - now())
-  if (left >= 1) return left
+  if (left >= 1) return Math.min(left, maxMs)
   const message = `no time is left to call ${operation}`
   throw refusal(Code.DeadlineExceeded, 'DEADLINE_EXCEEDED', message)
 }

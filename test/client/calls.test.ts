@@ -27,6 +27,7 @@ test('a call gets the minimum of its own time and of what the incoming call has 
     [undefined, 200_000, 30_000, { 'connect-timeout-ms': '20000' }, 19_995],
     [undefined, 200_000, 30_000, { 'connect-timeout-ms': 'x' }, 29_995],
     [0, 200_000, 30_000, {}, 29_995],
+    [200_000_000, 200_000, 200_000_000, {}, 99_999_999],
   ] as const) {
     const { users, asked } = scripted(t, () => 1n, {
       timeoutMs: own,
