@@ -35,8 +35,10 @@ export function remoteError(err: unknown, service: string, remote: Knowing): Con
     const message = `${service} cannot be used now`
     return refusal(Code.Unavailable, 'REMOTE_UNAVAILABLE', message, { cause })
   }
-  // The client makes errors of its own, such as of an open breaker.
-  if (error.isWireError || error.findDetails(ErrorInfoSchema).length > 0)
+  // The client makes errors of its own: such as of an open breaker, and, with a cause, of answers that
+  // are none, such as the page of a proxy.
+  const isOfRemote = error.isWireError && error.cause === undefined
+  if (isOfRemote || error.findDetails(ErrorInfoSchema).length > 0)
     return passedError(error, remote.statuses)
   switch (error.code) {
     case Code.Unavailable: {

@@ -16,6 +16,7 @@ import {
 } from '../../src/gen/google/rpc/error_details_pb.ts'
 import { caught } from '../client/callers.ts'
 import { hop } from '../client/hop.ts'
+import { answering, peer } from '../client/rest/peer.ts'
 import { startApp } from '../help/app.ts'
 import { type Passing, startGateway } from '../help/gateway.ts'
 import { served, spanMemory, trees } from '../help/spans.ts'
@@ -32,6 +33,15 @@ async function behind(t: Test, users: Users, options: Partial<Passing> = {}) {
 
 function clientTo(baseUrl: string) {
   return createClient(User, createGrpcTransport({ baseUrl }))
+}
+
+/** The descriptors of users, as buf writes them. */
+function usersFile(t: Test): string {
+  const file = join(t.testdir({}), 'users.binpb')
+  const [node, buf] = tool('@bufbuild/buf', 'buf')
+  const args = [buf, 'build', '--path', 'proto/api/user', '--output', file]
+  t.equal(spawnSync(node, args, { cwd: project }).status, 0)
+  return file
 }
 
 async function json(answer: Response | Promise<Response>) {
@@ -73,10 +83,7 @@ test('services of another process have routes, documents and descriptors, and no
 })
 
 test('a file of buf build gives the descriptors, also where the target has no reflection', async (t) => {
-  const file = join(t.testdir({}), 'users.binpb')
-  const [node, buf] = tool('@bufbuild/buf', 'buf')
-  const args = [buf, 'build', '--path', 'proto/api/user', '--output', file]
-  t.equal(spawnSync(node, args, { cwd: project }).status, 0)
+  const file = usersFile(t)
   const users = await startApp(t, { storage: 'sqlite', env: { REFLECTION: 'false' } })
   const target = `direct:///127.0.0.1:${users.rpc.port}`
   const { rpc } = await startGateway(t, { target, descriptorFile: file, protocol: 'connect' })
@@ -211,6 +218,39 @@ test('a remote that is gone is 503 with a reason, and the answer names no addres
   t.ok(lines.some((line) => line.includes('ECONNREFUSED') || line.includes(String(port))))
   const events = await fetch(`${gateway.rest.url}/v1/users:export`)
   t.match(await json(events), { status: 503, body: { reason: 'REMOTE_UNAVAILABLE' } })
+})
+
+test('what is no answer of a remote over REST is 500, and the answer names no address', async (t) => {
+  const pages = [
+    answering(302, '', { location: 'http://10.0.0.9/inside' }),
+    answering(404, '<h1>nothing here</h1>', { 'content-type': 'text/html' }),
+    answering(200, '<h1>welcome</h1>', { 'content-type': 'text/html' }),
+    answering(200, `{"name":"${'a'.repeat(2 ** 22)}"}`),
+  ]
+  let page = 0
+  const { url } = await peer(t, (request, response) => pages[page]?.(request, response))
+  const remote = { target: url, descriptorFile: usersFile(t), protocol: 'kratos3' }
+  const gateway = await startGateway(t, remote)
+  for (; page < pages.length; page += 1) {
+    const answer = await fetch(`${gateway.rest.url}/v1/users/1`, { redirect: 'manual' })
+    t.equal(answer.headers.get('location'), null)
+    const { status, body } = await json(answer)
+    t.match({ status, ...body }, { status: 500, reason: 'INTERNAL', message: 'internal error' })
+  }
+  t.match(JSON.stringify(gateway.log()), url, 'the log names it')
+})
+
+test('a stream may be given more time than a header of gRPC can say', async (t) => {
+  const { gateway } = await behind(t, {
+    async *watchUsers(_request, { timeoutMs }) {
+      yield { resumeToken: String(timeoutMs()) }
+    },
+  })
+  for (const seconds of ['200000', '9999999999']) {
+    const headers = { accept: 'application/x-ndjson', 'x-server-timeout': seconds }
+    const answer = await fetch(`${gateway.rest.url}/v1/users:watch`, { headers })
+    t.match(await answer.text(), /"resumeToken":"9999\d{4}/)
+  }
 })
 
 test('a slow remote is 504, and the deadline ends its call, too', async (t) => {

@@ -84,8 +84,7 @@ function foreignError({ status, headers, text, call }: Failure, dialect: Dialect
   const message = `${call} was answered with ${status}${where}, and the body (${type}) is no error of Kratos`
   const code = codeOfForeignStatus[status] ?? codeOf(status, dialect)
   const shown = text.slice(0, shownCharacters)
-  const cause =
-    shown === '' ? undefined : new Error(`the body begins with ${JSON.stringify(shown)}`)
+  const cause = new Error(`the body begins with ${JSON.stringify(shown)}`)
   return fromWire(new ConnectError(message, code, answerHeaders(headers), undefined, cause), status)
 }
 

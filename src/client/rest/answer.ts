@@ -95,7 +95,11 @@ export function parsed(
 }
 
 /** The error of an answer that cannot be read; the cause stays in the process. */
-export function unreadable(call: string, problem: string, cause?: unknown): ConnectError {
+export function unreadable(
+  call: string,
+  problem: string,
+  cause: unknown = new Error(problem),
+): ConnectError {
   const message = `the answer to ${call} cannot be read: ${problem}`
   const error = new ConnectError(message, Code.Internal, undefined, undefined, cause)
   return Object.assign(error, { isWireError: true })
@@ -118,7 +122,9 @@ function decoded(bytes: Buffer, { call }: About): string {
 /** The error of a message beyond the limit. */
 export function tooLarge({ call }: Pick<About, 'call'>, { maxBytes }: ReadOptions): ConnectError {
   const message = `the answer to ${call} has a message of more than ${maxBytes} bytes`
-  return Object.assign(new ConnectError(message, Code.ResourceExhausted), { isWireError: true })
+  const cause = new Error(message)
+  const error = new ConnectError(message, Code.ResourceExhausted, undefined, undefined, cause)
+  return Object.assign(error, { isWireError: true })
 }
 
 /** Undefined for more than `maxBytes`; the connection is closed then. */
