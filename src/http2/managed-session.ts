@@ -1,4 +1,4 @@
-import type { ClientHttp2Stream, Http2Session } from 'node:http2'
+import { type ClientHttp2Stream, constants, type Http2Session } from 'node:http2'
 import { Http2SessionManager } from '@connectrpc/connect-node'
 import { type Close, pacedResets } from './paced-resets.ts'
 
@@ -50,7 +50,8 @@ export function managed(...[url, pings, options]: Settings) {
       if (session !== undefined && isTooLarge(request, manager.authority, session))
         return Promise.reject(tooLarge())
       open += 1
-      return manager.request(...request).then(prepared, failed)
+      const opened = manager.request(...request).then(prepared, failed)
+      return Object.keys(request[2]).length > maxSafeFields ? opened.then(withManyFields) : opened
     },
     notifyResponseByteRead: (stream: ClientHttp2Stream) => manager.notifyResponseByteRead(stream),
     abort: () => manager.abort(),
@@ -82,9 +83,20 @@ function isTooLarge(
   return size > maxHeaderListSize
 }
 
+const tooLargeCode = { code: 'ERR_HTTP2_HEADERS_TOO_LARGE' }
+
 function tooLarge(): Error {
-  const code = 'ERR_HTTP2_HEADERS_TOO_LARGE'
-  return Object.assign(new Error('the server takes no headers of this size'), { code })
+  return Object.assign(new Error('the server takes no headers of this size'), tooLargeCode)
+}
+
+/** Servers of node take 128 fields by default, with those of HTTP/2, and do not say so. */
+const maxSafeFields = 100
+
+/** A server that resets such a stream with ENHANCE_YOUR_CALM finds its headers too many. */
+function withManyFields(stream: ClientHttp2Stream): ClientHttp2Stream {
+  return stream.prependOnceListener('error', (err) => {
+    if (stream.rstCode === constants.NGHTTP2_ENHANCE_YOUR_CALM) Object.assign(err, tooLargeCode)
+  })
 }
 
 /**
