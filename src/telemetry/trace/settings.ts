@@ -65,7 +65,7 @@ export function tracingSettings(
     keep,
     batch: {
       maxSize: number('OTEL_BSP_MAX_EXPORT_BATCH_SIZE') ?? batch.maxSize,
-      delayMs: number('OTEL_BSP_SCHEDULE_DELAY') ?? durationMs(batch.delay),
+      delayMs: number('OTEL_BSP_SCHEDULE_DELAY', 0) ?? durationMs(batch.delay),
       queue: number('OTEL_BSP_MAX_QUEUE_SIZE') ?? batch.queue,
       timeoutMs: number('OTEL_BSP_EXPORT_TIMEOUT') ?? durationMs(batch.timeout),
     },
@@ -148,7 +148,7 @@ function samplingSettings(
   const own = { parentBased: true, ratio, rules: Object.entries(rules), keep }
   const name = env.OTEL_TRACES_SAMPLER
   if (!name) return own
-  const argument = numbersFrom(env, notes)('OTEL_TRACES_SAMPLER_ARG') ?? 1
+  const argument = numbersFrom(env, notes)('OTEL_TRACES_SAMPLER_ARG', 0) ?? 1
   const [, parentBased, root = ''] =
     /^(parentbased_)?(always_on|always_off|traceidratio)$/.exec(name) ?? []
   const ratios: Record<string, number> = { always_on: 1, always_off: 0, traceidratio: argument }
@@ -160,14 +160,17 @@ function samplingSettings(
   return { ...own, parentBased: parentBased !== undefined, ratio: given }
 }
 
-/** Reads variables that have a number. One that has none is said and not used. */
+/** What a timer takes; it would not wait for a longer time at all. */
+const maxMs = 2 ** 31 - 1
+
+/** Reads variables that have a number. One that has none, or one that cannot be used, is said and not used. */
 function numbersFrom(env: Env, notes: string[]) {
-  return function number(name: string): number | undefined {
+  return function number(name: string, least = 1): number | undefined {
     const text = env[name]
     if (text === undefined || text === '') return undefined
     const value = Number(text)
-    if (value >= 0) return value
-    notes.push(`${name}=${text} is no number above or equal to 0, and is not used`)
+    if (value >= least && value <= maxMs) return value
+    notes.push(`${name}=${text} is no number from ${least} to ${maxMs}, and is not used`)
     return undefined
   }
 }

@@ -141,3 +141,22 @@ test('a variable that should have a number and has none is said and not used', a
     notes: [/^OTEL_BSP_SCHEDULE_DELAY=soon is no number/],
   })
 })
+
+test('a number by which spans could not be exported is said and not used', async (t) => {
+  const env = {
+    OTEL_TRACES_EXPORTER: 'console',
+    OTEL_BSP_MAX_EXPORT_BATCH_SIZE: '0',
+    OTEL_BSP_MAX_QUEUE_SIZE: '0',
+    OTEL_BSP_SCHEDULE_DELAY: '3000000000',
+    OTEL_BSP_EXPORT_TIMEOUT: '0',
+  }
+  t.match(settings(env), {
+    batch: { maxSize: 512, queue: 2048, delayMs: 5000, timeoutMs: 30_000 },
+    notes: [
+      /^OTEL_BSP_MAX_EXPORT_BATCH_SIZE=0 is no number from 1/,
+      /^OTEL_BSP_SCHEDULE_DELAY=3000000000 is no number from 0 to 2147483647/,
+      /^OTEL_BSP_MAX_QUEUE_SIZE=0 is/,
+      /^OTEL_BSP_EXPORT_TIMEOUT=0 is/,
+    ],
+  })
+})
