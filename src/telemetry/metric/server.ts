@@ -31,13 +31,16 @@ export async function metricsServer(
   text: () => Promise<string>,
   failed: (err: unknown) => void,
 ): Promise<MetricsServer> {
+  const plainText = shared(text)
+  const zippedText = shared(async () => gzipped(await plainText()))
+
   async function metrics(req: http.IncomingMessage, res: http.ServerResponse): Promise<void> {
     try {
       const zipped = takesGzip(req)
-      const body = await text()
+      const body = await (zipped ? zippedText() : plainText())
       res.setHeader('vary', 'accept-encoding')
       if (zipped) res.setHeader('content-encoding', 'gzip')
-      answer(res, 200, textFormat, zipped ? await gzipped(body) : body)
+      answer(res, 200, textFormat, body)
     } catch (err) {
       failed(err)
       answer(res, 500, plain, 'the metrics could not be read; the log has the cause\n')
@@ -68,6 +71,15 @@ export async function metricsServer(
       clearTimeout(timer)
     },
   }
+}
+
+/** Requests that come while an answer is made share it: one connection can send thousands at once. */
+function shared<T>(make: () => Promise<T>): () => Promise<T> {
+  let running: Promise<T> | undefined
+  return () =>
+    (running ??= make().finally(() => {
+      running = undefined
+    }))
 }
 
 const gzipped = promisify<string, Buffer>(gzip)

@@ -1,13 +1,28 @@
 import { createServer } from 'node:http'
 import { once } from 'node:events'
-import type { AddressInfo } from 'node:net'
+import { type AddressInfo, connect } from 'node:net'
+import { setImmediate as turn } from 'node:timers/promises'
 import { X509Certificate } from 'node:crypto'
-import { test } from 'tap'
+import { test, type Test } from 'tap'
+import { metricsServer } from '../../../src/telemetry/metric/server.ts'
 import { startApp } from '../../help/app.ts'
 import { certificates } from '../../help/certificates.ts'
 import { samplesOf } from '../../help/exposition.ts'
 import { spawnService } from '../../help/process.ts'
 import { freshSqlitePath } from '../../help/db.ts'
+import { until } from '../../help/until.ts'
+
+/** A connection that has sent so many requests at once to a server of this text. */
+async function scraping(t: Test, text: () => Promise<string>, requests: number) {
+  const server = await metricsServer('127.0.0.1:0', text, (err) => t.fail(String(err)))
+  const socket = connect(server.address.port, '127.0.0.1').setEncoding('utf8')
+  t.teardown(() => {
+    socket.destroy()
+    return server.close()
+  })
+  socket.write('GET /metrics HTTP/1.1\r\nhost: a\r\n\r\n'.repeat(requests))
+  return socket
+}
 
 test('the metrics have a port of their own, with a health check', async (t) => {
   const { metrics, rest } = await startApp(t, { storage: 'sqlite', measured: true })
@@ -81,4 +96,13 @@ test('a port that is taken ends the start with one line', async (t) => {
   })
   t.equal(await exit, 1)
   t.match(stderr(), new RegExp(`127.0.0.1:${port}.*EADDRINUSE`))
+})
+
+test('requests that come together share one reading of the metrics', async (t) => {
+  let readings = 0
+  const socket = await scraping(t, async () => `reading ${(readings += 1)}${await turn('\n')}`, 100)
+  let answers = ''
+  socket.on('data', (chunk: string) => (answers += chunk))
+  await until('all answers', () => answers.match(/^reading 1$/gm)?.length === 100)
+  t.equal(readings, 1)
 })
