@@ -15,6 +15,8 @@ const limits = {
   connectionsCheckingInterval: 1_000,
 }
 const maxConnections = 64
+/** For how long a scraper may read nothing of its answer; Prometheus itself waits no longer. */
+const stalledMs = 10_000
 
 interface MetricsServer {
   address: AddressInfo
@@ -57,6 +59,7 @@ export async function metricsServer(
     else answer(res, 404, plain, 'there are /metrics and /healthz\n')
   })
   server.maxConnections = maxConnections
+  server.timeout = stalledMs
   server.listen(hostPort(addr))
   await once(server, 'listening')
   return {

@@ -20,9 +20,11 @@ async function scraping(t: Test, text: () => Promise<string>, requests: number) 
     socket.destroy()
     return server.close()
   })
-  socket.write('GET /metrics HTTP/1.1\r\nhost: a\r\n\r\n'.repeat(requests))
+  socket.write(request.repeat(requests))
   return socket
 }
+
+const request = 'GET /metrics HTTP/1.1\r\nhost: a\r\n\r\n'
 
 test('the metrics have a port of their own, with a health check', async (t) => {
   const { metrics, rest } = await startApp(t, { storage: 'sqlite', measured: true })
@@ -105,4 +107,15 @@ test('requests that come together share one reading of the metrics', async (t) =
   socket.on('data', (chunk: string) => (answers += chunk))
   await until('all answers', () => answers.match(/^reading 1$/gm)?.length === 100)
   t.equal(readings, 1)
+})
+
+test('a scraper that reads nothing gives its connection back', async (t) => {
+  const socket = await scraping(t, () => Promise.resolve('x'.repeat(32 * 1024 * 1024)), 1)
+  let isLost = false
+  socket.pause().on('error', () => (isLost = true))
+  // A socket that is not read tells of its end when it is written to.
+  await until('its end', () => {
+    socket.write(request)
+    return isLost
+  })
 })
