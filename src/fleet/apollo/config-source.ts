@@ -54,7 +54,8 @@ export function apolloConfigSource(options: ApolloOptions): ConfigSource {
           release = found.release
           told(found.text)
         }
-        notification = await changed(notification, signal)
+        // Where only this question fails, the document is read once in a round.
+        notification = await changed(notification, signal).catch(() => notification)
         await pause(Math.max(0, minRoundMs - (performance.now() - began)), signal)
       }
     },
