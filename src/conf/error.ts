@@ -1,9 +1,14 @@
-/** Says why a configuration cannot be used. The message has one line per problem. */
+/** What is no YAML, such as a page of HTML, has a problem in every line, or several. */
+const maxProblems = 100
+
+/** Says why a configuration cannot be used. The message has one line per problem, for the first of them. */
 export class ConfError extends Error {
   override readonly name = 'ConfError'
   readonly problems: readonly string[]
 
-  constructor(problems: readonly string[]) {
+  constructor(found: readonly string[]) {
+    const more = found.length - maxProblems
+    const problems = more > 0 ? [...found.slice(0, maxProblems), `and ${more} more`] : found
     super(problems.join('\n'))
     this.problems = problems
   }

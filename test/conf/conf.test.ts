@@ -258,6 +258,13 @@ test('what a file leaves out has its default, and a wrong value names the file t
   })
 })
 
+test('a file that is something else has its first problems told, and their number', async (t) => {
+  const page = '<p>hello: {world} [x]</p>\n'.repeat(1000)
+  const refused = t.throws(() => loadConf({ text: page, origin: 'page.html' }, {})) as ConfError
+  t.equal(refused.problems.length, 101)
+  t.match(refused.message, /^page\.html:1:\d+: .*\nand \d{3,} more$/s)
+})
+
 // The type Conf promises that no part is missing: this is what makes it true.
 test('each message field of the configuration is required', async (t) => {
   const check = (message: DescMessage): void => {
