@@ -15,7 +15,7 @@ import { resourceOf, type Resource } from '../field.ts'
 import { type Name, nameOf, type Noun, nounOf } from '../noun.ts'
 import { changes, newFiles } from '../plan.ts'
 import { Refusal } from '../refusal.ts'
-import { requireClean, run } from '../tree.ts'
+import { requireClean, requireFree, run } from '../tree.ts'
 import { withCuts } from './cuts.ts'
 import { withPages } from './docs.ts'
 import { type Files, isExecutable, ownFiles } from './files.ts'
@@ -44,6 +44,8 @@ export function newService(options: ServiceOptions): string {
   const service = serviceName(name, resource)
   const folder = resolve(dir)
   requireEmpty(folder)
+  // Those of the frame would be replaced, and those of the nouns left out.
+  requireFree(Object.keys(newFiles(resource, firstOption)))
   const files = projectOf({ service, noun: resource.noun }, resource)
   if (dryRun) return `${told(files, folder)}\n\nNothing was written (--dry-run).`
   requireClean()
