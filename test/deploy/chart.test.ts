@@ -43,6 +43,8 @@ interface Manifest {
     replicas?: number
     ports: { name: string; port: number; targetPort: string; appProtocol: string }[]
     selector: Record<string, string> & { matchLabels: Record<string, string> }
+    podSelector: object
+    ingress: { from: object[] }[]
     template: { metadata: { labels: Record<string, string> }; spec: PodSpec }
     containers?: PodSpec['containers']
     minReplicas: number
@@ -211,6 +213,13 @@ test('the trial’s pods and its database have the same password', async (t) => 
     password: 'trial',
     dsn: `mysql://users:trial@${host}:3306/users`,
   })
+})
+
+test('the trial’s database lets in all pods of the service', async (t) => {
+  const policies = rendered('trial').filter(({ kind }) => kind === 'NetworkPolicy')
+  const [own, mysql] = ['server', 'mysql'].map((name) => only(policies, 'NetworkPolicy', name).spec)
+  const [rule] = mysql?.ingress ?? []
+  t.strictSame(rule?.from, [{ podSelector: own?.podSelector }])
 })
 
 test('the paths of the probes are the service’s', async (t) => {

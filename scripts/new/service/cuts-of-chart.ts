@@ -26,6 +26,7 @@ export const cutsOfChart: Readonly<Record<string, readonly Cut[]>> = {
     [/ +\{\{- if \.Values\.services\.order\.enabled \}\}\n[^]*?\{\{- end \}\}\n/, ''],
   ],
   [`${templates}/monitoring.yaml`]: [onlyServer],
+  [`${templates}/mysql.yaml`]: [onlyServer],
   [`${templates}/service.yaml`]: [
     [/^\{\{- \$orders := .*\n/, ''],
     [/\(or (\.Values\.service\.headless) \$orders\)/, '$1'],
