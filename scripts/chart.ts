@@ -27,6 +27,8 @@ export const valueSets: Record<string, string[]> = {
   orders: [
     '--set',
     'services.order.enabled=true,services.order.userApiKey.existingSecret=orders-key,networkPolicy.clients[0].podSelector.matchLabels.a=b',
+    '--set-json',
+    'networkPolicy.databasePorts=[]',
   ],
   everything: ['-f', join(examples, 'everything.yaml')],
 }

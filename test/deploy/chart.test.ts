@@ -45,6 +45,7 @@ interface Manifest {
     selector: Record<string, string> & { matchLabels: Record<string, string> }
     podSelector: object
     ingress: { from: object[] }[]
+    egress: { to?: object[]; ports: object[] | null }[]
     template: { metadata: { labels: Record<string, string> }; spec: PodSpec }
     containers?: PodSpec['containers']
     minReplicas: number
@@ -138,6 +139,11 @@ for (const name of Object.keys(valueSets)) {
     for (const { name, port, targetPort } of ports) t.equal(open.get(targetPort), port, name)
     const exposed = parseDockerfile(read('Dockerfile')).find(({ name }) => name === 'EXPOSE')
     t.strictSame([...open.values()].map(String), exposed?.text.split(' '))
+  })
+
+  test(`${name}: no rule of a NetworkPolicy opens all ports to everybody`, async (t) => {
+    const policies = manifests.filter(({ kind }) => kind === 'NetworkPolicy')
+    for (const { to, ports } of policies.flatMap(({ spec }) => spec.egress)) t.ok(to ?? ports)
   })
 
   test(`${name}: the pods read the DSN from one Secret`, async (t) => {
