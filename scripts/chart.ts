@@ -29,6 +29,8 @@ export const valueSets: Record<string, string[]> = {
     'services.order.enabled=true,services.order.userApiKey.existingSecret=orders-key,networkPolicy.clients[0].podSelector.matchLabels.a=b',
     '--set-json',
     'networkPolicy.databasePorts=[]',
+    '--set',
+    'config.metrics.push.endpoint=http://collector:4318,config.config.sources=consul,config.registry.consul.address=consul:8500',
   ],
   everything: ['-f', join(examples, 'everything.yaml')],
 }

@@ -45,7 +45,7 @@ interface Manifest {
     selector: Record<string, string> & { matchLabels: Record<string, string> }
     podSelector: object
     ingress: { from: object[] }[]
-    egress: { to?: object[]; ports: object[] | null }[]
+    egress: { to?: object[]; ports: { port: number | string }[] | null }[]
     template: { metadata: { labels: Record<string, string> }; spec: PodSpec }
     containers?: PodSpec['containers']
     minReplicas: number
@@ -144,6 +144,14 @@ for (const name of Object.keys(valueSets)) {
   test(`${name}: no rule of a NetworkPolicy opens all ports to everybody`, async (t) => {
     const policies = manifests.filter(({ kind }) => kind === 'NetworkPolicy')
     for (const { to, ports } of policies.flatMap(({ spec }) => spec.egress)) t.ok(to ?? ports)
+  })
+
+  test(`${name}: pods may reach the collector and the sources that their settings name`, async (t) => {
+    const { tracing, metrics, registry, config } = settings(manifests)
+    const { egress } = only(manifests, 'NetworkPolicy').spec
+    const open = new Set(egress.flatMap(({ ports }) => ports?.map(({ port }) => port)))
+    t.equal(open.has(4318), tracing.endpoint + metrics.push.endpoint !== '')
+    t.equal(open.has(8500), registry.kind !== 'off' || config.sources !== '')
   })
 
   test(`${name}: the pods read the DSN from one Secret`, async (t) => {

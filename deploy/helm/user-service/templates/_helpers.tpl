@@ -122,6 +122,12 @@ app.kubernetes.io/component: mysql
 {{- dig "registry" "kind" "off" .Values.config }}
 {{- end }}
 
+{{/* Not empty where pods send traces, lines of the log or metrics to a collector. */}}
+{{- define "user-service.collector" -}}
+{{- .Values.tracing.endpoint }}{{ dig "tracing" "endpoint" "" .Values.config }}
+{{- dig "tracing" "jaeger_endpoint" "" .Values.config }}{{ dig "metrics" "push" "endpoint" "" .Values.config }}
+{{- end }}
+
 {{/* Not empty where pods ask an issuer of tokens for its keys. */}}
 {{- define "user-service.identity" -}}
 {{- dig "auth" "jwt" "issuer" "" .Values.config }}{{ dig "auth" "jwt" "jwks_url" "" .Values.config }}
