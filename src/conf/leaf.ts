@@ -28,7 +28,7 @@ const int32: Leaf = {
 const double: Leaf = {
   allowed: 'a number, without quotes',
   accepts: (value): value is number => typeof value === 'number' && Number.isFinite(value),
-  fromText: (text) => (/^[+-]?\d+(\.\d+)?$/.test(text) ? Number(text) : text),
+  fromText: (text) => (/^[+-]?\d+(\.\d+)?(e[+-]?\d+)?$/i.test(text) ? Number(text) : text),
 }
 
 // google/protobuf/duration.proto: 10,000 years.

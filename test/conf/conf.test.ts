@@ -233,6 +233,11 @@ test('the values of a map have types, and each that is wrong is named', async (t
   })
 })
 
+test('a number of a variable may have an exponent, as Helm writes small ones', async (t) => {
+  const { tracing } = loadConf({ text: shipped, origin: 'c' }, { TRACING_RATIO: '1e-05' })
+  t.equal(tracing.sampling.ratio, 0.00001)
+})
+
 test('wrong keys, wrong types and broken rules are told together, each once', async (t) => {
   const env = { DB_POOL_SIZE: 'ten', LOG_LEVEL: 'verbose', HTTP_ADDR: '8000', TIMEOUT: '5' }
   t.match(problems(env, '  reflection:', '  reflexion:'), [
