@@ -36,7 +36,7 @@ interface PodSpec {
 
 interface Manifest {
   kind: string
-  metadata: { name: string; labels: Record<string, string> }
+  metadata: { name: string; namespace?: string; labels: Record<string, string> }
   data?: Record<string, string>
   stringData?: Record<string, string>
   spec: {
@@ -139,6 +139,15 @@ for (const name of Object.keys(valueSets)) {
     for (const { name, port, targetPort } of ports) t.equal(open.get(targetPort), port, name)
     const exposed = parseDockerfile(read('Dockerfile')).find(({ name }) => name === 'EXPOSE')
     t.strictSame([...open.values()].map(String), exposed?.text.split(' '))
+  })
+
+  test(`${name}: labels and namespaces are texts, also those of a release named 2024`, async (t) => {
+    const places = manifests.flatMap(({ metadata, spec }) => [
+      ...Object.values(metadata.labels),
+      ...Object.values(spec?.template?.metadata.labels ?? {}),
+      metadata.namespace ?? '',
+    ])
+    for (const text of places) t.type(text, 'string')
   })
 
   test(`${name}: no rule of a NetworkPolicy opens all ports to everybody`, async (t) => {

@@ -19,7 +19,7 @@ called my.rel or 1abc; the name of a Service has no dot and begins with a letter
 
 {{- define "user-service.selector" -}}
 app.kubernetes.io/name: {{ include "user-service.name" . }}
-app.kubernetes.io/instance: {{ .Release.Name }}
+app.kubernetes.io/instance: {{ .Release.Name | toYaml }}
 app.kubernetes.io/component: {{ default "server" .component }}
 {{- end }}
 
@@ -76,7 +76,7 @@ helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version | replace "+" "_" }}
 
 {{- define "user-service.mysql.selector" -}}
 app.kubernetes.io/name: {{ include "user-service.name" . }}
-app.kubernetes.io/instance: {{ .Release.Name }}
+app.kubernetes.io/instance: {{ .Release.Name | toYaml }}
 app.kubernetes.io/component: mysql
 {{- end }}
 
