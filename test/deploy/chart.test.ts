@@ -18,6 +18,7 @@ interface Container {
   args?: string[]
   env?: { name: string; value?: string; valueFrom?: { secretKeyRef?: { name: string } } }[]
   ports?: { name: string; containerPort: number }[]
+  volumeMounts?: object[]
   resources: { requests: Record<string, string>; limits: Record<string, string> }
   securityContext: object
   startupProbe: Probe
@@ -204,6 +205,20 @@ test('credentials come from Secrets, and none is a setting of the ConfigMap', as
   const { auth } = settings(manifests)
   t.equal(auth.jwt.jwksUrl, 'https://id.example.org/keys')
   t.equal(auth.apiKeysFile, '/etc/user-service/auth/keys.txt')
+})
+
+test('the Job of migrations has the volumes and variables that its DSN may need', async (t) => {
+  const manifests = rendered('everything')
+  const [job, pods] = [only(manifests, 'Job', 'migrate'), only(manifests, 'Deployment')].map(
+    ({ spec }) => spec.template.spec,
+  )
+  const ca = { name: 'ca', configMap: { name: 'database-ca' } }
+  const mount = { name: 'ca', mountPath: '/etc/user-service/ca', readOnly: true }
+  for (const spec of [job, pods]) {
+    t.strictSame(spec?.volumes?.at(-1), ca)
+    t.strictSame(spec?.containers[0].volumeMounts?.at(-1), mount)
+    t.strictSame(spec?.containers[0].env?.at(-1), { name: 'TIMEOUT', value: '2s' })
+  }
 })
 
 test('the autoscaler and the resources are as the documentation says', async (t) => {
