@@ -221,6 +221,19 @@ test('the Job of migrations has the volumes and variables that its DSN may need'
   }
 })
 
+test('rules ask for the jobs that a ServiceMonitor names after the Services', async (t) => {
+  for (const name of ['production', 'everything']) {
+    const { spec } = only(rendered(name), 'PrometheusRule')
+    const patterns = Array.from(
+      JSON.stringify(spec).matchAll(/job=~\\"(.*?)\\"/g),
+      ([, job]) => job,
+    )
+    t.equal(patterns.length, 3)
+    const job = only(rendered(name), 'Service').metadata.name
+    for (const pattern of patterns) t.match(job, new RegExp(`^(?:${pattern})$`))
+  }
+})
+
 test('the autoscaler and the resources are as the documentation says', async (t) => {
   const manifests = rendered('default')
   const { minReplicas, maxReplicas, metrics, behavior } = only(
