@@ -8,6 +8,15 @@ export const refusedValues: [flags: string[], told: RegExp][] = [
   [['--set', 'image.tag=a/b'], /\/image\/tag': 'a\/b' does not match pattern/],
   [['--set', 'image.digest=sha256:12'], /\/image\/digest': .* does not match pattern/],
   [['--set', 'image.pullPolicy=Sometimes'], /\/image\/pullPolicy': value must be one of 'Always'/],
+  [
+    ['--set', 'podLabels.app\\.kubernetes\\.io/name=x'],
+    /\/podLabels\/app\.kubernetes\.io~1name': false schema/,
+  ],
+  [
+    ['--set', 'commonLabels.app\\.kubernetes\\.io/component=x'],
+    /\/commonLabels\/app\.kubernetes\.io~1component': false schema/,
+  ],
+  [['--set', 'podLabels.team=the team'], /\/podLabels\/team': 'the team' does not match pattern/],
   [['--set', 'database.dsn=localhost'], /\/database\/dsn': 'localhost' does not match pattern/],
   [['--set', 'database.existingSecret=A_b'], /\/database\/existingSecret': 'A_b' does not match/],
   [['--set', 'cache.existingSecret=A_b'], /\/cache\/existingSecret': 'A_b' does not match/],
