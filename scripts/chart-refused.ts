@@ -35,6 +35,10 @@ export const refusedValues: [flags: string[], told: RegExp][] = [
     ['--set', 'services.order.userApiKey.existingSecret=k,services.order.userTokenAudience=a'],
     /services\.order\.userApiKey and services\.order\.userTokenAudience: set only one/,
   ],
+  [
+    ['--set', 'services.order.enabled=true,config.registry.kind=etcd,config.registry.name=u'],
+    /config\.registry\.name: write \$\{REGISTRY_NAME:u\}/,
+  ],
   [['--set', 'networkPolicy.cachePorts={0}'], /cachePorts\/0': minimum: got 0, want 1/],
   [['--set', 'mysql.password=a/b'], /\/mysql\/password': 'a\/b' does not match pattern/],
   [['--set', 'mysql.storage.size=big'], /\/mysql\/storage\/size': 'big' does not match pattern/],

@@ -30,7 +30,7 @@ export const valueSets: Record<string, string[]> = {
     '--set-json',
     'networkPolicy.databasePorts=[]',
     '--set',
-    'config.metrics.push.endpoint=http://collector:4318,config.config.sources=consul,config.registry.consul.address=consul:8500',
+    'config.metrics.push.endpoint=http://collector:4318,config.config.sources=consul,config.registry.consul.address=consul:8500,config.registry.go_zero_key=${REGISTRY_GO_ZERO_KEY:user.rpc}',
   ],
   everything: ['-f', join(examples, 'everything.yaml')],
 }

@@ -182,6 +182,7 @@ test('orders have pods of their own, which ask those of users', async (t) => {
   t.equal(orders.clients.user.target, `dns:///${headless?.metadata.name}.users:9000`)
   t.match(only(manifests, 'Deployment').spec.template.metadata.labels, headless?.spec.selector)
   t.not(orders.registry.name, users.registry.name)
+  t.strictSame([users.registry.goZeroKey, orders.registry.goZeroKey], ['user.rpc', ''])
   t.equal(orders.clients.user.credentials.apiKeyFile, '/etc/user-service/users/api-key')
   t.equal(users.clients.user.credentials.apiKeyFile, '')
   const { spec } = only(manifests, 'Deployment', 'orders')

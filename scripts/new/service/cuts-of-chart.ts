@@ -18,6 +18,7 @@ export const cutsOfChart: Readonly<Record<string, readonly Cut[]>> = {
     [/: those of orders have one of their own\./, '.'],
     [/\{\{ if eq "orders".*?\{\{ end \}\}/, ''],
     [/\{\{\/\* Where orders ask for users[^]*?userTarget \}\}\n\{\{- end \}\}\n\n/, ''],
+    [/\{\{\/\* Pods of orders have the settings[^]*?\n\{\{- end \}\}\n\n/, ''],
     [/\{\{\/\* The file by which orders[^]*?\n\{\{- end \}\}\n\n/, ''],
   ],
   [`${templates}/networkpolicy.yaml`]: [

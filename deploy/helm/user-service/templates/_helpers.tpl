@@ -37,6 +37,16 @@ app.kubernetes.io/component: {{ default "server" .component }}
 {{- default (printf "dns:///%s-headless.%s:9000" (include "user-service.fullname" .) .Release.Namespace) $order.userTarget }}
 {{- end }}
 
+{{/* Pods of orders have the settings of users, and by a name in them would be announced as users. */}}
+{{- define "user-service.orderNames" -}}
+{{- range $key, $name := dict "name" "REGISTRY_NAME" "go_zero_key" "REGISTRY_GO_ZERO_KEY" "kitex_name" "REGISTRY_KITEX_NAME" }}
+{{- $value := dig "registry" $key "" $.Values.config }}
+{{- if and $value (ne (include "user-service.registry" $) "off") (not (hasPrefix (printf "${%s:" $name) $value)) }}
+{{- fail (printf "config.registry.%s: write ${%s:%s}, since pods of orders have the same settings and another name" $key $name $value) }}
+{{- end }}
+{{- end }}
+{{- end }}
+
 {{/* The file by which orders prove themselves to users; empty: none. */}}
 {{- define "user-service.userCredentials" -}}
 {{- $order := .Values.services.order }}
