@@ -5,6 +5,7 @@ import { create, type DescMessage } from '@bufbuild/protobuf'
 import { TimestampSchema } from '@bufbuild/protobuf/wkt'
 import { createValidator } from '@bufbuild/protovalidate'
 import { t, test, type Test } from 'tap'
+import { parse } from 'yaml'
 import { resourceOf } from '../../scripts/new/field.ts'
 import { nounOf } from '../../scripts/new/noun.ts'
 import { newFiles } from '../../scripts/new/plan.ts'
@@ -56,7 +57,20 @@ function newService(t: Test) {
     const { status, output } = project.node(`scripts/${check}.ts`)
     t.equal(status, 0, output)
   }
+  chartTakesItsValues(t, join(folder, 'deploy/helm/library'))
   return project
+}
+
+/** Helm refuses a chart whose values lack a section that its schema requires. */
+function chartTakesItsValues(t: Test, chart: string): void {
+  const [values, schema] = ['values.yaml', 'values.schema.json'].map(
+    (name) => parse(readFileSync(join(chart, name), 'utf8')) as object,
+  )
+  const { required } = schema as { required: string[] }
+  t.strictSame(
+    required.filter((name) => !Object.hasOwn(values ?? {}, name)),
+    [],
+  )
 }
 
 /** Makes a project while npm fails. */

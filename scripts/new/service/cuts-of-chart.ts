@@ -33,7 +33,10 @@ export const cutsOfChart: Readonly<Record<string, readonly Cut[]>> = {
     [/\(or (\.Values\.service\.headless) \$orders\)/, '$1'],
   ],
   'deploy/helm/user-service/values.yaml': [[/^services:\n {2}order:\n[^]*?\n\n/m, '']],
-  'deploy/helm/user-service/values.schema.json': [[/^ {4}"services": \{\n[^]*?\n {4}\},\n/m, '']],
+  'deploy/helm/user-service/values.schema.json': [
+    [/,\n {4}"services"(?=\n {2}\])/, ''],
+    [/^ {4}"services": \{\n[^]*?\n {4}\},\n/m, ''],
+  ],
   'deploy/helm/user-service/README.md': [[/(?:\| `services\.order.*\n)+/, '']],
   'scripts/chart-refused.ts': [
     [/ {2}\[\['--set', 'services\.order\.userTarget=.*\n/, ''],
