@@ -71,7 +71,7 @@ function fateOf(error: ConnectError, aborted: boolean): Fate {
   return chain.some(isLost) ? 'lost' : 'answered'
 }
 
-/** Of a call that src/http2 does not send: nodes take no headers of its size. */
+/** Marked by src/http2: a call that it does not send, or that the node has reset, for its headers. */
 function isTooLarge(error: Error): boolean {
   return codeOf(error) === 'ERR_HTTP2_HEADERS_TOO_LARGE'
 }
