@@ -44,8 +44,8 @@ export function readBody(
 
   function add(chunk: Buffer): void {
     gathered.add(chunk)
-    if (gathered.size >= headBytes) limit ??= limitOf(gathered.bytes(), maxMessageBytes)
-    if (limit === undefined || gathered.size <= limit) return
+    if (gathered.size() >= headBytes) limit ??= limitOf(gathered.bytes(), maxMessageBytes)
+    if (limit === undefined || gathered.size() <= limit) return
     leave()
     request.pause()
     const remaining = request.iterator({ destroyOnReturn: false }) as AsyncIterator<Uint8Array>

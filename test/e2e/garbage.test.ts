@@ -81,7 +81,7 @@ async function leftByCall(t: Test, dial: Dial, env: Record<string, string>): Pro
   await Promise.all(many.map((connection) => connection.call(4)))
   const few = many.slice(0, 16)
   const left: number[] = []
-  while (left.length < 2) {
+  while (left.length < 3) {
     const before = await oldSpace(metrics)
     await Promise.all(few.map((connection) => connection.call(calls)))
     const after = await oldSpace(metrics)
@@ -91,7 +91,8 @@ async function leftByCall(t: Test, dial: Dial, env: Record<string, string>): Pro
   return Math.min(...left)
 }
 
-const allowed = 1000
+/** About twice what node and V8 leave; the getters of one object literal leave 400. */
+const allowed = 400
 /** Node keeps the streams of a session in a Map, whose old tables keep them (ADR 32). */
 const allowedOverHttp2 = 5000
 

@@ -28,9 +28,7 @@ export function gatheredBytes() {
       }
       size = wanted
     },
-    get size() {
-      return size
-    },
+    size: () => size,
     /** All bytes so far. */
     bytes: (): Buffer => buffer.subarray(0, size),
   }

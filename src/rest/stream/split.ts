@@ -17,7 +17,7 @@ function unfinished(maxBytes: number) {
   let parts = gatheredBytes()
 
   function add(part: Uint8Array): void {
-    if (parts.size + part.byteLength > maxBytes) throw bodyTooLarge(maxBytes, 'message')
+    if (parts.size() + part.byteLength > maxBytes) throw bodyTooLarge(maxBytes, 'message')
     parts.add(part)
   }
 
@@ -25,7 +25,7 @@ function unfinished(maxBytes: number) {
     /** Throws BODY_TOO_LARGE. */
     add(part: Uint8Array): void {
       // A copy, since the chunk is much longer than what is left of it here.
-      add(parts.size === 0 ? Uint8Array.from(part) : part)
+      add(parts.size() === 0 ? Uint8Array.from(part) : part)
     },
     /** The message that ends with `part`. Throws BODY_TOO_LARGE. */
     take(part: Uint8Array): Uint8Array {
@@ -35,7 +35,7 @@ function unfinished(maxBytes: number) {
       return whole
     },
     get size() {
-      return parts.size
+      return parts.size()
     },
   }
 }

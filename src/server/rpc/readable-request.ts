@@ -91,7 +91,7 @@ async function* readableBody(
   const gathered = gatheredBytes()
   for await (const chunk of body) {
     gathered.add(chunk)
-    if (gathered.size > maxBytes) throw tooLarge(maxBytes)
+    if (gathered.size() > maxBytes) throw tooLarge(maxBytes)
   }
   const bytes = gathered.bytes()
   const message = compression ? await compression.decompress(bytes, maxBytes) : bytes
