@@ -1,8 +1,10 @@
 // Alone reads argv and the environment, and alone ends the process.
 import { isatty } from 'node:tty'
+import { endOnSignals } from './command/signals.ts'
 import { bindWithoutGetters } from './memory/bound-functions.ts'
 import { optimizeCode, setMemoryFlags } from './memory/flags.ts'
 
+endOnSignals()
 setMemoryFlags()
 // A command that takes longer allows it.
 optimizeCode(false)

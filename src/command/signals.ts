@@ -15,6 +15,20 @@ interface Signalled {
   fail: (err: unknown) => never
 }
 
+const stopping = ['SIGTERM', 'SIGINT'] as const
+
+function end(_signal: NodeJS.Signals, number: number): void {
+  process.exit(128 + number)
+}
+
+/**
+ * Lets SIGTERM and SIGINT end the first process of a container at once, as they end any other process:
+ * the kernel withholds signals from it that it does not handle. `onSignals` takes over from it.
+ */
+export function endOnSignals(): void {
+  if (process.pid === 1) for (const signal of stopping) process.on(signal, end)
+}
+
 /**
  * The first of SIGTERM and SIGINT stops in order and a second one at once. SIGHUP does the same where it
  * means that a terminal was closed; supervisors send it to make a service read its settings. SIGUSR1
@@ -25,10 +39,10 @@ export function onSignals(
   { stop, readSettings, log }: Stopped,
   { hasTerminal, fail }: Signalled,
 ): void {
-  let stopping = false
+  let isStopping = false
   function onStop(signal: NodeJS.Signals): void {
-    if (stopping) process.exit(1)
-    stopping = true
+    if (isStopping) process.exit(1)
+    isStopping = true
     log.info({ signal }, 'stopping')
     stop().then(() => {
       log.info('stopped')
@@ -39,7 +53,7 @@ export function onSignals(
     log.info({ signal }, 'the file of settings is read again')
     readSettings().catch(fail)
   }
-  for (const signal of ['SIGTERM', 'SIGINT'] as const) process.on(signal, onStop)
+  for (const signal of stopping) process.off(signal, end).on(signal, onStop)
   process.on('SIGHUP', hasTerminal ? onStop : onHangUp)
   for (const signal of ['SIGUSR1', 'SIGUSR2'] as const)
     process.on(signal, () => log.info({ signal }, nothingToDo))

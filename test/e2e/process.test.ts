@@ -1,4 +1,4 @@
-import { spawn, spawnSync } from 'node:child_process'
+import { type ChildProcess, spawn, spawnSync } from 'node:child_process'
 import { once } from 'node:events'
 import { readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import net from 'node:net'
@@ -131,9 +131,30 @@ test('as the first process of a container it stops in order', { skip: cannot }, 
   child.stdout.setEncoding('utf8').on('data', (text: string) => (log += text))
   const exit = once(child, 'exit')
   await until('the service', () => log.includes('"serving'))
-  const first = Number(readFileSync(`/proc/${child.pid}/task/${child.pid}/children`, 'utf8'))
+  const first = firstOf(child)
   t.match(readFileSync(`/proc/${first}/status`, 'utf8'), /^NSpid:.*\t1$/m)
   process.kill(first, 'SIGTERM')
   t.strictSame(await exit, [0, null])
   t.match(log, /"stopped"/)
 })
+
+test('as the first process of a container a start ends at once', { skip: cannot }, async (t) => {
+  const silent = net.createServer().listen(0, '127.0.0.1')
+  await once(silent, 'listening')
+  const { port } = silent.address() as net.AddressInfo
+  const main = new URL('../../src/start.js', import.meta.url).pathname
+  const child = spawn('unshare', [...namespace, process.execPath, main, 'migrate'], {
+    env: { DB_DSN: `mysql://root@127.0.0.1:${port}/silent` },
+    stdio: ['ignore', 'inherit', 'inherit'],
+  })
+  t.teardown(() => (child.kill('SIGKILL'), silent.close()))
+  const exit = once(child, 'exit')
+  await once(silent, 'connection')
+  process.kill(firstOf(child), 'SIGTERM')
+  t.strictSame(await exit, [128 + 15, null])
+})
+
+/** The process of a namespace that `unshare` has made. */
+function firstOf({ pid }: ChildProcess): number {
+  return Number(readFileSync(`/proc/${pid}/task/${pid}/children`, 'utf8'))
+}
