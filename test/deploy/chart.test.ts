@@ -1,6 +1,7 @@
 import { spawn } from 'node:child_process'
+import { createHash } from 'node:crypto'
 import { once } from 'node:events'
-import { readFileSync } from 'node:fs'
+import { readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { durationMs } from '@bufbuild/protobuf/wkt'
 import { test } from 'tap'
@@ -284,16 +285,27 @@ test('the paths of the probes are the service’s', async (t) => {
   }
 })
 
+/** Runs the program of `helm test` against two ports, and gives its exit code. */
+async function smoke(http: number, grpc: number): Promise<number> {
+  const script = new URL('deploy/helm/user-service/files/smoke.mjs', project)
+  const env = { SERVICE: '127.0.0.1', SCHEME: 'http', HTTP_PORT: `${http}`, GRPC_PORT: `${grpc}` }
+  const args = ['--input-type=module', '--eval', readFileSync(script, 'utf8')]
+  const child = spawn(process.execPath, args, { env, stdio: 'ignore' })
+  const [code] = (await once(child, 'exit')) as [number]
+  return code
+}
+
+test('the program of `helm test` passes where callers are asked for credentials on both ports', async (t) => {
+  const keys = `${t.testdir()}/keys`
+  writeFileSync(keys, `app ${createHash('sha256').update('secret').digest('hex')}\n`)
+  const guarded = await startApp(t, { storage: 'sqlite', env: { API_KEYS_FILE: keys } })
+  const open = await startApp(t, { storage: 'sqlite' })
+  t.equal(await smoke(guarded.rest.port, guarded.rpc.port), 0)
+  t.equal(await smoke(guarded.rest.port, open.rpc.port), 1, 'one port asks for none')
+})
+
 test('the program of `helm test` passes on a service that works, and fails on none', async (t) => {
   const app = await startApp(t, { storage: 'mysql' })
-  const script = new URL('deploy/helm/user-service/files/smoke.mjs', project)
-  const smoke = async (http: number, grpc: number) => {
-    const env = { SERVICE: '127.0.0.1', SCHEME: 'http', HTTP_PORT: `${http}`, GRPC_PORT: `${grpc}` }
-    const args = ['--input-type=module', '--eval', readFileSync(script, 'utf8')]
-    const child = spawn(process.execPath, args, { env, stdio: 'ignore' })
-    const [code] = (await once(child, 'exit')) as [number]
-    return code
-  }
   t.equal(await smoke(app.rest.port, app.rpc.port), 0)
   t.equal(await smoke(app.rest.port, 1), 1, 'the RPC port is missing')
 })
