@@ -3,7 +3,7 @@ import http2, { constants, type ServerHttp2Stream } from 'node:http2'
 import type { AddressInfo } from 'node:net'
 import { gzipSync } from 'node:zlib'
 import { create, toBinary } from '@bufbuild/protobuf'
-import { ConnectError, createClient, type Transport } from '@connectrpc/connect'
+import { Code, ConnectError, createClient, type Transport } from '@connectrpc/connect'
 import { createGrpcTransport, Http2SessionManager } from '@connectrpc/connect-node'
 import { encodeEnvelope } from '@connectrpc/connect/protocol'
 import { test, type Test } from 'tap'
@@ -125,6 +125,20 @@ test('an answer is what it is to the transport of Connect', async (t) => {
   for (const [name, answer] of Object.entries(answers)) {
     state.answer = answer
     t.strictSame(await seen(ours), await seen(theirs), name)
+  }
+})
+
+test('a text of an error with wrong escapes is taken as it is', async (t) => {
+  const { state, port } = await serving(t)
+  const { transport, close } = channelOf(`direct:///127.0.0.1:${port}`)
+  t.teardown(close)
+  for (const text of ['100% wrong', 'a%FFb']) {
+    const failure = { 'grpc-status': '5', 'grpc-message': text }
+    for (const answer of [{ headers: failure }, { trailers: failure }]) {
+      state.answer = answer
+      const call = createClient(User, transport).getUser({ id: 7n })
+      await t.rejects(call, { code: Code.NotFound, rawMessage: text })
+    }
   }
 })
 

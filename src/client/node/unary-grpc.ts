@@ -21,6 +21,7 @@ import { exchanged, type Received } from './exchanged.ts'
 const compressions: Compression[] = [compressionGzip, compressionBrotli]
 const maxBytes = 0xff_ff_ff_ff
 const headBytes = 5
+const messageField = 'grpc-message'
 /** Unless the caller says another one. */
 const agent = 'grpc-node-http2'
 const ownHeaders = {
@@ -131,5 +132,17 @@ function headersOf(received: IncomingHttpHeaders): Headers {
   for (const [name, value = []] of Object.entries(received))
     if (!name.startsWith(':'))
       for (const each of Array.isArray(value) ? value : [value]) headers.append(name, each)
+  const message = headers.get(messageField)
+  if (message !== null) headers.set(messageField, decodable(message))
   return headers
+}
+
+/** A message of gRPC; one with wrong escapes, which the protocol takes as it is, escaped once more. */
+function decodable(message: string): string {
+  try {
+    decodeURIComponent(message)
+    return message
+  } catch {
+    return encodeURIComponent(message)
+  }
 }
