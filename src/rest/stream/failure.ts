@@ -15,7 +15,7 @@ export async function fail(
   { isOpen, error: frame, writer }: Pick<Framer, 'error'> & { isOpen: boolean; writer: BodyWriter },
 ): Promise<void> {
   // The client has gone, which its exchange tells of.
-  if (writer.isClosed) return
+  if (writer.isClosed()) return
   const error = bounded(restError(err))
   if (!isOpen) return sendError(request, reply, error, { observer, sent, call: context })
   const body = errorBody(error, sent)

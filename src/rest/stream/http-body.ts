@@ -82,7 +82,7 @@ export async function sendBodies(
       else if (contentType !== '' && contentType !== first) throw otherType(first, contentType)
       first ??= contentType
       await writer.write(data)
-      if (writer.isClosed) return
+      if (writer.isClosed()) return
       if (call.request.method === 'HEAD') break
     }
     if (first === undefined) setHead(call, '')

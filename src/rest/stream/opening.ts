@@ -18,7 +18,7 @@ export interface StreamedCall {
 
 /** The beginning of an answer: its headers, and what stands before the first message. */
 export interface Opening {
-  readonly isOpen: boolean
+  isOpen(): boolean
   /** Begins the answer, once. Throws if a header cannot be sent. */
   open(): void
   /** Tells that something has been written. */
@@ -72,9 +72,7 @@ export function opening(
   }
 
   return {
-    get isOpen() {
-      return isOpen
-    },
+    isOpen: () => isOpen,
     open,
     wrote: () => void beat?.refresh(),
     close() {

@@ -136,7 +136,7 @@ function messageStream(reading: Reading): RequestReader {
         sent = bound.sent
         return bound.message
       } catch (err) {
-        throw placed(err, splitter.place)
+        throw placed(err, splitter.place())
       }
     }
     async function decoded(body: Uint8Array): Promise<Message> {

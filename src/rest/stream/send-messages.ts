@@ -39,7 +39,7 @@ export async function sendMessages(
     void writer.write(framer.close)
     await writer.end(() => lateTrailers(call.request, call.context))
   } catch (err) {
-    await fail(call, err, { isOpen: begun.isOpen, error: framer.error, writer })
+    await fail(call, err, { isOpen: begun.isOpen(), error: framer.error, writer })
   } finally {
     begun.close()
   }
@@ -65,7 +65,7 @@ async function writeAll(
     isFirst = false
     begun.wrote()
     await wait
-    if (writer.isClosed) return
+    if (writer.isClosed()) return
   }
 }
 

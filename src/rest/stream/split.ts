@@ -9,7 +9,7 @@ export interface Splitter {
   /** Those that end with the body. Throws MALFORMED_BODY for one that is cut off. */
   end(): Iterable<Uint8Array>
   /** Where the last message was, as `line 3`. */
-  readonly place: string
+  place(): string
 }
 
 /** A message that is being read, whose parts may lie in several chunks. */
@@ -34,9 +34,7 @@ function unfinished(maxBytes: number) {
       parts = gatheredBytes()
       return whole
     },
-    get size() {
-      return parts.size()
-    },
+    size: () => parts.size(),
   }
 }
 
@@ -66,7 +64,7 @@ export function lineSplitter(maxBytes: number): Splitter {
 
   return {
     *push(chunk) {
-      let from = rest.size === 0 ? afterSpace(chunk, 0) : 0
+      let from = rest.size() === 0 ? afterSpace(chunk, 0) : 0
       for (let at = chunk.indexOf(newline, from); at !== -1; at = chunk.indexOf(newline, from)) {
         yield whole(chunk.subarray(from, at))
         from = afterSpace(chunk, at + 1)
@@ -74,11 +72,9 @@ export function lineSplitter(maxBytes: number): Splitter {
       if (from < chunk.length) rest.add(chunk.subarray(from))
     },
     *end() {
-      if (rest.size > 0) yield whole(new Uint8Array())
+      if (rest.size() > 0) yield whole(new Uint8Array())
     },
-    get place() {
-      return `line ${lines}`
-    },
+    place: () => `line ${lines}`,
   }
 }
 
@@ -135,7 +131,7 @@ export function valueSplitter(maxBytes: number): Splitter {
 
   return {
     *push(chunk) {
-      let from = value.isOpen ? 0 : -1
+      let from = value.isOpen() ? 0 : -1
       for (let at = 0; at < chunk.length; at += 1) {
         const byte = chunk[at] ?? 0
         if (from === -1) {
@@ -152,14 +148,12 @@ export function valueSplitter(maxBytes: number): Splitter {
       if (from !== -1) rest.add(chunk.subarray(from))
     },
     *end() {
-      if (rest.size > 0 && !isArray && value.endsWithBody())
+      if (rest.size() > 0 && !isArray && value.endsWithBody())
         yield counted(rest.take(new Uint8Array()))
-      else if (rest.size > 0 || (isArray && expected !== 'nothing'))
+      else if (rest.size() > 0 || (isArray && expected !== 'nothing'))
         throw malformedBody('the body ends before its last message does')
     },
-    get place() {
-      return `message ${count}`
-    },
+    place: () => `message ${count}`,
   }
 }
 
@@ -197,9 +191,7 @@ function valueScanner() {
       return 'with it'
     },
     /** Whether the value is open. */
-    get isOpen() {
-      return isOpen
-    },
+    isOpen: () => isOpen,
     /** Whether the end of the body ends the value. */
     endsWithBody: () => isBare,
   }

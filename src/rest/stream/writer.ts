@@ -6,10 +6,8 @@ import type { FastifyReply } from 'fastify'
 
 /** Writes the body of an answer piece by piece. */
 export interface BodyWriter {
-  /** Whether the headers are sent, so that an error can no longer have a status. */
-  readonly hasBegun: boolean
   /** Whether the client has gone, or the answer is over. */
-  readonly isClosed: boolean
+  isClosed(): boolean
   /** Sends the headers, once. */
   begin(): void
   /**
@@ -41,7 +39,7 @@ export function bodyWriter(reply: FastifyReply, gzip: boolean): BodyWriter {
   let flushing: Promise<void> | undefined
 
   async function flush(): Promise<void> {
-    while (waiting.size > 0) {
+    while (waiting.size() > 0) {
       // What becomes ready in this turn of the event loop joins; and other calls get their turn.
       await nextTurn()
       begin()
@@ -61,12 +59,7 @@ export function bodyWriter(reply: FastifyReply, gzip: boolean): BodyWriter {
   }
 
   return {
-    get hasBegun() {
-      return hasBegun
-    },
-    get isClosed() {
-      return isOver(raw)
-    },
+    isClosed: () => isOver(raw),
     begin() {
       begin()
       raw.flushHeaders()
@@ -74,7 +67,7 @@ export function bodyWriter(reply: FastifyReply, gzip: boolean): BodyWriter {
     write(chunk) {
       waiting.add(chunk)
       flushing ??= flush()
-      return isBlocked || waiting.size >= gatheredBytes ? flushing : undefined
+      return isBlocked || waiting.size() >= gatheredBytes ? flushing : undefined
     },
     async end(trailers) {
       await flushing
@@ -108,9 +101,7 @@ function gathered() {
       size = 0
       return taken
     },
-    get size() {
-      return size
-    },
+    size: () => size,
   }
 }
 

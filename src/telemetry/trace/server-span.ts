@@ -97,7 +97,7 @@ export function serverSpans(options: ServerSpanOptions) {
     stream: ({ held }: RequestTrace): void => held?.settle(false),
     end(trace: RequestTrace): void {
       if (!trace.span) return
-      if (trace.exchange.stream && trace.held?.isSettled) {
+      if (trace.exchange.stream && trace.held?.isSettled()) {
         // The spans below are dropped; that of a stream that fails is kept alone.
         holdBack(trace)
         trace.failedBelow = false

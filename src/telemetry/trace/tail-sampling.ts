@@ -36,9 +36,7 @@ export function holding(maxSpans: number, pass: (span: Ended) => void) {
         if (state === 'open')
           for (const span of close(keep ? 'kept' : 'dropped')) if (keep) pass(span)
       },
-      get isSettled() {
-        return state !== 'open'
-      },
+      isSettled: () => state !== 'open',
     }
   }
 

@@ -52,7 +52,7 @@ export interface Held {
   add(span: Ended): void
   /** Passes the spans on, whole and in the order of their ends, or forgets them. */
   settle(keep: boolean): void
-  readonly isSettled: boolean
+  isSettled(): boolean
 }
 
 /** Ends recorded spans, and makes those of OpenTelemetry's SDK where they are needed. */
