@@ -128,7 +128,7 @@ function callSignal({ raw }: { raw: Answer }, deadline: number | undefined): Abo
   }
   const timer =
     deadline === undefined ? undefined : setTimeout(expire, Math.min(leftMs, maxTimerMs))
-  raw.once('close', () => {
+  raw.on('close', () => {
     clearTimeout(timer)
     controller.abort(callIsOver)
   })

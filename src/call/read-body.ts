@@ -64,7 +64,7 @@ export function readBody(
   }
 
   request.on('data', add)
-  request.once('end', end)
+  request.on('end', end)
   const forget =
     deadline === undefined
       ? undefined
@@ -82,7 +82,7 @@ export function readBody(
 export function whenLate(request: Incoming, deadline: number, late: () => void): () => void {
   const timer = setTimeout(late, timerMs(deadline))
   const cancel = () => clearTimeout(timer)
-  request.once('close', cancel)
+  request.on('close', cancel)
   return cancel
 }
 

@@ -97,8 +97,8 @@ export function exchangeRegistry(protocol: Protocol, observers: readonly Exchang
       onConnection.set(connection, exchange)
       served.add(connection)
       let finished = false
-      response.once('finish', () => (finished = true))
-      response.once('close', () => {
+      response.on('finish', () => (finished = true))
+      response.on('close', () => {
         if (finished && !isAborted(request)) exchange.httpStatus = response.statusCode
         // Whatever the answer was to be, the client did not get it.
         else if (!brokenOff.has(exchange)) exchange.failure = unanswered.causeOf(request)

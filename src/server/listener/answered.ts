@@ -9,7 +9,7 @@ type Response = Parameters<RequestHandler>[1]
  * replaced, once for a response.
  */
 export function answered(res: Response, listener: () => void): void {
-  if (!('stream' in res)) return void res.once('prefinish', listener)
+  if (!('stream' in res)) return void res.on('prefinish', listener)
   const end = res.end.bind(res) as (...args: unknown[]) => typeof res
   Object.assign(res, {
     end(...args: unknown[]) {

@@ -20,5 +20,5 @@ export function endWithAnswer(stream: http2.ServerHttp2Stream): void {
     if (stream.closed || stream.state.localClose === 1) stream.destroy()
     else setTimeout(endOnceSent, delayMs, Math.min(2 * delayMs, maxLookMs)).unref()
   }
-  stream.once('finish', () => setImmediate(endOnceSent, firstLookMs))
+  stream.on('finish', () => setImmediate(endOnceSent, firstLookMs))
 }

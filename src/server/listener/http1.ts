@@ -56,7 +56,7 @@ export function http1Connections(
     connection.request = req
     connection.answer = res
     if (leaving) res.shouldKeepAlive = false
-    res.once('close', () => {
+    res.on('close', () => {
       if (answerOver(connection, req) && leaving) socket.destroySoon()
     })
     const isAdded = connection.pipeline.add(res, () => {
@@ -168,10 +168,10 @@ function arrivalOf(
     begin: () => handler(req, res, at),
     refuse: (answer) => refuse(req, res, answer),
     abort: () => void socket.destroy(),
-    onReceived: (listener) => req.once('end', listener),
+    onReceived: (listener) => req.on('end', listener),
     onAnswered: (listener) => answered(res, listener),
     onStream: (listener) => onStreaming(res, listener),
-    onClose: (listener) => res.once('close', listener),
+    onClose: (listener) => res.on('close', listener),
   }
 }
 

@@ -43,7 +43,10 @@ type StreamListener = (
   rawHeaders: string[],
 ) => void
 
-/** Serves HTTP/2 by a `node:http2` server that does not listen itself: `owner` accepts connections. */
+/**
+ * Serves HTTP/2 by a `node:http2` server that does not listen itself: `owner` accepts connections. Node
+ * keeps a stream for long (ADR 32), so an arrival listens to it by `once`, and it does not keep the call.
+ */
 export function http2Connections(
   owner: net.Server,
   { handler, gate }: Handlers,
@@ -181,8 +184,8 @@ function requestServer(handler: RequestHandler, idleTimeoutMs: number): http2.Ht
 function limitBody(stream: http2.ServerHttp2Stream, timeoutMs: number): () => void {
   const timer = setTimeout(() => stream.close(NGHTTP2_CANCEL), timeoutMs)
   const untimed = () => clearTimeout(timer)
-  stream.once('end', untimed)
-  stream.once('close', untimed)
+  stream.on('end', untimed)
+  stream.on('close', untimed)
   return untimed
 }
 
@@ -199,7 +202,7 @@ function closeWhenIdle(connection: Http2Connection, idleTimeoutMs: number): void
     if (stream.destroyed) return
     connection.streams += 1
     endWithAnswer(stream)
-    stream.once('close', () => {
+    stream.on('close', () => {
       connection.streams -= 1
       if (connection.streams === 0 && !session.destroyed) idle.refresh()
     })
