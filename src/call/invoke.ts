@@ -47,11 +47,14 @@ export function unaryInvoker(
     // The requests of this chain are made below, and none is a stream.
     handle as ReturnType<Interceptor>,
   )
-  return async function invoke(message, call) {
-    const { message: output, header, trailer } = await chain(unaryRequest(method, message, call))
-    if (header !== call.answerHeaders) replaceBy(header, call.responseHeader)
-    if (trailer !== call.answerTrailers) replaceBy(trailer, call.responseTrailer)
-    return output as Message
+  return function invoke(message, call) {
+    return chain(unaryRequest(method, message, call)).then(
+      ({ message: output, header, trailer }) => {
+        if (header !== call.answerHeaders) replaceBy(header, call.responseHeader)
+        if (trailer !== call.answerTrailers) replaceBy(trailer, call.responseTrailer)
+        return output as Message
+      },
+    )
   }
 }
 

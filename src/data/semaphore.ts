@@ -1,5 +1,5 @@
 import { inFlight } from '../memory/in-flight.ts'
-import { type Abortable, abortable } from './abortable.ts'
+import { Abortable } from './abortable.ts'
 import { databaseUnavailable } from './error.ts'
 
 /** How many connections there are, and how long and how many calls wait for one. */
@@ -27,7 +27,7 @@ export function semaphore(
   const waiting = inFlight<Abortable<void>>()
 
   function wait(signal: AbortSignal): Promise<void> {
-    const turn = abortable<void>(signal, () => {
+    const turn = new Abortable<void>(signal, () => {
       clearTimeout(timer)
       waiting.remove(entry)
     })
@@ -45,13 +45,16 @@ export function semaphore(
      * Takes a place, to be given back by `release`. Fails with DATABASE_UNAVAILABLE when none is free
      * in time or too many calls wait already, and with the signal's reason.
      */
-    async acquire(signal: AbortSignal): Promise<void> {
-      signal.throwIfAborted()
-      if (free > 0) free -= 1
-      else if (waiting.size >= maxWaiting) {
-        refused('pool_queue')
-        throw databaseUnavailable(new Error(`${maxWaiting} calls wait for a connection already`))
-      } else await wait(signal)
+    acquire(signal: AbortSignal): Promise<void> {
+      if (signal.aborted) return Promise.reject(signal.reason)
+      if (free > 0) {
+        free -= 1
+        return Promise.resolve()
+      }
+      if (waiting.size < maxWaiting) return wait(signal)
+      refused('pool_queue')
+      const problem = new Error(`${maxWaiting} calls wait for a connection already`)
+      return Promise.reject(databaseUnavailable(problem))
     },
     release(): void {
       const next = waiting.oldest()

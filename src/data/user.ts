@@ -35,8 +35,8 @@ function recordedWrites(
 ) {
   const noted = notedWrites(db, changed)
 
-  async function tx<T>(signal: AbortSignal, work: Work<T>, atOnce?: AtOnce<T>): Promise<T> {
-    const result = await noted(
+  function tx<T>(signal: AbortSignal, work: Work<T>, atOnce?: AtOnce<T>): Promise<T> {
+    const done = noted(
       signal,
       (queries, note) =>
         work(queries, (changes) => {
@@ -45,8 +45,10 @@ function recordedWrites(
         }),
       atOnce,
     )
-    written()
-    return result
+    return done.then((result) => {
+      written()
+      return result
+    })
   }
   return {
     insert: (user: NewUser, signal: AbortSignal) =>
@@ -188,10 +190,8 @@ async function passes(users: UserQueries, id: bigint, check: UserCheck): Promise
   return found !== undefined
 }
 
-async function uniqueEmail<T>(email: string, write: Promise<T>): Promise<T> {
-  try {
-    return await write
-  } catch (err) {
+function uniqueEmail<T>(email: string, write: Promise<T>): Promise<T> {
+  return write.catch((err: unknown) => {
     if (!(err instanceof UniqueViolation)) throw err
     throw new DomainError<ReasonOf<typeof ErrorReason>>({
       kind: 'already_exists',
@@ -200,5 +200,5 @@ async function uniqueEmail<T>(email: string, write: Promise<T>): Promise<T> {
       metadata: { email },
       cause: err,
     })
-  }
+  })
 }

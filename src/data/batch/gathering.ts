@@ -1,6 +1,6 @@
 import { AsyncLocalStorage } from 'node:async_hooks'
 import { inFlight } from '../../memory/in-flight.ts'
-import { type Abortable, abortable } from '../abortable.ts'
+import { Abortable } from '../abortable.ts'
 import type { Shared } from '../statement-observer.ts'
 
 /** Statements under way at once while calls wait; more would only make each of them smaller. */
@@ -10,8 +10,12 @@ const maxRunning = 2
 const patienceMs = 25
 
 /** A call that shares a statement with others. */
-export interface Sharer<Item, Result> extends Omit<Abortable<Result>, 'promise' | 'giveUp'> {
+export interface Sharer<Item, Result> {
   readonly item: Item
+  /** See Abortable. */
+  readonly resolve: (value: Result) => boolean
+  readonly reject: (err: unknown) => boolean
+  readonly isOver: () => boolean
 }
 
 interface Sending<Item, Result> {
@@ -88,28 +92,38 @@ export function gathering<Item, Result>(sending: Sending<Item, Result>) {
   }
 
   function wait(item: Item, signal: AbortSignal): Promise<Result> {
-    const { promise, ...result } = abortable<Result>(signal, (givenUp) => {
+    const answer = new Abortable<Result>(signal, (givenUp) => {
       waiting.remove(entry)
       if (call.batch === undefined) return
       call.batch.left -= 1
       if (givenUp && call.batch.left === 0) call.batch.controller.abort(signal.reason)
     })
-    const name = sending.recorded?.()
-    const recorded = name && { name, enter: AsyncLocalStorage.snapshot() }
-    const call: Call<Item, Result> = { item, ...result, batch: undefined, recorded }
+    const call: Call<Item, Result> = {
+      item,
+      resolve: (value) => answer.resolve(value),
+      reject: (err) => answer.reject(err),
+      isOver: () => answer.isOver(),
+      batch: undefined,
+      recorded: recordedBy(sending),
+    }
     const entry = waiting.add(call)
     plan()
-    return promise
+    return answer.promise
   }
 
   /** Fails with the signal's reason when it aborts. */
-  return async function ask(item: Item, signal: AbortSignal): Promise<Result> {
-    signal.throwIfAborted()
+  return function ask(item: Item, signal: AbortSignal): Promise<Result> {
+    if (signal.aborted) return Promise.reject(signal.reason)
     if (running > 0 || isDue) return wait(item, signal)
     const result = sending.alone(item, signal)
     begun(result)
     return result
   }
+}
+
+function recordedBy({ recorded }: Pick<Sending<never, never>, 'recorded'>) {
+  const name = recorded?.()
+  return name && { name, enter: AsyncLocalStorage.snapshot() }
 }
 
 /** Sends a statement for these calls, as a part of the first that is recorded. */

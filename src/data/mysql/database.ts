@@ -1,4 +1,4 @@
-import type { Connection } from 'mysql2'
+import type { Connection, PoolConnection } from 'mysql2'
 import type { Database } from '../database.ts'
 import { databaseUnavailable } from '../error.ts'
 import { readMigrations } from '../migration.ts'
@@ -53,6 +53,14 @@ export function mysqlDatabase(config: MysqlOptions): Database {
   }
   const available = availability({ options, pool, readOnly, migrate })
 
+  function onConnection<T>(
+    signal: AbortSignal,
+    work: (connection: PoolConnection) => Promise<T>,
+  ): Promise<T> {
+    const problem = available.problem()
+    return problem ? Promise.reject(problem) : pool.use(signal, work)
+  }
+
   return {
     description: `MySQL ${address.socketPath ?? `${address.host}:${address.port}`}/${address.database}`,
     coalesced: coalesceReads ? observer : undefined,
@@ -61,18 +69,14 @@ export function mysqlDatabase(config: MysqlOptions): Database {
     pools: () => [{ name: storageName(storage), ...pool.state() }],
     start: (events) => available.start(events),
     migrate,
-    async use(signal, work) {
-      available.check()
-      return pool.use(signal, (connection) => retried(() => work(queriesOn(connection))))
-    },
-    async tx(signal, work, atOnce) {
-      available.check()
-      return pool.use(signal, (connection) => {
+    use: (signal, work) =>
+      onConnection(signal, (connection) => retried(() => work(queriesOn(connection)))),
+    tx: (signal, work, atOnce) =>
+      onConnection(signal, (connection) => {
         const queries = queriesOn(connection)
         const steps = { work: () => work(queries), atOnce: () => atOnce?.(queries) }
         return retried(() => transaction(connection, observer, steps), attemptsOn(connection))
-      })
-    },
+      }),
     async close() {
       const closed = available.close()
       closing.abort(databaseUnavailable(new Error('the service is closing')))

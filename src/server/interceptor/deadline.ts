@@ -22,27 +22,44 @@ export interface Deadlines {
  */
 export function deadline(limits: Deadlines): Interceptor {
   return (next) =>
-    async function deadline(req) {
-      if (req.signal.aborted) throw reasonOf(req.signal.reason)
-      if (req.stream) return untilDeadline(await next(req), req.signal)
+    function deadline(req) {
+      if (req.signal.aborted) return Promise.reject(reasonOf(req.signal.reason))
+      if (req.stream) return next(req).then((res) => untilDeadline(res, req.signal))
       const limitMs = limits.byOperation.get(operationOf(req.method)) ?? limits.defaultMs
-      const { promise, resolve, reject } = Promise.withResolvers<Awaited<ReturnType<typeof next>>>()
-      const controller = new AbortController()
-      function end(reason: ConnectError): void {
-        controller.abort(reason)
-        reject(reason)
-      }
-      const timer = setTimeout(() => end(deadlineExceeded(`${limitMs} ms`)), limitMs)
-      const abort = () => end(reasonOf(req.signal.reason))
-      req.signal.addEventListener('abort', abort, { once: true })
-      try {
-        next({ ...req, signal: controller.signal }).then(resolve, reject)
-        return await promise
-      } finally {
-        clearTimeout(timer)
-        req.signal.removeEventListener('abort', abort)
-      }
+      return within(limitMs, req, next)
     }
+}
+
+type Next = Parameters<Interceptor>[0]
+type AnyRequest = Parameters<Next>[0]
+type AnyResponse = Awaited<ReturnType<Next>>
+
+function within(limitMs: number, req: AnyRequest, next: Next): Promise<AnyResponse> {
+  const { promise, resolve, reject } = Promise.withResolvers<AnyResponse>()
+  const controller = new AbortController()
+  function over(): void {
+    clearTimeout(timer)
+    req.signal.removeEventListener('abort', abort)
+  }
+  function end(reason: ConnectError): void {
+    over()
+    controller.abort(reason)
+    reject(reason)
+  }
+  const timer = setTimeout(() => end(deadlineExceeded(`${limitMs} ms`)), limitMs)
+  const abort = () => end(reasonOf(req.signal.reason))
+  req.signal.addEventListener('abort', abort, { once: true })
+  next({ ...req, signal: controller.signal }).then(
+    (res) => {
+      over()
+      resolve(res)
+    },
+    (err: unknown) => {
+      over()
+      reject(err)
+    },
+  )
+  return promise
 }
 
 /** A handler may end at its signal as at the end of its work, and the client would take that for all. */

@@ -13,7 +13,7 @@ export function incomingCalls(limits: Deadlines) {
   const calls = new AsyncLocalStorage<Incoming>()
 
   const interceptor: Interceptor = (next) =>
-    async function incoming(req) {
+    function incoming(req) {
       const now = performance.now()
       const limitMs = req.stream
         ? undefined
@@ -25,8 +25,11 @@ export function incomingCalls(limits: Deadlines) {
         limitAt: limitMs === undefined ? undefined : now + limitMs,
         forwarded: undefined,
       }
-      const res = await calls.run(call, next, req)
-      return res.stream ? { ...res, message: within(calls, call, res.message) } : res
+      const answer = calls.run(call, next, req)
+      if (!req.stream) return answer
+      return answer.then((res) =>
+        res.stream ? { ...res, message: within(calls, call, res.message) } : res,
+      )
     }
 
   return { interceptor, current: () => calls.getStore() }

@@ -1,5 +1,5 @@
 import type { Message } from '@bufbuild/protobuf'
-import { Code, type Interceptor } from '@connectrpc/connect'
+import { Code, type Interceptor, type StreamRequest } from '@connectrpc/connect'
 import { refusal } from '../../call/refusal.ts'
 import { stoppable } from '../../call/stoppable.ts'
 import { exchangeKey } from '../exchange/exchange.ts'
@@ -19,15 +19,18 @@ export interface Drain {
  */
 export function streams(drain: Drain): Interceptor {
   return (next) =>
-    async function streams(req) {
-      if (!req.stream) return next(req)
-      const tally = req.contextValues.get(exchangeKey)?.stream
-      const { ending, signal } = endOf(drain, req.signal)
-      const message = counted(stoppable(req.message, ending), tally, 'received')
-      const res = await orEnd(next({ ...req, signal, message }), ending)
-      // The deadline's interceptor stops the answer at the signal.
-      return res.stream ? { ...res, message: counted(res.message, tally, 'sent') } : res
+    function streams(req) {
+      return req.stream ? served(req, next, drain) : next(req)
     }
+}
+
+async function served(req: StreamRequest, next: Parameters<Interceptor>[0], drain: Drain) {
+  const tally = req.contextValues.get(exchangeKey)?.stream
+  const { ending, signal } = endOf(drain, req.signal)
+  const message = counted(stoppable(req.message, ending), tally, 'received')
+  const res = await orEnd(next({ ...req, signal, message }), ending)
+  // The deadline's interceptor stops the answer at the signal.
+  return res.stream ? { ...res, message: counted(res.message, tally, 'sent') } : res
 }
 
 async function* counted(

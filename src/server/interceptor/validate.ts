@@ -36,10 +36,9 @@ export function validate(
   }
 
   return (next) =>
-    async function validate(req) {
+    function validate(req) {
       if (req.stream) return next({ ...req, message: checked(req) })
       const broken = violations(req.method.input, req.message)
-      if (broken.length > 0) throw invalid(req.service, broken)
-      return next(req)
+      return broken.length > 0 ? Promise.reject(invalid(req.service, broken)) : next(req)
     }
 }

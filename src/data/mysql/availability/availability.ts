@@ -46,13 +46,13 @@ export function availability({ options, pool, readOnly, migrate }: Watched) {
 
   return {
     problems: () => problems,
-    /** Throws DATABASE_UNAVAILABLE where a call would fail anyway. */
-    check(): void {
+    /** DATABASE_UNAVAILABLE where a call would fail anyway. */
+    problem(): DomainError | undefined {
       const { database, migrations } = problems
       // Reads work on such a server, and for an account with the privilege writes do.
       const problem =
         (database === takesNoWrites ? '' : database) || (migrations && `migrations: ${migrations}`)
-      if (problem !== '') throw databaseUnavailable(new Error(problem))
+      return problem === '' ? undefined : databaseUnavailable(new Error(problem))
     },
     /** Resolves when the first try has ended, either way. */
     start(events: StorageEvents): Promise<void> {
