@@ -92,20 +92,16 @@ function recorded(
   span.facts = facts
   const inner = scopeOf(outer.trace, span)
 
-  function end(): void {
-    giveUp(span, tools)
-    tools.endSpan(span, timeIn(trace))
-  }
   function succeeded<V>(value: V): V {
     const result = describe?.result?.(value) as Attributes | undefined
     if (result) addFacts(span, result)
-    end()
+    end(span, tools)
     return value
   }
   function failed(err: unknown): never {
     fail(span, inner, err, tools)
     markFailed(outer)
-    end()
+    end(span, tools)
     throw err
   }
 
@@ -119,6 +115,11 @@ function recorded(
   return isStream(result)
     ? within(tools.scopes, inner, told(result, succeeded, failed))
     : succeeded(result)
+}
+
+function end(span: RecordedSpan, tools: SpanTools): void {
+  giveUp(span, tools)
+  tools.endSpan(span, timeIn(span.trace))
 }
 
 /** Notes that an exception is recorded, so that spans above do not record it again. */
@@ -135,7 +136,7 @@ export function giveUp({ statements }: RecordedSpan, { sdkSpan, endSpan }: SpanT
     addFacts(span, { [error.type]: 'CANCELED' })
     endSpan(span, timeIn(span.trace))
   }
-  statements.clear()
+  statements.length = 0
 }
 
 function isStream(value: unknown): value is AsyncIterable<unknown> {

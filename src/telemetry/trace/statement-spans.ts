@@ -1,11 +1,11 @@
-import { SpanKind, SpanStatusCode, TraceFlags } from '@opentelemetry/api'
+import { SpanKind, SpanStatusCode } from '@opentelemetry/api'
 import type { ObserveStatements, Shared, Storage } from '../../data/statement-observer.ts'
 import { databaseCode, errorType } from '../error-type.ts'
 import { statementAttributes, statementSummary } from '../statement.ts'
 import { exceptionAttributes } from './exception.ts'
 import { fail, markFailed, type SpanTools } from './layer-spans.ts'
 import { db, error, exception } from './attributes.ts'
-import { addFacts, beginSpan, type RecordedSpan, timeIn } from './span/recorded-span.ts'
+import { addFacts, beginSpan, type RecordedSpan, takeOut, timeIn } from './span/recorded-span.ts'
 import type { Scope } from './scope.ts'
 import { type SpanHead, spanHead } from './span/span-part.ts'
 
@@ -32,16 +32,16 @@ export function statementSpans(tools: SpanTools): ObserveStatements {
         if (scope?.span === undefined) return run()
         const { trace } = scope.span
         const span = beginSpan(trace, headOf(sql), timeIn(trace), scope.span.id)
-        if (shared) tellShared(span, scope, shared, tools)
-        const open = (scope.span.statements ??= new Set())
-        open.add(span)
+        if (shared) tellShared(span, scope, shared)
+        const open = (scope.span.statements ??= [])
+        open.push(span)
         return run().then(
           (value) => {
-            if (open.delete(span)) endSpan(span, timeIn(trace))
+            if (takeOut(open, span)) endSpan(span, timeIn(trace))
             return value
           },
           (err: unknown) => {
-            if (open.delete(span)) failStatement(span, scope, err, tools)
+            if (takeOut(open, span)) failStatement(span, scope, err, tools)
             throw err
           },
         )
@@ -65,19 +65,10 @@ export function statementSpans(tools: SpanTools): ObserveStatements {
 }
 
 /** Says for how many calls a statement is, and links to those of them that are recorded. */
-function tellShared(
-  span: RecordedSpan,
-  own: Scope,
-  { size, calls }: Shared,
-  { sdkSpan }: SpanTools,
-): void {
+function tellShared(span: RecordedSpan, own: Scope, { size, calls }: Shared): void {
   addFacts(span, { [db.batchSize]: size })
-  for (const call of calls as readonly Scope[]) {
-    const traceId = call.span?.trace.traceId?.hex
-    if (call === own || call.span === undefined || traceId === undefined) continue
-    const context = { traceId, spanId: call.span.id.hex, traceFlags: TraceFlags.SAMPLED }
-    sdkSpan(span).addLink({ context })
-  }
+  const others = (calls as readonly Scope[]).filter((call) => call !== own)
+  span.links = others.flatMap((call) => call.span ?? [])
 }
 
 function failStatement(

@@ -3,7 +3,7 @@ import type { ObserveRedis, RedisCall } from '../../../data/redis/observer.ts'
 import { errorType } from '../../error-type.ts'
 import { cache, db, error, network } from '../attributes.ts'
 import type { SpanTools } from '../layer-spans.ts'
-import { addFacts, beginSpan, timeIn } from '../span/recorded-span.ts'
+import { addFacts, beginSpan, takeOut, timeIn } from '../span/recorded-span.ts'
 import { type SpanHead, spanHead } from '../span/span-part.ts'
 
 /** See `Tracing.redis`. Neither keys nor values are shown. */
@@ -29,19 +29,19 @@ export function redisSpans({ scopes, endSpan, sdkSpan }: SpanTools): ObserveRedi
         const { trace } = parent
         const span = beginSpan(trace, headOf(call), timeIn(trace), parent.id)
         // Ended with the call that it belongs to, if that does not wait for the answer.
-        const open = (parent.statements ??= new Set())
-        open.add(span)
+        const open = (parent.statements ??= [])
+        open.push(span)
         try {
           return await run()
         } catch (err) {
-          if (open.has(span)) {
+          if (open.includes(span)) {
             const type = errorType(err)
             addFacts(span, { [error.type]: type })
             sdkSpan(span).setStatus({ code: SpanStatusCode.ERROR, message: type })
           }
           throw err
         } finally {
-          if (open.delete(span)) endSpan(span, timeIn(trace))
+          if (takeOut(open, span)) endSpan(span, timeIn(trace))
         }
       },
     }

@@ -1,4 +1,11 @@
-import { type Context, ROOT_CONTEXT, type Span, SpanKind, TraceFlags } from '@opentelemetry/api'
+import {
+  type Context,
+  ROOT_CONTEXT,
+  type Span,
+  type SpanContext,
+  SpanKind,
+  TraceFlags,
+} from '@opentelemetry/api'
 import { trace as api } from '@opentelemetry/api'
 import type { Resource } from '@opentelemetry/resources'
 import {
@@ -63,6 +70,7 @@ export function sdkSpans({ identity, resource, limits, processor }: SdkOptions) 
     const { name, kind } = span.head
     const sdk = tracer.startSpan(name, { kind, startTime: span.startMs }, contextAbove(span))
     making = undefined
+    for (const link of span.links ?? []) sdk.addLink({ context: contextOf(link) })
     recordedBy.attach(sdk, span)
     return sdk
   }
@@ -84,6 +92,11 @@ export function sdkSpans({ identity, resource, limits, processor }: SdkOptions) 
       sdk.end(span.endMs)
     },
   }
+}
+
+function contextOf({ trace, id }: RecordedSpan): SpanContext {
+  const traceId = trace.traceId?.hex ?? ''
+  return { traceId, spanId: id.hex, traceFlags: TraceFlags.SAMPLED }
 }
 
 /** The context of a span's parent. */

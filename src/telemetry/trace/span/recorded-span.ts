@@ -38,8 +38,10 @@ export interface RecordedSpan {
   outcome: SpanPart | undefined
   /** Attributes that are not constant; they have no key of the constant ones. */
   facts: Attributes | undefined
-  /** Spans of statements below it that have not ended; the set is made with the first one. */
-  statements: Set<RecordedSpan> | undefined
+  /** Spans of other requests that it is for, too. */
+  links: readonly RecordedSpan[] | undefined
+  /** Spans of statements below it that have not ended; the list is made with the first one. */
+  statements: RecordedSpan[] | undefined
   /** The same span in OpenTelemetry's SDK; undefined until something needs what only that has. */
   sdk: Span | undefined
 }
@@ -82,6 +84,7 @@ export function beginSpan(
     connection: undefined,
     outcome: undefined,
     facts: undefined,
+    links: undefined,
     statements: undefined,
     sdk: undefined,
   }
@@ -105,4 +108,11 @@ export function isOpen({ sdk, ended }: RecordedSpan): boolean {
 /** `at`, a time of `performance.now()`, as the time for a span of this request, in ms of the epoch. */
 export function timeIn({ epochMs }: SpanTrace, at = performance.now()): number {
   return epochMs + at
+}
+
+/** Removes a span from a list of open ones; false if it is not one of them. */
+export function takeOut(open: RecordedSpan[], span: RecordedSpan): boolean {
+  const at = open.indexOf(span)
+  if (at >= 0) open.splice(at, 1)
+  return at >= 0
 }

@@ -7,6 +7,9 @@ import { keyBytes } from './span-part.ts'
 // and how it is written.
 const span = { tag: 0x12, traceId: 0x0a, id: 0x12, parent: 0x22, start: 0x39, end: 0x41 } as const
 const attribute = { tag: 0x4a, value: 0x12, text: 0x0a, bool: 0x10, int: 0x18 } as const
+const link = { tag: 0x6a, id: 0x12, flags: 0x35, length: 33 } as const
+/** More would have to be counted as dropped, as the SDK does (OTEL_SPAN_LINK_COUNT_LIMIT). */
+const maxLinks = 128
 /** Field 16: sampled, with the bit that tells whether the parent is remote, and that bit. */
 const flags = { tag: [0x85, 0x01], known: 0x101, remote: 0x200 } as const
 
@@ -60,7 +63,7 @@ function reserve(out: Output, more: number): void {
 }
 
 function writeSpan(out: Output, ended: RecordedSpan): boolean {
-  const { trace, id, parent, startMs, endMs, head, connection, outcome, facts } = ended
+  const { trace, id, parent, startMs, endMs, head, connection, outcome, facts, links } = ended
   if (trace.traceId === undefined) return false
   reserve(out, fixedBytes)
   byte(out, span.tag)
@@ -79,6 +82,7 @@ function writeSpan(out: Output, ended: RecordedSpan): boolean {
   if (connection) put(out, connection.bytes)
   if (outcome) put(out, outcome.bytes)
   if (facts && !writeFacts(out, facts)) return false
+  if (links && !writeLinks(out, links)) return false
   const length = out.at - begun
   if (length > maxLength) return false
   out.bytes[begun - 2] = (length & 0x7f) | 0x80
@@ -184,6 +188,21 @@ function writeKey(out: Output, key: Uint8Array, size: number): void {
   put(out, key)
   byte(out, attribute.value)
   varint(out, size)
+}
+
+function writeLinks(out: Output, links: readonly RecordedSpan[]): boolean {
+  if (links.length > maxLinks) return false
+  reserve(out, links.length * (link.length + 2) + fixedBytes)
+  for (const { trace, id } of links) {
+    if (trace.traceId === undefined) return false
+    byte(out, link.tag)
+    byte(out, link.length)
+    writeTraceId(out, trace.traceId)
+    writeId(out, link.id, id)
+    byte(out, link.flags)
+    word(out, flags.known)
+  }
+  return true
 }
 
 function varint(out: Output, value: number): void {

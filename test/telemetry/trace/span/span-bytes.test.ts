@@ -18,6 +18,7 @@ import { spanBytes } from '../../../../src/telemetry/trace/span/span-bytes.ts'
 import { spanHead, spanPart, stateBytes } from '../../../../src/telemetry/trace/span/span-part.ts'
 
 const spansField = 2
+const linksField = 13
 const digits = (count: number) =>
   fc.stringMatching(new RegExp(`^[0-9a-f]{${count}}$`)).filter((id) => /[^0]/.test(id))
 const value = fc.oneof(
@@ -42,6 +43,7 @@ const anySpan = fc.record({
   constant: attributes,
   connection: attributes,
   facts: attributes,
+  links: fc.array(fc.tuple(digits(32), digits(16)), { maxLength: 5 }),
 })
 type AnySpan = typeof anySpan extends fc.Arbitrary<infer T> ? T : never
 
@@ -67,7 +69,12 @@ function recorded({ trace: traceId, caller, state, child, ...given }: AnySpan): 
   span.endMs = given.startMs + given.tookMs
   span.connection = spanPart(prefixed('connection.', given.connection))
   span.facts = prefixed('fact.', given.facts)
+  span.links = given.links.map(([traceId, id]) => linked(span, traceId, id))
   return span
+}
+
+function linked(span: RecordedSpan, traceId: string, id: string): RecordedSpan {
+  return { ...span, trace: { ...span.trace, traceId: traceIdOf(traceId) }, id: spanIdOf(id) }
 }
 
 function viaSdk(span: RecordedSpan): Uint8Array {
@@ -111,6 +118,11 @@ function fieldsOf(message: Uint8Array = new Uint8Array()): [no: number, bytes: U
   return fields
 }
 
+/** A link without its number of dropped attributes. */
+function withoutDropped(link: Uint8Array): Uint8Array {
+  return Buffer.concat(fieldsOf(link).flatMap(([no, bytes]) => (no === 5 ? [] : [bytes])))
+}
+
 /** Fields by number and bytes; those that have the default of proto3 may be there or not. */
 function comparable(span: Uint8Array | undefined): string[] {
   const status = Buffer.from([0x18, 0])
@@ -118,6 +130,7 @@ function comparable(span: Uint8Array | undefined): string[] {
     .filter(([no, bytes]) => !([10, 12, 14].includes(no) && bytes[0] === 0))
     .filter(([no, bytes]) => !(no === 15 && status.equals(bytes)))
     .filter(([no, bytes]) => !(no === 5 && bytes.length === 0))
+    .map(([no, bytes]) => [no, no === linksField ? withoutDropped(bytes) : bytes] as const)
     .map(([no, bytes]) => `${no} ${Buffer.from(bytes).toString('hex')}`)
     .toSorted()
 }
@@ -133,6 +146,18 @@ test('a span is written as OpenTelemetry writes it, field by field', async () =>
     }),
     { numRuns: 500 },
   )
+})
+
+test('a span with more links than the SDK keeps is left to the SDK, which counts those', async (t) => {
+  const writer = spanBytes()
+  const [given] = fc.sample(anySpan, { numRuns: 1, seed: 1 })
+  if (!given) throw new Error('there is no sample')
+  const span = recorded(given)
+  const many = (count: number) => ({ ...span, links: Array.from({ length: count }, () => span) })
+  t.ok(writer.write(many(128)))
+  t.notOk(writer.write(many(129)))
+  const [own] = field(writer.take(), spansField)
+  t.equal(field(own, linksField).length, 128)
 })
 
 test('many spans are one after the other, and what cannot be written leaves no trace', async (t) => {
