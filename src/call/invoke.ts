@@ -47,14 +47,20 @@ export function unaryInvoker(
     // The requests of this chain are made below, and none is a stream.
     handle as ReturnType<Interceptor>,
   )
+  function begun(message: Message, call: UnaryCall): ReturnType<typeof chain> {
+    try {
+      return chain(unaryRequest(method, message, call))
+    } catch (err) {
+      return Promise.reject(err)
+    }
+  }
+  // Not async, as is `begun`: what a suspended function takes is copied while the call waits (ADR 36).
   return function invoke(message, call) {
-    return chain(unaryRequest(method, message, call)).then(
-      ({ message: output, header, trailer }) => {
-        if (header !== call.answerHeaders) replaceBy(header, call.responseHeader)
-        if (trailer !== call.answerTrailers) replaceBy(trailer, call.responseTrailer)
-        return output as Message
-      },
-    )
+    return begun(message, call).then(({ message: output, header, trailer }) => {
+      if (header !== call.answerHeaders) replaceBy(header, call.responseHeader)
+      if (trailer !== call.answerTrailers) replaceBy(trailer, call.responseTrailer)
+      return output as Message
+    })
   }
 }
 

@@ -41,24 +41,26 @@ function within(limitMs: number, req: AnyRequest, next: Next): Promise<AnyRespon
     clearTimeout(timer)
     req.signal.removeEventListener('abort', abort)
   }
-  function end(reason: ConnectError): void {
+  function fail(err: unknown): void {
     over()
+    reject(err)
+  }
+  function end(reason: ConnectError): void {
     controller.abort(reason)
-    reject(reason)
+    fail(reason)
   }
   const timer = setTimeout(() => end(deadlineExceeded(`${limitMs} ms`)), limitMs)
   const abort = () => end(reasonOf(req.signal.reason))
   req.signal.addEventListener('abort', abort, { once: true })
-  next({ ...req, signal: controller.signal }).then(
-    (res) => {
+  try {
+    next({ ...req, signal: controller.signal }).then((res) => {
       over()
       resolve(res)
-    },
-    (err: unknown) => {
-      over()
-      reject(err)
-    },
-  )
+    }, fail)
+  } catch (err) {
+    // Of an interceptor that is not async.
+    fail(err)
+  }
   return promise
 }
 

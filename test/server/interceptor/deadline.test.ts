@@ -1,4 +1,4 @@
-import { setImmediate as turn } from 'node:timers/promises'
+import { setImmediate as turn, setTimeout as sleep } from 'node:timers/promises'
 import { Code, ConnectError, type UnaryRequest } from '@connectrpc/connect'
 import { test } from 'tap'
 import { User } from '../../../src/gen/api/user/v1/user_pb.ts'
@@ -41,4 +41,18 @@ test('a call that takes longer than its limit ends then, and its signal tells th
   const err = await t.rejects(call(request(new AbortController().signal)))
   t.equal((err as unknown as ConnectError).code, Code.DeadlineExceeded)
   t.equal(reason, err)
+})
+
+test('an interceptor that throws fails its call, and nothing later', async (t) => {
+  const unhandled: unknown[] = []
+  const note = (err: unknown) => void unhandled.push(err)
+  process.on('unhandledRejection', note)
+  t.teardown(() => process.off('unhandledRejection', note))
+  const failure = new Error('thrown')
+  const call = deadline({ ...limits, defaultMs: 10 })(() => {
+    throw failure
+  })
+  t.equal(await t.rejects(call(request(new AbortController().signal))), failure)
+  await sleep(50)
+  t.strictSame(unhandled, [])
 })
