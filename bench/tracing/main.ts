@@ -1,5 +1,5 @@
-// What tracing costs: CPU of the service per request, with tracing off, at 0, at 0.1 and at 1, on the
-// real path (REST and gRPC, MariaDB, one statement a call, access log on), and in process.
+// What tracing costs: CPU of the service per request, with tracing off, and at 0, 0.1 and 1 in one process,
+// on the real path (REST and gRPC, MariaDB, one statement a call, access log on), and in process.
 // `node bench/tracing/main.ts [--pairs 30] [--calls 400]
 // [--instrumentations]`; needs Linux and what the tests need.
 import { cpus } from 'node:os'
@@ -23,34 +23,49 @@ const { values } = parseArgs({
 const pairs = Number(values.pairs)
 const callsOfASlice = Number(values.calls)
 const inFlight = 16
+const warmUp = 30_000
 
-/** The first is what the others are compared with; the second is the same once more. */
-const modes: Record<string, Record<string, string>> = {
-  off: {},
-  'off again': {},
-  'ratio 0': { TRACING_RATIO: '0' },
-  'ratio 0.1': { TRACING_RATIO: '0.1' },
-  'ratio 1': { TRACING_RATIO: '1' },
+/** The processes. Each is also what the modes that run in it are compared with. */
+const processes: Record<string, Record<string, string>> = {
+  off: { TRACING_EXPORTER: 'off' },
+  'off again': { TRACING_EXPORTER: 'off' },
+  traced: {},
+  ...(values.instrumentations && { 'traced, fastify': { TRACING_INSTRUMENTATIONS: 'fastify' } }),
+}
+
+interface Mode {
+  process: string
+  /** Set while the process runs, since two processes of one program may differ by a quarter. */
+  ratio?: string
+  /** The mode that it is compared with. */
+  against?: string
+}
+
+const modes: Record<string, Mode> = {
+  off: { process: 'off' },
+  'off again': { process: 'off again', against: 'off' },
+  'ratio 0': { process: 'traced', ratio: '0.0', against: 'off' },
+  'ratio 0.1': { process: 'traced', ratio: '0.1', against: 'ratio 0' },
+  'ratio 1': { process: 'traced', ratio: '1.0', against: 'ratio 0' },
   ...(values.instrumentations && {
-    'ratio 1, fastify': { TRACING_RATIO: '1', TRACING_INSTRUMENTATIONS: 'fastify' },
+    'ratio 1, fastify': { process: 'traced, fastify', ratio: '1.0', against: 'ratio 0' },
   }),
 }
-const baseline = 'off'
 const names = Object.keys(modes)
 
-function environment(mode: string, dsn: string, sink: string): Record<string, string> {
-  const off = mode.startsWith('off')
+function environment(name: string, dsn: string, sink: string): Record<string, string> {
   return {
     DB_DSN: dsn,
-    ...(off ? { TRACING_EXPORTER: 'off' } : { TRACING_ENDPOINT: sink }),
+    TRACING_ENDPOINT: sink,
     TRACING_BATCH_DELAY: '1s',
     OTEL_BSP_MAX_QUEUE_SIZE: '20000',
-    ...modes[mode],
+    ...processes[name],
   }
 }
 
 /** One slice: CPU of the service per call, in µs. */
-async function slice(service: Service, call: Call): Promise<number> {
+async function slice(service: Service, call: Call, { ratio }: Mode): Promise<number> {
+  if (ratio !== undefined) await service.sample(ratio)
   const begin = cpuNs(service.pid)
   await load(call, callsOfASlice, inFlight)
   return (cpuNs(service.pid) - begin) / callsOfASlice / 1000
@@ -59,30 +74,40 @@ async function slice(service: Service, call: Call): Promise<number> {
 async function compare(protocol: Protocol, services: Map<string, Service>): Promise<void> {
   const calls = new Map<string, Call>()
   for (const [name, service] of services) calls.set(name, caller(protocol, service))
-  for (const call of calls.values()) await load(call, 2000, inFlight)
+  for (const call of calls.values()) await load(call, warmUp, inFlight)
   const costs = new Map<string, number[]>(names.map((name) => [name, []]))
   for (let pair = 0; pair < pairs; pair += 1) {
     // Each goes first, last and between as often as the others, so that drift cancels out.
-    const turn = names.map((_, at) => names[(at + pair) % names.length] ?? baseline)
+    const turn = names.map((_, at) => names[(at + pair) % names.length] ?? '')
     for (const name of pair % 2 === 0 ? turn : turn.toReversed()) {
-      const [service, call] = [services.get(name), calls.get(name)]
-      if (service && call) costs.get(name)?.push(await slice(service, call))
+      const mode = modes[name]
+      const [service, call] = [services.get(mode?.process ?? ''), calls.get(mode?.process ?? '')]
+      if (mode && service && call) costs.get(name)?.push(await slice(service, call, mode))
     }
   }
   print(protocol, costs)
 }
 
 function print(protocol: Protocol, costs: Map<string, number[]>): void {
-  const off = costs.get(baseline) ?? []
-  console.log(`\n| ${protocol} | CPU µs/call, median (min) | against off: median [quarters] |`)
-  console.log('| --- | --- | --- |')
+  console.log(
+    `\n| ${protocol} | CPU µs/call, median (min) | more, µs | more, % [quarters] | than |`,
+  )
+  console.log('| --- | --- | --- | --- | --- |')
   for (const [name, own] of costs) {
-    const deltas = own.map((cost, pair) => (cost / (off[pair] ?? Number.NaN) - 1) * 100)
-    const percent = (part: number) => `${quantile(deltas, part).toFixed(1)} %`
+    const against = modes[name]?.against ?? ''
+    const other = costs.get(against) ?? []
     const cost = `${median(own).toFixed(0)} (${Math.min(...own).toFixed(0)})`
-    const delta = name === baseline ? '' : `${percent(0.5)} [${percent(0.25)} … ${percent(0.75)}]`
-    console.log(`| ${name} | ${cost} | ${delta} |`)
+    console.log(
+      `| ${name} | ${cost} | ${against === '' ? '| ' : moreThan(own, other)} | ${against} |`,
+    )
   }
+}
+
+function moreThan(own: readonly number[], other: readonly number[]): string {
+  const added = own.map((cost, pair) => cost - (other[pair] ?? Number.NaN))
+  const percents = added.map((more, pair) => (more / (other[pair] ?? Number.NaN)) * 100)
+  const percent = (part: number) => quantile(percents, part).toFixed(1)
+  return `${median(added).toFixed(0)} | ${percent(0.5)} [${percent(0.25)} … ${percent(0.75)}]`
 }
 
 console.log(
@@ -93,8 +118,9 @@ const dsn = await emptyDatabase(server.dsn, 'bench_tracing')
 const sink = await startSink()
 const services = new Map<string, Service>()
 try {
-  for (const name of names) services.set(name, await startService(environment(name, dsn, sink.url)))
-  const created = await fetch(`${services.get(baseline)?.rest}/v1/users`, {
+  for (const name of Object.keys(processes))
+    services.set(name, await startService(environment(name, dsn, sink.url)))
+  const created = await fetch(`${services.get('off')?.rest}/v1/users`, {
     method: 'POST',
     headers: { 'content-type': 'application/json' },
     body: '{"name":"Ada","email":"ada@example.org"}',
