@@ -25,7 +25,7 @@ const callsOfASlice = Number(values.calls)
 const inFlight = 16
 const warmUp = 30_000
 
-/** The processes. Each is also what the modes that run in it are compared with. */
+/** The processes, by their settings. */
 const processes: Record<string, Record<string, string>> = {
   off: { TRACING_EXPORTER: 'off' },
   'off again': { TRACING_EXPORTER: 'off' },

@@ -54,7 +54,7 @@ export function unaryInvoker(
       return Promise.reject(err)
     }
   }
-  // Not async, as is `begun`: what a suspended function takes is copied while the call waits (ADR 36).
+  // None of these is async: what a suspended function holds is copied while its call waits (ADR 36).
   return function invoke(message, call) {
     return begun(message, call).then(({ message: output, header, trailer }) => {
       if (header !== call.answerHeaders) replaceBy(header, call.responseHeader)
