@@ -24,8 +24,9 @@ export function provide(name: OnDemand, folder = folderOf(name)): void {
   if (isInstalled(folder)) return
   console.log(`Installing ${name} in ${relative(project, folder)}.`)
   const [program, ...args] = npm()
-  // No package needs its install script.
-  const flags = ['ci', '--ignore-scripts', '--no-audit', '--no-fund', '--prefer-offline']
+  // No package needs its install script. The cause of a failure is told also under `npm run -s`.
+  const said = ['--no-audit', '--no-fund', '--loglevel=error']
+  const flags = ['ci', '--ignore-scripts', '--prefer-offline', ...said]
   const { status, stderr, error } = spawnSync(program, [...args, ...flags, '--prefix', folder], {
     cwd: folder,
     encoding: 'utf8',

@@ -44,8 +44,15 @@ test('without a registry the command to repeat is told', async (t) => {
   const folder = t.testdir()
   writeLock(folder, '1.0.0')
   t.capture(console, 'log')
-  const settings = { npm_config_offline: 'true', npm_config_cache: join(folder, 'cache') }
-  t.teardown(() => Object.keys(settings).map((name) => delete process.env[name]))
+  const cache = join(folder, 'cache')
+  // As `npm run -s` has it.
+  const settings = {
+    npm_config_offline: 'true',
+    npm_config_cache: cache,
+    npm_config_loglevel: 'silent',
+  }
+  const before = { ...process.env }
+  t.teardown(() => (process.env = before))
   Object.assign(process.env, settings)
   t.throws(() => provide('google-gax', folder), {
     name: 'Refusal',
