@@ -1,5 +1,5 @@
 import { inFlight } from '../memory/in-flight.ts'
-import { Abortable } from './abortable.ts'
+import { type Abortable, abortable } from './abortable.ts'
 import { databaseUnavailable } from './error.ts'
 
 /** How many connections there are, and how long and how many calls wait for one. */
@@ -27,7 +27,7 @@ export function semaphore(
   const waiting = inFlight<Abortable<void>>()
 
   function wait(signal: AbortSignal): Promise<void> {
-    const turn = new Abortable<void>(signal, () => {
+    const turn = abortable<void>(signal, () => {
       clearTimeout(timer)
       waiting.remove(entry)
     })

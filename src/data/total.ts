@@ -1,5 +1,5 @@
 import { setTimeout as sleep } from 'node:timers/promises'
-import { Abortable } from './abortable.ts'
+import { abortable } from './abortable.ts'
 
 /** How exact and how fresh a count is to be, and who is told of what becomes of it. */
 export interface TotalOptions {
@@ -90,10 +90,7 @@ function limited(closing: AbortSignal | undefined): AbortSignal {
 }
 
 function orAborted<T>(work: Promise<T>, signal: AbortSignal): Promise<T> {
-  const wait = new Abortable<T>(signal)
-  work.then(
-    (value) => wait.resolve(value),
-    (err: unknown) => wait.reject(err),
-  )
+  const wait = abortable<T>(signal)
+  work.then(wait.resolve, wait.reject)
   return wait.promise
 }

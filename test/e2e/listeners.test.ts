@@ -25,7 +25,7 @@ async function addedByOnce(work: () => Promise<unknown>): Promise<string[]> {
 }
 
 // Node's `once` makes four objects for a listener, which each collection of young objects copies for each
-// call that waits (ADR 32). Over HTTP/2 two are left: node keeps a stream for long, and what has been
+// call that waits (ADR 36). Over HTTP/2 two are left: node keeps a stream for long, and what has been
 // called must not keep its call with it.
 test('what a call listens to happens once, and is not listened to by once', async (t) => {
   const app = await startApp(t, { storage: 'sqlite' })

@@ -1,6 +1,6 @@
 import { AsyncLocalStorage } from 'node:async_hooks'
 import { inFlight } from '../../memory/in-flight.ts'
-import { Abortable } from '../abortable.ts'
+import { type Abortable, abortable } from '../abortable.ts'
 import type { Shared } from '../statement-observer.ts'
 
 /** Statements under way at once while calls wait; more would only make each of them smaller. */
@@ -10,12 +10,8 @@ const maxRunning = 2
 const patienceMs = 25
 
 /** A call that shares a statement with others. */
-export interface Sharer<Item, Result> {
+export interface Sharer<Item, Result> extends Omit<Abortable<Result>, 'promise' | 'giveUp'> {
   readonly item: Item
-  /** See Abortable. */
-  readonly resolve: (value: Result) => boolean
-  readonly reject: (err: unknown) => boolean
-  readonly isOver: () => boolean
 }
 
 interface Sending<Item, Result> {
@@ -92,23 +88,18 @@ export function gathering<Item, Result>(sending: Sending<Item, Result>) {
   }
 
   function wait(item: Item, signal: AbortSignal): Promise<Result> {
-    const answer = new Abortable<Result>(signal, (givenUp) => {
+    const { promise, ...result } = abortable<Result>(signal, (givenUp) => {
       waiting.remove(entry)
       if (call.batch === undefined) return
       call.batch.left -= 1
       if (givenUp && call.batch.left === 0) call.batch.controller.abort(signal.reason)
     })
-    const call: Call<Item, Result> = {
-      item,
-      resolve: (value) => answer.resolve(value),
-      reject: (err) => answer.reject(err),
-      isOver: () => answer.isOver(),
-      batch: undefined,
-      recorded: recordedBy(sending),
-    }
+    const name = sending.recorded?.()
+    const recorded = name && { name, enter: AsyncLocalStorage.snapshot() }
+    const call: Call<Item, Result> = { item, ...result, batch: undefined, recorded }
     const entry = waiting.add(call)
     plan()
-    return answer.promise
+    return promise
   }
 
   /** Fails with the signal's reason when it aborts. */
@@ -119,11 +110,6 @@ export function gathering<Item, Result>(sending: Sending<Item, Result>) {
     begun(result)
     return result
   }
-}
-
-function recordedBy({ recorded }: Pick<Sending<never, never>, 'recorded'>) {
-  const name = recorded?.()
-  return name && { name, enter: AsyncLocalStorage.snapshot() }
 }
 
 /** Sends a statement for these calls, as a part of the first that is recorded. */

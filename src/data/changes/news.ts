@@ -1,4 +1,4 @@
-import { Abortable } from '../abortable.ts'
+import { type Abortable, abortable } from '../abortable.ts'
 
 /** Lets many wait for the same news, each with a signal of its own. */
 export function news() {
@@ -6,7 +6,7 @@ export function news() {
   return {
     /** Fails with the signal's reason when it aborts. */
     wait(signal: AbortSignal): Promise<void> {
-      const waiter = new Abortable<void>(signal, () => waiting.delete(waiter))
+      const waiter = abortable<void>(signal, () => waiting.delete(waiter))
       waiting.add(waiter)
       return waiter.promise
     },

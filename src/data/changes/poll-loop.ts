@@ -1,5 +1,5 @@
 import { AsyncLocalStorage } from 'node:async_hooks'
-import { Abortable } from '../abortable.ts'
+import { type Abortable, abortable } from '../abortable.ts'
 import type { Clock } from './clock.ts'
 
 /** Between polls however many are wanted, so that a busy process reads many changes at once. */
@@ -69,7 +69,7 @@ export function pollLoop({ poll, pollMs, clock }: LoopOptions) {
     nudge,
     /** Resolves after a poll that begins later than this call; fails as that one, or with the signal. */
     polled: (signal: AbortSignal): Promise<void> => {
-      const asked = new Abortable<void>(signal)
+      const asked = abortable<void>(signal)
       asking.push(asked)
       nudge()
       return asked.promise

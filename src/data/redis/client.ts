@@ -1,7 +1,7 @@
 import { readFileSync } from 'node:fs'
 import { isIP } from 'node:net'
 import { Redis, type RedisOptions as DriverOptions, ReplyError } from 'ioredis'
-import { Abortable } from '../abortable.ts'
+import { abortable } from '../abortable.ts'
 import { RedisError } from './error.ts'
 import { type ObserveRedis, type RedisCall, unobservedRedis } from './observer.ts'
 import { closed, pulse } from './pulse.ts'
@@ -181,15 +181,12 @@ function certificates({ caFile, certFile, keyFile }: NonNullable<RedisOptions['t
 
 /** Fails with RedisError after `limitMs`, and with the signal's reason. */
 async function within<T>(work: Promise<T>, limitMs: number, signal = never): Promise<T> {
-  const wait = new Abortable<T>(signal)
+  const wait = abortable<T>(signal)
   const giveUp = () =>
     wait.giveUp(new RedisError('REDIS_SILENT', `no answer for ${Math.ceil(limitMs)} ms`))
   // An answer may have come while this process was busy: it is read before the end of the turn.
   const timer = setTimeout(() => setImmediate(giveUp), limitMs)
-  work.then(
-    (value) => wait.resolve(value),
-    (err: unknown) => wait.reject(err),
-  )
+  work.then(wait.resolve, wait.reject)
   try {
     return await wait.promise
   } finally {

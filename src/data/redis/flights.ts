@@ -1,4 +1,4 @@
-import { Abortable } from '../abortable.ts'
+import { type Abortable, abortable } from '../abortable.ts'
 
 /** A piece of work, as it sees those that wait for it. */
 export interface Boarding {
@@ -59,7 +59,7 @@ export function flights<T>() {
   }
 
   function join(key: string, flight: Flight<T>, signal: AbortSignal): Promise<T> {
-    const waiter = new Abortable<T>(signal, (givenUp) => {
+    const waiter = abortable<T>(signal, (givenUp) => {
       flight.waiting.delete(waiter)
       if (!givenUp || flight.waiting.size > 0) return
       abandon(key, flight)

@@ -65,10 +65,7 @@ function within(limitMs: number, req: AnyRequest, next: Next): Promise<AnyRespon
 }
 
 /** A handler may end at its signal as at the end of its work, and the client would take that for all. */
-function untilDeadline(
-  response: Awaited<ReturnType<Parameters<Interceptor>[0]>>,
-  signal: AbortSignal,
-): typeof response {
+function untilDeadline(response: AnyResponse, signal: AbortSignal): AnyResponse {
   if (!response.stream) return response
   return { ...response, message: until(signal, response.message) }
 }

@@ -1,5 +1,5 @@
 import mysql, { type Connection, type ConnectionOptions } from 'mysql2'
-import { Abortable } from '../../abortable.ts'
+import { abortable } from '../../abortable.ts'
 import { isRejected, isWithoutConnection } from '../error.ts'
 import { query } from '../execute.ts'
 
@@ -91,7 +91,7 @@ function connected(
   const connection = mysql.createConnection(options)
   // A failure is told by the question; without a listener it would end the process.
   connection.on('error', () => undefined)
-  const attempt = new Abortable<Connection>(signal, (givenUp) => {
+  const attempt = abortable<Connection>(signal, (givenUp) => {
     clearTimeout(timer)
     if (givenUp) connection.destroy()
   })
@@ -113,7 +113,7 @@ function withinTime(
   ask: (answered: Answered) => void,
 ): Promise<ServerState> {
   let isOver = false
-  const wait = new Abortable<ServerState>(signal, () => {
+  const wait = abortable<ServerState>(signal, () => {
     isOver = true
     clearTimeout(timer)
   })
@@ -126,7 +126,7 @@ function withinTime(
   // One turn of the event loop later, as above.
   const late = () => setImmediate(judge)
   let timer = setTimeout(late, answerMs)
-  ask((state) => void wait.resolve(state))
+  ask(wait.resolve)
   return wait.promise.catch(failureOf)
 }
 

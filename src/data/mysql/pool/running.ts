@@ -1,6 +1,6 @@
 import type { Pool, PoolConnection } from 'mysql2'
 import { inFlight } from '../../../memory/in-flight.ts'
-import { Abortable } from '../../abortable.ts'
+import { type Abortable, abortable } from '../../abortable.ts'
 import { isUnwritable } from '../error.ts'
 import { called } from '../execute.ts'
 
@@ -46,21 +46,18 @@ export function runningCalls(pool: Pool) {
      */
     run<T>(signal: AbortSignal, work: Work<T>): Promise<T> {
       let connection: PoolConnection | undefined
-      const call = new Abortable<T>(signal, (givenUp) => {
+      const call = abortable<T>(signal, (givenUp) => {
         running.remove(entry)
         if (connection === undefined) return
         if (givenUp || isOld(connection)) connection.destroy()
         else connection.release()
       })
       const entry = running.add(call)
-      next().then(
-        (got) => {
-          if (call.isOver()) return got.release()
-          connection = got
-          return perform(call, got, work)
-        },
-        (err: unknown) => call.reject(err),
-      )
+      next().then((got) => {
+        if (call.isOver()) return got.release()
+        connection = got
+        return perform(call, got, work)
+      }, call.reject)
       return call.promise
     },
     /** Uses no connection again that is open already. */
