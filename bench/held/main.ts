@@ -1,7 +1,6 @@
 // What a create holds while it waits for the database: `node bench/held/main.ts [FOLDER…]`, where each
 // FOLDER is a checkout to look at (this one). By two heap snapshots of V8, of 64 connections without a
 // call and with one each, on MariaDB, whose tables are locked meanwhile.
-import { spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { mkdtempSync, readdirSync, rmSync } from 'node:fs'
 import { Agent, request } from 'node:http'
@@ -9,11 +8,11 @@ import { tmpdir } from 'node:os'
 import { join, resolve } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { createConnection } from 'mysql2/promise'
-import { freePort } from '../../scripts/free-port.ts'
 import { durableDatabase } from '../../scripts/mariadb.ts'
-import { startArguments } from '../../scripts/start-arguments.ts'
 import { emptyDatabase } from '../measure/empty-database.ts'
 import { seed } from '../measure/seed.ts'
+import { start } from '../peers/running.ts'
+import { ours, type Server } from '../peers/servers.ts'
 import { more, objectsOf } from './snapshot.ts'
 
 const callers = 64
@@ -42,50 +41,35 @@ async function snapshotBy(pid: number, dir: string): Promise<ReturnType<typeof o
   return objectsOf(join(dir, file))
 }
 
-async function held(folder: string, dsn: string): Promise<void> {
-  const dir = mkdtempSync(join(tmpdir(), 'held-'))
-  const port = await freePort()
+function watched(folder: string, dsn: string, dir: string): Server {
+  const settings = { TIMEOUT: '60s', DB_POOL_WAIT: '60s' }
+  const server = ours('ours', folder, { dsn, collector: '' }, settings)()
+  if (server === undefined) throw new Error(`nothing to start in ${folder}`)
+  const [node = '', ...args] = server.command
   const flags = ['--heapsnapshot-signal=SIGUSR2', `--diagnostic-dir=${dir}`]
-  const service = spawn(process.execPath, [...flags, ...startArguments(folder)], {
-    cwd: folder,
-    env: {
-      PATH: process.env.PATH,
-      HTTP_ADDR: `127.0.0.1:${port}`,
-      GRPC_ADDR: '127.0.0.1:0',
-      METRICS_ADDR: '',
-      DB_DSN: dsn,
-      TIMEOUT: '60s',
-      DB_POOL_WAIT: '60s',
-      TRACING_EXPORTER: 'off',
-    },
-    stdio: 'ignore',
-  })
+  return { ...server, command: [node, ...flags, ...args] }
+}
+
+async function held(folder: string, dsn: string, logs: string): Promise<void> {
+  const dir = mkdtempSync(join(logs, 'snapshots-'))
+  await using service = await start(watched(folder, dsn, dir), undefined, logs)
   const agent = new Agent({ keepAlive: true, maxSockets: callers })
   const database = await createConnection(dsn)
-  const creates = () => Promise.all(Array.from({ length: callers }, () => create(agent, port)))
+  const creates = () =>
+    Promise.all(Array.from({ length: callers }, () => create(agent, service.ports.rest)))
   try {
-    while (
-      !(await creates().then(
-        () => true,
-        () => false,
-      ))
-    )
-      await sleep(100)
     for (let round = 0; round < warmUp; round += 1) await creates()
-    const idle = await snapshotBy(service.pid ?? 0, dir)
+    const idle = await snapshotBy(service.pid, dir)
     await database.query('LOCK TABLES users WRITE, user_changes WRITE')
     const waiting = creates()
     await sleep(2000)
-    const busy = await snapshotBy(service.pid ?? 0, dir)
+    const busy = await snapshotBy(service.pid, dir)
     await database.query('UNLOCK TABLES')
     await waiting
     report(folder, more(idle, busy))
   } finally {
     agent.destroy()
     await database.end()
-    service.kill()
-    await once(service, 'exit')
-    rmSync(dir, { recursive: true })
   }
 }
 
@@ -98,13 +82,15 @@ function report(folder: string, kinds: ReturnType<typeof more>): void {
     )
 }
 
+const logs = mkdtempSync(join(tmpdir(), 'held-'))
 const server = await durableDatabase()
 try {
   for (const [index, folder] of (folders.length > 0 ? folders : [project]).entries()) {
     const dsn = await emptyDatabase(server.dsn, `held_${index}`)
     await seed(folder, { DB_DSN: dsn }, 10)
-    await held(folder, dsn)
+    await held(folder, dsn, logs)
   }
 } finally {
   await server[Symbol.asyncDispose]()
+  rmSync(logs, { recursive: true })
 }
