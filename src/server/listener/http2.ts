@@ -2,6 +2,7 @@ import http2 from 'node:http2'
 import type net from 'node:net'
 import { attachment } from '../../memory/attachment.ts'
 import { inFlight } from '../../memory/in-flight.ts'
+import { keepStreamsLean } from '../../memory/session-streams.ts'
 import { answered, stalled } from './answered.ts'
 import {
   type Answer,
@@ -126,13 +127,14 @@ export function http2Connections(
 const maxSessionMemory = 2 ** 32 - 1
 
 function createServer({ maxConcurrentStreams, maxHeaderBytes }: ListenerLimits): http2.Http2Server {
-  return http2.createServer({
+  const server = http2.createServer({
     // A client that resets streams this fast attacks (CVE-2023-44487); each of them costs a call.
     streamResetBurst: 200,
     streamResetRate: 20,
     maxSessionMemory,
     settings: { maxConcurrentStreams, maxHeaderListSize: maxHeaderBytes },
   })
+  return server.on('session', keepStreamsLean)
 }
 
 const openedOf = attachment<http2.Http2Stream, Opened>('arrival')
