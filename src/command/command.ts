@@ -1,7 +1,7 @@
 import { readFileSync } from 'node:fs'
 import { openConfig, type OpenedConfig } from '../app/config/open.ts'
 import type { Conf } from '../conf/conf.ts'
-import { optimizeCode } from '../memory/flags.ts'
+import { letHeapDouble, optimizeCode } from '../memory/flags.ts'
 import { processMemory } from '../memory/process-memory.ts'
 import { createLog, type LogContext } from '../telemetry/log/log.ts'
 import { type CallArguments, readArguments, usage } from './arguments.ts'
@@ -36,6 +36,7 @@ const commands: Record<string, (asked: AskedCommand) => Promise<unknown>> = {
       // What loading and compiling leave behind, before a port is open: nobody waits for it then.
       processMemory().release()
       optimizeCode(true)
+      letHeapDouble()
     }
     const log = (context: LogContext) => createLog(conf.log, isTerminal, context)
     await run(conf, { version, env, log, created, rejected: fail, opened })
